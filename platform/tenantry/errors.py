@@ -1,0 +1,294 @@
+"""Every deliberate error of the core.
+
+Facts are attributes, ``args`` equal the constructor's arguments (so that errors pickle), and the
+sentence is made on demand. HTTP statuses belong to the front door and exit codes to the command line.
+"""
+
+from __future__ import annotations
+
+
+class TenantryError(Exception):
+    """Base class of every deliberate error."""
+
+    retry_after: int | None = None
+    """Seconds after which trying again may help; ``None`` if it will not."""
+
+
+class SettingsError(TenantryError):
+    """A setting is missing, unknown or wrong; the platform does not start."""
+
+    def __init__(self, variable: str, value: str | None, problem: str) -> None:
+        super().__init__(variable, value, problem)
+        self.variable = variable
+        self.value = value
+        self.problem = problem
+
+    def __str__(self) -> str:
+        shown = "" if self.value is None else f"={self.value}"
+        return f"{self.variable}{shown}: {self.problem}"
+
+
+class BadHostError(TenantryError, ValueError):
+    """A Host header is not the name of a host."""
+
+    def __init__(self, value: str, problem: str) -> None:
+        super().__init__(value, problem)
+        self.value = value
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.value[:100]!r} is not a host name: {self.problem}."
+
+
+class BadSlugError(TenantryError, ValueError):
+    """A name cannot be a tenant's slug."""
+
+    def __init__(self, value: str, problem: str) -> None:
+        super().__init__(value, problem)
+        self.value = value
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.value[:100]!r} cannot name a site: {self.problem}."
+
+
+class BadEmailError(TenantryError, ValueError):
+    """Not an e-mail address."""
+
+    def __init__(self, value: str, problem: str) -> None:
+        super().__init__(value, problem)
+        self.value = value
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.value[:100]!r} is not an e-mail address: {self.problem}"
+
+
+class WeakPasswordError(TenantryError, ValueError):
+    """A password is too easy to guess, or too long to hash."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class NoTenantError(TenantryError, RuntimeError):
+    """Code asked for the current tenant where there is none.
+
+    There is no default tenant: a wrong answer here would show one customer's data to another.
+    """
+
+    def __str__(self) -> str:
+        return (
+            "There is no tenant here. current_tenant works inside a tenant's own app: in its "
+            "requests, or under `with app.app_context()` of an app that init_tenant() has bound."
+        )
+
+
+class CatalogError(TenantryError):
+    """The catalog refused a request."""
+
+    problem = "was refused by the catalog"
+    noun = "Tenant"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"{self.noun} {self.name!r} {self.problem}."
+
+
+class TenantNotFoundError(CatalogError, LookupError):
+    """No tenant has this slug or id."""
+
+    problem = "does not exist"
+
+
+class TenantExistsError(CatalogError):
+    """The slug is taken, or still reserved for a deleted tenant."""
+
+    problem = "exists already or its name is still reserved; choose another name"
+
+
+class BadTransitionError(CatalogError):
+    """A tenant cannot go from its state to the one asked for."""
+
+    def __init__(self, name: str, current: str, wanted: str) -> None:
+        super().__init__(name)
+        self.args = (name, current, wanted)
+        self.current = current
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        return f"Tenant {self.name!r} is {self.current} and cannot become {self.wanted}."
+
+
+class HostNotFoundError(CatalogError, LookupError):
+    """The tenant has no such host."""
+
+    noun = "Host"
+    problem = "does not belong to this tenant"
+
+
+class HostTakenError(CatalogError):
+    """The host belongs to a tenant, or to the platform itself."""
+
+    noun = "Host"
+    problem = "is taken"
+
+
+class AccountNotFoundError(CatalogError, LookupError):
+    """No account has this e-mail address or id."""
+
+    noun = "Account"
+    problem = "does not exist"
+
+
+class AccountExistsError(CatalogError):
+    """The e-mail address has an account."""
+
+    noun = "Account"
+    problem = "exists already"
+
+
+class LinkError(TenantryError):
+    """A one-use link is unknown, used, expired or meant for another place."""
+
+    def __str__(self) -> str:
+        return "This link is not valid any more. Ask for a new one."
+
+
+class SignInError(TenantryError):
+    """The credentials do not open the account; the sentence never says which part was wrong."""
+
+    def __init__(self, retry_after: int | None = None) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        if self.retry_after:
+            return f"Too many tries. Try again in {self.retry_after} seconds."
+        return "The e-mail address and the password do not belong together."
+
+
+class CatalogUnavailableError(TenantryError):
+    """The catalog's database does not answer."""
+
+    retry_after = 5
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"The catalog is not reachable: {self.problem}"
+
+
+class CatalogNotReadyError(TenantryError):
+    """The catalog's schema is missing or belongs to another release."""
+
+    def __init__(self, url: str, found: str | None, wanted: str) -> None:
+        super().__init__(url, found, wanted)
+        self.url = url
+        self.found = found
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        found = f"is at revision {self.found}" if self.found else "has not been prepared"
+        return f"The catalog {self.url} {found}, not at {self.wanted}. Run `tenantry init`."
+
+
+class LookupLimitError(TenantryError):
+    """Too many unknown hosts are being asked for; known ones are not affected."""
+
+    retry_after = 1
+
+    def __str__(self) -> str:
+        return "Too many requests for unknown hosts."
+
+
+class ProvisionError(TenantryError):
+    """A tenant's own data could not be prepared; nothing of it was kept."""
+
+    def __init__(self, slug: str, problem: str) -> None:
+        super().__init__(slug, problem)
+        self.slug = slug
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"Tenant {self.slug!r} could not be provisioned and was not created: {self.problem}"
+
+
+class FactoryError(TenantryError):
+    """``TENANTRY_FACTORY`` does not lead to a factory."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"TENANTRY_FACTORY={self.path}: {self.problem}"
+
+
+class PoolError(TenantryError):
+    """The pool cannot lend an instance now."""
+
+    problem = "cannot be served now"
+    retry_after = 1
+    error_id: str | None = None
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
+
+    def __str__(self) -> str:
+        return f"Tenant {self.slug!r} {self.problem}."
+
+
+class PoolFullError(PoolError):
+    """Every instance is in use, or being built, and none can be evicted."""
+
+    problem = "does not fit: every pooled instance is in use"
+    retry_after = 5
+
+
+class PoolClosedError(PoolError):
+    """The process is shutting down."""
+
+    problem = "is not served any more: this process is stopping"
+
+
+class TooManyWaitersError(PoolError):
+    """Enough requests wait for builds already; one more would take a thread from the others."""
+
+    problem = "is being built and enough requests wait for it"
+
+
+class BuildError(PoolError):
+    """An instance is not there because of its factory. Carries the id under which it is logged."""
+
+    def __init__(self, slug: str, error_id: str, retry_after: int) -> None:
+        super().__init__(slug)
+        self.args = (slug, error_id, retry_after)
+        self.error_id = error_id
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"Tenant {self.slug!r} {self.problem} (error {self.error_id})."
+
+
+class BuildFailedError(BuildError):
+    """The factory raised. It is tried again after a delay that grows with each failure."""
+
+    problem = "could not be built"
+
+
+class BuildTimeoutError(BuildError):
+    """The build takes longer than a request may wait; it goes on in the background."""
+
+    problem = "is taking too long to build"

@@ -1,0 +1,105 @@
+r"""One strict parser from a Host header to a canonical host, and the rule for slugs.
+
+Werkzeug answers ``request.host == ""`` for malformed hosts and serves the page all the same, so this
+parser runs before any app does. It knows nothing of tenants: whole hosts are looked up exactly, never
+by prefix or suffix.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import idna
+
+from tenantry.errors import BadHostError, BadSlugError
+
+MAX_HOST = 253
+"""Octets of a host name without the trailing dot (RFC 1035, section 2.3.4)."""
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
+_NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")
+
+_SLUG = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\Z")
+MAX_SLUG = 40
+
+RESERVED_SLUGS = frozenset(
+    """
+    www www1 www2 m admin administrator root api app apps backend console dashboard panel account
+    accounts auth login signin signup register sso oauth mail email smtp imap pop pop3 mx webmail
+    autoconfig autodiscover wpad isatap ns ns1 ns2 ns3 ns4 dns localhost local internal intranet
+    static assets media cdn img images files download downloads uploads ftp sftp ssh git svn vpn
+    proxy status health metrics monitor monitoring support help docs blog news shop store billing
+    pay payments legal abuse security postmaster hostmaster webmaster noreply no-reply info
+    sites site tenant tenants tenantry platform system sys test staging dev demo example
+    well-known dmarc domainkey acme-challenge broadcasthost
+    """.split()  # noqa: SIM905 - forty names read better as text
+) - {"demo", "test", "example"}
+"""Names that visitors, mail servers or browsers would take for the platform's own."""
+
+
+@lru_cache(maxsize=8192)
+def parse_host(header: str) -> str:
+    """Return the canonical host of a ``Host`` header: lower-case ASCII, no port, no trailing dot.
+
+    Cached by the whole header, so a known spelling costs one C-level look-up; strange ones push
+    each other out.
+
+    :param header: The header's value as WSGI hands it over.
+    :raises BadHostError: It is not exactly one host name with an optional port (RFC 9110, 7.2),
+        or it is an IP literal: a tenant is never named by an address.
+    """
+    # Before lower(): the Kelvin sign is not ASCII, but "\u212a".lower() == "k".
+    if not header.isascii():
+        raise BadHostError(header, "it has characters outside ASCII; use its xn-- form")
+    host, colon, port = header.partition(":")
+    if colon and port and not (port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):  # noqa: PLR2004
+        raise BadHostError(header, "the port is not a number from 1 to 65535")
+    host = host.lower().removesuffix(".")
+    if not host:
+        raise BadHostError(header, "it is empty")
+    if len(host) > MAX_HOST:
+        raise BadHostError(header, f"it is longer than {MAX_HOST} characters")
+    if _HOST.match(host) is None:
+        raise BadHostError(header, "labels are letters, digits and inner hyphens")
+    # A last label that is a number makes the whole an IPv4 address (WHATWG URL, 3.5).
+    if _NUMERIC.match(host.rpartition(".")[2]):
+        raise BadHostError(header, "addresses name no site")
+    return host
+
+
+def canonical_host(name: str) -> str:
+    """Return the canonical form of a host that a person typed; international names become A-labels.
+
+    :raises BadHostError: It is no full host name (two labels at least).
+    """
+    text = name.strip()
+    if not text.isascii():
+        try:
+            text = idna.encode(text, uts46=True).decode("ascii")
+        except idna.IDNAError as error:
+            raise BadHostError(name, f"it is not an international domain name ({error})") from error
+    if ":" in text:
+        raise BadHostError(name, "give the name without a scheme or a port")
+    host = parse_host(text)
+    if "." not in host:
+        raise BadHostError(name, "a custom host needs at least two labels")
+    return host
+
+
+def check_slug(slug: str) -> str:
+    """Return *slug* if it can name a tenant.
+
+    :raises BadSlugError: It breaks the rule, or the platform keeps the name for itself.
+    """
+    if len(slug) > MAX_SLUG:
+        raise BadSlugError(slug, f"it is longer than {MAX_SLUG} characters")
+    if _SLUG.match(slug) is None:
+        raise BadSlugError(
+            slug,
+            "use lower-case letters and digits, a letter first, and single hyphens between them",
+        )
+    if slug in RESERVED_SLUGS:
+        raise BadSlugError(slug, "the platform keeps this name for itself")
+    return slug

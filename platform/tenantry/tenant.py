@@ -1,0 +1,74 @@
+"""A tenant as a value: what every other module knows about one customer and its site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class TenantState(StrEnum):
+    """Where a tenant stands in its life."""
+
+    PROVISIONING = "provisioning"
+    ACTIVE = "active"
+    MAINTENANCE = "maintenance"
+    SUSPENDED = "suspended"
+    ARCHIVED = "archived"
+    DELETED = "deleted"
+
+
+_S = TenantState
+
+MOVES: Mapping[TenantState, frozenset[TenantState]] = MappingProxyType(
+    {
+        _S.PROVISIONING: frozenset({_S.ACTIVE, _S.DELETED}),
+        _S.ACTIVE: frozenset({_S.MAINTENANCE, _S.SUSPENDED, _S.ARCHIVED}),
+        _S.MAINTENANCE: frozenset({_S.ACTIVE, _S.SUSPENDED, _S.ARCHIVED}),
+        _S.SUSPENDED: frozenset({_S.ACTIVE, _S.ARCHIVED}),
+        _S.ARCHIVED: frozenset({_S.SUSPENDED, _S.DELETED}),
+        _S.DELETED: frozenset(),
+    }
+)
+"""The allowed moves. Nothing leads back from *deleted*: the id is never used again."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One customer and its site at one revision."""
+
+    id: str
+    """32 hexadecimal digits; opaque, never changed, never reused."""
+
+    slug: str
+    """The DNS label that names the tenant under the platform's domain; it can change."""
+
+    name: str
+    """What people call the site."""
+
+    state: TenantState = TenantState.ACTIVE
+    plan: str = "free"
+
+    placement: str = "local"
+    """Name of the database server that holds the tenant's data."""
+
+    revision: int = 1
+    """Grows with every change of this tenant; an instance belongs to one revision."""
+
+    hosts: tuple[str, ...] = ()
+    """Custom hosts, canonical, the primary one first. The host under the platform's domain
+    follows from :attr:`slug` and is not listed."""
+
+    settings: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, hash=False)
+    """What the site's owner chose (JSON values)."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Everything that decides what an instance looks like."""
+        return (self.id, self.revision)
