@@ -1,0 +1,1 @@
+"""Templates and assets that the front door, the two platform apps and every site share."""
