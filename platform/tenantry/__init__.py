@@ -1,0 +1,1 @@
+"""Tenantry hosts many tenant apps in one WSGI deployment."""

@@ -1,0 +1,60 @@
+"""The catalog: the system of record of tenants, hosts, accounts and what was done to them.
+
+Every method is one short transaction and returns plain values, so callers never hold a session, a lazy
+attribute or an open connection. Whatever changes a tenant also numbers the change and writes an audit
+event, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenantry.catalog.accounts import Accounts, canonical_email
+from tenantry.catalog.audit import Audit
+from tenantry.catalog.engine import open_engine
+from tenantry.catalog.signal import ChangeSignal
+from tenantry.catalog.tenants import Tenants
+from tenantry.catalog.values import (
+    SYSTEM,
+    Account,
+    Actor,
+    AuditEvent,
+    Changes,
+    Host,
+    Page,
+    Role,
+    TenantRow,
+)
+
+if TYPE_CHECKING:
+    from tenantry.settings import Settings
+
+
+class Catalog(Tenants, Accounts, Audit):
+    """The whole catalog behind one name."""
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """Return the deployment's catalog; it connects at first use."""
+    return Catalog(
+        open_engine(settings.catalog_url),
+        domain=settings.domain,
+        signal=ChangeSignal(settings.run_dir / "epoch"),
+    )
+
+
+__all__ = [
+    "SYSTEM",
+    "Account",
+    "Actor",
+    "AuditEvent",
+    "Catalog",
+    "ChangeSignal",
+    "Changes",
+    "Host",
+    "Page",
+    "Role",
+    "TenantRow",
+    "canonical_email",
+    "open_catalog",
+]

@@ -1,0 +1,327 @@
+"""Accounts, memberships, sign-in and one-use links in the catalog."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+
+from tenantry.catalog.models import (
+    AccountRecord,
+    LinkRecord,
+    MembershipRecord,
+    TenantRecord,
+    ThrottleRecord,
+    now,
+)
+from tenantry.catalog.store import Store, Writer
+from tenantry.catalog.tenants import contains
+from tenantry.catalog.values import Account, Actor, Page, Role
+from tenantry.errors import (
+    AccountExistsError,
+    AccountNotFoundError,
+    BadEmailError,
+    LinkError,
+    SignInError,
+)
+from tenantry.passwords import check_password, hash_password, needs_rehash, verify_password
+from tenantry.secrets import new_token
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from tenantry.tenant import Tenant
+
+FREE_TRIES = 3
+MAX_DELAY = 300
+FORGET_AFTER = timedelta(minutes=15)
+
+
+def canonical_email(address: str) -> str:
+    """Return the one spelling under which an address is kept.
+
+    :raises BadEmailError: It is not an address.
+    """
+    try:
+        checked = validate_email(
+            address.strip(), check_deliverability=False, globally_deliverable=False
+        )
+    except EmailNotValidError as error:
+        raise BadEmailError(address, str(error)) from error
+    return checked.normalized.casefold()
+
+
+class Accounts(Store):
+    """What the catalog knows of people."""
+
+    def find_account(self, email: str) -> Account | None:
+        """Return the account with this address."""
+        with self.reading() as session:
+            record = _by_email(session, email)
+            return record.to_account() if record is not None else None
+
+    def find_account_by_id(self, account_id: str) -> Account | None:
+        """Return the account with this id."""
+        with self.reading() as session:
+            record = session.get(AccountRecord, account_id)
+            return record.to_account() if record is not None else None
+
+    def list_accounts(self, *, search: str = "", page: int = 1, size: int = 50) -> Page[Account]:
+        """Return one page of the accounts whose address or name contains *search*."""
+        query = select(AccountRecord)
+        if search:
+            query = query.where(contains(search, AccountRecord.email, AccountRecord.name))
+        with self.reading() as session:
+            total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+            number = min(max(1, page), max(1, -(-total // size)))
+            rows = session.scalars(
+                query.order_by(AccountRecord.email).limit(size).offset((number - 1) * size)
+            )
+            return Page(tuple(record.to_account() for record in rows), total, number, size)
+
+    def has_operator(self) -> bool:
+        """Say whether anyone can operate the platform: an operator who has set a password."""
+        query = select(AccountRecord.id).where(
+            AccountRecord.operator, AccountRecord.password_hash.is_not(None)
+        )
+        with self.reading() as session:
+            return session.scalar(query.limit(1)) is not None
+
+    def add_account(
+        self, email: str, *, name: str = "", operator: bool = False, by: Actor
+    ) -> Account:
+        """Add an account without a password; a link of purpose ``setup`` lets its owner set one.
+
+        :raises BadEmailError: Not an e-mail address.
+        :raises AccountExistsError: The address has an account.
+        """
+        record = AccountRecord(
+            id=uuid.uuid4().hex,
+            email=canonical_email(email),
+            name=name.strip()[:200],
+            operator=operator,
+        )
+        try:
+            with self.writing(by) as writer:
+                writer.session.add(record)
+                writer.session.flush()
+                detail = {"email": record.email, "operator": operator}
+                writer.audit("account.create", detail=detail)
+        except IntegrityError as error:
+            raise AccountExistsError(record.email) from error
+        return record.to_account()
+
+    def sign_in(
+        self, email: str, password: str, *, by: Actor, tenant_id: str | None = None
+    ) -> Account:
+        """Return the account that these credentials open.
+
+        :param tenant_id: Where it happens, for the audit trail: a tenant's host, or the apex.
+        :raises SignInError: They open none, or there were too many tries. The answer is the same,
+            in words and in time, whether or not the address has an account.
+        """
+        key = hashlib.sha256(email.strip().casefold().encode()).hexdigest()
+        with self.reading() as session:
+            throttle = session.get(ThrottleRecord, key)
+            if throttle is not None and (wait := _wait(throttle.retry_at)):
+                raise SignInError(retry_after=wait)
+            record = _by_email(session, email)
+            hashed = record.password_hash if record is not None else None
+        if not verify_password(hashed, password) or record is None:
+            self._note_failure(key, record, by=by, tenant_id=tenant_id)
+            raise SignInError
+        rehashed = hash_password(password) if needs_rehash(record.password_hash or "") else None
+        with self.writing(by) as writer:
+            writer.session.execute(delete(ThrottleRecord).where(ThrottleRecord.key == key))
+            if rehashed:
+                found = writer.session.get(AccountRecord, record.id)
+                if found is not None:
+                    found.password_hash = rehashed
+            self._audit_sign_in(writer, "account.sign-in", record, tenant_id)
+        return record.to_account()
+
+    def set_password(self, account_id: str, password: str, *, by: Actor) -> Account:
+        """Set a new password and end every session of the account (R25).
+
+        :raises WeakPasswordError: It is too easy to guess.
+        """
+        account = self.find_account_by_id(account_id)
+        if account is None:
+            raise AccountNotFoundError(account_id)
+        check_password(password, account.email, account.name)
+        hashed = hash_password(password)
+        with self.writing(by) as writer:
+            record = _account(writer.session, account_id)
+            record.password_hash = hashed
+            record.session_version += 1
+            writer.session.execute(
+                delete(LinkRecord).where(
+                    LinkRecord.account_id == account_id, LinkRecord.purpose == "setup"
+                )
+            )
+            writer.audit("account.password", detail={"email": record.email})
+            return record.to_account()
+
+    def end_sessions(self, account_id: str, *, by: Actor) -> None:
+        """End every session of the account."""
+        with self.writing(by) as writer:
+            record = _account(writer.session, account_id)
+            record.session_version += 1
+            writer.audit("account.end-sessions", detail={"email": record.email})
+
+    def add_membership(
+        self, account_id: str, tenant_id: str, role: Role = "owner", *, by: Actor
+    ) -> None:
+        """Make the account owner or staff of the tenant; saying it again changes the role."""
+        with self.writing(by) as writer:
+            account = _account(writer.session, account_id)
+            tenant = writer.session.get(TenantRecord, tenant_id)
+            writer.session.merge(
+                MembershipRecord(account_id=account_id, tenant_id=tenant_id, role=role)
+            )
+            detail = {"email": account.email, "role": role}
+            writer.audit("membership.add", tenant=tenant, detail=detail)
+
+    def find_role(self, account_id: str, tenant_id: str) -> str | None:
+        """Return what the account is to the tenant: ``owner``, ``staff`` or nothing."""
+        with self.reading() as session:
+            record = session.get(MembershipRecord, (account_id, tenant_id))
+            return record.role if record is not None else None
+
+    def list_memberships(self, account_id: str) -> tuple[tuple[Tenant, str], ...]:
+        """Return the tenants that the account owns or works for, by name."""
+        query = (
+            select(MembershipRecord)
+            .join(MembershipRecord.tenant)
+            .where(MembershipRecord.account_id == account_id)
+            .order_by(TenantRecord.name)
+        )
+        with self.reading() as session:
+            return tuple((row.tenant.to_tenant(), row.role) for row in session.scalars(query))
+
+    def create_link(
+        self,
+        purpose: str,
+        *,
+        account_id: str,
+        lifetime: timedelta,
+        tenant_id: str | None = None,
+        by: Actor,
+    ) -> str:
+        """Return the token of a new one-use link; the catalog keeps only its hash.
+
+        An older ``setup`` link of the account stops working.
+        """
+        token = new_token()
+        with self.writing(by) as writer:
+            session = writer.session
+            session.execute(delete(LinkRecord).where(LinkRecord.expires_at < now()))
+            if purpose == "setup":
+                session.execute(
+                    delete(LinkRecord).where(
+                        LinkRecord.account_id == account_id, LinkRecord.purpose == purpose
+                    )
+                )
+            session.add(
+                LinkRecord(
+                    hash=_hash(token),
+                    purpose=purpose,
+                    account_id=account_id,
+                    tenant_id=tenant_id,
+                    expires_at=now() + lifetime,
+                )
+            )
+            tenant = session.get(TenantRecord, tenant_id) if tenant_id else None
+            email = _account(session, account_id).email
+            writer.audit(f"link.{purpose}", tenant=tenant, detail={"email": email})
+        return token
+
+    def peek_link(self, purpose: str, token: str, *, tenant_id: str | None = None) -> Account:
+        """Return whose link this is, without using it up.
+
+        :raises LinkError: It is unknown, used, expired or for another tenant.
+        """
+        with self.reading() as session:
+            return _account(
+                session, _link(session, purpose, token, tenant_id).account_id
+            ).to_account()
+
+    def use_link(
+        self, purpose: str, token: str, *, tenant_id: str | None = None, by: Actor
+    ) -> Account:
+        """Use a link up and return whose it was.
+
+        :raises LinkError: It is unknown, used, expired or for another tenant.
+        """
+        with self.writing(by) as writer:
+            link = _link(writer.session, purpose, token, tenant_id)
+            account = _account(writer.session, link.account_id)
+            tenant = writer.session.get(TenantRecord, tenant_id) if tenant_id else None
+            writer.session.delete(link)
+            writer.audit(f"link.{purpose}.used", tenant=tenant, detail={"email": account.email})
+            return account.to_account()
+
+    def _note_failure(
+        self, key: str, record: AccountRecord | None, *, by: Actor, tenant_id: str | None
+    ) -> None:
+        with self.writing(by) as writer:
+            session = writer.session
+            stale = now() - FORGET_AFTER
+            session.execute(delete(ThrottleRecord).where(ThrottleRecord.retry_at < stale))
+            throttle = session.get(ThrottleRecord, key)
+            failures = throttle.failures + 1 if throttle is not None else 1
+            delay = min(MAX_DELAY, 2 ** (failures - FREE_TRIES)) if failures > FREE_TRIES else 0
+            retry_at = now() + timedelta(seconds=delay)
+            session.merge(ThrottleRecord(key=key, failures=failures, retry_at=retry_at))
+            self._audit_sign_in(writer, "account.sign-in-failed", record, tenant_id)
+
+    @staticmethod
+    def _audit_sign_in(
+        writer: Writer, action: str, record: AccountRecord | None, tenant_id: str | None
+    ) -> None:
+        tenant = writer.session.get(TenantRecord, tenant_id) if tenant_id else None
+        # What was typed for an unknown address may be a password: it is not kept.
+        writer.audit(action, tenant=tenant, detail={"email": record.email if record else None})
+
+
+def _by_email(session: Session, email: str) -> AccountRecord | None:
+    found: Sequence[AccountRecord] = session.scalars(
+        select(AccountRecord).where(AccountRecord.email == email.strip().casefold())
+    ).all()
+    return found[0] if found else None
+
+
+def _account(session: Session, account_id: str) -> AccountRecord:
+    record = session.get(AccountRecord, account_id)
+    if record is None:
+        raise AccountNotFoundError(account_id)
+    return record
+
+
+def _link(session: Session, purpose: str, token: str, tenant_id: str | None) -> LinkRecord:
+    link = session.get(LinkRecord, _hash(token), with_for_update=True)
+    if (
+        link is None
+        or link.purpose != purpose
+        or link.tenant_id != tenant_id
+        or link.expires_at <= now()
+    ):
+        raise LinkError
+    return link
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _wait(until: datetime) -> int:
+    return max(0, math.ceil((until - now()).total_seconds()))

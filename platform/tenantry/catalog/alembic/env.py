@@ -1,0 +1,14 @@
+"""Runs the catalog's migrations on the connection that :mod:`tenantry.catalog.schema` hands over."""
+
+from alembic import context
+
+from tenantry.catalog.models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    # SQLite alters most things by copying the table.
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,193 @@
+"""From a whole host to its tenant: a bounded memory of the catalog that the change feed keeps true."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from tenantry.errors import BadSlugError, CatalogUnavailableError, LookupLimitError
+from tenantry.hosts import check_slug
+from tenantry.limits import TokenBucket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tenantry.catalog import Catalog
+    from tenantry.catalog.values import Changes
+    from tenantry.tenant import Tenant
+
+    Listener = Callable[[Mapping[str, int] | None], None]
+
+log = logging.getLogger(__name__)
+
+PAUSE_AFTER_FAILURE = 1.0
+"""Seconds without asking a catalog that did not answer; stale beats dead."""
+
+
+class Directory:
+    """Finds tenants by host. A known host costs two dictionary look-ups and no lock.
+
+    Known and unknown hosts are remembered apart, so that random hosts can never push a tenant out.
+    Before each answer the node's shared counter is compared: whoever asks after a change has been
+    committed gets the new state.
+
+    :param domain: The platform's own domain; ``<slug>.<domain>`` is the tenant with that slug.
+    :param known: Hosts of tenants kept in memory, at most.
+    :param unknown: Hosts that nobody has, kept in memory, at most.
+    :param lookups: Questions to the catalog per second, at most.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        domain: str,
+        known: int = 50_000,
+        unknown: int = 10_000,
+        lookups: int = 500,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._catalog = catalog
+        self._domain = domain
+        self._max_known = known
+        self._max_unknown = unknown
+        self._clock = clock
+        self._bucket = TokenBucket(lookups, burst=2 * lookups, clock=clock)
+        self._cell = catalog.signal.cell
+        self._seen = -1
+        self._epoch = -1
+        self._deaf_until = 0.0
+        self._known: OrderedDict[str, Tenant] = OrderedDict()
+        self._unknown: OrderedDict[str, None] = OrderedDict()
+        self._hosts_of: dict[str, set[str]] = {}
+        self._lock = threading.Lock()  # owns the three maps and the epoch
+        self._catching_up = threading.Lock()
+        self._listeners: list[Listener] = []
+
+    def __repr__(self) -> str:
+        return (
+            f"<Directory: {len(self._known)} known, {len(self._unknown)} unknown, "
+            f"epoch {self._epoch}>"
+        )
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call *listener* with the ids and new revisions of changed tenants; ``None`` means all."""
+        self._listeners.append(listener)
+
+    def find(self, host: str) -> Tenant | None:
+        """Return the tenant that answers on this canonical host, in whatever state it is.
+
+        :raises LookupLimitError: The host is not in memory and too many such were asked for.
+        :raises CatalogUnavailableError: The host is not in memory and the catalog does not answer.
+        """
+        if self._cell[0] != self._seen:
+            self.catch_up()
+        try:
+            tenant = self._known[host]
+            self._known.move_to_end(host)
+        except KeyError:
+            return self._look_up(host)
+        return tenant
+
+    def find_by_slug(self, slug: str) -> Tenant | None:
+        """Return the tenant with this slug, remembered like its host."""
+        return self.find(f"{slug}.{self._domain}")
+
+    def catch_up(self) -> None:
+        """Forget what has changed since the last time; everything, if too much has."""
+        with self._catching_up:
+            number = self._cell[0]
+            if number == self._seen or self._clock() < self._deaf_until:
+                return  # another thread has just done it, or found the catalog down
+            try:
+                changes = self._catalog.read_changes(self._epoch)
+            except CatalogUnavailableError as error:
+                self._deaf_until = self._clock() + PAUSE_AFTER_FAILURE
+                log.warning("serving from memory: %s", error)
+                return
+            self._forget(changes)
+            self._seen = number
+        self._tell(changes.revisions if changes.complete else None)
+
+    def poll(self) -> None:
+        """Ask the catalog for its epoch and show it to this node's workers.
+
+        Heals what the counter missed: changes made on other nodes, and those of a writer that died
+        between its commit and its note.
+        """
+        try:
+            epoch = self._catalog.read_epoch()
+        except CatalogUnavailableError as error:
+            log.warning("cannot poll for changes: %s", error)
+            return
+        if epoch != self._epoch:
+            self._catalog.signal.announce(epoch)
+            self._seen = -1
+            self.catch_up()
+
+    def _look_up(self, host: str) -> Tenant | None:
+        slug, _, rest = host.partition(".")
+        ours = rest == self._domain
+        if host in self._unknown or (ours and not _is_slug(slug)):
+            return None
+        if not self._bucket.take():
+            raise LookupLimitError
+        epoch = self._epoch
+        if ours:
+            tenant = self._catalog.find_tenant(slug)
+        else:
+            tenant = self._catalog.find_tenant_by_host(host)
+        self._remember(host, tenant, epoch)
+        return tenant
+
+    def _remember(self, host: str, tenant: Tenant | None, epoch: int) -> None:
+        with self._lock:
+            if epoch != self._epoch:
+                return  # a change came in between: this answer may be older than it
+            if tenant is None:
+                self._unknown[host] = None
+                if len(self._unknown) > self._max_unknown:
+                    self._unknown.popitem(last=False)
+                return
+            self._known[host] = tenant
+            self._hosts_of.setdefault(tenant.id, set()).add(host)
+            if len(self._known) > self._max_known:
+                evicted, other = self._known.popitem(last=False)
+                hosts = self._hosts_of[other.id]
+                hosts.discard(evicted)
+                if not hosts:
+                    del self._hosts_of[other.id]
+
+    def _forget(self, changes: Changes) -> None:
+        with self._lock:
+            self._epoch = changes.epoch
+            if not changes.complete:
+                self._known.clear()
+                self._unknown.clear()
+                self._hosts_of.clear()
+                return
+            for tenant_id in changes.revisions:
+                for host in self._hosts_of.pop(tenant_id, ()):
+                    self._known.pop(host, None)
+                for host in changes.hosts.get(tenant_id, ()):
+                    self._unknown.pop(host, None)
+            for slug in changes.slugs.values():
+                self._unknown.pop(f"{slug}.{self._domain}", None)
+
+    def _tell(self, revisions: Mapping[str, int] | None) -> None:
+        for listener in self._listeners:
+            try:
+                listener(revisions)
+            except Exception:
+                log.exception("a listener failed on the changes of %s", revisions)
+
+
+def _is_slug(text: str) -> bool:
+    try:
+        check_slug(text)
+    except BadSlugError:
+        return False
+    return True

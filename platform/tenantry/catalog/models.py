@@ -1,0 +1,233 @@
+"""The catalog's tables. Rows of these classes never leave the package."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from tenantry.catalog.values import Account, AuditEvent, Host
+from tenantry.tenant import Tenant, TenantState
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC datetimes on every database; SQLite keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None or value.tzinfo is not None:
+            return value and value.astimezone(UTC)
+        return value.replace(tzinfo=UTC)
+
+
+def now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """The catalog's metadata."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {datetime: UtcDateTime, dict[str, Any]: JSON}
+
+
+class Head(Base):
+    """The one row that every write locks, so that commit order is number order."""
+
+    __tablename__ = "heads"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    audit_hash: Mapped[str] = mapped_column(String(64))
+
+
+class TenantRecord(Base):
+    """A tenant. Deleted ones stay: their id and slug are never given away again."""
+
+    __tablename__ = "tenants"
+    __table_args__ = (
+        UniqueConstraint("slug"),
+        Index(None, "listed", "state", "name"),
+        Index(None, "state"),
+        Index(None, "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    slug: Mapped[str] = mapped_column(String(63))
+    name: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(500), default="")
+    plan: Mapped[str] = mapped_column(String(40))
+    placement: Mapped[str] = mapped_column(String(40))
+    revision: Mapped[int] = mapped_column(Integer, default=1)
+    settings: Mapped[dict[str, Any]]
+    listed: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    hosts: Mapped[list[HostRecord]] = relationship(
+        back_populates="tenant", lazy="selectin", order_by="HostRecord.created_at"
+    )
+    members: Mapped[list[MembershipRecord]] = relationship(back_populates="tenant")
+
+    def to_tenant(self) -> Tenant:
+        return Tenant(
+            id=self.id,
+            slug=self.slug,
+            name=self.name,
+            state=TenantState(self.state),
+            plan=self.plan,
+            placement=self.placement,
+            revision=self.revision,
+            hosts=tuple(host.name for host in self.hosts),
+            settings=MappingProxyType(dict(self.settings)),
+        )
+
+
+class HostRecord(Base):
+    """A custom host; its name is the key, so that two tenants can never share one."""
+
+    __tablename__ = "hosts"
+
+    name: Mapped[str] = mapped_column(String(253), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    tenant: Mapped[TenantRecord] = relationship(back_populates="hosts")
+
+    def to_host(self) -> Host:
+        return Host(self.name, self.tenant_id, self.tenant.slug, self.created_at)
+
+
+class AccountRecord(Base):
+    """A platform account."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (UniqueConstraint("email"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    email: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str] = mapped_column(String(200))
+    operator: Mapped[bool]
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    session_version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    def to_account(self) -> Account:
+        return Account(
+            id=self.id,
+            email=self.email,
+            name=self.name,
+            operator=self.operator,
+            has_password=self.password_hash is not None,
+            session_version=self.session_version,
+            created_at=self.created_at,
+        )
+
+
+class MembershipRecord(Base):
+    """What an account may do with a tenant."""
+
+    __tablename__ = "memberships"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(String(16))
+
+    account: Mapped[AccountRecord] = relationship()
+    tenant: Mapped[TenantRecord] = relationship(back_populates="members")
+
+
+class LinkRecord(Base):
+    """A one-use link, by the hash of its token."""
+
+    __tablename__ = "links"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(16))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"))
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ThrottleRecord(Base):
+    """Failed sign-ins, by a hash of the address, whether or not it has an account (R34)."""
+
+    __tablename__ = "throttles"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int]
+    retry_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ChangeRecord(Base):
+    """Which tenant changed at which epoch."""
+
+    __tablename__ = "changes"
+
+    epoch: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tenant_id: Mapped[str] = mapped_column(String(32))
+
+
+class AuditRecord(Base):
+    """A line of the audit trail: append-only, each with the hash of the one before."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (Index(None, "tenant_id", "number"),)
+
+    number: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True
+    )
+    at: Mapped[datetime]
+    actor_kind: Mapped[str] = mapped_column(String(16))
+    actor: Mapped[str] = mapped_column(String(254))
+    account_id: Mapped[str | None] = mapped_column(String(32))
+    action: Mapped[str] = mapped_column(String(40))
+    tenant_id: Mapped[str | None] = mapped_column(String(32))
+    tenant_slug: Mapped[str | None] = mapped_column(String(63))
+    detail: Mapped[dict[str, Any]]
+    ip: Mapped[str | None] = mapped_column(String(45))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+    def to_event(self) -> AuditEvent:
+        return AuditEvent(
+            number=self.number,
+            at=self.at,
+            actor_kind=self.actor_kind,
+            actor=self.actor,
+            action=self.action,
+            tenant_id=self.tenant_id,
+            tenant_slug=self.tenant_slug,
+            detail=self.detail,
+            ip=self.ip,
+            request_id=self.request_id,
+            hash=self.hash,
+        )

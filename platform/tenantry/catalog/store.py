@@ -1,0 +1,146 @@
+"""What every part of the catalog stands on: short transactions, changes and audit rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from tenantry.catalog.engine import WRITE
+from tenantry.catalog.models import AuditRecord, ChangeRecord, Head, TenantRecord, now
+from tenantry.errors import CatalogUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy import Engine
+
+    from tenantry.catalog.signal import ChangeSignal
+    from tenantry.catalog.values import Actor
+
+KEPT_CHANGES = 20_000
+"""Changes kept for workers that were away; a longer absence means starting from nothing."""
+
+
+class Store:
+    """Short transactions on the catalog's engine.
+
+    :param domain: The platform's domain; nobody can claim a host under it.
+    :param signal: Told of each commit that changed a tenant.
+    """
+
+    def __init__(self, engine: Engine, *, domain: str, signal: ChangeSignal) -> None:
+        self.engine = engine
+        self.domain = domain
+        self.signal = signal
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with _translated(), Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self, by: Actor) -> Iterator[Writer]:
+        """Run one transaction; afterwards tell this node's workers what changed."""
+        with _translated(), Session(self.engine, expire_on_commit=False) as session:
+            session.connection(execution_options=WRITE)
+            writer = Writer(session, by)
+            yield writer
+            session.flush()
+            epoch = writer.finish()
+            session.commit()
+        if epoch:
+            self.signal.announce(epoch)
+
+
+class Writer:
+    """One writing transaction. It holds the head's row lock from its first statement on."""
+
+    def __init__(self, session: Session, by: Actor) -> None:
+        self.session = session
+        self.by = by
+        self._changed: dict[str, None] = {}
+        # Locks the row on PostgreSQL; SQLite's BEGIN IMMEDIATE has locked everything already.
+        locked = update(Head).values(epoch=Head.epoch).returning(Head.epoch, Head.audit_hash)
+        self._epoch, self._hash = session.execute(locked).one()
+
+    def changed(self, record: TenantRecord) -> None:
+        """Note that this tenant is another one now: every instance of it is stale."""
+        if record.id not in self._changed:
+            self._changed[record.id] = None
+            record.revision = (record.revision or 0) + 1
+
+    def audit(
+        self,
+        action: str,
+        *,
+        tenant: TenantRecord | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Append to the audit trail."""
+        record = AuditRecord(
+            at=now().replace(microsecond=0),
+            actor_kind=self.by.kind,
+            actor=self.by.label[:254],
+            account_id=self.by.account_id,
+            action=action,
+            tenant_id=tenant.id if tenant else None,
+            tenant_slug=tenant.slug if tenant else None,
+            detail=dict(detail or {}),
+            ip=self.by.ip,
+            request_id=self.by.request_id,
+        )
+        self._hash = record.hash = audit_hash(self._hash, record)
+        self.session.add(record)
+
+    def finish(self) -> int:
+        """Number the changes and move the head on; return the new epoch, 0 if no tenant changed."""
+        first = self._epoch
+        for tenant_id in self._changed:
+            self._epoch += 1
+            self.session.add(ChangeRecord(epoch=self._epoch, tenant_id=tenant_id))
+        self.session.execute(update(Head).values(epoch=self._epoch, audit_hash=self._hash))
+        if self._epoch // 1000 > first // 1000:
+            oldest = self._epoch - KEPT_CHANGES
+            self.session.execute(delete(ChangeRecord).where(ChangeRecord.epoch < oldest))
+        return self._epoch if self._changed else 0
+
+
+def audit_hash(previous: str, record: AuditRecord) -> str:
+    """Return the hash that chains *record* to the one before."""
+    content = [
+        previous,
+        record.at.isoformat(),
+        record.actor_kind,
+        record.actor,
+        record.account_id,
+        record.action,
+        record.tenant_id,
+        record.tenant_slug,
+        record.detail,
+        record.ip,
+        record.request_id,
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the database's failures, not our refusals, into one error."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DBAPIError, PoolTimeoutError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise CatalogUnavailableError(str(cause).strip().splitlines()[0]) from error

@@ -1,0 +1,336 @@
+"""Tenants and their hosts in the catalog."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import asc, desc, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, selectinload
+
+from tenantry.catalog.models import (
+    ChangeRecord,
+    Head,
+    HostRecord,
+    MembershipRecord,
+    TenantRecord,
+)
+from tenantry.catalog.store import Store
+from tenantry.catalog.values import Actor, Changes, Host, Page, TenantRow
+from tenantry.errors import (
+    BadTransitionError,
+    HostNotFoundError,
+    HostTakenError,
+    TenantExistsError,
+    TenantNotFoundError,
+)
+from tenantry.hosts import canonical_host, check_slug
+from tenantry.tenant import MOVES, Tenant, TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import ColumnElement
+
+SORTS = {
+    "slug": TenantRecord.slug,
+    "name": TenantRecord.name,
+    "state": TenantRecord.state,
+    "created_at": TenantRecord.created_at,
+}
+
+
+def contains(text: str, *columns: Any) -> ColumnElement[bool]:
+    """Return a condition: one of the columns contains *text*, wildcards taken literally."""
+    return or_(*(column.icontains(text, autoescape=True) for column in columns))
+
+
+class Tenants(Store):
+    """What the catalog knows of tenants."""
+
+    def find_tenant(self, slug: str) -> Tenant | None:
+        """Return the tenant that has this slug now."""
+        return self._find(TenantRecord.slug == slug)
+
+    def find_tenant_by_id(self, tenant_id: str) -> Tenant | None:
+        """Return the tenant with this id."""
+        return self._find(TenantRecord.id == tenant_id)
+
+    def find_tenant_by_host(self, host: str) -> Tenant | None:
+        """Return the tenant that owns this custom host, matched whole."""
+        return self._find(TenantRecord.hosts.any(HostRecord.name == host))
+
+    def get_tenant(self, slug: str) -> Tenant:
+        """Like :meth:`find_tenant`.
+
+        :raises TenantNotFoundError: No tenant has the slug.
+        """
+        if (tenant := self.find_tenant(slug)) is None:
+            raise TenantNotFoundError(slug)
+        return tenant
+
+    def get_tenant_by_id(self, tenant_id: str) -> Tenant:
+        """Like :meth:`find_tenant_by_id`.
+
+        :raises TenantNotFoundError: No tenant has the id.
+        """
+        if (tenant := self.find_tenant_by_id(tenant_id)) is None:
+            raise TenantNotFoundError(tenant_id)
+        return tenant
+
+    def list_tenants(
+        self,
+        *,
+        search: str = "",
+        state: TenantState | None = None,
+        sort: str = "slug",
+        page: int = 1,
+        size: int = 50,
+    ) -> Page[TenantRow]:
+        """Return one page of the tenants whose slug, name or host contains *search*.
+
+        :param sort: A key of :data:`SORTS`, with ``-`` in front for descending; else by slug.
+        """
+        query = select(TenantRecord)
+        if search:
+            by_host = TenantRecord.hosts.any(HostRecord.name.icontains(search, autoescape=True))
+            query = query.where(
+                or_(contains(search, TenantRecord.slug, TenantRecord.name), by_host)
+            )
+        if state is not None:
+            query = query.where(TenantRecord.state == state)
+        column = SORTS.get(sort.removeprefix("-"), TenantRecord.slug)
+        order = (desc if sort.startswith("-") else asc)(column)
+        with self.reading() as session:
+            total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+            number = min(max(1, page), max(1, -(-total // size)))
+            rows = session.scalars(
+                query.order_by(order, TenantRecord.id)
+                .options(selectinload(TenantRecord.members).joinedload(MembershipRecord.account))
+                .limit(size)
+                .offset((number - 1) * size)
+            )
+            return Page(tuple(_row(record) for record in rows), total, number, size)
+
+    def list_public_sites(self, *, search: str = "", page: int = 1, size: int = 24) -> Page[Tenant]:
+        """Return one page of the active tenants that want to be found, by name."""
+        query = select(TenantRecord).where(
+            TenantRecord.listed, TenantRecord.state == TenantState.ACTIVE
+        )
+        if search:
+            query = query.where(contains(search, TenantRecord.slug, TenantRecord.name))
+        with self.reading() as session:
+            total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+            number = min(max(1, page), max(1, -(-total // size)))
+            rows = session.scalars(
+                query.order_by(TenantRecord.name, TenantRecord.id)
+                .limit(size)
+                .offset((number - 1) * size)
+            )
+            return Page(tuple(record.to_tenant() for record in rows), total, number, size)
+
+    def get_row(self, slug: str) -> TenantRow:
+        """Return a tenant with its owners.
+
+        :raises TenantNotFoundError: No tenant has the slug.
+        """
+        with self.reading() as session:
+            record = session.scalar(select(TenantRecord).where(TenantRecord.slug == slug))
+            if record is None:
+                raise TenantNotFoundError(slug)
+            return _row(record)
+
+    def count_tenants(self) -> dict[TenantState, int]:
+        """Return how many tenants are in each state; every state is there."""
+        query = select(TenantRecord.state, func.count()).group_by(TenantRecord.state)
+        with self.reading() as session:
+            found = dict(session.execute(query).tuples().all())
+        return {state: found.get(state, 0) for state in TenantState}
+
+    def add_tenant(
+        self,
+        slug: str,
+        *,
+        name: str,
+        settings: Mapping[str, Any] | None = None,
+        plan: str = "free",
+        placement: str = "local",
+        by: Actor,
+    ) -> Tenant:
+        """Add a tenant in state *provisioning*, with a new id.
+
+        :raises BadSlugError: The slug breaks the rule or is reserved.
+        :raises TenantExistsError: The slug is taken.
+        """
+        record = TenantRecord(
+            id=uuid.uuid4().hex,
+            slug=check_slug(slug),
+            name=name.strip()[:200] or slug,
+            state=TenantState.PROVISIONING,
+            plan=plan,
+            placement=placement,
+            settings=dict(settings or {}),
+            listed=bool((settings or {}).get("listed")),
+            hosts=[],
+        )
+        try:
+            with self.writing(by) as writer:
+                writer.session.add(record)
+                writer.changed(record)
+                writer.session.flush()
+                writer.audit("tenant.create", tenant=record, detail={"name": record.name})
+        except IntegrityError as error:
+            raise TenantExistsError(slug) from error
+        return record.to_tenant()
+
+    def forget_tenant(self, tenant_id: str, *, by: Actor) -> None:
+        """Take back a tenant that was never provisioned; its slug is free again, its id is not.
+
+        :raises BadTransitionError: It has left the state *provisioning*.
+        """
+        with self.writing(by) as writer:
+            record = _locked(writer.session, tenant_id)
+            if record.state != TenantState.PROVISIONING:
+                raise BadTransitionError(record.slug, record.state, "forgotten")
+            writer.changed(record)
+            writer.audit("tenant.forget", tenant=record)
+            writer.session.flush()
+            for member in list(record.members):
+                writer.session.delete(member)
+            writer.session.flush()
+            writer.session.delete(record)
+
+    def move_tenant(
+        self, tenant_id: str, state: TenantState, *, by: Actor, reason: str = ""
+    ) -> Tenant:
+        """Move a tenant to another state; saying the same again changes nothing.
+
+        :raises BadTransitionError: :data:`tenantry.tenant.MOVES` has no such move.
+        """
+        with self.writing(by) as writer:
+            record = _locked(writer.session, tenant_id)
+            before = TenantState(record.state)
+            if before == state:
+                return record.to_tenant()
+            if state not in MOVES[before]:
+                raise BadTransitionError(record.slug, before, state)
+            record.state = state
+            record.reason = reason[:500]
+            writer.changed(record)
+            detail = {"before": before, "after": state} | ({"reason": reason} if reason else {})
+            writer.audit("tenant.state", tenant=record, detail=detail)
+            return record.to_tenant()
+
+    def configure_tenant(
+        self,
+        tenant_id: str,
+        *,
+        name: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        by: Actor,
+    ) -> Tenant:
+        """Change a tenant's name or some of its settings; the others stay."""
+        with self.writing(by) as writer:
+            record = _locked(writer.session, tenant_id)
+            before = {"name": record.name, **record.settings}
+            after = before | dict(settings or {}) | ({"name": name.strip()[:200]} if name else {})
+            changed = {key: after[key] for key in after if after[key] != before.get(key)}
+            if not changed:
+                return record.to_tenant()
+            record.name = after.pop("name")
+            record.settings = after
+            record.listed = bool(after.get("listed"))
+            writer.changed(record)
+            detail = {"before": {key: before.get(key) for key in changed}, "after": changed}
+            writer.audit("tenant.configure", tenant=record, detail=detail)
+            return record.to_tenant()
+
+    def add_host(self, tenant_id: str, host: str, *, by: Actor) -> Tenant:
+        """Give a tenant a custom host. The first one is where its links point.
+
+        :raises BadHostError: Not a full host name.
+        :raises HostTakenError: It belongs to a tenant, or lies under the platform's domain.
+        """
+        name = canonical_host(host)
+        if name == self.domain or name.endswith("." + self.domain):
+            raise HostTakenError(name)
+        try:
+            with self.writing(by) as writer:
+                record = _locked(writer.session, tenant_id)
+                record.hosts.append(HostRecord(name=name))
+                writer.changed(record)
+                writer.session.flush()
+                writer.audit("host.add", tenant=record, detail={"host": name})
+                return record.to_tenant()
+        except IntegrityError as error:
+            raise HostTakenError(name) from error
+
+    def remove_host(self, tenant_id: str, host: str, *, by: Actor) -> Tenant:
+        """Take a custom host from a tenant.
+
+        :raises HostNotFoundError: The tenant has no such host.
+        """
+        name = canonical_host(host)
+        with self.writing(by) as writer:
+            record = _locked(writer.session, tenant_id)
+            found = next((entry for entry in record.hosts if entry.name == name), None)
+            if found is None:
+                raise HostNotFoundError(name)
+            record.hosts.remove(found)
+            writer.session.delete(found)
+            writer.changed(record)
+            writer.audit("host.remove", tenant=record, detail={"host": name})
+            return record.to_tenant()
+
+    def list_hosts(self, tenant_id: str | None = None) -> tuple[Host, ...]:
+        """Return the custom hosts of one tenant, or of all."""
+        query = select(HostRecord).order_by(HostRecord.name)
+        if tenant_id is not None:
+            query = query.where(HostRecord.tenant_id == tenant_id)
+        with self.reading() as session:
+            return tuple(record.to_host() for record in session.scalars(query))
+
+    def read_epoch(self) -> int:
+        """Return the number of the newest change."""
+        with self.reading() as session:
+            return session.scalar(select(Head.epoch)) or 0
+
+    def read_changes(self, after: int) -> Changes:
+        """Return what happened since the epoch *after*, in one transaction."""
+        with self.reading() as session:
+            epoch = session.scalar(select(Head.epoch)) or 0
+            query = select(ChangeRecord).where(
+                ChangeRecord.epoch > after, ChangeRecord.epoch <= epoch
+            )
+            changes = session.scalars(query.order_by(ChangeRecord.epoch).limit(1000)).all()
+            # Numbers have no holes: anything else than all of them means pruned, too many to
+            # name, or a catalog restored from the past.
+            if len(changes) != epoch - after:
+                return Changes(epoch, complete=False)
+            ids = {change.tenant_id for change in changes}
+            records = session.scalars(select(TenantRecord).where(TenantRecord.id.in_(ids))).all()
+            gone = dict.fromkeys(ids, 2**31)
+            return Changes(
+                epoch,
+                hosts={r.id: tuple(host.name for host in r.hosts) for r in records},
+                slugs={r.id: r.slug for r in records},
+                revisions=gone | {r.id: r.revision for r in records},
+            )
+
+    def _find(self, condition: ColumnElement[bool]) -> Tenant | None:
+        with self.reading() as session:
+            record = session.scalar(select(TenantRecord).where(condition))
+            return record.to_tenant() if record is not None else None
+
+
+def _locked(session: Session, tenant_id: str) -> TenantRecord:
+    record = session.get(TenantRecord, tenant_id, with_for_update=True)
+    if record is None:
+        raise TenantNotFoundError(tenant_id)
+    return record
+
+
+def _row(record: TenantRecord) -> TenantRow:
+    owners = sorted(m.account.email for m in record.members if m.role == "owner")
+    return TenantRow(record.to_tenant(), record.created_at, tuple(owners), record.reason)

@@ -1,0 +1,119 @@
+"""What the catalog takes and answers with: immutable values, never rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from tenantry.tenant import Tenant
+
+T = TypeVar("T")
+
+Role = Literal["owner", "staff"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks for a change, for the audit trail."""
+
+    kind: Literal["operator", "owner", "cli", "system", "visitor"]
+    label: str
+    account_id: str | None = None
+    ip: str | None = None
+    request_id: str | None = None
+
+
+SYSTEM = Actor("system", "tenantry")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person with access to the platform: an operator, an owner, staff of a site."""
+
+    id: str
+    email: str
+    name: str
+    operator: bool
+    has_password: bool
+    session_version: int
+    """Sessions made at another version are over."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One line of the audit trail."""
+
+    number: int
+    at: datetime
+    actor_kind: str
+    actor: str
+    action: str
+    tenant_id: str | None
+    tenant_slug: str | None
+    detail: Mapping[str, Any]
+    ip: str | None
+    request_id: str | None
+    hash: str
+    """SHA-256 over the previous event's hash and this event (R58)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    """A tenant as the operators' table shows it."""
+
+    tenant: Tenant
+    created_at: datetime
+    owners: tuple[str, ...]
+    reason: str = ""
+    """Why it is in its state, in the operator's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A custom host of a tenant."""
+
+    name: str
+    tenant_id: str
+    tenant_slug: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a listing."""
+
+    items: tuple[T, ...]
+    total: int
+    number: int = 1
+    size: int = 50
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are; at least one."""
+        return max(1, -(-self.total // self.size))
+
+    @property
+    def has_previous(self) -> bool:
+        return self.number > 1
+
+    @property
+    def has_next(self) -> bool:
+        return self.number < self.pages
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to tenants after some epoch."""
+
+    epoch: int
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Each changed tenant's id with the hosts it has now."""
+    slugs: Mapping[str, str] = field(default_factory=dict)
+    revisions: Mapping[str, int] = field(default_factory=dict)
+    complete: bool = True
+    """False when older changes have been pruned: everything may have changed."""

@@ -1,0 +1,1 @@
+"""Where tenants' data lives."""

@@ -1,0 +1,62 @@
+"""The operator's factory, found by its name in the settings."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tenantry.errors import FactoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed.wsgi import WSGIApplication
+
+    from tenantry.tenant import Tenant
+
+
+def _nothing(_: Any) -> None:
+    """Stand in for a hook that the factory's module does not define."""
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """What makes a tenant's app, and the hooks beside it."""
+
+    build: Callable[[Tenant], WSGIApplication]
+    """Build the tenant's app. It may raise; it is then tried again later."""
+
+    provision: Callable[[Tenant], None] = _nothing
+    """Make the tenant's own data, so that its app can serve. Saying it again changes nothing."""
+
+    dispose: Callable[[Any], None] = _nothing
+    """Close what ``build`` opened."""
+
+    demonstrate: Callable[[Tenant], None] = _nothing
+    """Fill the site with example content. Saying it again changes nothing."""
+
+
+def load_factory(path: str) -> Factory:
+    """Import ``module:callable``; ``provision``, ``dispose`` and ``demonstrate`` come from its module.
+
+    :raises FactoryError: There is no such module or callable.
+    """
+    module_name, colon, name = path.partition(":")
+    if not colon or not name:
+        raise FactoryError(path, "name a callable as `module:name`")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise  # the module is there; something that it needs is not
+        raise FactoryError(path, f"there is no module {module_name!r} on the path") from error
+    build = getattr(module, name, None)
+    if not callable(build):
+        raise FactoryError(path, f"module {module_name!r} has no callable {name!r}")
+    hooks = {
+        hook: getattr(module, hook)
+        for hook in ("provision", "dispose", "demonstrate")
+        if callable(getattr(module, hook, None))
+    }
+    return Factory(build=build, **hooks)

@@ -1,0 +1,31 @@
+"""What a factory uses: bind an app to its tenant, and the shared look and security of ours.
+
+.. code-block:: python
+
+    from tenantry.flask import current_tenant, init_tenant
+
+    def create_app(tenant: Tenant) -> Flask:
+        app = Flask(__name__)
+        init_tenant(app, tenant)
+        ...
+"""
+
+from __future__ import annotations
+
+from tenantry.databases.sqlite import SiteDatabase, confine, site_database
+from tenantry.flask.binding import TenantBinding, current_tenant, init_platform, init_tenant
+from tenantry.flask.interface import init_ui
+from tenantry.flask.security import init_security, is_local_path
+
+__all__ = [
+    "SiteDatabase",
+    "TenantBinding",
+    "confine",
+    "current_tenant",
+    "init_platform",
+    "init_security",
+    "init_tenant",
+    "init_ui",
+    "is_local_path",
+    "site_database",
+]

@@ -1,0 +1,79 @@
+"""Binding a Flask app to its tenant: its keys, its cookies, its folder, its identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app
+from werkzeug.local import LocalProxy
+
+from tenantry.errors import NoTenantError
+from tenantry.flask.sessions import ScopedSessionInterface
+from tenantry.secrets import PLATFORM, keys_of
+from tenantry.settings import Settings, get_settings
+from tenantry.tenant import Tenant
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+EXTENSION = "tenantry"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantBinding:
+    """What an app knows of its place; it stands in ``app.extensions["tenantry"]``."""
+
+    settings: Settings
+    tenant: Tenant | None
+    """``None`` in the platform's own apps."""
+
+
+def init_tenant(app: Flask, tenant: Tenant, *, settings: Settings | None = None) -> None:
+    """Make *app* this tenant's own: secret keys, session cookie, instance folder, limits.
+
+    The platform does it for a factory's Flask app that has not done it. Configuration that the
+    factory has set itself stays, but for the secret key and the session: those are what keeps one
+    tenant's members out of the next one's site.
+
+    :param settings: The deployment's; by default those of the process.
+    """
+    settings = settings or get_settings()
+    app.extensions[EXTENSION] = TenantBinding(settings, tenant)
+    app.instance_path = str(settings.tenant_dir(tenant.id))
+    app.session_interface = ScopedSessionInterface(
+        scope=tenant.id, name="session", https=settings.https
+    )
+    _set_keys(app, tenant.id, "session", settings)
+
+
+def init_platform(app: Flask, name: str, *, settings: Settings | None = None) -> None:
+    """Do the same for one of the platform's own apps.
+
+    :param name: ``"front"`` or ``"backend"``: each has keys and a cookie of its own (R16).
+    """
+    settings = settings or get_settings()
+    app.extensions[EXTENSION] = TenantBinding(settings, None)
+    app.session_interface = ScopedSessionInterface(
+        scope=PLATFORM, name=name, https=settings.https, whole_host=True
+    )
+    _set_keys(app, PLATFORM, f"session:{name}", settings)
+
+
+def _set_keys(app: Flask, scope: str, purpose: str, settings: Settings) -> None:
+    newest, *older = keys_of(settings.secret_keys).derive(scope, purpose)
+    app.secret_key = newest
+    app.config["SECRET_KEY_FALLBACKS"] = list(older)
+    if app.config["MAX_CONTENT_LENGTH"] is None:
+        app.config["MAX_CONTENT_LENGTH"] = settings.limit_body_mb * 1024 * 1024
+
+
+def _current_tenant() -> Tenant:
+    binding = current_app.extensions.get(EXTENSION) if current_app else None
+    if binding is None or binding.tenant is None:
+        raise NoTenantError
+    return cast("Tenant", binding.tenant)
+
+
+current_tenant: Tenant = LocalProxy(_current_tenant)  # type: ignore[assignment]
+"""The tenant whose app is at work. There is no default: elsewhere it raises ``NoTenantError``."""

@@ -1,0 +1,30 @@
+"""The shared look: base templates, form macros, and the addresses of the shared assets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, request
+from flask_bootstrap import Bootstrap5
+
+from tenantry.ui import TEMPLATES, asset_url
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_bootstrap = Bootstrap5()
+
+
+def init_ui(app: Flask) -> None:
+    """Give *app* the templates ``ui/*.html``, Bootstrap's form macros, ``asset()`` and ``request_id()``.
+
+    The assets themselves are served by the front door on every host, below ``/-/assets/``.
+    """
+    _bootstrap.init_app(app)
+    app.register_blueprint(Blueprint("ui", __name__, template_folder=str(TEMPLATES)))
+    app.jinja_env.globals.update(asset=asset_url, request_id=request_id)
+
+
+def request_id() -> str:
+    """Return the id under which this request is logged."""
+    return str(request.environ.get("tenantry.request_id", ""))

@@ -1,0 +1,70 @@
+"""Master keys in, a key for each tenant and purpose out."""
+
+from __future__ import annotations
+
+import secrets
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from tenantry.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import SecretStr
+
+KEY_BYTES = 32
+PLATFORM = "platform"
+"""The scope of keys that belong to no tenant."""
+
+
+class Keys:
+    """The deployment's master keys, newest first.
+
+    A derived key depends on the tenant's id, never on its slug: a renamed tenant keeps its
+    sessions, and a new tenant with an old name gets none of them.
+
+    :param masters: At least one key.
+    :raises SettingsError: There is none.
+    """
+
+    def __init__(self, masters: Iterable[SecretStr]) -> None:
+        self._masters = tuple(master.get_secret_value().encode() for master in masters)
+        if not self._masters:
+            raise SettingsError(
+                "TENANTRY_SECRET_KEYS",
+                None,
+                "there is no key yet; run `tenantry init`, or set one made with "
+                "`openssl rand -hex 32`",
+            )
+
+    def __repr__(self) -> str:
+        return f"<Keys: {len(self._masters)}>"
+
+    def derive(self, scope: str, purpose: str) -> tuple[bytes, ...]:
+        """Return a 32-byte key per master key, newest first (HKDF-SHA256, RFC 5869).
+
+        :param scope: A tenant's id, or :data:`PLATFORM`.
+        :param purpose: What the key is for, as ``"session"``.
+        """
+        return tuple(_derive(master, scope, purpose) for master in self._masters)
+
+
+def _derive(master: bytes, scope: str, purpose: str) -> bytes:
+    # Lengths in front, so that no two pairs of scope and purpose make the same bytes.
+    info = f"tenantry:1:{len(scope)}:{scope}:{len(purpose)}:{purpose}".encode()
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(master)
+
+
+@lru_cache(maxsize=8)
+def keys_of(masters: tuple[SecretStr, ...]) -> Keys:
+    """Return the :class:`Keys` of these master keys, made once."""
+    return Keys(masters)
+
+
+def new_token() -> str:
+    """Return 256 random bits, safe in a URL."""
+    return secrets.token_urlsafe(KEY_BYTES)

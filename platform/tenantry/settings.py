@@ -1,0 +1,324 @@
+"""The settings of one deployment: validated once, and the only reader of the environment.
+
+Each field is the variable ``TENANTRY_<FIELD>``, taken from the environment, from a ``.env`` file in
+the working directory, or from its default. Anything unknown or wrong stops the start with one
+sentence that names the variable, the value and the remedy.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tenantry.errors import BadHostError, SettingsError
+from tenantry.hosts import parse_host
+
+if TYPE_CHECKING:
+    from tenantry.tenant import Tenant
+
+PREFIX = "TENANTRY_"
+ENV_FILE = ".env"
+MIN_KEY_LENGTH = 32
+SECRET_FIELDS = frozenset({"secret_keys", "catalog_url"})
+"""Fields whose values are never shown: the catalog's URL may hold a password."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator can choose."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        # ``load_settings`` reports unknown variables of ours; .env may hold other programs' too.
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
+    )
+
+    domain: str = Field(
+        default="localhost",
+        description="The platform's own domain, the apex. Sites are `<slug>.<domain>`.",
+    )
+    base_url: str = Field(
+        default="",
+        description="Scheme and port of every public link, as `https://example.com`. Default: "
+        "`http://localhost:<port>` on localhost, `https://<domain>` elsewhere.",
+    )
+    data_dir: Path = Field(
+        default=Path("var"),
+        description="Folder of the catalog, the sites' databases and the run-time sockets.",
+    )
+    catalog_url: str = Field(
+        default="",
+        description="SQLAlchemy URL of the catalog, `sqlite:///…` or `postgresql+psycopg://…`. "
+        "Default: a SQLite file in the data folder.",
+    )
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="Master keys, comma-separated, newest first; older ones still verify. "
+        "At least 32 characters each. Default: the file `secret_keys` in the data folder, which "
+        "`tenantry init` makes.",
+    )
+    factory: str = Field(
+        default="tenants:create_app",
+        description="The callable that builds a tenant's app, `module:name`.",
+    )
+    routing: Literal["subdomain", "path", "both"] = Field(
+        default="subdomain",
+        description="How a request names its tenant: by host, by the first segment under "
+        "`path_prefix` on the apex, or both. Path-routed sites share one origin: trusted "
+        "tenants only.",
+    )
+    path_prefix: str = Field(
+        default="/sites", description="Where path-routed sites live on the apex."
+    )
+    backend_host: str = Field(
+        default="",
+        description="A host of its own for the operators' `/backend`. Needed with path routing, "
+        "unless `allow_shared_origin` is set.",
+    )
+    allow_shared_origin: bool = Field(
+        default=False,
+        description="Let `/backend` share the apex's origin with path-routed sites, whose scripts "
+        "could then act as the operator. For development.",
+    )
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="How many proxies in front overwrite or append `X-Forwarded-For` and "
+        "`X-Forwarded-Proto`. Every such header must then have exactly this many values.",
+    )
+    trust_any_peer: bool = Field(
+        default=False,
+        description="Allow `trusted_proxies` on an address that others can reach. Only where a "
+        "firewall keeps everyone but the proxy away.",
+    )
+    bind: str = Field(
+        default="127.0.0.1", description="Address that the HTTP listener binds, without port."
+    )
+    port: int = Field(default=8000, ge=1, le=65535, description="Port of the HTTP listener.")
+    socket: str = Field(
+        default="",
+        description="Path of a Unix socket that speaks the uwsgi protocol to nginx, instead of "
+        "the HTTP listener.",
+    )
+    processes: int = Field(default=2, ge=1, le=256, description="Worker processes.")
+    threads: int = Field(default=4, ge=1, le=256, description="Threads of each worker.")
+    access_log: str = Field(
+        default="stderr",
+        description="Where the JSON access log goes: `stderr`, `off`, or a file to append to.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severity of the application log."
+    )
+    limit_body_mb: int = Field(
+        default=25, ge=1, le=4096, description="Largest request body, in MiB; above it 413."
+    )
+    limit_lookups: int = Field(
+        default=500,
+        ge=1,
+        description="Catalog look-ups of hosts not in memory, per second and worker; above it "
+        "429. Known hosts cost none.",
+    )
+    pool_instances: int = Field(
+        default=200, ge=1, description="Live tenant instances per worker, at most."
+    )
+    pool_idle_seconds: int = Field(
+        default=3600, ge=1, description="An instance unused for so long is disposed of."
+    )
+    pool_build_seconds: float = Field(
+        default=4.0,
+        gt=0,
+        description="How long a request waits for its tenant's instance before it is answered 503; "
+        "the build goes on.",
+    )
+    pool_waiters: int = Field(
+        default=2, ge=1, description="Requests that may wait for one tenant's build, per worker."
+    )
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [key for part in value.split(",") if (key := part.strip())]
+        for key in value:
+            text = key.get_secret_value() if isinstance(key, SecretStr) else key
+            if len(text) < MIN_KEY_LENGTH:
+                problem = (
+                    f"a key needs {MIN_KEY_LENGTH} characters; make one with `openssl rand -hex 32`"
+                )
+                raise ValueError(problem)
+        return value
+
+    @field_validator("domain", "backend_host")
+    @classmethod
+    def _canonical(cls, value: str) -> str:
+        try:
+            return parse_host(value) if value else value
+        except BadHostError as error:
+            problem = f"{error.problem}; give a bare host name as `example.com`"
+            raise ValueError(problem) from error
+
+    @field_validator("path_prefix")
+    @classmethod
+    def _prefix(cls, value: str) -> str:
+        if not value.startswith("/") or value.endswith("/") or "//" in value or value == "/backend":
+            problem = "must start with a slash, not end with one and not be /backend; as `/sites`"
+            raise ValueError(problem)
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Fill in what follows from other settings."""
+        domain = str(values.get("domain") or "localhost").lower().removesuffix(".")
+        if not domain:
+            raise ValueError("domain: must not be empty")
+        if not values.get("base_url"):
+            local = domain == "localhost" or domain.endswith(".localhost")
+            port = values.get("port") or 8000
+            values["base_url"] = f"http://{domain}:{port}" if local else f"https://{domain}"
+        if not values.get("catalog_url"):
+            data_dir = Path(values.get("data_dir") or "var").expanduser().absolute()
+            values["catalog_url"] = f"sqlite:///{data_dir}/catalog.sqlite3"
+        return values
+
+    @field_validator("base_url")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
+            problem = (
+                "must be a scheme and a host, with a port if unusual, as `https://example.com`"
+            )
+            raise ValueError(problem)
+        return value.rstrip("/")
+
+    @field_validator("catalog_url")
+    @classmethod
+    def _catalog(cls, value: str) -> str:
+        if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
+        return value
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        """Refuse combinations that would be unsafe (R3, R21)."""
+        loopback = self.socket or self.bind in {"127.0.0.1", "::1", "localhost"}
+        if self.trusted_proxies and not loopback and not self.trust_any_peer:
+            raise ValueError(
+                "trusted_proxies: anyone who reaches "
+                f"{self.bind} could forge proxy headers; bind 127.0.0.1, use a Unix socket, or set "
+                f"{PREFIX}TRUST_ANY_PEER=1 behind a firewall"
+            )
+        if self.routing != "subdomain" and not self.backend_host and not self.allow_shared_origin:
+            raise ValueError(
+                "routing: path-routed sites share the apex's origin with /backend; set "
+                f"{PREFIX}BACKEND_HOST to a host of its own, or {PREFIX}ALLOW_SHARED_ORIGIN=1 for "
+                "development"
+            )
+        return self
+
+    @property
+    def https(self) -> bool:
+        """Whether visitors come over HTTPS."""
+        return self.base_url.startswith("https:")
+
+    @property
+    def apex_url(self) -> str:
+        """URL of the front page."""
+        return self.url_of(self.domain) + "/"
+
+    @property
+    def backend_url(self) -> str:
+        """URL of the operators' console."""
+        return self.url_of(self.backend_host or self.domain) + "/backend/"
+
+    def url_of(self, host: str) -> str:
+        """Return the origin of *host*, as ``https://acme.example.com``."""
+        parts = urlsplit(self.base_url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{host}{port}"
+
+    def host_of(self, tenant: Tenant) -> str:
+        """Return the host under the platform's domain that names *tenant*."""
+        return f"{tenant.slug}.{self.domain}"
+
+    def site_url(self, tenant: Tenant) -> str:
+        """Return the canonical URL of the tenant's site: from us, never from a Host (R9)."""
+        if self.routing == "path":
+            return f"{self.url_of(self.domain)}{self.path_prefix}/{tenant.slug}/"
+        return self.url_of(tenant.hosts[0] if tenant.hosts else self.host_of(tenant)) + "/"
+
+    def tenant_dir(self, tenant_id: str) -> Path:
+        """Return the folder of a tenant's own files, named by id because slugs change."""
+        return self.data_dir / "tenants" / f"t_{tenant_id}"
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of sockets and other things of the running server."""
+        return self.data_dir / "run"
+
+    @property
+    def secret_keys_file(self) -> Path:
+        """Where ``tenantry init`` keeps the master keys when the environment has none."""
+        return self.data_dir / "secret_keys"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read, check and return the settings.
+
+    :raises SettingsError: A variable is unknown or its value is wrong.
+    """
+    _refuse_unknown()
+    try:
+        settings = Settings(**overrides)
+        if not settings.secret_keys and settings.secret_keys_file.exists():
+            keys: Any = settings.secret_keys_file.read_text().replace("\n", ",")
+            settings = Settings(**overrides, secret_keys=keys)
+    except ValidationError as error:
+        raise _translate(error) from None
+    except OSError as error:
+        raise SettingsError(
+            f"{PREFIX}SECRET_KEYS", None, f"{error.filename} cannot be read ({error.strerror})"
+        ) from error
+    return settings
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the process's own settings, read at the first call."""
+    return load_settings()
+
+
+def _refuse_unknown() -> None:
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    found = {*os.environ, *dotenv_values(ENV_FILE)}
+    for name in sorted(found):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise SettingsError(name, None, "there is no such setting; see docs/settings.md")
+
+
+def _translate(error: ValidationError) -> SettingsError:
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["loc"]:
+        field = str(first["loc"][0])
+    else:
+        field, _, message = message.partition(": ")
+    value = first["input"] if first["loc"] and field not in SECRET_FIELDS else None
+    shown = None if value is None else str(value)[:100]
+    return SettingsError(f"{PREFIX}{field.upper()}", shown, message)
