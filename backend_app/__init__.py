@@ -1,0 +1,87 @@
+"""The backend: one app for operators and owners, and the host decides how much of it there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from flask_wtf import CSRFProtect
+
+from backend_app import (
+    accounts,
+    audit,
+    errors,
+    home,
+    links,
+    own_account,
+    own_sites,
+    sections,
+    sign_in,
+    site,
+    tenants,
+)
+from backend_app.access import NOBODY, check_access, open_to, require_audiences
+from backend_app.context import EXTENSION, Backend
+from backend_app.scope import set_scope
+from backend_app.session import SIGNED_IN_FOR, load_session
+from backend_app.views import init_views
+from tenantry.flask import init_platform, init_security, init_ui
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantry.catalog import Catalog
+    from tenantry.factory import Factory
+    from tenantry.pool import InstancePool
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+BLUEPRINTS = (
+    home.bp,
+    sign_in.bp,
+    links.bp,
+    own_account.bp,
+    own_sites.bp,
+    tenants.bp,
+    accounts.bp,
+    audit.bp,
+    site.bp,
+    sections.bp,
+)
+
+
+def create_app(
+    *,
+    settings: Settings,
+    catalog: Catalog,
+    factory: Factory,
+    pool: InstancePool[Any],
+    find_tenant: Callable[[str], Tenant | None],
+) -> Flask:
+    """Build the backend, to be mounted at ``/backend``.
+
+    It expects ``environ["tenantry.host"]``, the canonical host that the front door found.
+
+    :param find_tenant: Answers which tenant a canonical host names, as the front door does.
+    """
+    app = Flask(__name__, static_folder=None)
+    init_platform(app, "backend", settings=settings)
+    app.config["PERMANENT_SESSION_LIFETIME"] = SIGNED_IN_FOR
+    # A form may lie open for as long as the session it belongs to.
+    app.config["WTF_CSRF_TIME_LIMIT"] = None
+    app.extensions[EXTENSION] = Backend(settings, catalog, factory, pool, find_tenant)
+    # The order is the order of the checks: which scope, from which origin, who, may they, token.
+    app.before_request(set_scope)
+    init_security(app)
+    app.before_request(load_session)
+    app.before_request(check_access)
+    CSRFProtect(app)
+    init_ui(app)
+    # Its forms are used, its files come from the front door.
+    open_to(NOBODY)(app.view_functions["bootstrap.static"])
+    init_views(app)
+    errors.init_errors(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    require_audiences(app)
+    return app

@@ -1,0 +1,95 @@
+"""Each view says who may use it; one check holds them to it; a view that says nothing is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask import abort, current_app, g, make_response, redirect, request, url_for
+
+from backend_app.context import current_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
+    from werkzeug.wrappers import Response
+
+View = TypeVar("View", bound="Callable[..., Any]")
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who may use a view, and on which kind of host."""
+
+    name: str
+    platform: bool = False
+    site: bool = False
+    signed_in: bool = True
+    operator: bool = False
+
+
+ANYONE = Audience("anyone", platform=True, site=True, signed_in=False)
+PLATFORM_VISITORS = Audience("platform visitors", platform=True, signed_in=False)
+SITE_VISITORS = Audience("site visitors", site=True, signed_in=False)
+SIGNED_IN = Audience("signed in", platform=True, site=True)
+ACCOUNTS = Audience("accounts", platform=True)
+OPERATORS = Audience("operators", platform=True, operator=True)
+NOBODY = Audience("nobody")
+"""For what a library registers and this app does not use."""
+MANAGERS = Audience("managers", site=True)
+"""Whoever has a session on a tenant's host: its owner or staff, or a visiting operator."""
+
+
+def open_to(audience: Audience) -> Callable[[View], View]:
+    """Mark a view with its audience."""
+
+    def mark(view: View) -> View:
+        view.__dict__["audience"] = audience
+        return view
+
+    return mark
+
+
+def audience_of(view: Callable[..., Any]) -> Audience | None:
+    """Return the audience that a view was marked with."""
+    return view.__dict__.get("audience")
+
+
+def require_audiences(app: Flask) -> None:
+    """Refuse an app with a view that anybody forgot to mark.
+
+    :raises RuntimeError: It names the views.
+    """
+    unmarked = [name for name, view in app.view_functions.items() if audience_of(view) is None]
+    if unmarked:
+        raise RuntimeError(f"Views without @open_to(...): {', '.join(unmarked)}.")
+
+
+def check_access() -> Response | None:
+    """Before every request: let the audience through and nobody else."""
+    if request.endpoint is None:  # No such route, or not for this method: Flask says so.
+        return None
+    audience = audience_of(current_app.view_functions[request.endpoint])
+    is_platform = current_scope().tenant is None
+    if audience is None or not (audience.platform if is_platform else audience.site):
+        abort(404)
+    if not audience.signed_in:
+        return None
+    if g.account is None:
+        return ask_to_sign_in()
+    if audience.operator and not g.account.operator:
+        abort(403)
+    return None
+
+
+def ask_to_sign_in() -> Response:
+    """Send an anonymous request to the sign-in page, and back afterwards if it was harmless."""
+    back = None
+    if request.method == "GET":
+        back = (request.script_root + request.full_path).rstrip("?")
+    target = url_for("sign_in.form", next=back)
+    if request.headers.get("HX-Request"):
+        # htmx would follow a redirect silently and look for its fragment on the sign-in page.
+        return make_response("", 401, {"HX-Redirect": url_for("sign_in.form")})
+    return redirect(target, 302 if request.method == "GET" else 303)

@@ -1,0 +1,71 @@
+"""Operators look after accounts: who there is, a new set-up link, an end to sessions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask_wtf import FlaskForm
+
+from backend_app.access import OPERATORS, open_to
+from backend_app.context import backend, catalog, current_actor
+from backend_app.links import SETUP
+from backend_app.tables import TableQuery
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+    from tenantry.catalog import Account
+
+bp = Blueprint("accounts", __name__)
+
+PAGE_SIZE = 50
+INVITATION_LIVES = timedelta(hours=24)
+RESET_LIVES = timedelta(hours=1)
+"""A link that replaces a password in use is worth more to a thief (R53)."""
+
+
+@bp.get("/accounts")
+@open_to(OPERATORS)
+def index() -> ResponseReturnValue:
+    """List accounts, searchable."""
+    query = TableQuery.from_request()
+    page = catalog().list_accounts(search=query.search, page=query.page, size=PAGE_SIZE)
+    return render_template("backend/accounts.html", page=page, query=query, form=FlaskForm())
+
+
+@bp.post("/accounts/<account_id>/link")
+@open_to(OPERATORS)
+def make_link(account_id: str) -> ResponseReturnValue:
+    """Make a set-up link and show it, this once: only its hash is kept."""
+    account = _get(account_id)
+    return render_template(
+        "backend/account_link.html", link=make_setup_link(account), holder=account
+    )
+
+
+@bp.post("/accounts/<account_id>/end-sessions")
+@open_to(OPERATORS)
+def end_sessions(account_id: str) -> ResponseReturnValue:
+    """Sign the account out everywhere."""
+    account = _get(account_id)
+    catalog().end_sessions(account.id, by=current_actor())
+    flash(f"{account.email} is signed out everywhere.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+def make_setup_link(account: Account) -> str:
+    """Return the URL of a new set-up link; its host comes from the settings (R9)."""
+    lifetime = RESET_LIVES if account.has_password else INVITATION_LIVES
+    token = catalog().create_link(
+        SETUP, account_id=account.id, lifetime=lifetime, by=current_actor()
+    )
+    return f"{backend().settings.backend_url}setup/{token}"
+
+
+def _get(account_id: str) -> Account:
+    account = catalog().find_account_by_id(account_id)
+    if account is None:
+        abort(404)
+    return account

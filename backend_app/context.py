@@ -1,0 +1,68 @@
+"""What the backend works with: handed in once, found again in every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import current_app, g, request
+
+from tenantry.catalog import Actor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backend_app.scope import Scope
+    from tenantry.catalog import Catalog
+    from tenantry.factory import Factory
+    from tenantry.pool import InstancePool
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+EXTENSION = "tenantry.backend"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The collaborators of one backend app."""
+
+    settings: Settings
+    catalog: Catalog
+    factory: Factory
+    pool: InstancePool[Any]
+    find_tenant: Callable[[str], Tenant | None]
+    """Answers which tenant a canonical host names, if any."""
+
+
+def backend() -> Backend:
+    """Return the collaborators of the app that answers this request."""
+    return cast("Backend", current_app.extensions[EXTENSION])
+
+
+def catalog() -> Catalog:
+    """Return the catalog: what most views need."""
+    return backend().catalog
+
+
+def current_scope() -> Scope:
+    """Return what this request's host may be used for."""
+    return cast("Scope", g.scope)
+
+
+def current_actor() -> Actor:
+    """Return who does what this request asks for, as the audit trail names them."""
+    account = g.get("account")
+    if account is None:
+        return Actor("visitor", "visitor", ip=request.remote_addr, request_id=_request_id())
+    by_operator = account.operator if current_scope().tenant is None else g.as_operator
+    return Actor(
+        "operator" if by_operator else "owner",
+        account.email,
+        account_id=account.id,
+        ip=request.remote_addr,
+        request_id=_request_id(),
+    )
+
+
+def _request_id() -> str | None:
+    return request.environ.get("tenantry.request_id")

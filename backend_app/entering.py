@@ -1,0 +1,46 @@
+"""The way from the platform's host to a tenant's backend: a link for one use within a minute."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from flask import g, make_response, render_template
+
+from backend_app.context import backend, catalog, current_actor
+from backend_app.links import ENTER
+from backend_app.scope import MANAGEABLE
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from tenantry.tenant import Tenant
+
+LINK_LIVES = timedelta(seconds=60)
+
+
+def is_manageable(tenant: Tenant) -> bool:
+    """Say whether the tenant has a backend to enter."""
+    return tenant.state in MANAGEABLE
+
+
+def go_to_backend_of(tenant: Tenant, *, reason: str = "") -> Response:
+    """Make the link and lead the browser to it."""
+    token = catalog().create_link(
+        ENTER, account_id=g.account.id, tenant_id=tenant.id, lifetime=LINK_LIVES, by=current_actor()
+    )
+    catalog().record(
+        "backend.link", tenant_id=tenant.id, detail={"reason": reason}, by=current_actor()
+    )
+    settings = backend().settings
+    origin = settings.url_of(settings.host_of(tenant))
+    return lead_to(f"{origin}/backend/enter/{token}", name=tenant.name)
+
+
+def lead_to(url: str, *, name: str) -> Response:
+    """Answer a form with a page that goes on to another host by itself.
+
+    Not a redirect: browsers hold ``form-action 'self'`` against redirects of forms, too.
+    """
+    page = render_template("backend/leaving.html", url=url, name=name)
+    return make_response(page, 200, {"Refresh": f"0; url={url}"})

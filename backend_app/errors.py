@@ -1,0 +1,88 @@
+"""Errors as pages in the backend's look, each with the id under which it is logged."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from flask import make_response, render_template, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from tenantry.errors import CatalogUnavailableError, PoolError
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.typing import ResponseReturnValue
+
+log = logging.getLogger(__name__)
+
+MESSAGES = {
+    400: ("That form was not complete", "Go back, reload the page and try again."),
+    403: ("Not for this account", "You are signed in, but this page is for others."),
+    404: ("Nothing here", "This page does not exist, or it is not yours to see."),
+    405: ("Not possible like this", "This address is used by a button, not visited."),
+    413: ("Too large", "What you sent is larger than this page takes."),
+    429: ("Too many requests", "Wait a moment and try again."),
+    500: ("Something went wrong here", "It is logged. The request's number helps to find it."),
+}
+FIRST_ERROR = 400
+
+
+def init_errors(app: Flask) -> None:
+    """Answer every error with a page."""
+    app.register_error_handler(HTTPException, show_http_error)
+    app.register_error_handler(PoolError, show_pool_error)
+    app.register_error_handler(CatalogUnavailableError, show_catalog_error)
+
+
+def show_http_error(error: HTTPException) -> ResponseReturnValue:
+    """Show an error by its status."""
+    if error.code is None or error.code < FIRST_ERROR:
+        return error  # A redirect of the router.
+    title, message = MESSAGES.get(error.code, (error.name, error.description or ""))
+    headers = [
+        (name, value)
+        for name, value in error.get_headers(request.environ)
+        if name.lower() in {"allow", "retry-after"}
+    ]
+    page = _page(error.code, title, message)
+    # After an unforeseen error nothing is known about the session: do not touch it.
+    return make_response(page, error.code, headers)
+
+
+def show_pool_error(error: PoolError) -> ResponseReturnValue:
+    """Say that the site's app does not run; the backend around it does."""
+    log.warning("cannot manage %s: %s", error.slug, error)
+    page = _page(
+        503,
+        "This site's app does not answer",
+        "Its settings and its activity are still here. Try again in a moment; if it stays like "
+        "this, tell the platform's operator the error's number.",
+        error_id=error.error_id,
+    )
+    return make_response(page, 503, {"Retry-After": str(error.retry_after)})
+
+
+def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
+    """Say that nothing can be looked up now; without the catalog nobody is known."""
+    log.error("catalog unavailable: %s", error)
+    page = render_template(
+        "backend/error.html",
+        status=503,
+        title="Not available for the moment",
+        message="The platform's records cannot be read just now. Try again in a moment.",
+        bare=True,
+    )
+    return make_response(page, 503, {"Retry-After": str(error.retry_after)})
+
+
+def _page(status: int, title: str, message: str, *, error_id: str | None = None) -> str:
+    bare = status == InternalServerError.code
+    return render_template(
+        "backend/error.html",
+        status=status,
+        title=title,
+        message=message,
+        error_id=error_id,
+        bare=bare,
+    )

@@ -1,0 +1,162 @@
+"""The backend's forms: what is asked for, and which answers are acceptable by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import (
+    BooleanField,
+    ColorField,
+    EmailField,
+    PasswordField,
+    StringField,
+    SubmitField,
+    TextAreaField,
+    ValidationError,
+)
+from wtforms.validators import DataRequired, Email, EqualTo, Length, Optional, Regexp
+
+from tenantry.errors import BadSlugError
+from tenantry.hosts import check_slug
+
+MAX_PASSWORD = 1024
+_PASSWORD_HINT = "At least 10 characters. A few words you can remember do well."  # noqa: S105
+
+
+def _stripped(value: str | None) -> str | None:
+    return value.strip() if value else value
+
+
+class SignInForm(FlaskForm):
+    """Who are you?"""
+
+    email = EmailField(
+        "E-mail",
+        validators=[DataRequired(), Length(max=254)],
+        filters=[_stripped],
+        render_kw={"autocomplete": "username", "autofocus": True},
+    )
+    password = PasswordField(
+        "Password",
+        validators=[DataRequired(), Length(max=MAX_PASSWORD)],
+        render_kw={"autocomplete": "current-password"},
+    )
+    submit = SubmitField("Sign in")
+
+
+class NewPasswordForm(FlaskForm):
+    """A new password, typed twice."""
+
+    password = PasswordField(
+        "New password",
+        validators=[DataRequired(), Length(max=MAX_PASSWORD)],
+        description=_PASSWORD_HINT,
+        render_kw={"autocomplete": "new-password", "autofocus": True},
+    )
+    again = PasswordField(
+        "The same again",
+        validators=[DataRequired(), EqualTo("password", "The two passwords differ.")],
+        render_kw={"autocomplete": "new-password"},
+    )
+    submit = SubmitField("Set password and sign in")
+
+
+class ChangePasswordForm(FlaskForm):
+    """Another password, for those who know the present one."""
+
+    current = PasswordField(
+        "Present password",
+        validators=[DataRequired(), Length(max=MAX_PASSWORD)],
+        render_kw={"autocomplete": "current-password"},
+    )
+    password = PasswordField(
+        "New password",
+        validators=[DataRequired(), Length(max=MAX_PASSWORD)],
+        description=_PASSWORD_HINT,
+        render_kw={"autocomplete": "new-password"},
+    )
+    again = PasswordField(
+        "The same again",
+        validators=[DataRequired(), EqualTo("password", "The two passwords differ.")],
+        render_kw={"autocomplete": "new-password"},
+    )
+    submit = SubmitField("Change password")
+
+
+class NewTenantForm(FlaskForm):
+    """A site to be."""
+
+    slug = StringField(
+        "Address",
+        validators=[DataRequired(), Length(max=40)],
+        filters=[_stripped],
+        render_kw={"autocapitalize": "none", "spellcheck": "false", "autofocus": True},
+    )
+    name = StringField(
+        "Name of the site", validators=[DataRequired(), Length(max=100)], filters=[_stripped]
+    )
+    owner_email = EmailField(
+        "Owner's e-mail",
+        validators=[DataRequired(), Email(), Length(max=254)],
+        filters=[_stripped],
+        description="Gets an account, if there is none yet, and a link to set a password.",
+    )
+    listed = BooleanField("Show it in the public directory", default=True)
+    submit = SubmitField("Create site")
+
+    def validate_slug(self, field: Any) -> None:
+        """Say at once why a name cannot be used."""
+        try:
+            check_slug(field.data)
+        except BadSlugError as error:
+            raise ValidationError(str(error)) from error
+
+
+class SuspendForm(FlaskForm):
+    """Why a site is taken offline."""
+
+    reason = TextAreaField(
+        "Reason",
+        validators=[DataRequired(), Length(max=500)],
+        filters=[_stripped],
+        description="Goes into the audit trail, which the owner can read.",
+        render_kw={"rows": 2},
+    )
+    submit = SubmitField("Suspend site")
+
+
+class VisitForm(FlaskForm):
+    """Why an operator enters a customer's site."""
+
+    reason = StringField(
+        "Reason",
+        validators=[DataRequired(), Length(max=500)],
+        filters=[_stripped],
+        description="Goes into the audit trail, which the owner can read.",
+    )
+    submit = SubmitField("Manage as operator")
+
+
+class SiteForm(FlaskForm):
+    """How a site presents itself."""
+
+    name = StringField(
+        "Name of the site", validators=[DataRequired(), Length(max=100)], filters=[_stripped]
+    )
+    tagline = StringField(
+        "Tagline",
+        validators=[Optional(), Length(max=160)],
+        filters=[_stripped],
+        description="One line under the name.",
+    )
+    accent = ColorField(
+        "Accent colour",
+        validators=[
+            Optional(),
+            Regexp(r"#[0-9a-fA-F]{6}\Z", message="A colour as #1f6feb."),
+        ],
+        render_kw={"class": "form-control-color"},
+    )
+    listed = BooleanField("Show the site in the platform's public directory")
+    submit = SubmitField("Save")

@@ -1,0 +1,35 @@
+"""The first page after signing in: the platform's, an owner's, or a site's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, g, redirect, render_template, url_for
+
+from backend_app.access import SIGNED_IN, open_to
+from backend_app.context import catalog, current_scope
+from backend_app.site import show_overview
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+bp = Blueprint("home", __name__)
+
+RECENT = 8
+
+
+@bp.get("/")
+@open_to(SIGNED_IN)
+def index() -> ResponseReturnValue:
+    """Show what this account comes here for."""
+    tenant = current_scope().tenant
+    if tenant is not None:
+        return show_overview(tenant)
+    if not g.account.operator:
+        return redirect(url_for("own_sites.index"))
+    return render_template(
+        "backend/dashboard.html",
+        counts=catalog().count_tenants(),
+        newest=catalog().list_tenants(sort="-created_at", size=RECENT).items,
+        events=catalog().list_audit(size=RECENT).items,
+    )

@@ -1,0 +1,83 @@
+"""Signing in with a password, and signing out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+
+from backend_app.access import ANYONE, SIGNED_IN, open_to
+from backend_app.context import catalog, current_actor, current_scope
+from backend_app.forms import SignInForm
+from backend_app.session import end_session, start_session
+from tenantry.errors import SignInError
+from tenantry.flask import is_local_path
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+    from tenantry.catalog import Account
+
+bp = Blueprint("sign_in", __name__)
+
+
+@bp.route("/sign-in", methods=["GET", "POST"])
+@open_to(ANYONE)
+def form() -> ResponseReturnValue:
+    """Ask for the password; lead back to where the visitor wanted to go."""
+    if g.account is not None:
+        return redirect(_next_page())
+    asked = SignInForm()
+    if not asked.validate_on_submit():
+        return _show(asked, 422 if asked.errors else 200)
+    try:
+        account = _sign_in(asked.email.data, asked.password.data)
+    except SignInError as error:
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+        return *_show(asked, 429 if error.retry_after else 422, str(error)), headers
+    start_session(account)
+    return redirect(_next_page(), 303)
+
+
+@bp.post("/sign-out")
+@open_to(SIGNED_IN)
+def sign_out() -> ResponseReturnValue:
+    """End the session for good, also for whoever holds a copy of its cookie.
+
+    All sessions of the account end with it, because a signed cookie cannot be taken back alone.
+    A visiting operator only leaves this site: that session ends by the clock anyway.
+    """
+    if g.as_operator:
+        catalog().record("backend.left", tenant_id=current_scope().key, by=current_actor())
+    else:
+        catalog().end_sessions(g.account.id, by=current_actor())
+    end_session()
+    return redirect(url_for("sign_in.form"), 303)
+
+
+def _sign_in(email: str, password: str) -> Account:
+    """Check the password, and on a tenant's host also that the account belongs there.
+
+    Operators come to a tenant by link only, so that each visit has a reason in the audit trail.
+    """
+    tenant = current_scope().tenant
+    tenant_id = tenant.id if tenant else None
+    account = catalog().sign_in(email, password, by=current_actor(), tenant_id=tenant_id)
+    if tenant is not None and catalog().find_role(account.id, tenant.id) is None:
+        catalog().record(
+            "backend.refused",
+            tenant_id=tenant.id,
+            detail={"email": account.email},
+            by=current_actor(),
+        )
+        raise SignInError
+    return account
+
+
+def _next_page() -> str:
+    target = request.args.get("next")
+    return target if target is not None and is_local_path(target) else url_for("home.index")
+
+
+def _show(asked: SignInForm, status: int, problem: str | None = None) -> tuple[str, int]:
+    return render_template("backend/sign_in.html", form=asked, problem=problem), status

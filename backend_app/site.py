@@ -1,0 +1,123 @@
+"""A site's own backend: what it is, how it presents itself, what was done, the way in."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+
+from backend_app.access import MANAGERS, open_to
+from backend_app.context import backend, catalog, current_actor, current_scope
+from backend_app.entering import lead_to
+from backend_app.forms import SiteForm
+from backend_app.instances import open_management
+from backend_app.tables import TableQuery
+from tenantry.errors import PoolError
+from tenantry.flask import is_local_path
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+    from tenantry.tenant import Tenant
+
+log = logging.getLogger(__name__)
+
+bp = Blueprint("site", __name__)
+
+RECENT = 6
+PAGE_SIZE = 50
+KEYS = ("tagline", "accent", "listed")
+
+
+@bp.route("/settings", methods=["GET", "POST"])
+@open_to(MANAGERS)
+def settings() -> ResponseReturnValue:
+    """Change how the site presents itself."""
+    tenant = _tenant()
+    form = SiteForm(data={"name": tenant.name, **{key: tenant.settings.get(key) for key in KEYS}})
+    if form.validate_on_submit():
+        catalog().configure_tenant(
+            tenant.id,
+            name=form.name.data,
+            settings={key: form[key].data for key in KEYS},
+            by=current_actor(),
+        )
+        flash("Saved. Visitors see it from now on.", "success")
+        return redirect(url_for(".settings"), 303)
+    return render_template("backend/site_settings.html", form=form), 422 if form.errors else 200
+
+
+@bp.get("/activity")
+@open_to(MANAGERS)
+def activity() -> ResponseReturnValue:
+    """Show what was done to this site, by whom; nothing of any other (R58)."""
+    query = TableQuery.from_request()
+    events = catalog().list_audit(tenant_id=_tenant().id, page=query.page, size=PAGE_SIZE)
+    return render_template("backend/activity.html", events=events)
+
+
+@bp.post("/open")
+@open_to(MANAGERS)
+def open_site() -> ResponseReturnValue:
+    """Open the site, signed in as its owner.
+
+    Not for visiting operators: they have no account on a customer's site, and get none in passing.
+    """
+    tenant = _tenant()
+    if not can_open(tenant):
+        abort(403)
+    with open_management(tenant) as offered:
+        path = None
+        if offered is not None:
+            path = offered.entry_path(email=g.account.email, name=g.account.name)
+    if path is None or not is_local_path(path):
+        abort(404)
+    catalog().record("site.opened", tenant_id=tenant.id, by=current_actor())
+    url = backend().settings.site_url(tenant).rstrip("/") + path
+    if urlsplit(url).netloc == request.host:
+        return redirect(url, 303)
+    return lead_to(url, name=tenant.name)
+
+
+def show_overview(tenant: Tenant) -> str:
+    """Return the site's first page; it works while the site's app does not."""
+    counts, problem = _count(tenant)
+    return render_template(
+        "backend/site.html",
+        counts=counts,
+        problem=problem,
+        url=backend().settings.site_url(tenant),
+        events=catalog().list_audit(tenant_id=tenant.id, size=RECENT).items,
+        can_open=can_open(tenant),
+        form=FlaskForm(),
+    )
+
+
+def can_open(tenant: Tenant) -> bool:
+    """Say whether the account that is signed in here can be signed in at the site itself."""
+    if g.as_operator or tenant.state != TenantState.ACTIVE:
+        return False
+    return catalog().find_role(g.account.id, tenant.id) == "owner"
+
+
+def _count(tenant: Tenant) -> tuple[list[tuple[str, str, int]], PoolError | None]:
+    try:
+        with open_management(tenant) as offered:
+            sections = offered.sections if offered else ()
+            return [
+                (section.name, section.label, section.find(search="", page=1, size=1).total)
+                for section in sections
+            ], None
+    except PoolError as error:
+        log.warning("cannot ask tenant %s: %s", tenant.id, error)
+        return [], error
+
+
+def _tenant() -> Tenant:
+    tenant = current_scope().tenant
+    assert tenant is not None
+    return tenant

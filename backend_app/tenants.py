@@ -1,0 +1,169 @@
+"""Operators look after tenants: find, create, suspend, resume, visit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+
+from backend_app.access import OPERATORS, open_to
+from backend_app.accounts import make_setup_link
+from backend_app.context import backend, catalog, current_actor
+from backend_app.entering import go_to_backend_of, is_manageable
+from backend_app.forms import NewTenantForm, SuspendForm, VisitForm
+from backend_app.tables import TableQuery
+from tenantry import lifecycle
+from tenantry.errors import BadTransitionError, TenantryError
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
+    from tenantry.tenant import Tenant
+
+bp = Blueprint("tenants", __name__)
+
+PAGE_SIZE = 25
+TRAIL = 20
+SORTS = ("slug", "name", "state", "created_at")
+
+
+@bp.get("/tenants")
+@open_to(OPERATORS)
+def index() -> ResponseReturnValue:
+    """List tenants: searched, filtered by state, sorted, in pages."""
+    query = TableQuery.from_request(sorts=SORTS)
+    state = _state(request.args.get("state", ""))
+    page = catalog().list_tenants(
+        search=query.search, state=state, sort=query.sort, page=query.page, size=PAGE_SIZE
+    )
+    return render_template(
+        "backend/tenants.html", page=page, query=query, state=state, states=list(TenantState)
+    )
+
+
+@bp.route("/tenants/new", methods=["GET", "POST"])
+@open_to(OPERATORS)
+def create() -> ResponseReturnValue:
+    """Create a site with its owner."""
+    form = NewTenantForm()
+    if form.validate_on_submit():
+        tenant = _create(form)
+        if tenant is not None:
+            return _show_created(tenant, form.owner_email.data)
+    domain = backend().settings.domain
+    return render_template("backend/tenant_new.html", form=form, domain=domain), (
+        422 if form.errors else 200
+    )
+
+
+@bp.get("/tenants/<slug>")
+@open_to(OPERATORS)
+def show(slug: str) -> ResponseReturnValue:
+    """Show everything about one tenant."""
+    return _show(_get(slug))
+
+
+@bp.post("/tenants/<slug>/suspend")
+@open_to(OPERATORS)
+def suspend(slug: str) -> ResponseReturnValue:
+    """Take the site offline, with a reason."""
+    tenant, form = _get(slug), SuspendForm(prefix="suspend")
+    if not form.validate():
+        return _show(tenant, suspend_form=form), 422
+    try:
+        lifecycle.suspend_tenant(catalog(), slug, reason=form.reason.data, by=current_actor())
+    except BadTransitionError as error:
+        flash(str(error), "warning")
+    else:
+        flash(f"{tenant.name} is suspended: its visitors are turned away.", "success")
+    return redirect(url_for(".show", slug=slug), 303)
+
+
+@bp.post("/tenants/<slug>/resume")
+@open_to(OPERATORS)
+def resume(slug: str) -> ResponseReturnValue:
+    """Put the site online again."""
+    tenant = _get(slug)
+    try:
+        lifecycle.resume_tenant(catalog(), slug, by=current_actor())
+    except BadTransitionError as error:
+        flash(str(error), "warning")
+    else:
+        flash(f"{tenant.name} is online again.", "success")
+    return redirect(url_for(".show", slug=slug), 303)
+
+
+@bp.post("/tenants/<slug>/visit")
+@open_to(OPERATORS)
+def visit(slug: str) -> ResponseReturnValue:
+    """Enter the tenant's backend as operator, with a reason that stays in the trail (R53)."""
+    tenant, form = _get(slug), VisitForm(prefix="visit")
+    if not is_manageable(tenant):
+        abort(404)
+    if not form.validate():
+        return _show(tenant, visit_form=form), 422
+    return go_to_backend_of(tenant, reason=form.reason.data)
+
+
+def _create(form: NewTenantForm) -> Tenant | None:
+    try:
+        return lifecycle.create_tenant(
+            catalog(),
+            backend().factory,
+            form.slug.data,
+            name=form.name.data,
+            owner_email=form.owner_email.data,
+            site_settings={"listed": form.listed.data},
+            settings=backend().settings,
+            by=current_actor(),
+        )
+    except TenantryError as error:
+        form.slug.errors = [str(error)]
+        return None
+
+
+def _show_created(tenant: Tenant, owner_email: str) -> ResponseReturnValue:
+    """Show the new site and, this once, its owner's set-up link.
+
+    On the answer itself and not after a redirect: the link is kept nowhere.
+    """
+    owner = catalog().find_account(owner_email)
+    link = make_setup_link(owner) if owner and not owner.has_password else None
+    return render_template(
+        "backend/tenant_created.html", site=tenant, owner=owner, link=link, url=_site_url(tenant)
+    )
+
+
+def _show(
+    tenant: Tenant, *, suspend_form: SuspendForm | None = None, visit_form: VisitForm | None = None
+) -> str:
+    settings = backend().settings
+    return render_template(
+        "backend/tenant.html",
+        site=tenant,
+        row=catalog().get_row(tenant.slug),
+        url=_site_url(tenant),
+        hosts=(settings.host_of(tenant), *tenant.hosts),
+        events=catalog().list_audit(tenant_id=tenant.id, size=TRAIL),
+        manageable=is_manageable(tenant),
+        suspend_form=suspend_form or SuspendForm(None, prefix="suspend"),
+        visit_form=visit_form or VisitForm(None, prefix="visit"),
+        plain_form=FlaskForm(None),
+    )
+
+
+def _get(slug: str) -> Tenant:
+    tenant = catalog().find_tenant(slug)
+    if tenant is None:
+        abort(404)
+    return tenant
+
+
+def _site_url(tenant: Tenant) -> str:
+    return backend().settings.site_url(tenant)
+
+
+def _state(value: str) -> TenantState | None:
+    return TenantState(value) if value in set(TenantState) else None

@@ -1,0 +1,96 @@
+"""What every page can show: the scope, who is signed in, and values as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flask import g
+from markupsafe import Markup, escape
+
+from backend_app.context import backend
+from backend_app.instances import find_section_names
+from backend_app.session import ends_at
+from tenantry.flask import is_local_path
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flask import Flask
+
+STATE_NOTES: Mapping[TenantState, str] = {
+    TenantState.SUSPENDED: "This site is suspended: visitors are turned away. You can read "
+    "everything here, but not change what is on the site.",
+    TenantState.MAINTENANCE: "This site is in maintenance: visitors are asked to come back later. "
+    "You can read everything here, but not change what is on the site.",
+}
+"""What the people who manage a site must know about its state."""
+
+
+NOTHING = "\N{EN DASH}"
+
+
+def init_views(app: Flask) -> None:
+    """Give the templates what they all use."""
+    app.add_template_filter(show_time, "time")
+    app.add_template_filter(show_clock, "clock")
+    app.add_template_filter(show_cell, "cell")
+    app.add_template_filter(show_detail, "detail")
+    app.add_template_test(is_local_path, "local_path")
+    app.context_processor(_common)
+
+
+def _common() -> dict[str, Any]:
+    scope = g.get("scope")
+    tenant = scope.tenant if scope else None
+    return {
+        "account": g.get("account"),
+        "as_operator": g.get("as_operator", False),
+        "visit_ends": ends_at() if g.get("as_operator") else None,
+        "tenant": tenant,
+        "state_note": STATE_NOTES.get(tenant.state) if tenant else None,
+        "section_menu": find_section_names,
+        "apex_url": backend().settings.apex_url,
+        "site_url": backend().settings.site_url,
+    }
+
+
+def show_time(moment: datetime) -> Markup:
+    """Return *moment* as a ``<time>``, in UTC: operators compare it with logs."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    shown = aware.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{} UTC" class="text-nowrap">{}</time>').format(
+        shown.isoformat(timespec="seconds"),
+        shown.strftime("%Y-%m-%d %H:%M:%S"),
+        shown.strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def show_clock(moment: datetime) -> str:
+    """Return the time of day: for what ends today."""
+    return f"{moment.astimezone(UTC):%H:%M} UTC"
+
+
+def show_cell(value: Any) -> Markup:
+    """Return a cell of a table that a tenant's app filled."""
+    if value is None or value == "":
+        return Markup('<span class="text-body-secondary">{}</span>').format(NOTHING)
+    if isinstance(value, bool):
+        return escape("yes" if value else "no")
+    if isinstance(value, datetime):
+        return show_time(value)
+    return escape(str(value))
+
+
+def show_detail(detail: Mapping[str, Any]) -> str:
+    """Return an audit event's facts in a line."""
+    return " · ".join(f"{name}: {_flat(value)}" for name, value in detail.items())
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_flat(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_flat(part) for part in value)
+    return NOTHING if value is None or value == "" else str(value)
