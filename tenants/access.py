@@ -1,0 +1,93 @@
+"""Who is asking, and what they may do."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from flask import abort, current_app, flash, g, redirect, request, url_for
+from flask_login import LoginManager, current_user
+
+from tenants.database import db
+from tenants.models import Member, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
+    from flask.typing import ResponseReturnValue
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Login(LoginManager):
+    """Flask-Login without its remember-me cookie.
+
+    Its own ``init_app`` reads the session after every response, to see whether that cookie is
+    wanted. No page, feed or style sheet could then be kept by a browser.
+    """
+
+    def init_app(self, app: Flask, add_context_processor: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        app.login_manager = self  # type: ignore[attr-defined]
+
+
+login = _Login()
+login.session_protection = None  # a phone changes its address many times a day
+
+
+@login.user_loader
+def _load(session_id: str) -> Member | None:
+    """Return the member of a session, unless it has ended or the member is blocked (R25)."""
+    number, _, version = session_id.partition(":")
+    member = db.session.get(Member, int(number)) if number.isdecimal() else None
+    if member is None or member.blocked or str(member.session_version) != version:
+        return None
+    return member
+
+
+@login.unauthorized_handler
+def _ask_to_sign_in() -> ResponseReturnValue:
+    flash("Sign in to go on.", "info")
+    # A form that was sent cannot be sent again by a redirect, so there is nowhere to go back to.
+    wanted = _path() if request.method in {"GET", "HEAD"} else None
+    return redirect(url_for("members.sign_in", next=wanted))
+
+
+def find_member() -> Member | None:
+    """Return who is signed in; nobody while the database is out of order."""
+    if g.get("without_database") or not current_user.is_authenticated:
+        return None
+    member: Member = current_user._get_current_object()  # noqa: SLF001 - werkzeug's name
+    return member
+
+
+def get_member() -> Member:
+    """Return who is signed in, in a view that :func:`only` guards."""
+    member = find_member()
+    if member is None:
+        abort(403)
+    return member
+
+
+def only(role: Role) -> Callable[[Callable[P, R]], Callable[P, R | Any]]:
+    """Open a view to members with at least this role; others get 403, visitors may sign in."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R | Any]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Any:
+            member = find_member()
+            if member is None:
+                return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
+            if not member.may(role):
+                abort(403)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _path() -> str:
+    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+    return request.root_path + request.path + query

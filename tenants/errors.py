@@ -1,0 +1,107 @@
+"""Pages for requests that fail, in the site's look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import current_app, g, make_response, render_template
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from tenantry.flask import current_tenant, site_database
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from tenants.access import find_member
+from tenants.database import db
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+
+RETRY_SECONDS = 30
+
+TITLES = {
+    400: ("That did not work", "The browser sent something that this site does not understand."),
+    403: ("This is not open to you", "Your account may not do this. If it should, ask the site's owner."),
+    404: ("There is no such page", "It may have been moved or deleted, or the address has a typing mistake."),
+    405: ("That does not work here", "This page cannot be used in this way. Go back and try again."),
+    413: ("That is too large", "What you sent is larger than this site accepts."),
+    500: ("Something broke", "It is not your fault, and it has been written to the log."),
+}
+STALE_FORM = "The form was open for too long, or was sent from another site. Go back, reload the page and try again."
+DOWN = "The site's database does not answer. Try again in a moment; whoever runs this site can see it in the log."
+READ_ONLY = "Nothing can be saved here just now. Reading works as before. Try again later."
+
+
+def init_app(app: Flask) -> None:
+    """Register the pages."""
+    app.register_error_handler(HTTPException, _show_http_error)
+    app.register_error_handler(CSRFError, _show_stale_form)
+    app.register_error_handler(InternalServerError, _show_crash)
+    app.register_error_handler(DBAPIError, _show_database_error)
+    app.register_error_handler(PoolTimeoutError, _show_database_error)
+
+
+def _show_http_error(error: HTTPException) -> Response | HTTPException:
+    """Say in words what the status means; the error's own sentence is better than ours."""
+    if error.code is None or error.code < 400:  # noqa: PLR2004 - redirects are exceptions, too
+        return error
+    try:
+        find_member()  # for the menu; here, because templates must not fail
+    except SQLAlchemyError as failure:
+        return _show_database_error(failure)
+    title, message = TITLES.get(error.code, (error.name, ""))
+    if error.description and error.description != type(error).description:
+        message = error.description
+    response = error.get_response()
+    return _page(error.code, title, message or error.description or "", response)  # type: ignore[arg-type]
+
+
+def _show_stale_form(error: CSRFError) -> Response | HTTPException:
+    error.description = STALE_FORM
+    return _show_http_error(error)
+
+
+def _show_crash(error: InternalServerError) -> Response | HTTPException:
+    """Answer a bug, without the database, which may be the reason."""
+    cause = error.original_exception
+    if isinstance(cause, (DBAPIError, PoolTimeoutError)) and not isinstance(cause, IntegrityError):
+        return _show_database_error(cause)
+    g.without_database = True
+    return _page(500, *TITLES[500])
+
+
+def _show_database_error(error: SQLAlchemyError) -> Response:
+    """Answer 503 and leave nothing broken behind for the next request."""
+    if isinstance(error, IntegrityError):
+        raise error  # our mistake, not the database's: a 500 with a traceback in the log
+    g.without_database = True
+    settings = current_app.extensions["tenantry"].settings
+    current_app.logger.error(
+        "site %s (tenant %s): database %s: %s",
+        current_tenant.slug,
+        current_tenant.id,
+        site_database(current_tenant, settings).path,
+        getattr(error, "orig", None) or error,
+    )
+    db.session.remove()
+    # An open connection would hold on to a file that has been put back in the meantime.
+    db.engine.dispose()
+    read_only = _is_read_only(error)
+    title = "Nothing can be saved now" if read_only else "This site is resting"
+    response = _page(503, title, READ_ONLY if read_only else DOWN)
+    response.retry_after = RETRY_SECONDS
+    return response
+
+
+def _is_read_only(error: SQLAlchemyError) -> bool:
+    name: str = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+    return name.startswith(("SQLITE_READONLY", "SQLITE_FULL"))
+
+
+def _page(status: int, title: str, message: str, response: Response | None = None) -> Response:
+    html = render_template("site/error.html", status=status, title=title, message=message)
+    response = response or make_response()
+    response.status_code = status
+    response.set_data(html)
+    response.content_type = "text/html; charset=utf-8"
+    return response

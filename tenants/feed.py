@@ -1,0 +1,78 @@
+"""The newest posts as an Atom feed (RFC 4287)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from flask import Blueprint, Response, request
+from tenantry.flask import current_tenant
+
+from tenants.look import get_look, public_url
+from tenants.reading import newest_posts
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tenants.models import Post
+
+bp = Blueprint("feed", __name__)
+
+ATOM = "http://www.w3.org/2005/Atom"
+XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
+FRESH_SECONDS = 300
+NEVER = "1970-01-01T00:00:00Z"
+
+
+@bp.get("/feed.xml")
+def atom() -> Response:
+    """Serve the feed. Readers ask often, so it can be kept for a while and asked for by ETag."""
+    response = Response(_feed(), content_type="application/atom+xml; charset=utf-8")
+    response.cache_control.public = True
+    response.cache_control.max_age = FRESH_SECONDS
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+def _feed() -> bytes:
+    site, posts = get_look(), newest_posts()
+    root = ET.Element("feed", {"xmlns": ATOM, XML_BASE: site.url})
+    _add(root, "id", f"urn:uuid:{uuid.UUID(current_tenant.id)}")
+    _add(root, "title", site.name)
+    if site.tagline:
+        _add(root, "subtitle", site.tagline)
+    _add(root, "updated", max((_time(post.updated_at) for post in posts), default=NEVER))
+    ET.SubElement(root, "link", {"rel": "alternate", "type": "text/html", "href": site.url})
+    own = {"rel": "self", "type": "application/atom+xml", "href": public_url("feed.atom")}
+    ET.SubElement(root, "link", own)
+    for post in posts:
+        _add_entry(root, post)
+    # Atom wants an author; a feed without entries has nobody but the site.
+    author = ET.SubElement(root, "author")
+    _add(author, "name", site.name)
+    body: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return body
+
+
+def _add_entry(root: ET.Element, post: Post) -> None:
+    assert post.published_at is not None
+    entry = ET.SubElement(root, "entry")
+    # Made from ids, so that readers know the post again after a new title, slug or domain.
+    _add(entry, "id", uuid.uuid5(uuid.UUID(current_tenant.id), f"post:{post.id}").urn)
+    _add(entry, "title", post.title)
+    url = public_url("pages.post", slug=post.slug)
+    ET.SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": url})
+    _add(entry, "published", _time(post.published_at))
+    _add(entry, "updated", _time(max(post.updated_at, post.published_at)))
+    author = ET.SubElement(entry, "author")
+    _add(author, "name", post.author.name)
+    _add(entry, "content", post.html(), type="html")
+
+
+def _add(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
+    ET.SubElement(parent, tag, attributes).text = text
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,140 @@
+"""The forms of a site."""
+
+from __future__ import annotations
+
+from flask_wtf import FlaskForm
+from tenantry.errors import WeakPasswordError
+from tenantry.flask import current_tenant
+from tenantry.passwords import check_password
+from wtforms import EmailField, PasswordField, StringField, TextAreaField, ValidationError
+from wtforms.validators import DataRequired, Email, EqualTo, Length
+
+from tenants.text import clean_line, clean_text, fold_email
+
+POST_LENGTH = 100_000
+COMMENT_LENGTH = 5_000
+
+_NEW_PASSWORD = {"autocomplete": "new-password"}
+_OLD_PASSWORD = {"autocomplete": "current-password"}
+
+
+class PostForm(FlaskForm):
+    """A post to write or edit."""
+
+    title = StringField(
+        "Title",
+        filters=[clean_line],
+        validators=[DataRequired("Give the post a title."), Length(max=160)],
+        render_kw={"autocomplete": "off"},
+    )
+    body = TextAreaField(
+        "Text",
+        filters=[clean_text],
+        validators=[DataRequired("Write something first."), Length(max=POST_LENGTH)],
+        description="Markdown: # Heading, **bold**, *italic*, > quote, - list, `code`, [link](https://…).",
+    )
+
+
+class CommentForm(FlaskForm):
+    """A comment below a post."""
+
+    text = TextAreaField(
+        "Your comment",
+        filters=[clean_text],
+        validators=[DataRequired("Write something first."), Length(max=COMMENT_LENGTH)],
+        render_kw={"rows": 4},
+        description="Markdown works: **bold**, *italic*, > quote, `code`.",
+    )
+
+
+class _PasswordForm(FlaskForm):
+    """A form that sets a password."""
+
+    def context(self) -> tuple[str, ...]:
+        """Return the words that the password must not be built from."""
+        return (current_tenant.name, current_tenant.slug)
+
+    def validate_password(self, field: PasswordField) -> None:
+        """Refuse what is easy to guess (R50)."""
+        try:
+            check_password(field.data or "", *self.context())
+        except WeakPasswordError as error:
+            raise ValidationError(str(error)) from error
+
+
+class SignUpForm(_PasswordForm):
+    """A new member."""
+
+    name = StringField(
+        "Name",
+        filters=[clean_line],
+        validators=[DataRequired("Tell us what to call you."), Length(max=80)],
+        description="Shown beside what you write.",
+        render_kw={"autocomplete": "name"},
+    )
+    email = EmailField(
+        "E-mail address",
+        filters=[fold_email],
+        validators=[
+            DataRequired("Enter your e-mail address."),
+            Length(max=254),
+            Email("This is not an e-mail address."),
+        ],
+        description="Never shown to anybody but the site's owner.",
+        render_kw={"autocomplete": "username"},
+    )
+    password = PasswordField(
+        "Password",
+        validators=[DataRequired("Choose a password.")],
+        description="At least 10 characters; a few words do well.",
+        render_kw=_NEW_PASSWORD,
+    )
+
+    def context(self) -> tuple[str, ...]:
+        """Add what the member says about themselves."""
+        return (*super().context(), self.name.data or "", self.email.data or "")
+
+
+class SignInForm(FlaskForm):
+    """An address and a password."""
+
+    email = EmailField(
+        "E-mail address",
+        filters=[fold_email],
+        validators=[DataRequired("Enter your e-mail address."), Length(max=254)],
+        render_kw={"autocomplete": "username"},
+    )
+    password = PasswordField(
+        "Password",
+        validators=[DataRequired("Enter your password."), Length(max=1024)],
+        render_kw=_OLD_PASSWORD,
+    )
+
+
+class NameForm(FlaskForm):
+    """What a member is called."""
+
+    name = StringField(
+        "Name",
+        filters=[clean_line],
+        validators=[DataRequired("Tell us what to call you."), Length(max=80)],
+        description="Shown beside what you write.",
+        render_kw={"autocomplete": "name"},
+    )
+
+
+class PasswordForm(_PasswordForm):
+    """A member's new password. Those who have none yet are not asked for it."""
+
+    current = PasswordField("Current password", render_kw=_OLD_PASSWORD)
+    password = PasswordField(
+        "New password",
+        validators=[DataRequired("Choose a password.")],
+        description="At least 10 characters; a few words do well.",
+        render_kw=_NEW_PASSWORD,
+    )
+    again = PasswordField(
+        "New password, again",
+        validators=[EqualTo("password", "The two are not the same.")],
+        render_kw=_NEW_PASSWORD,
+    )

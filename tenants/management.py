@@ -1,0 +1,186 @@
+"""What the owner manages from the backend: the site's posts and its members."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+from tenantry.flask.management import Action, Column, Listing, Row
+
+from tenants.database import db
+from tenants.look import path_of
+from tenants.models import Comment, Member, Post, Role
+from tenants.posts import set_published
+from tenants.sign_in import make_entry
+from tenants.text import clean_line, fold_email
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tenantry.flask.management import Section
+
+MAX_ID = 2**63 - 1
+"""The largest number that SQLite keeps."""
+
+
+class Management:
+    """The site's side of the backend; everything here runs within the app's own context."""
+
+    sections: tuple[Section, ...]
+
+    def __init__(self) -> None:
+        self.sections = (PostSection(), MemberSection())
+
+    def entry_path(self, *, email: str, name: str) -> str:
+        """Return a path that signs the owner in once, within a minute."""
+        token = make_entry(email=fold_email(email), name=clean_line(name)[:80])
+        return path_of("members.enter", token=token)
+
+
+class PostSection:
+    """All posts, the newest first."""
+
+    name = "posts"
+    label = "Posts"
+    columns = (
+        Column("title", "Title"),
+        Column("author", "Author"),
+        Column("published", "Published"),
+        Column("comments", "Comments"),
+    )
+    actions = (
+        Action("publish", "Publish"),
+        Action("unpublish", "Make it a draft"),
+        Action("delete", "Delete", "danger", confirm="Delete the post and its comments?"),
+    )
+
+    def find(self, *, search: str, page: int, size: int) -> Listing:
+        """Return posts whose title or author has the words."""
+        comments = select(func.count()).where(Comment.post_id == Post.id).scalar_subquery()
+        query = select(
+            Post.id, Post.slug, Post.title, Post.published_at, Member.name, comments.label("said")
+        ).join(Member, Member.id == Post.author_id)
+        if search:
+            query = query.where(
+                Post.title.icontains(search, autoescape=True)
+                | Member.name.icontains(search, autoescape=True)
+            )
+        total = db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
+        rows = db.session.execute(
+            query.order_by(Post.id.desc()).limit(size).offset((page - 1) * size)
+        )
+        return Listing(tuple(self._row(row) for row in rows), total)
+
+    def act(self, action: str, row_id: str, *, choice: str | None, actor: str) -> str:  # noqa: ARG002
+        """Publish a post, make it a draft, or delete it."""
+        post = _get(Post, row_id)
+        if action == "delete":
+            db.session.delete(post)
+            done = "is deleted"
+        elif action in {"publish", "unpublish"}:
+            set_published(post, action == "publish")
+            done = "is published" if post.is_published else "is a draft"
+        else:
+            raise LookupError(action)
+        db.session.commit()
+        return f"“{post.title}” {done}."
+
+    def _row(self, row: Any) -> Row:
+        published = row.published_at is not None
+        cells = {
+            "title": row.title,
+            "author": row.name,
+            "published": _day(row.published_at) if published else "Draft",
+            "comments": row.said,
+        }
+        url = path_of("pages.post", slug=row.slug) if published else None
+        first = "unpublish" if published else "publish"
+        return Row(str(row.id), cells, url=url, actions=(first, "delete"))
+
+
+class MemberSection:
+    """Everybody with an account on the site, the newest first."""
+
+    name = "members"
+    label = "Members"
+    columns = (
+        Column("name", "Name"),
+        Column("email", "E-mail"),
+        Column("role", "Role"),
+        Column("joined", "Joined"),
+        Column("status", "Status"),
+    )
+    actions = (
+        Action("role", "Change the role", choices=tuple(role.value for role in Role)),
+        Action("block", "Block", "danger", confirm="Block this member and end their sessions?"),
+        Action("unblock", "Unblock"),
+    )
+
+    def find(self, *, search: str, page: int, size: int) -> Listing:
+        """Return members whose name or address has the words."""
+        query = select(Member)
+        if search:
+            query = query.where(
+                Member.name.icontains(search, autoescape=True)
+                | Member.email.icontains(search, autoescape=True)
+            )
+        total = db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
+        rows = db.session.scalars(
+            query.order_by(Member.id.desc()).limit(size).offset((page - 1) * size)
+        )
+        return Listing(tuple(self._row(member) for member in rows), total)
+
+    def act(self, action: str, row_id: str, *, choice: str | None, actor: str) -> str:  # noqa: ARG002
+        """Change a member's role, block them, or let them in again."""
+        member = _get(Member, row_id)
+        if action == "role":
+            role = Role(choice or "")  # ValueError for none of them
+            _keep_an_owner(member, leaving=role != Role.OWNER)
+            member.role = role
+            done = f"is {'an' if role.value[0] in 'aeo' else 'a'} {role.value} now"
+        elif action == "block":
+            _keep_an_owner(member, leaving=True)
+            member.blocked = True
+            member.end_sessions()
+            done = "is blocked"
+        elif action == "unblock":
+            member.blocked = False
+            done = "may sign in again"
+        else:
+            raise LookupError(action)
+        db.session.commit()
+        return f"{member.name} {done}."
+
+    def _row(self, member: Member) -> Row:
+        cells = {
+            "name": member.name,
+            "email": member.email,
+            "role": member.role.value,
+            "joined": _day(member.joined_at),
+            "status": "Blocked" if member.blocked else "Active",
+        }
+        actions = ("role", "unblock" if member.blocked else "block")
+        return Row(str(member.id), cells, actions=actions)
+
+
+def _get(model: Any, row_id: str) -> Any:
+    number = int(row_id) if row_id.isascii() and row_id.isdecimal() else 0
+    row = db.session.get(model, number) if 0 < number <= MAX_ID else None
+    if row is None:
+        raise LookupError(row_id)
+    return row
+
+
+def _keep_an_owner(member: Member, *, leaving: bool) -> None:
+    """Refuse to leave the site without an owner who can sign in."""
+    if not leaving or member.role != Role.OWNER or member.blocked:
+        return
+    others = select(func.count()).where(
+        Member.role == Role.OWNER, Member.blocked.is_(False), Member.id != member.id
+    )
+    if not db.session.scalar(others):
+        raise ValueError(f"{member.name} is the site's only owner; make somebody else owner first.")
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d}"

@@ -1,0 +1,97 @@
+"""Markdown in, safe HTML out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from markdown_it.renderer import RendererHTML
+    from markdown_it.token import Token
+
+RENDERER = 1
+"""Number of the rules below. Raise it when they change: stored HTML is then made again."""
+
+SUMMARY_LENGTH = 240
+
+_COMMENT_TAGS = frozenset({"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "strong", "ul"})
+_POST_TAGS = _COMMENT_TAGS | {"h2", "h3", "h4", "h5", "h6", "hr", "table", "tbody", "td", "th", "thead", "tr"}
+_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
+_SCHEMES = {"http", "https", "mailto"}
+
+
+def render(text: str) -> str:
+    """Return the HTML of a post."""
+    return _clean(_markdown.render(text), _POST_TAGS)
+
+
+def render_comment(text: str) -> str:
+    """Return the HTML of a comment: no headings, rules or tables."""
+    return _clean(_markdown.render(text), _COMMENT_TAGS)
+
+
+def summarise(text: str) -> str:
+    """Return the first paragraph as plain text, cut at a word."""
+    tokens = _markdown.parse(text)
+    for before, token in zip(tokens, tokens[1:], strict=False):
+        if before.type == "paragraph_open" and (words := _plain(token).split()):
+            return _cut(" ".join(words))
+    return ""
+
+
+def _clean(html: str, tags: frozenset[str]) -> str:
+    return nh3.clean(
+        html,
+        tags=set(tags),
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        link_rel="nofollow ugc noopener",
+    )
+
+
+def _plain(token: Token) -> str:
+    breaks = {"softbreak", "hardbreak"}
+    return "".join(" " if it.type in breaks else it.content for it in token.children or ())
+
+
+def _cut(text: str) -> str:
+    if len(text) <= SUMMARY_LENGTH:
+        return text
+    return text[:SUMMARY_LENGTH].rsplit(" ", 1)[0].rstrip(" .,;:–-") + "…"
+
+
+def _image_as_link(
+    self: RendererHTML,
+    tokens: Sequence[Token],
+    index: int,
+    options: Any,
+    env: MutableMapping[str, Any],
+) -> str:
+    """Link to an image instead of showing it: a page loads nothing from another host."""
+    token = tokens[index]
+    source = escapeHtml(str(token.attrGet("src") or ""))
+    alternative = self.renderInlineAsText(token.children, options, env) if token.children else ""
+    return f'<a href="{source}">{escapeHtml(alternative) or source}</a>'
+
+
+def _lower_headings(state: Any) -> None:
+    # The page's own title is its only first-level heading.
+    for token in state.tokens:
+        if token.tag == "h1":
+            token.tag = "h2"
+
+
+def _make() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.core.ruler.push("lower_headings", _lower_headings)
+    parser.add_render_rule("image", _image_as_link)
+    return parser
+
+
+_markdown = _make()

@@ -1,0 +1,148 @@
+"""Members: signing up, in and out, and what they may change about themselves."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import logout_user
+from sqlalchemy.exc import IntegrityError
+from tenantry.flask import is_local_path
+from tenantry.passwords import hash_password, verify_password
+
+from tenants.access import find_member, get_member, only
+from tenants.database import db
+from tenants.forms import NameForm, PasswordForm, SignInForm, SignUpForm
+from tenants.models import Member, Role
+from tenants.sign_in import authenticate, start_session, use_entry
+
+bp = Blueprint("members", __name__, url_prefix="/members")
+
+REFUSED = (
+    "The e-mail address and the password do not belong together. "
+    "After several tries, wait a few minutes before the next one."
+)
+
+
+@bp.route("/sign-up", methods=["GET", "POST"])
+def sign_up() -> ResponseReturnValue:
+    """Become a member. The answer never tells whether the address has an account (R34)."""
+    if find_member() is not None:
+        return redirect(url_for("pages.front"), 303)
+    form = SignUpForm()
+    if not form.validate_on_submit():
+        return render_template("site/sign_up.html", form=form), 422 if form.errors else 200
+    hashed = hash_password(form.password.data)
+    db.session.add(Member(name=form.name.data, email=form.email.data, password_hash=hashed))
+    try:
+        db.session.commit()
+    except IntegrityError:
+        db.session.rollback()
+    flash("Welcome! Sign in with the password that you have chosen.", "success")
+    return redirect(url_for(".sign_in", next=_next()), 303)
+
+
+@bp.route("/sign-in", methods=["GET", "POST"])
+def sign_in() -> ResponseReturnValue:
+    """Sign in with a password."""
+    if find_member() is not None:
+        return redirect(_next() or url_for("pages.front"), 303)
+    form = SignInForm()
+    if not form.validate_on_submit():
+        return render_template("site/sign_in.html", form=form), 422 if form.errors else 200
+    member = authenticate(form.email.data, form.password.data)
+    if member is None:
+        flash(REFUSED, "danger")
+        return render_template("site/sign_in.html", form=form), 422
+    start_session(member)
+    return redirect(_next() or url_for("pages.front"), 303)
+
+
+@bp.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    """End this session."""
+    logout_user()
+    flash("You are signed out.", "success")
+    return redirect(url_for("pages.front"), 303)
+
+
+@bp.get("/enter/<token>")
+def enter(token: str) -> ResponseReturnValue:
+    """Sign in by a link that the platform made a moment ago, and that works once."""
+    if request.method == "HEAD":  # a look at a link does not use it up
+        return ""
+    member = use_entry(token)
+    if member is None:
+        abort(403, "This link is not valid any more. Open the site from its backend again.")
+    start_session(member)
+    return redirect(url_for("pages.front"), 303)
+
+
+@bp.get("/me")
+@only(Role.MEMBER)
+def me() -> str:
+    """Show what the member may change."""
+    return _profile()
+
+
+@bp.post("/me/name")
+@only(Role.MEMBER)
+def rename() -> ResponseReturnValue:
+    """Change the member's name."""
+    form = NameForm()
+    if not form.validate_on_submit():
+        return _profile(name_form=form), 422
+    get_member().name = form.name.data
+    db.session.commit()
+    flash("Your name is changed.", "success")
+    return redirect(url_for(".me"), 303)
+
+
+@bp.post("/me/password")
+@only(Role.MEMBER)
+def change_password() -> ResponseReturnValue:
+    """Set a new password; all other sessions of the member end (R25)."""
+    member, form = get_member(), PasswordForm()
+    valid = form.validate_on_submit()
+    if valid and member.password_hash and not verify_password(
+        member.password_hash, form.current.data or ""
+    ):
+        form.current.errors = ["This is not your current password."]
+        valid = False
+    if not valid:
+        return _profile(password_form=form), 422
+    member.password_hash = hash_password(form.password.data)
+    member.end_sessions()
+    db.session.commit()
+    start_session(member)
+    flash("Your password is changed. You are signed out everywhere else.", "success")
+    return redirect(url_for(".me"), 303)
+
+
+@bp.post("/me/sign-out-everywhere")
+@only(Role.MEMBER)
+def sign_out_everywhere() -> ResponseReturnValue:
+    """End all sessions of the member but this one."""
+    member = get_member()
+    member.end_sessions()
+    db.session.commit()
+    start_session(member)
+    flash("You are signed out everywhere else.", "success")
+    return redirect(url_for(".me"), 303)
+
+
+def _profile(
+    *, name_form: NameForm | None = None, password_form: PasswordForm | None = None
+) -> str:
+    member = get_member()
+    return render_template(
+        "site/me.html",
+        member=member,
+        name_form=name_form or NameForm(formdata=None, data={"name": member.name}),
+        password_form=password_form or PasswordForm(formdata=None),
+    )
+
+
+def _next() -> str | None:
+    """Return the page to go on to; only a path of this host (R12)."""
+    target = request.args.get("next")
+    return target if is_local_path(target) else None

@@ -1,0 +1,163 @@
+"""What a site keeps: members, posts, comments, and links that sign the owner in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from flask_login import UserMixin
+from sqlalchemy import Enum, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from tenants import markdown
+from tenants.database import db, now
+
+
+class Role(StrEnum):
+    """What a member may do; each role may do what those before it may."""
+
+    MEMBER = "member"
+    AUTHOR = "author"
+    EDITOR = "editor"
+    OWNER = "owner"
+
+    def covers(self, other: Role) -> bool:
+        """Say whether this role may do what *other* may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+def _values(kind: type[StrEnum]) -> list[str]:
+    return [item.value for item in kind]
+
+
+# Flask-SQLAlchemy makes its base class at run time, where a type checker cannot follow.
+Model: Any = db.Model
+
+
+class Member(UserMixin, Model):
+    """Somebody with an account on this one site."""
+
+    __tablename__ = "member"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    """Case-folded."""
+    name: Mapped[str] = mapped_column(String(80))
+    role: Mapped[Role] = mapped_column(
+        Enum(Role, native_enum=False, length=16, values_callable=_values), default=Role.MEMBER
+    )
+    password_hash: Mapped[str | None] = mapped_column(String(255), default=None)
+    """``None``: cannot sign in with a password."""
+    session_version: Mapped[int] = mapped_column(default=1)
+    """Part of what a session says; when it grows, all sessions of the member end (R25)."""
+    blocked: Mapped[bool] = mapped_column(default=False)
+    is_platform_owner: Mapped[bool] = mapped_column(default=False)
+    """Whether the platform vouches for the address: only it signs such a member in by a link."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """Sign-ins since the last good one."""
+    next_try_at: Mapped[float] = mapped_column(default=0.0)
+    """Unix time before which no sign-in is tried."""
+    joined_at: Mapped[datetime] = mapped_column(default=now)
+
+    def get_id(self) -> str:
+        """Return what the session keeps of the member."""
+        return f"{self.id}:{self.session_version}"
+
+    def end_sessions(self) -> None:
+        """Make every session of the member worthless."""
+        self.session_version += 1
+
+    def may(self, role: Role) -> bool:
+        """Say whether the member has at least this role."""
+        return self.role.covers(role)
+
+    def may_edit(self, post: Post) -> bool:
+        """Say whether the member may change or delete the post."""
+        return self.may(Role.EDITOR) or (self.may(Role.AUTHOR) and post.author_id == self.id)
+
+    def may_remove(self, comment: Comment) -> bool:
+        """Say whether the member may delete the comment."""
+        return self.may(Role.EDITOR) or comment.author_id == self.id
+
+
+class _Written:
+    """A text in Markdown beside the HTML that was made of it."""
+
+    body: Mapped[str] = mapped_column(Text)
+    body_html: Mapped[str] = mapped_column(Text)
+    renderer: Mapped[int]
+
+    def html(self) -> str:
+        """Return safe HTML: the stored one, unless the rules have changed since."""
+        if self.renderer == markdown.RENDERER:
+            return self.body_html
+        return self._render(self.body)
+
+    def write(self, body: str) -> None:
+        """Take a new text."""
+        self.body = body
+        self.body_html = self._render(body)
+        self.renderer = markdown.RENDERER
+
+    def _render(self, body: str) -> str:
+        return markdown.render(body)
+
+
+class Post(_Written, Model):
+    """An article; a draft as long as it has no time of publication."""
+
+    __tablename__ = "post"
+    __table_args__ = (Index(None, "published_at", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(120), unique=True)
+    title: Mapped[str] = mapped_column(String(160))
+    summary: Mapped[str] = mapped_column(String(400), default="")
+    author_id: Mapped[int] = mapped_column(ForeignKey("member.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    published_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    author: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether everybody may read it."""
+        return self.published_at is not None
+
+    def write(self, body: str) -> None:
+        """Take a new text, and the summary that comes with it."""
+        super().write(body)
+        self.summary = markdown.summarise(body)
+        self.updated_at = now()
+
+
+class Comment(_Written, Model):
+    """What a member says below a post."""
+
+    __tablename__ = "comment"
+    __table_args__ = (Index(None, "post_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    post_id: Mapped[int] = mapped_column(ForeignKey("post.id", ondelete="CASCADE"))
+    author_id: Mapped[int] = mapped_column(ForeignKey("member.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    author: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
+    post: Mapped[Post] = relationship()
+
+    def _render(self, body: str) -> str:
+        return markdown.render_comment(body)
+
+
+class EntryLink(Model):
+    """A link that signs a member in once; only its hash is kept."""
+
+    __tablename__ = "entry_link"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"))
+    expires_at: Mapped[float]
+    """Unix time."""

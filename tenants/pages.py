@@ -1,0 +1,67 @@
+"""What every visitor sees: the front page, a post, and the files that dress them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from tenantry.flask import current_tenant
+
+from tenants.access import find_member
+from tenants.colours import read_accent, tones
+from tenants.forms import CommentForm
+from tenants.reading import find_post, list_comments, list_published, page_number
+
+bp = Blueprint("pages", __name__)
+
+YEAR = 365 * 24 * 3600
+HOUR = 3600
+
+
+@bp.get("/")
+def front() -> str:
+    """Show a page of the newest posts."""
+    return render_template("site/front.html", page=list_published(page_number()))
+
+
+@bp.get("/posts/<slug>")
+def post(slug: str) -> str:
+    """Show a post and its comments; a draft only to those who may edit it."""
+    found = find_post(slug)
+    member = find_member()
+    if found is None or not (found.is_published or (member and member.may_edit(found))):
+        abort(404)
+    form = CommentForm() if member and found.is_published else None
+    comments = list_comments(found, page_number())
+    return render_template("site/post.html", post=found, comments=comments, form=form)
+
+
+@bp.get("/theme.css")
+def theme() -> ResponseReturnValue:
+    """Serve the site's accent colour, for light and dark."""
+    accent = read_accent(current_tenant.settings.get("accent"))
+    css = render_template(
+        "site/theme.css", light=tones(accent, dark=False), dark=tones(accent, dark=True)
+    )
+    return _dressing(css, "text/css; charset=utf-8")
+
+
+@bp.get("/favicon.svg")
+def favicon() -> ResponseReturnValue:
+    """Serve the site's icon: its first letter on its colour."""
+    accent = tones(read_accent(current_tenant.settings.get("accent")), dark=False)
+    svg = render_template("site/favicon.svg", accent=accent, letter=current_tenant.name[:1].upper())
+    return _dressing(svg, "image/svg+xml; charset=utf-8")
+
+
+def _dressing(text: str, content_type: str) -> Response:
+    """Let browsers keep a file for as long as its address, which holds the site's revision."""
+    response = make_response(text)
+    response.headers["Content-Type"] = content_type
+    response.cache_control.public = True
+    if request.args.get("v") == str(current_tenant.revision):
+        response.cache_control.max_age = YEAR
+        response.cache_control.immutable = True
+    else:
+        response.cache_control.max_age = HOUR
+    response.add_etag()
+    return response.make_conditional(request)

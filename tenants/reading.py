@@ -1,0 +1,113 @@
+"""The queries behind a site's public pages, and the pages that they come in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import abort, request
+from sqlalchemy import func, select
+from sqlalchemy.orm import raiseload
+from tenantry.catalog import Page
+
+from tenants.database import db
+from tenants.models import Comment, Member, Post
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Row, Select
+
+POSTS_PER_PAGE = 10
+COMMENTS_PER_PAGE = 50
+FEED_LENGTH = 20
+MAX_PAGE = 1_000_000
+
+
+def page_number() -> int:
+    """Return the page asked for; 404 if that is not one."""
+    text = request.args.get("page", "1")
+    number = int(text) if text.isdecimal() and text.isascii() and len(text) < 8 else 0  # noqa: PLR2004
+    if not 1 <= number <= MAX_PAGE:
+        abort(404)
+    return number
+
+
+def get_page(items: Sequence[Any], *, total: int, number: int, size: int) -> Page[Any]:
+    """Return a page of a listing; 404 if the listing ends before it."""
+    page = Page(tuple(items), total=total, number=number, size=size)
+    if number > page.pages:
+        abort(404)
+    return page
+
+
+def list_published(number: int) -> Page[Row[Any]]:
+    """Return a page of the newest posts: two queries, however many posts and comments there are."""
+    published = Post.published_at.is_not(None)
+    total = db.session.scalar(select(func.count()).select_from(Post).where(published)) or 0
+    rows = db.session.execute(
+        _summaries(Post.published_at.label("moment"))
+        .where(published)
+        .order_by(Post.published_at.desc(), Post.id.desc())
+        .limit(POSTS_PER_PAGE)
+        .offset((number - 1) * POSTS_PER_PAGE)
+    ).all()
+    return get_page(rows, total=total, number=number, size=POSTS_PER_PAGE)
+
+
+def list_drafts(author_id: int | None, number: int) -> Page[Row[Any]]:
+    """Return a page of drafts, of one author or of all."""
+    chosen = Post.published_at.is_(None)
+    if author_id is not None:
+        chosen &= Post.author_id == author_id
+    total = db.session.scalar(select(func.count()).select_from(Post).where(chosen)) or 0
+    rows = db.session.execute(
+        _summaries(Post.updated_at.label("moment"))
+        .where(chosen)
+        .order_by(Post.updated_at.desc(), Post.id.desc())
+        .limit(POSTS_PER_PAGE)
+        .offset((number - 1) * POSTS_PER_PAGE)
+    ).all()
+    return get_page(rows, total=total, number=number, size=POSTS_PER_PAGE)
+
+
+def list_comments(post: Post, number: int) -> Page[Comment]:
+    """Return a page of a post's comments, oldest first."""
+    mine = Comment.post_id == post.id
+    total = db.session.scalar(select(func.count()).select_from(Comment).where(mine)) or 0
+    found = db.session.scalars(
+        select(Comment)
+        .where(mine)
+        .options(raiseload(Comment.post))
+        .order_by(Comment.id)
+        .limit(COMMENTS_PER_PAGE)
+        .offset((number - 1) * COMMENTS_PER_PAGE)
+    ).all()
+    return get_page(found, total=total, number=number, size=COMMENTS_PER_PAGE)
+
+
+def newest_posts() -> Sequence[Post]:
+    """Return the posts of the feed."""
+    return db.session.scalars(
+        select(Post)
+        .where(Post.published_at.is_not(None))
+        .order_by(Post.published_at.desc(), Post.id.desc())
+        .limit(FEED_LENGTH)
+    ).all()
+
+
+def find_post(slug: str) -> Post | None:
+    """Return the post of this slug, draft or not."""
+    return db.session.scalar(select(Post).where(Post.slug == slug))
+
+
+def _summaries(moment: Any) -> Select[Any]:
+    comments = select(func.count()).where(Comment.post_id == Post.id).scalar_subquery()
+    return select(
+        Post.id,
+        Post.slug,
+        Post.title,
+        Post.summary,
+        moment,
+        Member.name.label("author"),
+        comments.label("comments"),
+    ).join(Member, Member.id == Post.author_id)
