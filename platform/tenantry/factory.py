@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import FactoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from _typeshed.wsgi import WSGIApplication
 
@@ -36,9 +36,14 @@ class Factory:
     demonstrate: Callable[[Tenant], None] = _nothing
     """Fill the site with example content. Saying it again changes nothing."""
 
+    demonstrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The sites of a demonstration: a slug with the site's ``name`` and ``settings``."""
+
 
 def load_factory(path: str) -> Factory:
-    """Import ``module:callable``; ``provision``, ``dispose`` and ``demonstrate`` come from its module.
+    """Import ``module:callable``; the other hooks come from its module.
+
+    They are ``provision``, ``dispose``, ``demonstrate`` and the mapping ``DEMONSTRATIONS``.
 
     :raises FactoryError: There is no such module or callable.
     """
@@ -48,7 +53,7 @@ def load_factory(path: str) -> Factory:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module is there; something that it needs is not
         raise FactoryError(path, f"there is no module {module_name!r} on the path") from error
     build = getattr(module, name, None)
@@ -59,4 +64,5 @@ def load_factory(path: str) -> Factory:
         for hook in ("provision", "dispose", "demonstrate")
         if callable(getattr(module, hook, None))
     }
-    return Factory(build=build, **hooks)
+    demonstrations = getattr(module, "DEMONSTRATIONS", {})
+    return Factory(build=build, demonstrations=demonstrations, **hooks)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.catalog.accounts import Accounts, canonical_email
+from tenantry.catalog.activation import Activation
 from tenantry.catalog.audit import Audit
 from tenantry.catalog.engine import open_engine
 from tenantry.catalog.signal import ChangeSignal
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 
-class Catalog(Tenants, Accounts, Audit):
+class Catalog(Tenants, Accounts, Activation, Audit):
     """The whole catalog behind one name."""
 
 

@@ -27,8 +27,8 @@ def upgrade(engine: Engine) -> None:
         connection.commit()
 
 
-def check(engine: Engine) -> None:
-    """Make sure that the catalog is at this release's revision.
+def check(engine: Engine) -> str:
+    """Make sure that the catalog is at this release's revision, and return it.
 
     :raises CatalogNotReadyError: It is not.
     """
@@ -41,6 +41,7 @@ def check(engine: Engine) -> None:
     if found != wanted:
         url = shown(engine.url.render_as_string(hide_password=False))
         raise CatalogNotReadyError(url, found, wanted)
+    return wanted
 
 
 def _config() -> Config:

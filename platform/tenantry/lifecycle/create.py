@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog.accounts import canonical_email
-from tenantry.errors import AccountExistsError, ProvisionError, TenantryError
-from tenantry.tenant import TenantState
+from tenantry.errors import ProvisionError, TenantryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from tenantry.catalog import Account, Actor, Catalog
+    from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
@@ -29,6 +29,7 @@ def create_tenant(
     name: str,
     owner_email: str | None = None,
     site_settings: Mapping[str, Any] | None = None,
+    plan: str = "free",
     settings: Settings,
     by: Actor,
 ) -> Tenant:
@@ -42,29 +43,47 @@ def create_tenant(
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
     """
     email = canonical_email(owner_email) if owner_email else None
-    tenant = catalog.add_tenant(slug, name=name, settings=site_settings, by=by)
+    tenant = catalog.add_tenant(slug, name=name, settings=site_settings, plan=plan, by=by)
+    with taking_back(catalog, [tenant], settings=settings, by=by):
+        provision(factory, tenant)
+        return catalog.activate_tenants({tenant.id: email}, by=by)[0]
+
+
+def provision(factory: Factory, tenant: Tenant) -> None:
+    """Make the tenant's own data.
+
+    :raises ProvisionError: The factory's hook failed; its traceback is logged.
+    """
     try:
         factory.provision(tenant)
-        if email:
-            owner = _account(catalog, email, by)
-            catalog.add_membership(owner.id, tenant.id, "owner", by=by)
-        return catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)
+    except TenantryError:
+        raise
     except Exception as error:
-        log.exception("provisioning of tenant %s (%s) failed", slug, tenant.id)
-        shutil.rmtree(settings.tenant_dir(tenant.id), ignore_errors=True)
-        catalog.forget_tenant(tenant.id, by=by)
-        if isinstance(error, TenantryError):
-            raise
-        raise ProvisionError(slug, f"{type(error).__name__}: {error}") from error
+        log.exception("provisioning of tenant %s (%s) failed", tenant.slug, tenant.id)
+        raise ProvisionError(tenant.slug, f"{type(error).__name__}: {error}") from error
 
 
-def _account(catalog: Catalog, email: str, by: Actor) -> Account:
-    if (found := catalog.find_account(email)) is not None:
-        return found
+@contextmanager
+def taking_back(
+    catalog: Catalog, tenants: Sequence[Tenant], *, settings: Settings, by: Actor
+) -> Iterator[None]:
+    """Leave nothing of *tenants* behind if the block does not end well, Ctrl-C included.
+
+    :param tenants: Read when the block has failed, so it may grow meanwhile.
+    """
     try:
-        return catalog.add_account(email, by=by)
-    except AccountExistsError:  # somebody else has just added it
-        account = catalog.find_account(email)
-        if account is None:
-            raise
-        return account
+        yield
+    except BaseException:
+        for tenant in tenants:
+            _take_back(catalog, tenant, settings=settings, by=by)
+        raise
+
+
+def _take_back(catalog: Catalog, tenant: Tenant, *, settings: Settings, by: Actor) -> None:
+    try:
+        # First the row: data without a row is lost space, a row without its data a broken site.
+        catalog.forget_tenant(tenant.id, by=by)
+    except TenantryError:
+        log.exception("tenant %s (%s) could not be taken back", tenant.slug, tenant.id)
+        return
+    shutil.rmtree(settings.tenant_dir(tenant.id), ignore_errors=True)

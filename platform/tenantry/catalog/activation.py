@@ -1,0 +1,80 @@
+"""Opening provisioned tenants together with their owners: all in one transaction, or none."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from tenantry.catalog.accounts import canonical_email
+from tenantry.catalog.models import AccountRecord, MembershipRecord, TenantRecord
+from tenantry.catalog.store import Store, Writer
+from tenantry.errors import BadTransitionError, TenantNotFoundError
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tenantry.catalog.values import Actor
+    from tenantry.tenant import Tenant
+
+
+class Activation(Store):
+    """The last step of creating tenants."""
+
+    def activate_tenants(
+        self, owners: Mapping[str, str | None], *, by: Actor
+    ) -> tuple[Tenant, ...]:
+        """Let visitors in to tenants in state *provisioning*, and give each its owner.
+
+        :param owners: Each tenant's id with the e-mail address of its owner, who gets an account
+            if there is none, or with ``None``.
+        :raises BadEmailError: One of them is not an e-mail address.
+        :raises TenantNotFoundError: No tenant has the id.
+        :raises BadTransitionError: A tenant is not in state *provisioning*.
+        """
+        wanted = {key: canonical_email(email) if email else None for key, email in owners.items()}
+        with self.writing(by) as writer:
+            accounts: dict[str, str] = {}
+            tenants = []
+            for tenant_id, email in wanted.items():
+                record = _provisioning(writer, tenant_id)
+                if email:
+                    if email not in accounts:
+                        accounts[email] = _account_id(writer, email)
+                    writer.session.add(
+                        MembershipRecord(
+                            account_id=accounts[email], tenant_id=record.id, role="owner"
+                        )
+                    )
+                    detail = {"email": email, "role": "owner"}
+                    writer.audit("membership.add", tenant=record, detail=detail)
+                record.state = TenantState.ACTIVE
+                writer.changed(record)
+                detail = {"before": TenantState.PROVISIONING, "after": TenantState.ACTIVE}
+                writer.audit("tenant.state", tenant=record, detail=detail)
+                tenants.append(record.to_tenant())
+            return tuple(tenants)
+
+
+def _provisioning(writer: Writer, tenant_id: str) -> TenantRecord:
+    record = writer.session.get(TenantRecord, tenant_id, with_for_update=True)
+    if record is None:
+        raise TenantNotFoundError(tenant_id)
+    if record.state != TenantState.PROVISIONING:
+        raise BadTransitionError(record.slug, record.state, TenantState.ACTIVE)
+    return record
+
+
+def _account_id(writer: Writer, email: str) -> str:
+    """Return the account's id. Every writer holds the head's lock, so nobody else adds it now."""
+    query = select(AccountRecord.id).where(AccountRecord.email == email)
+    found = writer.session.scalar(query)
+    if found is not None:
+        return found
+    record = AccountRecord(id=uuid.uuid4().hex, email=email, name="", operator=False)
+    writer.session.add(record)
+    writer.session.flush()
+    writer.audit("account.create", detail={"email": email, "operator": False})
+    return record.id

@@ -1,0 +1,52 @@
+"""Creating many tenants: all of them, or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenantry.lifecycle.create import provision, taking_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tenantry.catalog import Actor, Catalog
+    from tenantry.factory import Factory
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a tenant shall be."""
+
+    slug: str
+    name: str
+    owner_email: str | None = None
+    plan: str = "free"
+
+
+def create_tenants(
+    catalog: Catalog,
+    factory: Factory,
+    orders: Iterable[Order],
+    *,
+    settings: Settings,
+    by: Actor,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[Tenant, ...]:
+    """Create every tenant, or none: visitors see all of them from one moment on.
+
+    :param advance: Called for each tenant that is prepared.
+    :raises TenantryError: As :func:`~tenantry.lifecycle.create_tenant`; nothing was kept.
+    """
+    tenants: list[Tenant] = []
+    owners: dict[str, str | None] = {}
+    with taking_back(catalog, tenants, settings=settings, by=by):
+        for order in orders:
+            tenant = catalog.add_tenant(order.slug, name=order.name, plan=order.plan, by=by)
+            tenants.append(tenant)
+            provision(factory, tenant)
+            owners[tenant.id] = order.owner_email
+            advance()
+        return catalog.activate_tenants(owners, by=by)
