@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import make_response, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from tenantry.errors import CatalogUnavailableError, PoolError
+from tenantry.errors import CatalogUnavailableError, LookupLimitError, PoolError
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -26,12 +26,14 @@ MESSAGES = {
     500: ("Something went wrong here", "It is logged. The request's number helps to find it."),
 }
 FIRST_ERROR = 400
+KEPT_HEADERS = frozenset({"allow", "retry-after"})
 
 
 def init_errors(app: Flask) -> None:
     """Answer every error with a page."""
     app.register_error_handler(HTTPException, show_http_error)
     app.register_error_handler(PoolError, show_pool_error)
+    app.register_error_handler(LookupLimitError, show_limit)
     app.register_error_handler(CatalogUnavailableError, show_catalog_error)
 
 
@@ -40,14 +42,13 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
     if error.code is None or error.code < FIRST_ERROR:
         return error  # A redirect of the router.
     title, message = MESSAGES.get(error.code, (error.name, error.description or ""))
-    headers = [
-        (name, value)
-        for name, value in error.get_headers(request.environ)
-        if name.lower() in {"allow", "retry-after"}
-    ]
-    page = _page(error.code, title, message)
-    # After an unforeseen error nothing is known about the session: do not touch it.
-    return make_response(page, error.code, headers)
+    # After an unforeseen error the page must not depend on what may have caused it.
+    page = _page(error.code, title, message, bare=error.code == InternalServerError.code)
+    response = make_response(page, error.code)
+    for name, value in error.get_headers(request.environ):
+        if name.lower() in KEPT_HEADERS:
+            response.headers[name] = value
+    return response
 
 
 def show_pool_error(error: PoolError) -> ResponseReturnValue:
@@ -63,26 +64,29 @@ def show_pool_error(error: PoolError) -> ResponseReturnValue:
     return make_response(page, 503, {"Retry-After": str(error.retry_after)})
 
 
+def show_limit(error: LookupLimitError) -> ResponseReturnValue:
+    """Ask to come back: too many unknown hosts are being asked for."""
+    page = _page(429, *MESSAGES[429], bare=True)
+    return make_response(page, 429, {"Retry-After": str(error.retry_after)})
+
+
 def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
     """Say that nothing can be looked up now; without the catalog nobody is known."""
     log.error("catalog unavailable: %s", error)
-    page = render_template(
-        "backend/error.html",
-        status=503,
-        title="Not available for the moment",
-        message="The platform's records cannot be read just now. Try again in a moment.",
-        bare=True,
-    )
+    message = "The platform's records cannot be read just now. Try again in a moment."
+    page = _page(503, "Not available for the moment", message, bare=True)
     return make_response(page, 503, {"Retry-After": str(error.retry_after)})
 
 
-def _page(status: int, title: str, message: str, *, error_id: str | None = None) -> str:
-    bare = status == InternalServerError.code
+def _page(
+    status: int, title: str, message: str, *, error_id: str | None = None, bare: bool = False
+) -> str:
+    """Render the page; a *bare* one has no menu, so it asks neither the catalog nor a site."""
     return render_template(
         "backend/error.html",
+        layout="ui/base.html" if bare else "backend/base.html",
         status=status,
         title=title,
         message=message,
         error_id=error_id,
-        bare=bare,
     )

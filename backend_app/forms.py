@@ -15,9 +15,10 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import DataRequired, Email, EqualTo, Length, Optional, Regexp
+from wtforms.validators import DataRequired, EqualTo, Length, Optional, Regexp
 
-from tenantry.errors import BadSlugError
+from tenantry.catalog import canonical_email
+from tenantry.errors import BadEmailError, BadSlugError
 from tenantry.hosts import check_slug
 
 MAX_PASSWORD = 1024
@@ -29,7 +30,7 @@ def _stripped(value: str | None) -> str | None:
 
 
 class SignInForm(FlaskForm):
-    """Who are you?"""
+    """Who comes, and the proof."""
 
     email = EmailField(
         "E-mail",
@@ -98,7 +99,7 @@ class NewTenantForm(FlaskForm):
     )
     owner_email = EmailField(
         "Owner's e-mail",
-        validators=[DataRequired(), Email(), Length(max=254)],
+        validators=[DataRequired(), Length(max=254)],
         filters=[_stripped],
         description="Gets an account, if there is none yet, and a link to set a password.",
     )
@@ -110,6 +111,13 @@ class NewTenantForm(FlaskForm):
         try:
             check_slug(field.data)
         except BadSlugError as error:
+            raise ValidationError(str(error)) from error
+
+    def validate_owner_email(self, field: Any) -> None:
+        """Hold the address to the same rule as the catalog."""
+        try:
+            canonical_email(field.data)
+        except BadEmailError as error:
             raise ValidationError(str(error)) from error
 
 
@@ -156,7 +164,6 @@ class SiteForm(FlaskForm):
             Optional(),
             Regexp(r"#[0-9a-fA-F]{6}\Z", message="A colour as #1f6feb."),
         ],
-        render_kw={"class": "form-control-color"},
     )
     listed = BooleanField("Show the site in the platform's public directory")
     submit = SubmitField("Save")

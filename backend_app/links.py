@@ -51,11 +51,11 @@ def enter(token: str) -> ResponseReturnValue:
             account = catalog().peek_link(ENTER, token, tenant_id=tenant.id)
             return render_template("backend/enter.html", form=form, holder=account)
         account = catalog().use_link(ENTER, token, tenant_id=tenant.id, by=current_actor())
-        role = catalog().find_role(account.id, tenant.id)
-        if role is None and not account.operator:
-            raise LinkError  # The role was taken away within the link's minute.
     except LinkError as error:
         return _refuse(error)
+    role = catalog().find_role(account.id, tenant.id)
+    if role is None and not account.operator:
+        return _refuse(LinkError())  # The role was taken away within the link's minute.
     start_session(account, as_operator=role is None)
     catalog().record(
         "backend.entered",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, g, redirect, render_template, request, url_for
 
 from backend_app.access import ANYONE, SIGNED_IN, open_to
-from backend_app.context import catalog, current_actor, current_scope
+from backend_app.context import backend, catalog, current_actor, current_scope
+from backend_app.entering import lead_to
 from backend_app.forms import SignInForm
 from backend_app.session import end_session, start_session
 from tenantry.errors import SignInError
@@ -48,11 +49,16 @@ def sign_out() -> ResponseReturnValue:
     A visiting operator only leaves this site: that session ends by the clock anyway.
     """
     if g.as_operator:
-        catalog().record("backend.left", tenant_id=current_scope().key, by=current_actor())
-    else:
-        catalog().end_sessions(g.account.id, by=current_actor())
+        return _leave()
+    catalog().end_sessions(g.account.id, by=current_actor())
     end_session()
     return redirect(url_for("sign_in.form"), 303)
+
+
+def _leave() -> ResponseReturnValue:
+    catalog().record("backend.left", tenant_id=current_scope().key, by=current_actor())
+    end_session()
+    return lead_to(backend().settings.backend_url, name="the platform")
 
 
 def _sign_in(email: str, password: str) -> Account:

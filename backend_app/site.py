@@ -30,6 +30,8 @@ bp = Blueprint("site", __name__)
 
 RECENT = 6
 PAGE_SIZE = 50
+DEFAULT_ACCENT = "#1d6b52"
+"""The look's own. A colour field cannot be empty: browsers would send black."""
 KEYS = ("tagline", "accent", "listed")
 
 
@@ -38,7 +40,8 @@ KEYS = ("tagline", "accent", "listed")
 def settings() -> ResponseReturnValue:
     """Change how the site presents itself."""
     tenant = _tenant()
-    form = SiteForm(data={"name": tenant.name, **{key: tenant.settings.get(key) for key in KEYS}})
+    shown = {"accent": DEFAULT_ACCENT, **tenant.settings}
+    form = SiteForm(data={"name": tenant.name, **{key: shown.get(key) for key in KEYS}})
     if form.validate_on_submit():
         catalog().configure_tenant(
             tenant.id,

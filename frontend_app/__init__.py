@@ -1,0 +1,30 @@
+"""The front app: what the platform is, which sites it has, and what to do about a free name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from frontend_app import errors, pages, unknown
+from frontend_app.context import EXTENSION, Front
+from tenantry.flask import init_platform, init_security, init_ui
+
+if TYPE_CHECKING:
+    from tenantry.catalog import Catalog
+    from tenantry.settings import Settings
+
+
+def create_app(*, settings: Settings, catalog: Catalog) -> Flask:
+    """Build the app that answers on the apex, and on names that no tenant has."""
+    app = Flask(__name__, static_folder=None)
+    init_platform(app, "front", settings=settings)
+    app.extensions[EXTENSION] = Front(settings, catalog)
+    # Before anything else: a free name is answered the same whatever was asked for.
+    app.before_request(unknown.answer_unknown)
+    init_security(app)
+    init_ui(app)
+    pages.init_pages(app)
+    app.register_blueprint(pages.bp)
+    errors.init_errors(app)
+    return app

@@ -1,0 +1,68 @@
+"""Errors as pages in the platform's look, or as problem documents for programs."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from flask import make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from frontend_app.context import front
+from frontend_app.problems import prefers_json, problem
+from tenantry.errors import CatalogUnavailableError
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.typing import ResponseReturnValue
+
+log = logging.getLogger(__name__)
+
+MESSAGES = {
+    404: ("No such page", "This address leads nowhere. Check its spelling."),
+    405: ("Not possible like this", "This address only shows a page."),
+    500: ("Something went wrong here", "It is logged. The request's number helps to find it."),
+}
+FIRST_ERROR = 400
+KEPT_HEADERS = frozenset({"allow", "retry-after"})
+
+
+def init_errors(app: Flask) -> None:
+    """Answer every error in the platform's look."""
+    app.register_error_handler(HTTPException, show_http_error)
+    app.register_error_handler(CatalogUnavailableError, show_catalog_error)
+
+
+def show_http_error(error: HTTPException) -> ResponseReturnValue:
+    """Show an error by its status."""
+    if error.code is None or error.code < FIRST_ERROR:
+        return error  # A redirect of the router.
+    title, message = MESSAGES.get(error.code, (error.name, error.description or ""))
+    response = make_response(_show(error.code, title, message))
+    for name, value in error.get_headers(request.environ):
+        if name.lower() in KEPT_HEADERS:
+            response.headers[name] = value
+    return response
+
+
+def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
+    """Say that the list of sites cannot be read now; the sites themselves go on."""
+    log.error("catalog unavailable: %s", error)
+    message = "The list of sites cannot be read just now. The sites themselves go on as before."
+    response = make_response(_show(503, "Not available for the moment", message))
+    response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _show(status: int, title: str, message: str) -> ResponseReturnValue:
+    if prefers_json():
+        return problem(status, title, message)
+    page = render_template(
+        "ui/error.html",
+        layout="front/base.html",
+        home_url=front().settings.apex_url,
+        status=status,
+        title=title,
+        message=message,
+    )
+    return page, status

@@ -1,0 +1,85 @@
+"""The pages that everybody may see: the landing page and the directory of public sites."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, make_response, redirect, render_template, request
+
+from frontend_app.context import front
+from tenantry.ui import asset_url
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.typing import ResponseReturnValue
+
+    from tenantry.tenant import Tenant
+
+bp = Blueprint("pages", __name__)
+
+SHOWN = 6
+PAGE_SIZE = 24
+MAX_PAGE = 100_000
+MAX_SEARCH = 100
+NO_ACCENT = "#858d87"
+ROBOTS = "User-agent: *\nDisallow: /backend/\n"
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    """Say what this is, and show some of the sites."""
+    return render_template("front/index.html", sites=front().catalog.list_public_sites(size=SHOWN))
+
+
+@bp.get("/directory")
+def directory() -> ResponseReturnValue:
+    """List the public sites, searchable, in pages."""
+    typed = "".join(char for char in request.args.get("search", "") if char.isprintable())
+    search = typed.strip()[:MAX_SEARCH]
+    number = min(max(request.args.get("page", 1, type=int), 1), MAX_PAGE)
+    page = front().catalog.list_public_sites(search=search, page=number, size=PAGE_SIZE)
+    return render_template("front/directory.html", page=page, search=search)
+
+
+@bp.get("/favicon.ico")
+def favicon() -> ResponseReturnValue:
+    """Lead programs that look nowhere else to the icon."""
+    return redirect(asset_url("favicon.svg"))
+
+
+@bp.get("/robots.txt")
+def robots() -> ResponseReturnValue:
+    """Keep search engines out of the backend."""
+    return make_response(ROBOTS, {"Content-Type": "text/plain; charset=utf-8"})
+
+
+def init_pages(app: Flask) -> None:
+    """Give the templates what they all use."""
+    app.add_template_filter(accent_of, "accent")
+    app.add_template_filter(address_of, "address")
+    app.context_processor(_common)
+
+
+def accent_of(tenant: Tenant) -> str:
+    """Return the site's colour, if what its owner chose is one."""
+    accent = str(tenant.settings.get("accent") or "")
+    return accent if _COLOUR.match(accent) else NO_ACCENT
+
+
+def address_of(tenant: Tenant) -> str:
+    """Return the site's address as people write it."""
+    return front().settings.site_url(tenant).partition("://")[2].rstrip("/")
+
+
+def _common() -> dict[str, Any]:
+    settings = front().settings
+    # Absolute, because the page about a free name stands on that name's host.
+    return {
+        "apex_url": settings.apex_url,
+        "backend_url": settings.backend_url,
+        "domain": settings.domain,
+        "site_url": settings.site_url,
+    }
