@@ -136,10 +136,8 @@ class Directory:
         if not self._bucket.take():
             raise LookupLimitError
         epoch = self._epoch
-        if ours:
-            tenant = self._catalog.find_tenant(slug)
-        else:
-            tenant = self._catalog.find_tenant_by_host(host)
+        find = self._catalog.find_tenant if ours else self._catalog.find_tenant_by_host
+        tenant = find(slug if ours else host)
         self._remember(host, tenant, epoch)
         return tenant
 

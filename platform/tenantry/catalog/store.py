@@ -7,12 +7,13 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from tenantry.catalog.engine import WRITE
+from tenantry.catalog.listener import CHANNEL
 from tenantry.catalog.models import AuditRecord, ChangeRecord, Head, TenantRecord, now
 from tenantry.errors import CatalogUnavailableError
 
@@ -113,7 +114,12 @@ class Writer:
         if self._epoch // 1000 > first // 1000:
             oldest = self._epoch - KEPT_CHANGES
             self.session.execute(delete(ChangeRecord).where(ChangeRecord.epoch < oldest))
-        return self._epoch if self._changed else 0
+        if not self._changed:
+            return 0
+        if self.session.get_bind().dialect.name == "postgresql":
+            # Sent at commit; it wakes the other nodes.
+            self.session.execute(select(func.pg_notify(CHANNEL, "")))
+        return self._epoch
 
 
 def audit_hash(previous: str, record: AuditRecord) -> str:

@@ -12,7 +12,7 @@ from tenantry.errors import NoTenantError
 from tenantry.flask.sessions import ScopedSessionInterface
 from tenantry.secrets import PLATFORM, keys_of
 from tenantry.settings import Settings, get_settings
-from tenantry.tenant import Tenant
+from tenantry.tenant import Tenant  # noqa: TC001 - the annotation of current_tenant is read
 
 if TYPE_CHECKING:
     from flask import Flask

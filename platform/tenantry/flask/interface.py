@@ -16,7 +16,7 @@ _bootstrap = Bootstrap5()
 
 
 def init_ui(app: Flask) -> None:
-    """Give *app* the templates ``ui/*.html``, Bootstrap's form macros, ``asset()`` and ``request_id()``.
+    """Give *app* the templates ``ui/*.html``, Bootstrap's form macros and two helpers for templates.
 
     The assets themselves are served by the front door on every host, below ``/-/assets/``.
     """

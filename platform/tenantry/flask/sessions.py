@@ -67,19 +67,19 @@ class ScopedSessionInterface(SecureCookieSessionInterface):
 
         return BadSignature
 
-    def get_cookie_name(self, app: Flask) -> str:
+    def get_cookie_name(self, app: Flask) -> str:  # noqa: ARG002 - Flask's signature
         return self._cookie_name(_request())
 
-    def get_cookie_path(self, app: Flask) -> str:
+    def get_cookie_path(self, app: Flask) -> str:  # noqa: ARG002 - Flask's signature
         return self._path(_request())
 
-    def get_cookie_secure(self, app: Flask) -> bool:
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 - Flask's signature
         return self._https or _request().is_secure
 
     def get_cookie_samesite(self, app: Flask) -> str | None:
         return app.config["SESSION_COOKIE_SAMESITE"] or "Lax"
 
-    def get_cookie_domain(self, app: Flask) -> str | None:
+    def get_cookie_domain(self, app: Flask) -> str | None:  # noqa: ARG002 - Flask's signature
         return None
 
     def _path(self, request: Any) -> str:

@@ -1,0 +1,18 @@
+"""The front door: from a request's host or path to the app that answers it."""
+
+from __future__ import annotations
+
+from tenantry.dispatch.door import build_door
+from tenantry.dispatch.instances import InstanceServer, LeasedBody
+from tenantry.dispatch.pages import Pages
+from tenantry.dispatch.path import PathDispatcher
+from tenantry.dispatch.subdomain import SubdomainDispatcher
+
+__all__ = [
+    "InstanceServer",
+    "LeasedBody",
+    "Pages",
+    "PathDispatcher",
+    "SubdomainDispatcher",
+    "build_door",
+]

@@ -1,0 +1,110 @@
+"""The whole way of a request, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from tenantry.dispatch.instances import InstanceServer
+from tenantry.dispatch.pages import Pages
+from tenantry.dispatch.path import PathDispatcher
+from tenantry.dispatch.subdomain import SubdomainDispatcher
+from tenantry.middleware.access_log import AccessLog
+from tenantry.middleware.assets import Assets
+from tenantry.middleware.gate import RequestGate
+from tenantry.middleware.health import Health
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tenantry.catalog.directory import Directory
+    from tenantry.pool import InstancePool
+    from tenantry.settings import Settings
+
+BACKEND = "/backend"
+
+
+def build_door(
+    *,
+    settings: Settings,
+    directory: Directory,
+    pool: InstancePool[WSGIApplication],
+    front: WSGIApplication,
+    backend: WSGIApplication,
+) -> WSGIApplication:
+    """Return the application that the server calls.
+
+    :param front: The app of the apex.
+    :param backend: The admin app; on a tenant's host it finds ``environ["tenantry.tenant"]``.
+    """
+    pages = Pages(settings.apex_url)
+    app: WSGIApplication = build_dispatcher(
+        settings=settings,
+        directory=directory,
+        pool=pool,
+        front=front,
+        backend=backend,
+        pages=pages,
+    )
+    app = Assets(app)
+    if settings.trusted_proxies:
+        # Host alone names the tenant: never x_host, never x_prefix (R1, R4).
+        hops = settings.trusted_proxies
+        app = ProxyFix(app, x_for=hops, x_proto=hops, x_host=0, x_port=0, x_prefix=0)
+    app = RequestGate(
+        app,
+        pages=pages,
+        hops=settings.trusted_proxies,
+        max_body=settings.limit_body_mb * 1024 * 1024,
+        dechunked=bool(settings.socket),
+    )
+    app = AccessLog(app, settings.access_log, pages=pages)
+    return Health(app)
+
+
+def build_dispatcher(
+    *,
+    settings: Settings,
+    directory: Directory,
+    pool: InstancePool[WSGIApplication],
+    front: WSGIApplication,
+    backend: WSGIApplication,
+    pages: Pages,
+) -> WSGIApplication:
+    """Return the part that finds the app: hosts, paths and mounts."""
+    instances = InstanceServer(pool, pages=pages)
+    # Werkzeug's mount: whichever host it is, /backend is the admin app.
+    site = DispatcherMiddleware(instances, {BACKEND: backend})
+    apex: dict[str, WSGIApplication] = {BACKEND: backend}
+    platform: dict[str, WSGIApplication] = {}
+    if settings.backend_host:
+        apex[BACKEND] = redirect_to(settings.backend_url)
+        to_backend = redirect_to(settings.backend_url)
+        platform[settings.backend_host] = DispatcherMiddleware(to_backend, {BACKEND: backend})
+    if settings.routing != "subdomain":
+        # Visitors' scripts and the backend would share an origin here (R21).
+        inner = site if settings.allow_shared_origin else instances
+        apex[settings.path_prefix] = PathDispatcher(inner, directory=directory, pages=pages)
+    platform[settings.domain] = DispatcherMiddleware(front, apex)
+    platform[f"www.{settings.domain}"] = redirect_to(settings.apex_url)
+    return SubdomainDispatcher(
+        site,
+        platform=platform,
+        domain=settings.domain,
+        directory=None if settings.routing == "path" else directory,
+        pages=pages,
+    )
+
+
+def redirect_to(url: str) -> WSGIApplication:
+    """Return an app that sends everyone to *url*."""
+
+    def app(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("308 Permanent Redirect", [("Location", url), ("Content-Length", "0")])
+        return [b""]
+
+    return app

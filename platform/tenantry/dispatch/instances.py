@@ -1,0 +1,120 @@
+"""Serving one tenant: its state decides, the pool lends its app, the body holds the lease."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tenantry.errors import PoolError
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tenantry.dispatch.pages import Pages
+    from tenantry.pool import InstancePool, Lease
+    from tenantry.tenant import Tenant
+
+log = logging.getLogger(__name__)
+
+CLOSED: dict[TenantState, tuple[int, str, int | None]] = {
+    TenantState.PROVISIONING: (503, "This site is being set up.", 5),
+    TenantState.MAINTENANCE: (503, "This site is down for maintenance and will be back soon.", 60),
+    TenantState.SUSPENDED: (403, "This site has been suspended. Its content is safe.", None),
+    TenantState.ARCHIVED: (410, "This site has been closed.", None),
+    TenantState.DELETED: (410, "This site has been closed.", None),
+}
+"""What a site answers that is not active: status, message, seconds to wait."""
+
+
+class InstanceServer:
+    """Answers for ``environ["tenantry.tenant"]`` with that tenant's own app."""
+
+    def __init__(self, pool: InstancePool[WSGIApplication], *, pages: Pages) -> None:
+        self._pool = pool
+        self._pages = pages
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        tenant: Tenant = environ["tenantry.tenant"]
+        if tenant.state is not TenantState.ACTIVE:
+            status, message, retry_after = CLOSED[tenant.state]
+            return self._pages.answer(
+                environ, start_response, status, message, retry_after=retry_after
+            )
+        try:
+            lease = self._pool.acquire(tenant)
+        except PoolError as error:
+            return self._busy(error, environ, start_response)
+
+        # The server sends a wrapped file past us only if it is handed out unwrapped, and then the
+        # lease would end too early.
+        environ.pop("wsgi.file_wrapper", None)
+        try:
+            body = lease.instance(environ, start_response)
+        except Exception:  # noqa: BLE001 - whatever it is, it is answered and logged
+            lease.release()
+            return self._failed(tenant, environ, start_response)
+        except BaseException:
+            lease.release()
+            raise
+        return LeasedBody(body, lease)
+
+    def _busy(
+        self, error: PoolError, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        log.warning("answered 503: %s", error)
+        return self._pages.answer(
+            environ,
+            start_response,
+            503,
+            "This site could not be started just now.",
+            retry_after=error.retry_after,
+            error_id=error.error_id,
+        )
+
+    def _failed(
+        self, tenant: Tenant, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer for an app that let an exception out; Flask never does, other apps may."""
+        error_id = secrets.token_hex(4)
+        log.error(
+            "the app of %s (%s) raised, error %s", tenant.slug, tenant.id, error_id, exc_info=True
+        )
+        return self._pages.answer(
+            environ,
+            start_response,
+            500,
+            "The site ran into an error. It has been noted.",
+            error_id=error_id,
+            exc_info=sys.exc_info(),
+        )
+
+
+class LeasedBody:
+    """A response body that gives its lease back when the server closes it.
+
+    Werkzeug's ``ClosingIterator`` stops at the first callback that raises, so an app with a failing
+    ``close()`` would keep its lease for ever.
+    """
+
+    __slots__ = ("_body", "_lease")
+
+    def __init__(self, body: Iterable[bytes], lease: Lease[Any]) -> None:
+        self._body = body
+        self._lease = lease
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        """Close the app's body, then end the lease."""
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._lease.release()

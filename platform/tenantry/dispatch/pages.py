@@ -1,0 +1,143 @@
+"""What the front door answers by itself: a page, or problem+json for those who ask for JSON."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader
+
+from tenantry.errors import LookupLimitError
+from tenantry.ui import TEMPLATES, asset_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+TITLES = {
+    400: ("Bad Request", "This request cannot be answered"),
+    403: ("Forbidden", "This site is suspended"),
+    404: ("Not Found", "There is no site here"),
+    405: ("Method Not Allowed", "This method is not allowed"),
+    410: ("Gone", "This site is gone"),
+    413: ("Content Too Large", "That is too much to upload"),
+    414: ("URI Too Long", "This address is too long"),
+    421: ("Misdirected Request", "No site answers at this address"),
+    429: ("Too Many Requests", "Too many requests"),
+    500: ("Internal Server Error", "Something went wrong"),
+    501: ("Not Implemented", "This request cannot be answered"),
+    503: ("Service Unavailable", "This site is not available right now"),
+}
+"""Reason phrase (RFC 9110, section 15) and headline of each status."""
+
+_HEADERS = [
+    ("Cache-Control", "no-store"),
+    ("Vary", "Accept"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    (
+        "Content-Security-Policy",
+        "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'",
+    ),
+]
+
+_ID = "@request-id@"
+"""Stands in a rendered page for the one thing that differs each time. Ids need no escaping."""
+
+
+class Pages:
+    """The front door's own answers.
+
+    A page is rendered once for all requests that differ in their id only, so that a flood of
+    requests for unknown hosts costs next to nothing.
+
+    :param apex_url: Where a lost visitor can go.
+    """
+
+    def __init__(self, apex_url: str) -> None:
+        self._apex_url = apex_url
+        environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+        environment.globals["asset"] = asset_url
+        self._template = environment.get_template("door.html")
+        self._render = lru_cache(maxsize=256)(self._render_anew)
+
+    def answer(
+        self,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        status: int,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        error_id: str | None = None,
+        exc_info: OptExcInfo | None = None,
+    ) -> Iterable[bytes]:
+        """Answer with one of the statuses in :data:`TITLES`.
+
+        :param message: A sentence for the visitor.
+        :param retry_after: Seconds; also sent as ``Retry-After``.
+        :param error_id: The id under which the cause is logged.
+        """
+        reason, title = TITLES[status]
+        request_id = environ.get("tenantry.request_id", "")
+        if wants_json(environ):
+            kind = "application/problem+json"
+            body = _problem(status, title, message, request_id, error_id)
+        else:
+            kind = "text/html; charset=utf-8"
+            page = self._render(status, message, retry_after, error_id)
+            body = page.replace(_ID, request_id).encode()
+        headers = [("Content-Type", kind), ("Content-Length", str(len(body))), *_HEADERS]
+        if retry_after is not None:
+            headers.append(("Retry-After", str(retry_after)))
+        if status == 405:  # noqa: PLR2004 - RFC 9110 wants Allow with it
+            headers.append(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+        start_response(f"{status} {reason}", headers, exc_info)
+        return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else body]
+
+    def not_looked_up(
+        self,
+        error: LookupLimitError | CatalogUnavailableError,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        """Answer where the directory could not say whose host or path this is."""
+        if isinstance(error, LookupLimitError):
+            status, message = 429, str(error)
+        else:
+            # The database's own words are for the log.
+            log.warning("answered 503: %s", error)
+            status, message = 503, "The platform cannot look this site up right now."
+        return self.answer(environ, start_response, status, message, retry_after=error.retry_after)
+
+    def _render_anew(
+        self, status: int, message: str, retry_after: int | None, error_id: str | None
+    ) -> str:
+        return self._template.render(
+            status=status,
+            title=TITLES[status][1],
+            message=message,
+            retry_after=retry_after,
+            error_id=error_id,
+            request_id=_ID,
+            apex_url=self._apex_url,
+        )
+
+
+def wants_json(environ: WSGIEnvironment) -> bool:
+    """Say whether the client asks for JSON rather than a page."""
+    accept = environ.get("HTTP_ACCEPT", "")
+    return "json" in accept and "text/html" not in accept
+
+
+def _problem(status: int, title: str, detail: str, request_id: str, error_id: str | None) -> bytes:
+    """Return the body that RFC 9457 describes."""
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if request_id:
+        problem["request_id"] = request_id
+    if error_id:
+        problem["error_id"] = error_id
+    return json.dumps(problem).encode()

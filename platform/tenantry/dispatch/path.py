@@ -1,0 +1,89 @@
+"""The first path segment names the tenant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenantry.errors import CatalogUnavailableError, LookupLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tenantry.catalog.directory import Directory
+    from tenantry.dispatch.pages import Pages
+
+
+class PathDispatcher:
+    """Sends ``/<slug>/...`` to a tenant's app, mounted there.
+
+    ``SCRIPT_NAME`` grows and ``PATH_INFO`` shrinks by the segment, so that an unmodified app makes
+    right links and redirects, and whatever cookie it sets is confined to its own path. The tenants
+    share one origin all the same, and their scripts can reach each other: trusted tenants only.
+
+    :param site: Answers for ``environ["tenantry.tenant"]``.
+    """
+
+    def __init__(self, site: WSGIApplication, *, directory: Directory, pages: Pages) -> None:
+        self._site = site
+        self._directory = directory
+        self._pages = pages
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        slug, slash, rest = environ.get("PATH_INFO", "").removeprefix("/").partition("/")
+        try:
+            tenant = self._directory.find_by_slug(slug) if slug else None
+        except (LookupLimitError, CatalogUnavailableError) as error:
+            return self._pages.not_looked_up(error, environ, start_response)
+        if tenant is None:
+            return self._pages.answer(environ, start_response, 404, "No site has this name.")
+        mount = f"{environ.get('SCRIPT_NAME', '')}/{slug}"
+        if not slash:
+            return _add_slash(mount, environ, start_response)
+        environ["SCRIPT_NAME"] = mount
+        environ["PATH_INFO"] = f"/{rest}"
+        environ["tenantry.tenant"] = tenant
+        return self._site(environ, _confine_cookies(mount, start_response))
+
+
+def _add_slash(
+    mount: str, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    """Redirect to the site's root: relative links in it would miss it otherwise."""
+    query = environ.get("QUERY_STRING", "")
+    location = f"{mount}/?{query}" if query else f"{mount}/"
+    start_response("308 Permanent Redirect", [("Location", location), ("Content-Length", "0")])
+    return [b""]
+
+
+def _confine_cookies(mount: str, start_response: StartResponse) -> StartResponse:
+    def confined(
+        status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
+    ) -> Callable[[bytes], object]:
+        return start_response(
+            status,
+            [
+                (name, _confine(value, mount) if name.lower() == "set-cookie" else value)
+                for name, value in headers
+            ],
+            exc_info,
+        )
+
+    return confined
+
+
+def _confine(cookie: str, mount: str) -> str:
+    """Return the cookie with a path at or below *mount*, and for this host only (RFC 6265, 4.1)."""
+    first, *attributes = cookie.split(";")
+    kept = []
+    path = f"{mount}/"
+    for attribute in attributes:
+        name, _, value = attribute.strip().partition("=")
+        if name.lower() == "path":
+            if value == mount or value.startswith(path):
+                path = value
+        elif name.lower() != "domain":
+            kept.append(attribute.strip())
+    return "; ".join([first, *kept, f"Path={path}"])

@@ -1,0 +1,84 @@
+"""The host names the tenant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenantry.errors import BadHostError, CatalogUnavailableError, LookupLimitError
+from tenantry.hosts import parse_host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tenantry.catalog.directory import Directory
+    from tenantry.dispatch.pages import Pages
+
+
+class SubdomainDispatcher:
+    """Sends a request to the app of its host.
+
+    Hosts are compared whole: ``acmeexample.com`` is nobody's subdomain, and ``a.b.example.com`` is
+    not tenant ``b``. What nobody owns builds nothing and writes nothing.
+
+    :param site: Answers for ``environ["tenantry.tenant"]``.
+    :param platform: Apps of the platform's own hosts; the one of *domain* also greets those who
+        ask for a name that nobody has, which it finds in ``environ["tenantry.unknown_slug"]``.
+    :param domain: The platform's domain.
+    :param directory: Finds tenants by host; ``None`` where only paths name them.
+    """
+
+    def __init__(
+        self,
+        site: WSGIApplication,
+        *,
+        platform: Mapping[str, WSGIApplication],
+        domain: str,
+        directory: Directory | None,
+        pages: Pages,
+    ) -> None:
+        self._site = site
+        self._platform = dict(platform)
+        self._domain = domain
+        self._directory = directory
+        self._pages = pages
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            host = parse_host(environ.get("HTTP_HOST", ""))
+        except BadHostError as error:
+            return self._pages.answer(environ, start_response, 400, str(error))
+        app = self._platform.get(host)
+        if app is not None:
+            return app(environ, start_response)
+        return self._serve_site(host, environ, start_response)
+
+    def _serve_site(
+        self, host: str, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        if self._directory is None:
+            return self._nobody(host, environ, start_response)
+        try:
+            tenant = self._directory.find(host)
+        except (LookupLimitError, CatalogUnavailableError) as error:
+            return self._pages.not_looked_up(error, environ, start_response)
+        if tenant is None:
+            return self._nobody(host, environ, start_response)
+        environ["tenantry.tenant"] = tenant
+        return self._site(environ, start_response)
+
+    def _nobody(
+        self, host: str, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer for a host that names no tenant: a free name, or somebody else's domain."""
+        label, _, rest = host.partition(".")
+        front = self._platform.get(self._domain)
+        if rest == self._domain and self._directory is not None and front is not None:
+            environ["tenantry.unknown_slug"] = label
+            return front(environ, start_response)
+        if host.endswith("." + self._domain):
+            message = "No site has this name. A site's name is one word before the domain."
+            return self._pages.answer(environ, start_response, 404, message)
+        message = "This server is not the one for the domain in your address bar."
+        return self._pages.answer(environ, start_response, 421, message)

@@ -1,0 +1,136 @@
+"""One line of JSON per request, written when the response has gone out.
+
+The server's own log format does not escape what clients send; here every string passes JSON's encoder
+(R56). The query is left out, and so is whatever looks like a token in the path.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import sys
+import time
+from json.encoder import encode_basestring_ascii as quoted
+from typing import TYPE_CHECKING
+
+from tenantry.middleware.request_id import RequestIds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tenantry.dispatch.pages import Pages
+
+log = logging.getLogger(__name__)
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
+_SHORT = 40
+STDERR = 2
+
+
+class AccessLog:
+    """Gives every request its id, times it, and writes its line.
+
+    :param target: ``"stderr"``, ``"off"``, or the path of a file to append to.
+    """
+
+    def __init__(self, app: WSGIApplication, target: str, *, pages: Pages) -> None:
+        self._app = app
+        self._pages = pages
+        self._ids = RequestIds()
+        self._descriptor = _open(target)
+        self._second = 0
+        self._stamp = ""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.perf_counter()
+        request_id = self._ids.assign(environ)
+        body = LoggedBody(self, environ, started)
+
+        def start(
+            status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
+        ) -> Callable[[bytes], object]:
+            body.status = status
+            return start_response(status, [*headers, ("X-Request-ID", request_id)], exc_info)
+
+        try:
+            body.inner = self._app(environ, start)
+        except Exception:  # noqa: BLE001 - whatever it is, it is answered and logged
+            body.inner = self._failed(environ, start)
+        return body
+
+    def write(self, environ: WSGIEnvironment, status: str, size: int, started: float) -> None:
+        """Write one line. A log that cannot be written never costs a visitor the answer."""
+        if self._descriptor is None:
+            return
+        get = environ.get
+        tenant = get("tenantry.tenant")
+        path = get("SCRIPT_NAME", "") + get("PATH_INFO", "")
+        if len(path) >= _SHORT:
+            path = _TOKEN.sub("[token]", path)
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second
+        line = (
+            f'{{"at":"{self._stamp}.{int(now % 1 * 1000):03d}Z","event":"request",'
+            f'"id":"{environ["tenantry.request_id"]}",'
+            f'"tenant":{quoted(tenant.id) if tenant else "null"},'
+            f'"host":{quoted(get("HTTP_HOST", ""))},"method":{quoted(get("REQUEST_METHOD", ""))},'
+            f'"path":{quoted(path)},"status":{status[:3] or 0},"bytes":{size},'
+            f'"ms":{(time.perf_counter() - started) * 1000:.2f},'
+            f'"ip":{quoted(get("REMOTE_ADDR", ""))},"agent":{quoted(get("HTTP_USER_AGENT", ""))}}}\n'
+        )
+        try:
+            os.write(self._descriptor, line.encode())
+        except OSError:
+            log.warning("the access log cannot be written", exc_info=True)
+
+    def _failed(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        error_id = secrets.token_hex(4)
+        log.error("a request failed, error %s", error_id, exc_info=True)
+        message = "The platform ran into an error. It has been noted."
+        return self._pages.answer(
+            environ, start, 500, message, error_id=error_id, exc_info=sys.exc_info()
+        )
+
+
+class LoggedBody:
+    """A response body that writes the log's line when the server closes it."""
+
+    __slots__ = ("_environ", "_log", "_started", "inner", "size", "status")
+
+    def __init__(self, access_log: AccessLog, environ: WSGIEnvironment, started: float) -> None:
+        self._log = access_log
+        self._environ = environ
+        self._started = started
+        self.inner: Iterable[bytes] = ()
+        self.status = ""
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self.inner:
+            self.size += len(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        """Close the app's body, then write the line."""
+        try:
+            close = getattr(self.inner, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._log.write(self._environ, self.status, self.size, self._started)
+
+
+def _open(target: str) -> int | None:
+    if target == "off":
+        return None
+    if target == "stderr":
+        return STDERR
+    return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)

@@ -1,0 +1,173 @@
+r"""The request gate: what is malformed, oversized or ambiguous stops here, before any app sees it.
+
+WSGI servers pass on what they could not make sense of: NUL and ``..`` in paths, joined duplicate
+headers, odd lengths, chunked bodies that look empty. Each check below says which confusion it ends.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tenantry.errors import BadHostError
+from tenantry.hosts import parse_host
+from tenantry.middleware.chunked import BodyTooLargeError, BrokenBodyError, decode_chunked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tenantry.dispatch.pages import Pages
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""TRACE would echo cookies, CONNECT makes no sense here, the rest no app of ours knows (R57)."""
+
+MAX_TARGET = 8192
+"""Characters of path and query together; RFC 9110 asks for 8000 at least."""
+
+# Controls and DEL split log lines and headers; a backslash is a slash to some; dot segments are
+# resolved by nobody after the server has decoded %2e (R10, R11).
+_BAD_PATH = re.compile(r"[\x00-\x1f\x7f\\]|/\.\.?(?:/|\Z)")
+_DIGITS = re.compile(r"[0-9]{1,19}\Z")
+
+COUNTED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO")
+NEVER = (
+    "HTTP_FORWARDED",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PORT",
+    "HTTP_X_FORWARDED_PREFIX",
+    "HTTP_X_FORWARDED_SERVER",
+    "HTTP_X_FORWARDED_SSL",
+    "HTTP_X_SCRIPT_NAME",
+    "HTTP_PROXY",
+)
+"""Headers that could name another host, path or proxy. Nothing behind the gate sees them."""
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of ours
+    """The gate's answer to a request: a status and a sentence."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+
+
+class RequestGate:
+    """Lets well-formed requests through, with ``environ["tenantry.host"]`` set.
+
+    :param hops: Trusted proxies in front. Each ``X-Forwarded-*`` that is read must then have
+        exactly so many values; without trusted proxies all of them are dropped.
+    :param max_body: Octets of a body, at most.
+    :param dechunked: The server's other side (nginx, over the uwsgi protocol) has decoded chunked
+        bodies already and says so with a length.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        pages: Pages,
+        hops: int = 0,
+        max_body: int,
+        dechunked: bool = False,
+    ) -> None:
+        self._app = app
+        self._pages = pages
+        self._hops = hops
+        self._max_body = max_body
+        self._dechunked = dechunked
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            check_target(environ)
+            environ["tenantry.host"] = parse_host(environ.get("HTTP_HOST", ""))
+            self._check_proxies(environ)
+            if "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH"):
+                self._check_body(environ)
+        except BadHostError as error:
+            return self._pages.answer(environ, start_response, 400, str(error))
+        except Refusal as refusal:
+            return self._pages.answer(environ, start_response, refusal.status, refusal.message)
+        return self._app(environ, start_response)
+
+    def _check_proxies(self, environ: WSGIEnvironment) -> None:
+        """Count forwarded values: a client's ``X_Forwarded_For`` would arrive as one more (R2)."""
+        for name in NEVER:
+            if name in environ:
+                del environ[name]
+        for name in COUNTED:
+            value = environ.get(name)
+            if value is None:
+                continue
+            if not self._hops:
+                del environ[name]
+            elif value.count(",") + 1 != self._hops:
+                raise Refusal(400, "The proxy headers of this request do not add up.")
+
+    def _check_body(self, environ: WSGIEnvironment) -> None:
+        """Settle on one length of the body, or refuse (R13, R14; RFC 9112, section 6)."""
+        length = environ.get("CONTENT_LENGTH") or ""
+        coding = environ.get("HTTP_TRANSFER_ENCODING")
+        if length and _DIGITS.match(length) is None:
+            raise Refusal(400, "The Content-Length of this request is not one number.")
+        if length and int(length) > self._max_body:
+            raise Refusal(413, self._too_large())
+        if not coding:
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
+            return
+        if coding.strip().lower() != "chunked":
+            raise Refusal(501, "This server understands no transfer coding but chunked.")
+        if length:
+            if not self._dechunked:
+                raise Refusal(400, "This request gives its length in two ways.")
+            del environ["HTTP_TRANSFER_ENCODING"]
+            return
+        try:
+            decode_chunked(environ, self._max_body)
+        except BodyTooLargeError:
+            raise Refusal(413, self._too_large()) from None
+        except BrokenBodyError:
+            raise Refusal(400, "The chunked body of this request is broken.") from None
+
+    def _too_large(self) -> str:
+        return f"A request may carry {self._max_body // (1024 * 1024)} MiB at most."
+
+
+def check_target(environ: WSGIEnvironment) -> None:
+    """Refuse methods and paths that no app should have to judge.
+
+    :raises Refusal: With the status for the client.
+    """
+    method = environ.get("REQUEST_METHOD")
+    path = environ.get("PATH_INFO")
+    if method is None or path is None:  # an HTTP/0.9 request line
+        raise Refusal(400, "This is not a complete HTTP request.")
+    if method not in METHODS:
+        raise Refusal(405, "This server does not know this method.")
+    if len(path) + len(environ.get("QUERY_STRING", "")) > MAX_TARGET:
+        raise Refusal(414, f"An address may have {MAX_TARGET} characters at most.")
+    if not path.startswith("/"):
+        path = environ["PATH_INFO"] = _path_of(path, environ.get("HTTP_HOST", ""))
+    if _BAD_PATH.search(path) is not None:
+        raise Refusal(400, "The path of this address has characters or segments it may not have.")
+    if not path.isascii():
+        try:
+            path.encode("latin-1").decode("utf-8")
+        except UnicodeError:
+            raise Refusal(400, "The path of this address is not UTF-8.") from None
+
+
+def _path_of(target: str, host: str) -> str:
+    """Return the path of an absolute-form target, whose host has to be the Host (R7)."""
+    try:
+        parts = urlsplit(target)
+        authority = parse_host(parts.netloc)
+        same = parts.scheme in {"http", "https"} and authority == parse_host(host)
+    except ValueError:
+        same = False
+    if not same:
+        raise Refusal(400, "The request's target and its Host do not agree.")
+    return parts.path or "/"

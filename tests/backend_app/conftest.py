@@ -1,0 +1,272 @@
+"""A small platform: real catalog, real pool, a tiny factory, and browsers to look at it with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask, current_app
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import Client, TestResponse
+from werkzeug.wrappers import Response
+
+from backend_app import create_app
+from tenantry.catalog import SYSTEM, Account, Catalog, open_catalog
+from tenantry.catalog.directory import Directory
+from tenantry.catalog.schema import upgrade
+from tenantry.factory import Factory
+from tenantry.flask.management import EXTENSION, Action, Column, Listing, Row
+from tenantry.lifecycle import create_tenant
+from tenantry.pool import InstancePool
+from tenantry.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from werkzeug.test import TestResponse as _TestResponse
+
+    from tenantry.tenant import Tenant
+
+APEX = "example.test"
+PASSWORD = "four brown horses walk"
+
+
+class Shelf:
+    """A section of the tiny site: things that can be renamed by choice, and removed."""
+
+    name = "things"
+    label = "Things"
+    columns = (Column("name", "Name"), Column("colour", "Colour"))
+    actions = (
+        Action("paint", "Paint", choices=("red", "blue")),
+        Action("remove", "Remove", style="danger", confirm="Remove it?"),
+        Action("refuse", "Refuse"),
+    )
+
+    def __init__(self, slug: str) -> None:
+        self.things = {str(n): [f"{slug} thing {n:02}", "red"] for n in range(1, 31)}
+
+    def find(self, *, search: str, page: int, size: int) -> Listing:
+        found = [(key, it) for key, it in self.things.items() if search in it[0]]
+        rows = tuple(
+            Row(key, {"name": it[0], "colour": it[1]}, f"/things/{key}", ("paint", "remove"))
+            for key, it in found[(page - 1) * size : page * size]
+        )
+        return Listing(rows, len(found))
+
+    def act(self, action: str, row_id: str, *, choice: str | None, actor: str) -> str:
+        if action == "refuse":
+            raise ValueError("This is never done.")
+        name = self.things[row_id][0]
+        if action == "remove":
+            del self.things[row_id]
+            return f"{name} is removed by {actor}."
+        self.things[row_id][1] = choice or ""
+        return f"{name} is {choice} now."
+
+
+class Management:
+    """What the tiny site offers; it works only in its own app's context."""
+
+    def __init__(self, slug: str) -> None:
+        self.sections = (Shelf(slug),)
+
+    def entry_path(self, *, email: str, name: str) -> str:
+        assert current_app.name == "site"
+        return f"/members/enter/{email}{name}"
+
+
+@dataclass
+class Workshop:
+    """The factory's module: what it has built, and what it refuses to."""
+
+    broken: set[str] = field(default_factory=set)
+    bare: set[str] = field(default_factory=set)
+    """Slugs whose app offers nothing to manage."""
+
+    def build(self, tenant: Tenant) -> Flask:
+        if tenant.slug in self.broken:
+            raise RuntimeError("The factory is broken.")
+        app = Flask("site")
+        if tenant.slug not in self.bare:
+            app.extensions[EXTENSION] = Management(tenant.slug)
+        return app
+
+
+class Browser:
+    """One person's browser: keeps cookies by host, fills in form tokens."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._clients: dict[str, Client] = {}
+
+    def client(self, host: str) -> Client:
+        return self._clients.setdefault(host, Client(self._world, Response))
+
+    def get(self, path: str, host: str = APEX, **options: Any) -> _TestResponse:
+        return self.open("GET", path, host, **options)
+
+    def open(self, method: str, path: str, host: str = APEX, **options: Any) -> _TestResponse:
+        return self.client(host).open(
+            f"/backend{path}", method=method, base_url=f"http://{host}", **options
+        )
+
+    def token(self, host: str = APEX) -> str:
+        """Return a form token of this browser's session, from whatever page has one."""
+        for path in ("/", "/sites", "/sign-in"):
+            found = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', self.get(path, host).text)
+            if found:
+                return found[1]
+        raise AssertionError("No page has a form.")
+
+    def post(
+        self, path: str, data: dict[str, Any] | None = None, host: str = APEX, **options: Any
+    ) -> _TestResponse:
+        """Send a form as a page of this host would."""
+        form = {"csrf_token": self.token(host), **(data or {})}
+        return self.open("POST", path, host, data=form, **options)
+
+    def sign_in(self, email: str, host: str = APEX, password: str = PASSWORD) -> _TestResponse:
+        return self.post("/sign-in", {"email": email, "password": password}, host)
+
+    def cookies(self, host: str) -> dict[str, str]:
+        # The public accessor wants a name; this is about all of them.
+        jar = self.client(host)._cookies or {}
+        return {cookie.key: cookie.value for cookie in jar.values()}
+
+
+@dataclass
+class World:
+    """The platform: an operator, Olga with Acme, Otto with Bolt."""
+
+    app: Flask
+    settings: Settings
+    catalog: Catalog
+    factory: Factory
+    workshop: Workshop
+    pool: InstancePool[Flask]
+    directory: Directory
+
+    def __post_init__(self) -> None:
+        self.mounted = DispatcherMiddleware(Response("", 404), {"/backend": self.app})
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        environ["tenantry.host"] = environ["HTTP_HOST"].partition(":")[0]
+        environ["tenantry.request_id"] = "0123456789abcdef"
+        return self.mounted(environ, start_response)
+
+    def host(self, slug: str) -> str:
+        return f"{slug}.{APEX}"
+
+    def add_account(self, email: str, *, operator: bool = False) -> Account:
+        account = self.catalog.find_account(email)
+        if account is None:
+            account = self.catalog.add_account(email, operator=operator, by=SYSTEM)
+        return self.catalog.set_password(account.id, PASSWORD, by=SYSTEM)
+
+    def add_tenant(self, slug: str, owner: str | None = None) -> Tenant:
+        return create_tenant(
+            self.catalog,
+            self.factory,
+            slug,
+            name=slug.capitalize(),
+            owner_email=owner,
+            settings=self.settings,
+            by=SYSTEM,
+        )
+
+    def browser(self, email: str | None = None, host: str = APEX) -> Browser:
+        """Return a new browser, signed in on one host if *email* is given."""
+        browser = Browser(self)
+        if email:
+            assert browser.sign_in(email, host).status_code == 303
+        return browser
+
+    def visitor(self, slug: str, email: str = "operator@example.com") -> Browser:
+        """Return a browser whose operator has come to a tenant through a link."""
+        tenant, account = self.catalog.get_tenant(slug), self.catalog.find_account(email)
+        assert account is not None
+        token = self.catalog.create_link(
+            "enter",
+            account_id=account.id,
+            tenant_id=tenant.id,
+            lifetime=timedelta(minutes=1),
+            by=SYSTEM,
+        )
+        browser = Browser(self)
+        assert browser.post(f"/enter/{token}", host=self.host(slug)).status_code == 303
+        return browser
+
+    def actions(self, tenant_id: str | None = None) -> list[str]:
+        """Return the newest actions of the audit trail, newest first."""
+        events = self.catalog.list_audit(tenant_id=tenant_id, size=30).items
+        return [event.action for event in events]
+
+
+@pytest.fixture
+def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """Return a function that makes a platform with the settings given."""
+    worlds: list[World] = []
+
+    def make(**overrides: Any) -> World:
+        settings = Settings(
+            domain=APEX,
+            base_url=f"http://{APEX}",
+            data_dir=tmp_path / "data",
+            secret_keys="0123456789abcdef" * 2,
+            **overrides,
+        )
+        catalog = open_catalog(settings)
+        upgrade(catalog.engine)
+        workshop = Workshop()
+        factory = Factory(build=workshop.build)
+        pool: InstancePool[Flask] = InstancePool(workshop.build)
+        directory = Directory(catalog, domain=APEX)
+        app = create_app(
+            settings=settings,
+            catalog=catalog,
+            factory=factory,
+            pool=pool,
+            find_tenant=directory.find,
+        )
+        world = World(app, settings, catalog, factory, workshop, pool, directory)
+        directory.subscribe(lambda changed: pool.retire(changed))
+        worlds.append(world)
+        return world
+
+    yield make
+    for world in worlds:
+        assert world.pool.stats().leases == 0, "a lease leaked"
+        world.pool.close()
+        world.catalog.engine.dispose()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """Return the platform with its people and sites."""
+    world = make_world()
+    world.add_tenant("acme", "olga@example.com")
+    world.add_tenant("bolt", "otto@example.com")
+    world.add_account("olga@example.com")
+    world.add_account("otto@example.com")
+    world.add_account("operator@example.com", operator=True)
+    return world
+
+
+@pytest.fixture
+def operator(world: World) -> Browser:
+    """Return the operator's browser, signed in on the apex."""
+    return world.browser("operator@example.com")
+
+
+@pytest.fixture
+def olga(world: World) -> Browser:
+    """Return the browser of Acme's owner, signed in on Acme's host."""
+    return world.browser("olga@example.com", world.host("acme"))
