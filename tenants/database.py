@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Column, DateTime, MetaData, String, Table, TypeDecorator, insert, select
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, registry
 from tenantry.flask import site_database
 from tenantry.settings import get_settings
 
@@ -43,16 +43,18 @@ class Moment(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """Base of the models; constraints get names, because migrations need them."""
 
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
+    registry = registry(
+        metadata=MetaData(
+            naming_convention={
+                "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+                "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+                "ck": "ck_%(table_name)s_%(constraint_name)s",
+                "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+                "pk": "pk_%(table_name)s",
+            }
+        ),
+        type_annotation_map={datetime: Moment()},
     )
-    type_annotation_map = {datetime: Moment()}  # noqa: RUF012 - SQLAlchemy's own declaration
 
 
 # Shared by all sites: models and session factory here, an engine per app inside. Values stay
