@@ -119,7 +119,7 @@ class Writer:
         if self.session.get_bind().dialect.name == "postgresql":
             # Sent at commit; it wakes the other nodes.
             self.session.execute(select(func.pg_notify(CHANNEL, "")))
-        return self._epoch
+        return int(self._epoch)
 
 
 def audit_hash(previous: str, record: AuditRecord) -> str:

@@ -31,8 +31,9 @@ class SiteDatabase:
 
     @property
     def url(self) -> str:
-        """The SQLAlchemy URL. It opens for reading and writing but never creates: a missing file
-        is an error to be seen, not an empty site to be served.
+        """The SQLAlchemy URL, which opens for reading and writing but never creates.
+
+        A missing file is an error to be seen, not an empty site to be served.
         """
         return f"sqlite:///file:{quote(str(self.path))}?mode=rw&uri=true"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import sys
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import PoolError
@@ -55,9 +54,9 @@ class InstanceServer:
         environ.pop("wsgi.file_wrapper", None)
         try:
             body = lease.instance(environ, start_response)
-        except Exception:  # noqa: BLE001 - whatever it is, it is answered and logged
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered and logged
             lease.release()
-            return self._failed(tenant, environ, start_response)
+            return self._failed(tenant, error, environ, start_response)
         except BaseException:
             lease.release()
             raise
@@ -77,12 +76,16 @@ class InstanceServer:
         )
 
     def _failed(
-        self, tenant: Tenant, environ: WSGIEnvironment, start_response: StartResponse
+        self,
+        tenant: Tenant,
+        error: Exception,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
     ) -> Iterable[bytes]:
         """Answer for an app that let an exception out; Flask never does, other apps may."""
         error_id = secrets.token_hex(4)
         log.error(
-            "the app of %s (%s) raised, error %s", tenant.slug, tenant.id, error_id, exc_info=True
+            "the app of %s (%s) raised, error %s", tenant.slug, tenant.id, error_id, exc_info=error
         )
         return self._pages.answer(
             environ,
@@ -90,7 +93,7 @@ class InstanceServer:
             500,
             "The site ran into an error. It has been noted.",
             error_id=error_id,
-            exc_info=sys.exc_info(),
+            exc_info=(type(error), error, error.__traceback__),
         )
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from tenantry.errors import CatalogUnavailableError
+
+log = logging.getLogger(__name__)
+
 TITLES = {
     400: ("Bad Request", "This request cannot be answered"),
     403: ("Forbidden", "This site is suspended"),

@@ -10,7 +10,6 @@ import logging
 import os
 import re
 import secrets
-import sys
 import time
 from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING
@@ -59,8 +58,8 @@ class AccessLog:
 
         try:
             body.inner = self._app(environ, start)
-        except Exception:  # noqa: BLE001 - whatever it is, it is answered and logged
-            body.inner = self._failed(environ, start)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered and logged
+            body.inner = self._failed(error, environ, start)
         return body
 
     def write(self, environ: WSGIEnvironment, status: str, size: int, started: float) -> None:
@@ -91,12 +90,19 @@ class AccessLog:
         except OSError:
             log.warning("the access log cannot be written", exc_info=True)
 
-    def _failed(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    def _failed(
+        self, error: Exception, environ: WSGIEnvironment, start: StartResponse
+    ) -> Iterable[bytes]:
         error_id = secrets.token_hex(4)
-        log.error("a request failed, error %s", error_id, exc_info=True)
+        log.error("a request failed, error %s", error_id, exc_info=error)
         message = "The platform ran into an error. It has been noted."
         return self._pages.answer(
-            environ, start, 500, message, error_id=error_id, exc_info=sys.exc_info()
+            environ,
+            start,
+            500,
+            message,
+            error_id=error_id,
+            exc_info=(type(error), error, error.__traceback__),
         )
 
 
