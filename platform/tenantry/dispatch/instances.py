@@ -93,7 +93,7 @@ class InstanceServer:
             500,
             "The site ran into an error. It has been noted.",
             error_id=error_id,
-            exc_info=(type(error), error, error.__traceback__),
+            error=error,
         )
 
 

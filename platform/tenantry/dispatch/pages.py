@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader
 
@@ -14,7 +15,6 @@ from tenantry.ui import TEMPLATES, asset_url
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from tenantry.errors import CatalogUnavailableError
@@ -77,13 +77,14 @@ class Pages:
         *,
         retry_after: int | None = None,
         error_id: str | None = None,
-        exc_info: OptExcInfo | None = None,
+        error: Exception | None = None,
     ) -> Iterable[bytes]:
         """Answer with one of the statuses in :data:`TITLES`.
 
         :param message: A sentence for the visitor.
         :param retry_after: Seconds; also sent as ``Retry-After``.
         :param error_id: The id under which the cause is logged.
+        :param error: What an app raised: its response, if it had begun one, is replaced.
         """
         reason, title = TITLES[status]
         request_id = environ.get("tenantry.request_id", "")
@@ -99,6 +100,7 @@ class Pages:
             headers.append(("Retry-After", str(retry_after)))
         if status == 405:  # noqa: PLR2004 - RFC 9110 wants Allow with it
             headers.append(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+        exc_info: Any = (type(error), error, error.__traceback__) if error else None
         start_response(f"{status} {reason}", headers, exc_info)
         return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else body]
 

@@ -102,7 +102,7 @@ class AccessLog:
             500,
             message,
             error_id=error_id,
-            exc_info=(type(error), error, error.__traceback__),
+            error=error,
         )
 
 
