@@ -34,6 +34,7 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _add_request(_logger: Any, _method: str, event: EventDict) -> EventDict:
