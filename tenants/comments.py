@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
-from flask.typing import ResponseReturnValue
 
 from tenants.access import get_member, only
 from tenants.database import db
 from tenants.forms import CommentForm
 from tenants.models import Comment, Role
 from tenants.reading import COMMENTS_PER_PAGE, find_post, list_comments
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
 
 bp = Blueprint("comments", __name__)
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Column, DateTime, MetaData, String, Table, TypeDecorator, insert, select
 from sqlalchemy.orm import DeclarativeBase, registry
+
 from tenantry.flask import site_database
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect, Engine
+
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
@@ -31,11 +33,11 @@ class Moment(TypeDecorator[datetime]):
     impl = DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Store UTC without its name."""
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
         """Say again that it is UTC."""
         return None if value is None else value.replace(tzinfo=UTC)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+
 from tenantry.flask import site_database
 from tenantry.settings import get_settings
-
 from tenants.database import provision
 from tenants.models import Comment, Member, Post, Role
 

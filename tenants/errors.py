@@ -8,9 +8,9 @@ from flask import current_app, g, make_response, render_template
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from tenantry.flask import current_tenant, site_database
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from tenantry.flask import current_tenant, site_database
 from tenants.access import find_member
 from tenants.database import db
 
@@ -20,15 +20,39 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 30
 
 TITLES = {
-    400: ("That did not work", "The browser sent something that this site does not understand."),
-    403: ("This is not open to you", "Your account may not do this. If it should, ask the site's owner."),
-    404: ("There is no such page", "It may have been moved or deleted, or the address has a typing mistake."),
-    405: ("That does not work here", "This page cannot be used in this way. Go back and try again."),
-    413: ("That is too large", "What you sent is larger than this site accepts."),
-    500: ("Something broke", "It is not your fault, and it has been written to the log."),
+    400: (
+        "That did not work",
+        "The browser sent something that this site does not understand.",
+    ),
+    403: (
+        "This is not open to you",
+        "Your account may not do this. If it should, ask the site's owner.",
+    ),
+    404: (
+        "There is no such page",
+        "It may have been moved or deleted, or the address has a typing mistake.",
+    ),
+    405: (
+        "That does not work here",
+        "This page cannot be used in this way. Go back and try again.",
+    ),
+    413: (
+        "That is too large",
+        "What you sent is larger than this site accepts.",
+    ),
+    500: (
+        "Something broke",
+        "It is not your fault, and it has been written to the log.",
+    ),
 }
-STALE_FORM = "The form was open for too long, or was sent from another site. Go back, reload the page and try again."
-DOWN = "The site's database does not answer. Try again in a moment; whoever runs this site can see it in the log."
+STALE_FORM = (
+    "The form was open for too long, or was sent from another site. "
+    "Go back, reload the page and try again."
+)
+DOWN = (
+    "The site's database does not answer. Try again in a moment; "
+    "whoever runs this site can see it in the log."
+)
 READ_ONLY = "Nothing can be saved here just now. Reading works as before. Try again later."
 
 

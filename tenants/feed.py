@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from flask import Blueprint, Response, request
-from tenantry.flask import current_tenant
 
+from tenantry.flask import current_tenant
 from tenants.look import get_look, public_url
 from tenants.reading import newest_posts
 
@@ -32,7 +32,8 @@ def atom() -> Response:
     response.cache_control.public = True
     response.cache_control.max_age = FRESH_SECONDS
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _feed() -> bytes:

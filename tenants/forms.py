@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from flask_wtf import FlaskForm
-from tenantry.errors import WeakPasswordError
-from tenantry.flask import current_tenant
-from tenantry.passwords import check_password
 from wtforms import EmailField, PasswordField, StringField, TextAreaField, ValidationError
 from wtforms.validators import DataRequired, Email, EqualTo, Length
 
+from tenantry.errors import WeakPasswordError
+from tenantry.flask import current_tenant
+from tenantry.passwords import check_password
 from tenants.text import clean_line, clean_text, fold_email
 
 POST_LENGTH = 100_000

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app
-from tenantry.flask import current_tenant
 
+from tenantry.flask import current_tenant
 from tenants.access import find_member
 from tenants.text import clean_line
 
@@ -37,7 +37,7 @@ def get_look() -> Look:
         name=current_tenant.name,
         tagline=clean_line(tagline)[:MAX_TAGLINE] if isinstance(tagline, str) else "",
         revision=current_tenant.revision,
-        url=settings.site_url(current_tenant._get_current_object()),  # noqa: SLF001 - werkzeug's name
+        url=settings.site_url(current_tenant),
         platform_url=settings.apex_url,
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
-from tenantry.flask.management import Action, Column, Listing, Row
 
+from tenantry.flask.management import Action, Column, Listing, Row
 from tenants.database import db
 from tenants.look import path_of
 from tenants.models import Comment, Member, Post, Role
@@ -42,13 +42,13 @@ class PostSection:
 
     name = "posts"
     label = "Posts"
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("title", "Title"),
         Column("author", "Author"),
         Column("published", "Published"),
         Column("comments", "Comments"),
     )
-    actions = (
+    actions: tuple[Action, ...] = (
         Action("publish", "Publish"),
         Action("unpublish", "Make it a draft"),
         Action("delete", "Delete", "danger", confirm="Delete the post and its comments?"),
@@ -103,14 +103,14 @@ class MemberSection:
 
     name = "members"
     label = "Members"
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("name", "Name"),
         Column("email", "E-mail"),
         Column("role", "Role"),
         Column("joined", "Joined"),
         Column("status", "Status"),
     )
-    actions = (
+    actions: tuple[Action, ...] = (
         Action("role", "Change the role", choices=tuple(role.value for role in Role)),
         Action("block", "Block", "danger", confirm="Block this member and end their sessions?"),
         Action("unblock", "Unblock"),

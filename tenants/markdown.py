@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import nh3
@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import MutableMapping, Sequence
 
     from markdown_it.renderer import RendererHTML
     from markdown_it.token import Token
@@ -20,8 +20,9 @@ RENDERER = 1
 
 SUMMARY_LENGTH = 240
 
-_COMMENT_TAGS = frozenset({"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "strong", "ul"})
-_POST_TAGS = _COMMENT_TAGS | {"h2", "h3", "h4", "h5", "h6", "hr", "table", "tbody", "td", "th", "thead", "tr"}
+_COMMENT_TAGS = {"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "strong", "ul"}
+_HEADINGS = {"h2", "h3", "h4", "h5", "h6"}
+_POST_TAGS = _COMMENT_TAGS | _HEADINGS | {"hr", "table", "tbody", "td", "th", "thead", "tr"}
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 _SCHEMES = {"http", "https", "mailto"}
 
@@ -39,16 +40,16 @@ def render_comment(text: str) -> str:
 def summarise(text: str) -> str:
     """Return the first paragraph as plain text, cut at a word."""
     tokens = _markdown.parse(text)
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in pairwise(tokens):
         if before.type == "paragraph_open" and (words := _plain(token).split()):
             return _cut(" ".join(words))
     return ""
 
 
-def _clean(html: str, tags: frozenset[str]) -> str:
+def _clean(html: str, tags: set[str]) -> str:
     return nh3.clean(
         html,
-        tags=set(tags),
+        tags=tags,
         attributes=_ATTRIBUTES,
         url_schemes=_SCHEMES,
         link_rel="nofollow ugc noopener",
@@ -63,7 +64,7 @@ def _plain(token: Token) -> str:
 def _cut(text: str) -> str:
     if len(text) <= SUMMARY_LENGTH:
         return text
-    return text[:SUMMARY_LENGTH].rsplit(" ", 1)[0].rstrip(" .,;:–-") + "…"
+    return text[:SUMMARY_LENGTH].rsplit(" ", 1)[0].rstrip(" .,;:-") + "…"
 
 
 def _image_as_link(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
-from flask.typing import ResponseReturnValue
 from flask_login import logout_user
 from sqlalchemy.exc import IntegrityError
+
 from tenantry.flask import is_local_path
 from tenantry.passwords import hash_password, verify_password
-
 from tenants.access import find_member, get_member, only
 from tenants.database import db
 from tenants.forms import NameForm, PasswordForm, SignInForm, SignUpForm
 from tenants.models import Member, Role
 from tenants.sign_in import authenticate, start_session, use_entry
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
 
 bp = Blueprint("members", __name__, url_prefix="/members")
 
@@ -103,8 +107,10 @@ def change_password() -> ResponseReturnValue:
     """Set a new password; all other sessions of the member end (R25)."""
     member, form = get_member(), PasswordForm()
     valid = form.validate_on_submit()
-    if valid and member.password_hash and not verify_password(
-        member.password_hash, form.current.data or ""
+    if (
+        valid
+        and member.password_hash
+        and not verify_password(member.password_hash, form.current.data or "")
     ):
         form.current.errors = ["This is not your current password."]
         valid = False

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, make_response, render_template, request
-from flask.typing import ResponseReturnValue
-from tenantry.flask import current_tenant
+from typing import TYPE_CHECKING
 
+from flask import Blueprint, Response, abort, make_response, render_template, request
+
+from tenantry.flask import current_tenant
 from tenants.access import find_member
 from tenants.colours import read_accent, tones
 from tenants.forms import CommentForm
 from tenants.reading import find_post, list_comments, list_published, page_number
+
+if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
 
 bp = Blueprint("pages", __name__)
 
@@ -64,4 +68,5 @@ def _dressing(text: str, content_type: str) -> Response:
     else:
         response.cache_control.max_age = HOUR
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
-from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -18,6 +17,8 @@ from tenants.reading import find_post, list_drafts, page_number
 from tenants.text import clean_text, slugify
 
 if TYPE_CHECKING:
+    from flask.typing import ResponseReturnValue
+
     from tenants.models import Member
 
 bp = Blueprint("posts", __name__)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import abort, request
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select, true
 from sqlalchemy.orm import raiseload
-from tenantry.catalog import Page
 
+from tenantry.catalog import Page
 from tenants.database import db
 from tenants.models import Comment, Member, Post
 
@@ -56,9 +56,8 @@ def list_published(number: int) -> Page[Row[Any]]:
 
 def list_drafts(author_id: int | None, number: int) -> Page[Row[Any]]:
     """Return a page of drafts, of one author or of all."""
-    chosen = Post.published_at.is_(None)
-    if author_id is not None:
-        chosen &= Post.author_id == author_id
+    mine = true() if author_id is None else Post.author_id == author_id
+    chosen = and_(Post.published_at.is_(None), mine)
     total = db.session.scalar(select(func.count()).select_from(Post).where(chosen)) or 0
     rows = db.session.execute(
         _summaries(Post.updated_at.label("moment"))

@@ -9,8 +9,8 @@ import time
 from flask import session
 from flask_login import login_user
 from sqlalchemy import delete, func, select, update
-from tenantry.passwords import hash_password, needs_rehash, verify_password
 
+from tenantry.passwords import hash_password, needs_rehash, verify_password
 from tenants.database import db
 from tenants.models import EntryLink, Member, Role
 
@@ -50,7 +50,9 @@ def start_session(member: Member) -> None:
 
 def delay_after(failures: int) -> float:
     """Return the seconds to wait after so many tries without success."""
-    return 0.0 if failures < FREE_TRIES else min(float(MAX_DELAY), 2.0 ** min(failures - FREE_TRIES, 20))
+    if failures < FREE_TRIES:
+        return 0.0
+    return min(float(MAX_DELAY), 2.0 ** min(failures - FREE_TRIES, 20))
 
 
 def _claim_try(member: Member | None) -> bool:
@@ -81,9 +83,7 @@ def make_entry(*, email: str, name: str) -> str:
     db.session.execute(delete(EntryLink).where(EntryLink.expires_at <= time.time()))
     db.session.flush()
     expires_at = time.time() + LINK_LIVES
-    db.session.add(
-        EntryLink(token_hash=_hash(token), member_id=member.id, expires_at=expires_at)
-    )
+    db.session.add(EntryLink(token_hash=_hash(token), member_id=member.id, expires_at=expires_at))
     db.session.commit()
     return token
 

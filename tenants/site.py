@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask_wtf import CSRFProtect
+
 from tenantry.databases.sqlite import confine
 from tenantry.flask import init_security, init_tenant, init_ui, site_database
-
 from tenants import comments, errors, feed, look, members, pages, posts
 from tenants.access import login
 from tenants.database import db
