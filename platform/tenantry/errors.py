@@ -198,8 +198,10 @@ class CatalogNotReadyError(TenantryError):
         self.wanted = wanted
 
     def __str__(self) -> str:
-        found = f"is at revision {self.found}" if self.found else "has not been prepared"
-        return f"The catalog {self.url} {found}, not at {self.wanted}. Run `tenantry init`."
+        if self.found is None:
+            return f"The catalog {self.url} has not been prepared. Run `tenantry init`."
+        found = f"is at revision {self.found}, not at {self.wanted}"
+        return f"The catalog {self.url} {found}. Run `tenantry init`."
 
 
 class LookupLimitError(TenantryError):

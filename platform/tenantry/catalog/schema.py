@@ -27,12 +27,17 @@ def upgrade(engine: Engine) -> None:
         connection.commit()
 
 
+def head() -> str:
+    """Return this release's revision."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
 def check(engine: Engine) -> str:
     """Make sure that the catalog is at this release's revision, and return it.
 
     :raises CatalogNotReadyError: It is not.
     """
-    wanted = ScriptDirectory.from_config(_config()).get_current_head() or ""
+    wanted = head()
     try:
         with engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,72 @@
+# What people and CI do with a checkout. `make` alone lists it. Needs Python 3.11 or newer, and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.stamp
+
+# `make run PORT=9000`; a setting in .env or TENANTRY_PORT does as well.
+ifdef PORT
+export TENANTRY_PORT := $(PORT)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench-dispatch bench-serve reload lock system clean
+
+help: ## List what there is.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Install everything into .venv, exactly as locked.
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Tenantry needs Python 3.11 or newer; name it: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing into .venv ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+		{ echo "Making .venv failed; on Debian and Ubuntu install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation -e .
+	@touch $@
+
+# exec: Ctrl-C then reaches no shell between make and the server, which ends without complaint.
+run: setup ## Serve it with demonstration sites; PORT=8000 is the default.
+	@$(BIN)/tenantry init --demo --no-link
+	@exec $(BIN)/tenantry serve
+
+test: setup ## Run all tests; ARGS="-k door" and the like are handed on.
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## Check style, types and import directions.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports
+
+bench-dispatch: setup ## Measure dispatching against its peers.
+	@$(BIN)/python bench/dispatch.py $(ARGS)
+
+bench-serve: setup ## Measure the whole server against its peers.
+	@$(BIN)/python bench/serve.py $(ARGS)
+
+reload: setup ## Let the running server take new code, if the new code works.
+	@$(BIN)/tenantry reload
+
+UV ?= uv
+COMPILE = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate -q
+
+lock: ## Lock the dependencies anew, with uv.
+	@command -v $(UV) >/dev/null || { echo "Install uv first: pip install uv" >&2; exit 1; }
+	@$(COMPILE) -o requirements/run.txt
+	@$(COMPILE) --group dev -o requirements/dev.txt
+
+SUDO = $(shell test "$$(id -u)" = 0 || echo sudo)
+
+system: ## Install what only browser tests, proxy tests and benchmarks need (Debian, Ubuntu).
+	@$(SUDO) apt-get update -qq
+	@$(SUDO) apt-get install -y -qq --no-install-recommends chromium nginx wrk
+
+clean: ## Remove what can be made again; never var/, which holds the sites.
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

@@ -1,0 +1,73 @@
+"""The ``tenantry`` command: deliberate errors in one line, wrong usage with exit 2, bugs loud.
+
+This module imports little: a command's own module is imported when the command runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tenantry.errors import TenantryError
+
+COMMANDS = {
+    "init": "Prepare the data folder, the keys and the catalog.",
+    "serve": "Serve the platform with uWSGI until Ctrl-C.",
+    "run": "Serve it for development, with reloader and debugger.",
+    "reload": "Let the running server take new code, if the new code works.",
+    "status": "Show how the platform is doing.",
+    "tenant": "Create, find, suspend and resume tenants.",
+    "host": "Give tenants hosts of their own.",
+    "account": "Let people in to the platform.",
+}
+"""Each command's name, which is its module's and its attribute's too, and its summary."""
+
+
+class Program(click.Group):
+    """Imports a command when it runs, and reports what it refuses in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TenantryError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Show the log on stderr, tracebacks included.")
+@click.version_option(package_name="tenantry", message="%(prog)s %(version)s")
+def main(*, verbose: bool) -> None:
+    """Host many Flask sites in one WSGI deployment.
+
+    Settings are TENANTRY_* variables or stand in the file .env; see docs/settings.md.
+    """
+    os.umask(0o077)  # what commands make holds secrets: the catalog, the sites, the keys
+    # An installed script has its own folder on the path, not this one, where the factory may be.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    elif not logging.root.handlers:
+        # Without a handler Python prints warnings by itself, with their tracebacks.
+        logging.root.addHandler(logging.NullHandler())

@@ -1,0 +1,90 @@
+"""``tenantry account``: operators, owners and staff of the platform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.listing import paged, pages_of, show_rest
+from tenantry.cli.operators import echo_invitation
+from tenantry.cli.output import echo_json_array, echo_table
+from tenantry.errors import AccountNotFoundError
+from tenantry.settings import get_settings
+
+if TYPE_CHECKING:
+    from tenantry.catalog import Account
+
+
+@click.group()
+def account() -> None:
+    """Let people in to the platform."""
+
+
+@account.command()
+@click.argument("email")
+@click.option("--name", default="", help="What people call this person.")
+@click.option("--operator", is_flag=True, help="May operate the whole platform.")
+def create(email: str, *, name: str, operator: bool) -> None:
+    """Add an account for EMAIL and print a one-time link to set its password."""
+    with ready_catalog() as catalog:
+        added = catalog.add_account(email, name=name, operator=operator, by=actor())
+        echo_invitation(catalog, added, settings=get_settings())
+
+
+@account.command()
+@click.argument("email")
+def link(email: str) -> None:
+    """Print a new one-time link with which EMAIL sets a password.
+
+    This is how a forgotten password is replaced. The link before stops working; the password that
+    is set now works until the new one is set.
+    """
+    with ready_catalog() as catalog:
+        found = catalog.find_account(email)
+        if found is None:
+            raise AccountNotFoundError(email)
+        echo_invitation(catalog, found, settings=get_settings())
+
+
+@account.command("list")
+@click.option("--search", default="", metavar="TEXT", help="Part of an address or a name.")
+@click.option("--operators", is_flag=True, help="Only those that operate the platform.")
+@paged
+def list_accounts(
+    *, search: str, operators: bool, page: int, size: int, every: bool, as_json: bool
+) -> None:
+    """List the accounts by address."""
+    with ready_catalog() as catalog:
+        pages = pages_of(
+            lambda page, size: catalog.list_accounts(
+                search=search, operators=operators, page=page, size=size
+            ),
+            page=page,
+            size=size,
+            every=every,
+        )
+        if as_json:
+            echo_json_array(_to_json(item) for part in pages for item in part.items)
+            return
+        parts = list(pages)
+    rows = [_to_row(item) for part in parts for item in part.items]
+    echo_table(["E-mail", "Name", "Role", "Password"], rows)
+    show_rest(parts[-1], every=every)
+
+
+def _to_row(item: Account) -> list[object]:
+    role = "operator" if item.operator else ""
+    return [item.email, item.name, role, "set" if item.has_password else "not set yet"]
+
+
+def _to_json(item: Account) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "email": item.email,
+        "name": item.name,
+        "operator": item.operator,
+        "has_password": item.has_password,
+        "created_at": item.created_at.isoformat(),
+    }

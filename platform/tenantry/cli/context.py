@@ -1,0 +1,76 @@
+"""What the commands share: an open catalog, the actor of the audit trail, set-up links."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
+
+from tenantry.catalog import Actor, open_catalog, schema
+from tenantry.catalog.engine import shown
+from tenantry.errors import CatalogNotReadyError, CatalogUnavailableError
+from tenantry.settings import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenantry.catalog import Account, Catalog
+    from tenantry.settings import Settings
+
+SETUP_HOURS = 24
+
+
+def actor() -> Actor:
+    """Return who runs this command: the user that the system knows, not one that a variable says."""
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:  # usual in containers
+        name = f"uid {uid}"
+    return Actor("cli", name)
+
+
+@contextmanager
+def reaching_catalog(settings: Settings) -> Iterator[Catalog]:
+    """Open the catalog, whatever its state, and close it at the end.
+
+    :raises CatalogUnavailableError: Its place cannot be used.
+    """
+    try:
+        catalog = open_catalog(settings)
+    except OSError as error:
+        problem = f"{error.filename}: {error.strerror}"
+        raise CatalogUnavailableError(problem) from error
+    try:
+        yield catalog
+    finally:
+        catalog.close()
+        catalog.signal.close()
+
+
+@contextmanager
+def ready_catalog(settings: Settings | None = None) -> Iterator[Catalog]:
+    """Open the catalog, which ``tenantry init`` has prepared.
+
+    :raises CatalogNotReadyError: It has not. Nothing is made by asking.
+    """
+    settings = settings or get_settings()
+    url = make_url(settings.catalog_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise CatalogNotReadyError(shown(settings.catalog_url), None, schema.head())
+    with reaching_catalog(settings) as catalog:
+        schema.check(catalog.engine)
+        yield catalog
+
+
+def setup_link(catalog: Catalog, account: Account, *, settings: Settings) -> str:
+    """Return a new one-use link with which the account's owner sets a password."""
+    token = catalog.create_link(
+        "setup", account_id=account.id, lifetime=timedelta(hours=SETUP_HOURS), by=actor()
+    )
+    return f"{settings.backend_url}setup/{token}"

@@ -1,0 +1,141 @@
+"""``tenantry tenant create``: one tenant, or all that a file names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.output import plain, progress
+from tenantry.cli.tenant_file import COLUMNS, Line, check_together, read_lines
+from tenantry.errors import CatalogUnavailableError, TenantryError
+from tenantry.factory import load_factory
+from tenantry.lifecycle import Order, create_tenant, create_tenants
+from tenantry.settings import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tenantry.catalog import Catalog
+    from tenantry.factory import Factory
+    from tenantry.tenant import Tenant
+
+
+@click.command()
+@click.argument("slug", required=False)
+@click.option("--name", help="What people call the site.  [default: the slug]")
+@click.option("--owner", metavar="EMAIL", help="Who owns it; gets an account if there is none.")
+@click.option("--plan", default="free", show_default=True, help="The plan of each new tenant.")
+@click.option(
+    "--from-file",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=f"Create every tenant of a CSV file with the columns {', '.join(COLUMNS)}.",
+)
+@click.option(
+    "--all-or-nothing", is_flag=True, help="With --from-file: one bad line, and none is created."
+)
+def create(
+    slug: str | None,
+    *,
+    name: str | None,
+    owner: str | None,
+    plan: str,
+    file: Path | None,
+    all_or_nothing: bool,
+) -> None:
+    """Create the tenant SLUG, or all tenants of a file.
+
+    Bad lines of a file are told with their numbers, the good ones are created, and the exit code is
+    1 if there was any bad one.
+    """
+    if (slug is None) == (file is None):
+        raise click.UsageError("Give either a SLUG or --from-file.")
+    if file is not None and (name is not None or owner is not None):
+        raise click.UsageError("With --from-file, names and owners stand in the file.")
+    if file is None and all_or_nothing:
+        raise click.UsageError("--all-or-nothing goes with --from-file.")
+    lines = read_lines(file, plan=plan) if file else []
+    settings = get_settings()
+    with ready_catalog(settings) as catalog:
+        factory = load_factory(settings.factory)
+        if slug is not None:
+            order = Order(slug, slug if name is None else name, owner, plan)
+            create_one(catalog, factory, order)
+        elif all_or_nothing:
+            create_all(catalog, factory, lines)
+        else:
+            create_good(catalog, factory, lines)
+
+
+def create_one(catalog: Catalog, factory: Factory, order: Order) -> None:
+    """Create a tenant and say where it is."""
+    created = _create(catalog, factory, order)
+    click.echo(f"Created {created.slug}: {get_settings().site_url(created)}")
+    account = catalog.find_account(order.owner_email) if order.owner_email else None
+    if account is not None and not account.has_password:
+        email = plain(account.email)
+        click.echo(f"{email} has no password yet; `tenantry account link {email}` makes a link.")
+
+
+def create_good(catalog: Catalog, factory: Factory, lines: Sequence[Line]) -> None:
+    """Create what can be created, and tell every line that cannot."""
+    created = 0
+    with progress("Creating", total=len(lines)) as step:
+        for line in lines:
+            try:
+                _create(catalog, factory, line.get_order())
+                created += 1
+            except CatalogUnavailableError as error:
+                problem = f"{error} Stopped at line {line.number}; {created} were created."
+                raise click.ClickException(problem) from error
+            except TenantryError as error:
+                _tell(line, str(error))
+            step()
+    bad = len(lines) - created
+    if bad:
+        total = len(lines)
+        raise click.ClickException(f"{created} of {total} tenants were created, {bad} refused.")
+    click.echo(f"Created {created} tenants.")
+
+
+def create_all(catalog: Catalog, factory: Factory, lines: Sequence[Line]) -> None:
+    """Check every line first, and create all tenants or none."""
+    bad = [line for line in check_together(lines, catalog) if line.problem]
+    for line in bad:
+        _tell(line, line.problem)
+    if bad:
+        problem = f"Nothing was created: {len(bad)} of {len(lines)} lines are wrong."
+        raise click.ClickException(problem)
+    with progress("Preparing", total=len(lines)) as step:
+        try:
+            created = create_tenants(
+                catalog,
+                factory,
+                [line.get_order() for line in lines],
+                settings=get_settings(),
+                by=actor(),
+                advance=step,
+            )
+        except TenantryError as error:
+            raise click.ClickException(f"Nothing was created. {error}") from error
+    click.echo(f"Created {len(created)} tenants.")
+
+
+def _create(catalog: Catalog, factory: Factory, order: Order) -> Tenant:
+    return create_tenant(
+        catalog,
+        factory,
+        order.slug,
+        name=order.name,
+        owner_email=order.owner_email,
+        plan=order.plan,
+        settings=get_settings(),
+        by=actor(),
+    )
+
+
+def _tell(line: Line, problem: str) -> None:
+    click.echo(f"line {line.number}: {plain(problem)}", err=True)

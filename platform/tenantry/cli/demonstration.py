@@ -1,0 +1,77 @@
+"""The demonstration sites of ``tenantry init --demo``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from tenantry.cli.context import actor
+from tenantry.cli.output import plain, progress
+from tenantry.factory import load_factory
+from tenantry.lifecycle import create_tenant
+from tenantry.lifecycle.create import provision
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from tenantry.catalog import Catalog
+    from tenantry.factory import Factory
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+
+def add_demonstrations(catalog: Catalog, *, settings: Settings) -> None:
+    """Add the factory's demonstration sites that are missing, unless the platform is in real use.
+
+    A site is opened when its example content is complete. So one that is open is never touched
+    again, and one that an interrupted run left behind is completed.
+    """
+    factory = with_content(load_factory(settings.factory))
+    wanted = factory.demonstrations
+    found = {slug: tenant for slug in wanted if (tenant := catalog.find_tenant(slug))}
+    if not wanted:
+        click.echo(f"TENANTRY_FACTORY={settings.factory} has no DEMONSTRATIONS; no sites added.")
+        return
+    if not found and any(catalog.count_tenants().values()):
+        click.echo("The platform has sites of its own; no demonstration sites added.")
+        return
+    missing = [slug for slug in wanted if _is_incomplete(found.get(slug))]
+    with progress("Demonstration sites", total=len(missing)) as step:
+        for slug in missing:
+            _add(catalog, factory, slug, found.get(slug), settings=settings)
+            step()
+    click.echo(f"Demonstration sites: {plain(', '.join(wanted))}")
+
+
+def with_content(factory: Factory) -> Factory:
+    """Return *factory* with example content as a part of a site's own data."""
+
+    def provision_with_content(tenant: Tenant) -> None:
+        factory.provision(tenant)
+        factory.demonstrate(tenant)
+
+    return replace(factory, provision=provision_with_content)
+
+
+def _is_incomplete(tenant: Tenant | None) -> bool:
+    return tenant is None or tenant.state is TenantState.PROVISIONING
+
+
+def _add(
+    catalog: Catalog, factory: Factory, slug: str, found: Tenant | None, *, settings: Settings
+) -> None:
+    if found is not None:
+        provision(factory, found)
+        catalog.activate_tenants({found.id: None}, by=actor())
+        return
+    site = factory.demonstrations[slug]
+    create_tenant(
+        catalog,
+        factory,
+        slug,
+        name=site["name"],
+        site_settings=site.get("settings"),
+        settings=settings,
+        by=actor(),
+    )

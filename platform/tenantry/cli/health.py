@@ -1,0 +1,46 @@
+"""Asking the server on this machine whether it answers."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tenantry.settings import Settings
+
+PATH = "/-/health"
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - asked, not bound
+
+
+def reachable_address(settings: Settings) -> str:
+    """Return the address under which this machine reaches its own HTTP listener."""
+    return _EVERYWHERE.get(settings.bind, settings.bind)
+
+
+def answers(settings: Settings, *, timeout: float = 1.0) -> bool:
+    """Say whether the server answers on its listener."""
+    try:
+        if settings.socket:
+            return _accepts(settings.socket, timeout=timeout)
+        return _is_healthy(settings, timeout=timeout)
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _is_healthy(settings: Settings, *, timeout: float) -> bool:
+    address = reachable_address(settings)
+    connection = http.client.HTTPConnection(address, settings.port, timeout=timeout)
+    try:
+        connection.request("GET", PATH, headers={"Host": settings.domain})
+        return connection.getresponse().status == http.HTTPStatus.OK
+    finally:
+        connection.close()
+
+
+def _accepts(path: str, *, timeout: float) -> bool:
+    # It speaks the uwsgi protocol; that somebody accepts has to do.
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout)
+        connection.connect(path)
+    return True

@@ -1,0 +1,117 @@
+"""``tenantry init``: everything that has to be there before the first request. Safe to say again."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING
+
+import click
+from alembic.util import CommandError
+
+from tenantry.catalog import schema
+from tenantry.catalog.engine import shown
+from tenantry.cli.context import reaching_catalog
+from tenantry.cli.demonstration import add_demonstrations
+from tenantry.cli.operators import DEFAULT_OPERATOR, echo_invitation, find_operator
+from tenantry.cli.output import echo_facts
+from tenantry.errors import CatalogNotReadyError, SettingsError
+from tenantry.settings import PREFIX, get_settings, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenantry.catalog import Catalog
+    from tenantry.settings import Settings
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="Add demonstration sites to an empty platform.")
+@click.option(
+    "--operator",
+    metavar="EMAIL",
+    help=f"Who operates the platform, while nobody does yet.  [default: {DEFAULT_OPERATOR}]",
+)
+@click.option("--no-link", is_flag=True, help="Make no set-up link; `tenantry serve` makes one.")
+def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
+    """Prepare the data folder, the keys and the catalog.
+
+    What is there already stays. While no operator has a password, it prints a one-time link to set
+    one; each new link ends the one before.
+    """
+    keys = prepare_folders(load_settings())
+    settings = get_settings()
+    with reaching_catalog(settings) as catalog:
+        revision = bring_up_to_date(catalog)
+        echo_facts(
+            {
+                "Data folder": settings.data_dir,
+                "Secret keys": keys,
+                "Catalog": f"{shown(settings.catalog_url)}, revision {revision}",
+            }
+        )
+        if demo:
+            add_demonstrations(catalog, settings=settings)
+        if not catalog.has_operator():
+            account = find_operator(catalog, operator)
+            if not no_link:
+                click.echo("\nNobody operates the platform yet.")
+                echo_invitation(catalog, account, settings=settings)
+
+
+def prepare_folders(settings: Settings) -> str:
+    """Make the data folder and the keys; return where the keys are.
+
+    :raises SettingsError: The data folder cannot be made or written.
+    """
+    file = settings.secret_keys_file
+    try:
+        for folder in (settings.data_dir, settings.run_dir):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not settings.secret_keys:
+            make_keys(file)
+            return f"{file}, new: keep a copy in a safe place"
+        for path in (settings.data_dir, file):
+            _warn_if_open(path)
+        return str(file) if file.exists() else f"{PREFIX}SECRET_KEYS"
+    except OSError as error:
+        problem = f"{error.filename or settings.data_dir}: {error.strerror}"
+        raise SettingsError(f"{PREFIX}DATA_DIR", str(settings.data_dir), problem) from error
+
+
+def make_keys(path: Path) -> None:
+    """Put one new key into the file *path*: whole or not at all, and never over another one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        return  # another `tenantry init` was faster: its keys are the keys
+    finally:
+        draft.unlink()
+
+
+def bring_up_to_date(catalog: Catalog) -> str:
+    """Bring the catalog to this release's revision, and return it."""
+    try:
+        return schema.check(catalog.engine)
+    except CatalogNotReadyError:
+        pass
+    try:
+        schema.upgrade(catalog.engine)
+    except CommandError as error:
+        problem = f"The catalog belongs to a newer release of Tenantry ({error})"
+        raise click.ClickException(problem) from error
+    return schema.check(catalog.engine)
+
+
+def _warn_if_open(path: Path) -> None:
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o007:
+        click.echo(
+            f"Warning: everybody on this machine can open {path}; run `chmod o= {path}`.", err=True
+        )

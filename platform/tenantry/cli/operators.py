@@ -1,0 +1,42 @@
+"""The platform's first operator, and the invitation to set a password. No password is ever printed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tenantry.cli.context import SETUP_HOURS, actor, setup_link
+from tenantry.cli.output import plain
+
+if TYPE_CHECKING:
+    from tenantry.catalog import Account, Catalog
+    from tenantry.settings import Settings
+
+DEFAULT_OPERATOR = "operator@localhost"
+
+
+def find_operator(catalog: Catalog, email: str | None = None) -> Account:
+    """Return the account of the operator to be, adding it if need be.
+
+    :param email: Whose; by default that of an operator who has been added already.
+    """
+    if email is None and (waiting := catalog.list_accounts(operators=True, size=1).items):
+        return waiting[0]
+    wanted = email or DEFAULT_OPERATOR
+    account = catalog.find_account(wanted)
+    if account is None:
+        return catalog.add_account(wanted, operator=True, by=actor())
+    if not account.operator:
+        problem = f"{wanted} has an account that does not operate the platform"
+        raise click.ClickException(f"{problem}; name another one with --operator.")
+    return account
+
+
+def echo_invitation(catalog: Catalog, account: Account, *, settings: Settings) -> None:
+    """Print a new one-time link with which *account* gets its password."""
+    link = setup_link(catalog, account, settings=settings)
+    click.echo(
+        f"{plain(account.email)} sets a password here, once, within {SETUP_HOURS} hours:\n"
+        f"\n  {link}\n"
+    )

@@ -1,0 +1,124 @@
+"""uWSGI as a child of ``tenantry serve``: started, waited for, stopped gracefully, never left alone."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import FrameType
+
+PR_SET_PDEATHSIG = 1
+PATIENCE = 0.05
+"""Seconds between two looks at a server that starts."""
+
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Server:
+    """A uWSGI master process.
+
+    The first signal to stop lets its requests finish; the second one ends it at once. It has a
+    session of its own: Ctrl-C in a terminal goes to every process in the foreground, and the
+    workers must not get it beside what the master tells them.
+    """
+
+    def __init__(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
+        self._command = command
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        self._stops = 0
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody has asked for the end."""
+        return self._stops > 0
+
+    def start(self) -> None:
+        """Start it; from now on signals to stop are meant for it."""
+        for number in STOPS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, self._stop)
+        self._process = subprocess.Popen(  # noqa: S603 - our own command line
+            self._command,
+            env=self._environment,
+            start_new_session=True,
+            # Safe here: this program has one thread. The tie to the parent survives the exec, and
+            # only the kernel can still end the server when this process is killed with SIGKILL.
+            preexec_fn=_dying_with(os.getpid()),  # noqa: PLW1509
+        )
+        if self.is_stopping:
+            self._kill()
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
+        """Wait until the server is ready. Answer no if it was stopped meanwhile.
+
+        :raises click.ClickException: It ended by itself or takes too long.
+        """
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self._started.poll() is not None:
+                if self.is_stopping:
+                    return False
+                raise click.ClickException("The server did not start; the reason stands above.")
+            if time.monotonic() > deadline:
+                self._kill()
+                self._started.wait()
+                raise click.ClickException(f"The server did not answer within {seconds:.0f} s.")
+            time.sleep(PATIENCE)
+        self._ready = True
+        return not self.is_stopping
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code."""
+        return self._started.wait()
+
+    @property
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("start() comes first")
+        return self._process
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stops += 1
+        if self._process is None:
+            return
+        # While it starts it serves nobody, and does not yet know SIGTERM as a way to end.
+        if self._stops > 1 or not self._ready:
+            self._kill()
+        else:
+            _say("Stopping when the last request has ended; Ctrl-C again stops now.")
+            self._process.send_signal(signal.SIGTERM)
+
+    def _kill(self) -> None:
+        process = self._started
+        if process.poll() is None:
+            # The group is its own, see start_new_session: the workers go with the master.
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _say(sentence: str) -> None:
+    """Write from a signal handler, which may have interrupted a write to the same stream."""
+    with suppress(OSError):  # the terminal may be what has gone
+        os.write(2, f"\n{sentence}\n".encode())
+
+
+def _dying_with(parent: int) -> Callable[[], None]:
+    """Return what a child does before it becomes uWSGI, so that it ends when *parent* does."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def tie() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)  # it has ended already
+
+    return tie

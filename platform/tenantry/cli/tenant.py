@@ -1,0 +1,152 @@
+"""``tenantry tenant``: finding tenants, and what is done to one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tenantry.catalog.tenants import SORTS
+from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.create import create
+from tenantry.cli.listing import json_option, paged, pages_of, show_rest
+from tenantry.cli.output import echo_facts, echo_json, echo_json_array, echo_table, plain
+from tenantry.errors import BadTransitionError
+from tenantry.lifecycle import resume_tenant, suspend_tenant
+from tenantry.settings import get_settings
+from tenantry.tenant import MOVES, Tenant, TenantState
+
+if TYPE_CHECKING:
+    from tenantry.catalog import TenantRow
+    from tenantry.settings import Settings
+
+
+@click.group()
+def tenant() -> None:
+    """Create, find, suspend and resume tenants."""
+
+
+tenant.add_command(create)
+
+
+@tenant.command("list")
+@click.option("--search", default="", metavar="TEXT", help="Part of a slug, a name or a host.")
+@click.option("--state", type=click.Choice([state.value for state in TenantState]))
+@click.option(
+    "--sort",
+    type=click.Choice([sign + name for name in SORTS for sign in ("", "-")]),
+    default="slug",
+    show_default=True,
+    metavar="COLUMN",
+    help=f"One of {', '.join(SORTS)}; with - in front the other way round.",
+)
+@paged
+def list_tenants(
+    *, search: str, state: str | None, sort: str, page: int, size: int, every: bool, as_json: bool
+) -> None:
+    """List the tenants."""
+    settings = get_settings()
+    wanted = TenantState(state) if state else None
+    with ready_catalog(settings) as catalog:
+        pages = pages_of(
+            lambda page, size: catalog.list_tenants(
+                search=search, state=wanted, sort=sort, page=page, size=size
+            ),
+            page=page,
+            size=size,
+            every=every,
+        )
+        if as_json:
+            echo_json_array(_to_json(row, settings) for part in pages for row in part.items)
+            return
+        parts = list(pages)
+    rows = [_to_row(row, settings) for part in parts for row in part.items]
+    echo_table(["Slug", "Name", "State", "Owner", "URL"], rows)
+    show_rest(parts[-1], every=every)
+
+
+@tenant.command()
+@click.argument("slug")
+@json_option
+def show(slug: str, *, as_json: bool) -> None:
+    """Show all about the tenant SLUG."""
+    settings = get_settings()
+    with ready_catalog(settings) as catalog:
+        facts = _to_json(catalog.get_row(slug), settings)
+    facts["folder"] = str(settings.tenant_dir(facts["id"]))
+    if as_json:
+        echo_json(facts)
+        return
+    for name in ("hosts", "owners"):
+        facts[name] = ", ".join(facts[name])
+    facts["settings"] = ", ".join(f"{name}={value!r}" for name, value in facts["settings"].items())
+    echo_facts({name.replace("_", " ").capitalize(): value for name, value in facts.items()})
+
+
+@tenant.command()
+@click.argument("slug")
+@click.option("--reason", default="", help="Why; kept in the audit trail, not shown to visitors.")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
+    """Answer 403 for the tenant SLUG from the next request on; nothing of it is lost."""
+    _move(slug, TenantState.SUSPENDED, reason=reason, dry_run=dry_run)
+
+
+@tenant.command()
+@click.argument("slug")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+def resume(slug: str, *, dry_run: bool) -> None:
+    """Serve the suspended tenant SLUG again from the next request on."""
+    _move(slug, TenantState.ACTIVE, reason="", dry_run=dry_run)
+
+
+def _move(slug: str, state: TenantState, *, reason: str, dry_run: bool) -> None:
+    with ready_catalog() as catalog:
+        found = catalog.get_tenant(slug)
+        if found.state is state:
+            click.echo(f"{slug} is {state} already.")
+            return
+        _check_move(found, state)
+        if dry_run:
+            click.echo(f"Would make {slug} {state}; it is {found.state}.")
+        elif state is TenantState.SUSPENDED:
+            suspend_tenant(catalog, slug, reason=reason, by=actor())
+            click.echo(f"{slug} is suspended: its site answers 403.")
+        else:
+            resume_tenant(catalog, slug, by=actor())
+            click.echo(f"{slug} is served again: {get_settings().site_url(found)}")
+
+
+def _check_move(found: Tenant, state: TenantState) -> None:
+    # What was never provisioned has no site to be let in to, though the table has that move.
+    if state not in MOVES[found.state] or found.state is TenantState.PROVISIONING:
+        raise BadTransitionError(found.slug, found.state, state)
+
+
+def _to_row(row: TenantRow, settings: Settings) -> list[object]:
+    return [
+        row.tenant.slug,
+        row.tenant.name,
+        row.tenant.state,
+        plain(", ".join(row.owners)),
+        settings.site_url(row.tenant),
+    ]
+
+
+def _to_json(row: TenantRow, settings: Settings) -> dict[str, Any]:
+    found = row.tenant
+    return {
+        "slug": found.slug,
+        "name": found.name,
+        "state": found.state.value,
+        "reason": row.reason,
+        "url": settings.site_url(found),
+        "hosts": list(found.hosts),
+        "owners": list(row.owners),
+        "plan": found.plan,
+        "placement": found.placement,
+        "settings": dict(found.settings),
+        "id": found.id,
+        "revision": found.revision,
+        "created_at": row.created_at.isoformat(),
+    }

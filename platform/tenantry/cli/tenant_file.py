@@ -1,0 +1,140 @@
+"""Reading the CSV file of ``tenantry tenant create --from-file``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tenantry.catalog import canonical_email
+from tenantry.errors import BadEmailError, BadSlugError, TenantExistsError, TenantryError
+from tenantry.hosts import check_slug
+from tenantry.lifecycle import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tenantry.catalog import Catalog
+
+COLUMNS = ("slug", "name", "owner_email")
+
+
+class TenantFileError(TenantryError):
+    """The file as a whole cannot be used; no tenant was created."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}. Nothing was created."
+
+
+class BadLineError(TenantryError):
+    """One line of the file names no tenant."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the file: a tenant to be, or what is wrong with it."""
+
+    number: int
+    order: Order | None
+    problem: str = ""
+
+    def get_order(self) -> Order:
+        """Return the tenant to be.
+
+        :raises BadLineError: There is something wrong with it.
+        """
+        if self.order is None or self.problem:
+            raise BadLineError(self.problem)
+        return self.order
+
+
+def read_lines(path: Path, *, plan: str = "free") -> list[Line]:
+    """Read the whole file.
+
+    :raises TenantFileError: It is not CSV in UTF-8 with exactly the columns :data:`COLUMNS`.
+    """
+    try:
+        # utf-8-sig: spreadsheets put a byte order mark in front.
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise TenantFileError(path, str(error.strerror)) from error
+    except UnicodeDecodeError as error:
+        raise TenantFileError(path, f"not UTF-8 at byte {error.start}") from error
+    records = _records(path, text)
+    header = next(records, (1, []))[1]
+    positions = _positions(path, header)
+    return [
+        _line(number, record, positions, plan=plan) for number, record in records if any(record)
+    ]
+
+
+def check_together(lines: Sequence[Line], catalog: Catalog) -> Iterator[Line]:
+    """Yield the lines with what is wrong among them and with the catalog."""
+    first: dict[str, int] = {}
+    for line in lines:
+        if line.order is None:
+            yield line
+            continue
+        slug = line.order.slug
+        if slug in first:
+            yield replace(line, problem=f"{slug!r} stands on line {first[slug]} already")
+        elif catalog.find_tenant(slug) is not None:
+            yield replace(line, problem=str(TenantExistsError(slug)))
+        else:
+            yield line
+        first.setdefault(slug, line.number)
+
+
+def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record with the number of its first line."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        number = reader.line_num + 1
+        try:
+            yield number, next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise TenantFileError(path, f"line {number} is not CSV ({error})") from error
+
+
+def _positions(path: Path, header: list[str]) -> list[int]:
+    names = [name.strip() for name in header]
+    missing = [name for name in COLUMNS if name not in names]
+    extra = [name for name in names if name not in COLUMNS]
+    twice = sorted({name for name in names if names.count(name) > 1} - set(extra))
+    problems = [
+        f"{label} {', '.join(map(repr, found))}"
+        for label, found in (("missing", missing), ("unknown", extra), ("twice", twice))
+        if found
+    ]
+    if problems:
+        wanted = ",".join(COLUMNS)
+        problem = f"the first line must be {wanted}; {'; '.join(problems)}"
+        raise TenantFileError(path, problem)
+    return [names.index(name) for name in COLUMNS]
+
+
+def _line(number: int, record: list[str], positions: list[int], *, plan: str) -> Line:
+    if len(record) != len(COLUMNS):
+        return Line(number, None, f"{len(record)} columns instead of {len(COLUMNS)}")
+    slug, name, email = (record[position].strip() for position in positions)
+    try:
+        order = Order(check_slug(slug), name or slug, canonical_email(email), plan)
+    except (BadSlugError, BadEmailError) as error:
+        return Line(number, None, str(error))
+    return Line(number, order)
