@@ -27,6 +27,9 @@ class Audience:
     site: bool = False
     signed_in: bool = True
     operator: bool = False
+    """Only for operators."""
+    member: bool = False
+    """Only for those with a role at the site: no operator on a visit."""
 
 
 ANYONE = Audience("anyone", platform=True, site=True, signed_in=False)
@@ -39,6 +42,7 @@ NOBODY = Audience("nobody")
 """For what a library registers and this app does not use."""
 MANAGERS = Audience("managers", site=True)
 """Whoever has a session on a tenant's host: its owner or staff, or a visiting operator."""
+MEMBERS = Audience("members", site=True, member=True)
 
 
 def open_to(audience: Audience) -> Callable[[View], View]:
@@ -78,7 +82,7 @@ def check_access() -> Response | None:
         return None
     if g.account is None:
         return ask_to_sign_in()
-    if audience.operator and not g.account.operator:
+    if (audience.operator and not g.account.operator) or (audience.member and g.as_operator):
         abort(403)
     return None
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 
-from backend_app.access import MANAGERS, open_to
+from backend_app.access import MANAGERS, MEMBERS, open_to
 from backend_app.context import backend, catalog, current_actor, current_scope
 from backend_app.entering import lead_to
 from backend_app.forms import SiteForm
@@ -64,19 +64,19 @@ def activity() -> ResponseReturnValue:
 
 
 @bp.post("/open")
-@open_to(MANAGERS)
+@open_to(MEMBERS)
 def open_site() -> ResponseReturnValue:
     """Open the site, signed in as its owner.
 
     Not for visiting operators: they have no account on a customer's site, and get none in passing.
     """
-    tenant = _tenant()
+    tenant, account = _tenant(), g.account
     if not can_open(tenant):
         abort(403)
     with open_management(tenant) as offered:
         path = None
         if offered is not None:
-            path = offered.entry_path(email=g.account.email, name=g.account.name)
+            path = offered.entry_path(email=account.email, name=account.name)
     if path is None or not is_local_path(path):
         abort(404)
     catalog().record("site.opened", tenant_id=tenant.id, by=current_actor())

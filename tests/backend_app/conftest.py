@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from flask import Flask, current_app
+from flask import Flask, current_app, session
+from flask_wtf.csrf import generate_csrf
+from pydantic import SecretStr
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
 from backend_app import create_app
@@ -28,11 +32,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-    from werkzeug.test import TestResponse as _TestResponse
+    from flask.sessions import SecureCookieSessionInterface
+    from werkzeug.test import TestResponse
 
     from tenantry.tenant import Tenant
 
 APEX = "example.test"
+COOKIE = "backend"
 PASSWORD = "four brown horses walk"
 
 
@@ -52,6 +58,8 @@ class Shelf:
         self.things = {str(n): [f"{slug} thing {n:02}", "red"] for n in range(1, 31)}
 
     def find(self, *, search: str, page: int, size: int) -> Listing:
+        if search == "explode":
+            raise RuntimeError("The boiler is broken.")
         found = [(key, it) for key, it in self.things.items() if search in it[0]]
         rows = tuple(
             Row(key, {"name": it[0], "colour": it[1]}, f"/things/{key}", ("paint", "remove"))
@@ -108,10 +116,10 @@ class Browser:
     def client(self, host: str) -> Client:
         return self._clients.setdefault(host, Client(self._world, Response))
 
-    def get(self, path: str, host: str = APEX, **options: Any) -> _TestResponse:
+    def get(self, path: str, host: str = APEX, **options: Any) -> TestResponse:
         return self.open("GET", path, host, **options)
 
-    def open(self, method: str, path: str, host: str = APEX, **options: Any) -> _TestResponse:
+    def open(self, method: str, path: str, host: str = APEX, **options: Any) -> TestResponse:
         return self.client(host).open(
             f"/backend{path}", method=method, base_url=f"http://{host}", **options
         )
@@ -126,18 +134,23 @@ class Browser:
 
     def post(
         self, path: str, data: dict[str, Any] | None = None, host: str = APEX, **options: Any
-    ) -> _TestResponse:
+    ) -> TestResponse:
         """Send a form as a page of this host would."""
         form = {"csrf_token": self.token(host), **(data or {})}
         return self.open("POST", path, host, data=form, **options)
 
-    def sign_in(self, email: str, host: str = APEX, password: str = PASSWORD) -> _TestResponse:
+    def sign_in(self, email: str, host: str = APEX, password: str = PASSWORD) -> TestResponse:
         return self.post("/sign-in", {"email": email, "password": password}, host)
 
-    def cookies(self, host: str) -> dict[str, str]:
-        # The public accessor wants a name; this is about all of them.
-        jar = self.client(host)._cookies or {}
-        return {cookie.key: cookie.value for cookie in jar.values()}
+    def cookie(self, host: str = APEX) -> str | None:
+        """Return this browser's session cookie for a host."""
+        cookie = self.client(host).get_cookie(COOKIE, domain=host)
+        return cookie.value if cookie else None
+
+    def adopt(self, cookie: str, host: str = APEX) -> Browser:
+        """Take a session cookie from wherever it was made."""
+        self.client(host).set_cookie(COOKIE, cookie, domain=host)
+        return self
 
 
 @dataclass
@@ -155,12 +168,15 @@ class World:
     def __post_init__(self) -> None:
         self.mounted = DispatcherMiddleware(Response("", 404), {"/backend": self.app})
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["tenantry.host"] = environ["HTTP_HOST"].partition(":")[0]
         environ["tenantry.request_id"] = "0123456789abcdef"
         return self.mounted(environ, start_response)
+
+    def close(self) -> None:
+        assert self.pool.stats().leases == 0, "a lease leaked"
+        self.pool.close()
+        self.catalog.engine.dispose()
 
     def host(self, slug: str) -> str:
         return f"{slug}.{APEX}"
@@ -189,6 +205,32 @@ class World:
             assert browser.sign_in(email, host).status_code == 303
         return browser
 
+    def sign_cookie(self, email: str, slug: str | None = None, **changes: Any) -> str:
+        """Return the cookie of a session, made without a password; *changes* spoil it."""
+        account = self.catalog.find_account(email)
+        assert account is not None
+        claims = {
+            "scope": self.catalog.get_tenant(slug).id if slug else "platform",
+            "account": account.id,
+            "version": account.session_version,
+            "operator": False,
+            "until": int(time.time()) + 60,
+            "csrf_token": "0" * 40,
+            **changes,
+        }
+        interface = cast("SecureCookieSessionInterface", self.app.session_interface)
+        serializer = interface.get_signing_serializer(self.app)
+        assert serializer is not None
+        signed = serializer.dumps(claims)
+        assert isinstance(signed, str)
+        return signed
+
+    def form_token(self) -> str:
+        """Return the form token of the sessions that :meth:`sign_cookie` makes."""
+        with self.app.test_request_context():
+            session["csrf_token"] = "0" * 40
+            return str(generate_csrf())
+
     def visitor(self, slug: str, email: str = "operator@example.com") -> Browser:
         """Return a browser whose operator has come to a tenant through a link."""
         tenant, account = self.catalog.get_tenant(slug), self.catalog.find_account(email)
@@ -210,54 +252,76 @@ class World:
         return [event.action for event in events]
 
 
+def build_world(folder: Path, **overrides: Any) -> World:
+    settings = Settings(
+        domain=APEX,
+        base_url=f"http://{APEX}",
+        data_dir=folder,
+        secret_keys=(SecretStr("0123456789abcdef" * 2),),
+        **overrides,
+    )
+    catalog = open_catalog(settings)
+    workshop = Workshop()
+    pool: InstancePool[Flask] = InstancePool(workshop.build)
+    directory = Directory(catalog, domain=APEX)
+    directory.subscribe(pool.retire)
+    factory = Factory(build=workshop.build)
+    app = create_app(
+        settings=settings,
+        catalog=catalog,
+        factory=factory,
+        pool=pool,
+        find_tenant=directory.find,
+    )
+    return World(app, settings, catalog, factory, workshop, pool, directory)
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data folder of a platform with nobody on it: migrations run only once."""
+    world = build_world(tmp_path_factory.mktemp("empty"))
+    upgrade(world.catalog.engine)
+    world.close()
+    return world.settings.data_dir
+
+
+@pytest.fixture(scope="session")
+def peopled(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the data folder of a platform with its people: passwords are hashed only once."""
+    folder = tmp_path_factory.mktemp("peopled")
+    shutil.copytree(empty, folder, dirs_exist_ok=True)
+    world = build_world(folder)
+    world.add_tenant("acme", "olga@example.com")
+    world.add_tenant("bolt", "otto@example.com")
+    for email in ("olga@example.com", "otto@example.com"):
+        world.add_account(email)
+    world.add_account("operator@example.com", operator=True)
+    world.close()
+    return folder
+
+
 @pytest.fixture
-def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
-    """Return a function that makes a platform with the settings given."""
+def make_world(empty: Path, tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """Return a function that makes an empty platform with the settings given."""
     worlds: list[World] = []
 
     def make(**overrides: Any) -> World:
-        settings = Settings(
-            domain=APEX,
-            base_url=f"http://{APEX}",
-            data_dir=tmp_path / "data",
-            secret_keys="0123456789abcdef" * 2,
-            **overrides,
-        )
-        catalog = open_catalog(settings)
-        upgrade(catalog.engine)
-        workshop = Workshop()
-        factory = Factory(build=workshop.build)
-        pool: InstancePool[Flask] = InstancePool(workshop.build)
-        directory = Directory(catalog, domain=APEX)
-        app = create_app(
-            settings=settings,
-            catalog=catalog,
-            factory=factory,
-            pool=pool,
-            find_tenant=directory.find,
-        )
-        world = World(app, settings, catalog, factory, workshop, pool, directory)
-        directory.subscribe(lambda changed: pool.retire(changed))
-        worlds.append(world)
-        return world
+        shutil.copytree(empty, tmp_path / "data")
+        worlds.append(build_world(tmp_path / "data", **overrides))
+        return worlds[-1]
 
     yield make
     for world in worlds:
-        assert world.pool.stats().leases == 0, "a lease leaked"
-        world.pool.close()
-        world.catalog.engine.dispose()
+        world.close()
 
 
 @pytest.fixture
-def world(make_world: Callable[..., World]) -> World:
+def world(peopled: Path, tmp_path: Path) -> Iterator[World]:
     """Return the platform with its people and sites."""
-    world = make_world()
-    world.add_tenant("acme", "olga@example.com")
-    world.add_tenant("bolt", "otto@example.com")
-    world.add_account("olga@example.com")
-    world.add_account("otto@example.com")
-    world.add_account("operator@example.com", operator=True)
-    return world
+    shutil.copytree(peopled, tmp_path / "data")
+    world = build_world(tmp_path / "data")
+    yield world
+    world.close()
 
 
 @pytest.fixture

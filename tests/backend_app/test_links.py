@@ -1,0 +1,186 @@
+"""One-use links: setting a password, and going from the apex to a site's backend."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenantry.catalog import SYSTEM
+
+if TYPE_CHECKING:
+    from tests.backend_app.conftest import Browser, World
+
+ACME, BOLT = "acme.example.test", "bolt.example.test"
+NEW = "seven quiet rivers meet"
+
+
+def make_link(world: World, purpose: str, email: str, slug: str = "", seconds: int = 60) -> str:
+    account = world.catalog.find_account(email)
+    assert account
+    return world.catalog.create_link(
+        purpose,
+        account_id=account.id,
+        tenant_id=world.catalog.get_tenant(slug).id if slug else None,
+        lifetime=timedelta(seconds=seconds),
+        by=SYSTEM,
+    )
+
+
+def test_a_set_up_link_sets_a_password_and_signs_in(world: World) -> None:
+    """An owner's first steps: open the link, choose a password, see the sites."""
+    world.add_tenant("cafe", "cora@example.com")
+    path = f"/setup/{make_link(world, 'setup', 'cora@example.com')}"
+    browser = world.browser()
+    assert "cora@example.com" in browser.get(path).text
+    assert browser.get(path).status_code == 200, "looking at it does not use it up"
+    response = browser.post(path, {"password": NEW, "again": NEW})
+    assert response.status_code == 303
+    assert "Cafe" in browser.get("/sites").text
+    assert world.browser().sign_in("cora@example.com", password=NEW).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("password", "again", "problem"),
+    [
+        pytest.param("short", "short", "at least 10 characters", id="short"),
+        pytest.param(NEW, NEW + "!", "differ", id="mistyped"),
+        pytest.param("olga@example.com", "olga@example.com", "from a name", id="the address"),
+    ],
+)
+def test_a_weak_password_does_not_use_the_link_up(
+    world: World, password: str, again: str, problem: str
+) -> None:
+    """A refused password can be replaced by a better one on the same link."""
+    path = f"/setup/{make_link(world, 'setup', 'olga@example.com')}"
+    browser = world.browser()
+    response = browser.post(path, {"password": password, "again": again})
+    assert response.status_code == 422
+    assert problem in response.text
+    assert browser.post(path, {"password": NEW, "again": NEW}).status_code == 303
+
+
+def test_a_set_up_link_works_once(world: World) -> None:
+    """The second use is refused like an unknown link."""
+    path = f"/setup/{make_link(world, 'setup', 'olga@example.com')}"
+    world.browser().post(path, {"password": NEW, "again": NEW})
+    late = world.browser()
+    assert late.get(path).status_code == 404
+    assert late.post(path, {"password": "quite another phrase", "again": "x"}).status_code == 404
+    assert late.get("/sites").status_code == 302
+
+
+def test_a_new_password_ends_the_old_sessions(world: World) -> None:
+    """R25: who resets a password after a theft is rid of the thief."""
+    thief = world.browser("olga@example.com")
+    path = f"/setup/{make_link(world, 'setup', 'olga@example.com')}"
+    world.browser().post(path, {"password": NEW, "again": NEW})
+    assert thief.get("/sites").status_code == 302
+
+
+def test_the_links_host_comes_from_the_settings(world: World, operator: Browser) -> None:
+    """R9: a forged Host header cannot put another address into a set-up link."""
+    account = world.catalog.find_account("olga@example.com")
+    assert account
+    page = operator.post(f"/accounts/{account.id}/link").text
+    assert re.search(r'value="http://example\.test/backend/setup/[\w-]{43}"', page)
+
+
+def test_an_owner_goes_from_the_apex_to_the_site(world: World) -> None:
+    """“Manage” leads to the site's own host, where one button starts a session for it alone."""
+    browser = world.browser("olga@example.com")
+    response = browser.post("/sites/acme/manage")
+    link = re.search(r'href="http://(acme\.example\.test)/backend(/enter/[\w-]+)"', response.text)
+    assert link
+    assert response.headers["Refresh"] == f"0; url=http://{link[1]}/backend{link[2]}"
+    assert "olga@example.com" in browser.get(link[2], ACME).text
+    assert browser.get("/", ACME).status_code == 302, "looking at the link signs nobody in"
+    assert browser.post(link[2], host=ACME).status_code == 303
+    page = browser.get("/", ACME).text
+    assert "Acme" in page
+    assert "as platform operator" not in page
+    assert world.actions(world.catalog.get_tenant("acme").id)[:4] == [
+        "backend.entered",
+        "link.enter.used",
+        "backend.link",
+        "link.enter",
+    ]
+
+
+def test_an_enter_link_works_once(world: World) -> None:
+    """The second use is refused, whoever tries."""
+    path = f"/enter/{make_link(world, 'enter', 'olga@example.com', 'acme')}"
+    assert world.browser().post(path, host=ACME).status_code == 303
+    late = world.browser()
+    assert late.get(path, ACME).status_code == 404
+    assert late.post(path, host=ACME).status_code == 404
+    assert late.get("/", ACME).status_code == 302
+
+
+def test_an_enter_link_is_for_one_tenant(world: World) -> None:
+    """R53: on another tenant's host it opens nothing, and is not used up there."""
+    path = f"/enter/{make_link(world, 'enter', 'operator@example.com', 'acme')}"
+    browser = world.browser()
+    assert browser.get(path, BOLT).status_code == 404
+    assert browser.post(path, host=BOLT).status_code == 404
+    assert browser.get("/", BOLT).status_code == 302
+    assert browser.post(path, host=ACME).status_code == 303
+
+
+def test_an_old_enter_link_is_refused(world: World) -> None:
+    """A minute is all it has."""
+    path = f"/enter/{make_link(world, 'enter', 'olga@example.com', 'acme', seconds=-1)}"
+    assert world.browser().get(path, ACME).status_code == 404
+    assert world.browser().post(path, host=ACME).status_code == 404
+
+
+def test_links_are_for_their_purpose(world: World) -> None:
+    """A link that enters a site sets no password."""
+    token = make_link(world, "enter", "olga@example.com", "acme")
+    assert world.browser().get(f"/setup/{token}").status_code == 404
+
+
+def test_a_lost_role_makes_the_link_worthless(world: World) -> None:
+    """Whoever is neither operator nor of the site by then does not get in."""
+    path = f"/enter/{make_link(world, 'enter', 'otto@example.com', 'acme')}"
+    browser = world.browser()
+    assert browser.post(path, host=ACME).status_code == 404
+    assert browser.get("/", ACME).status_code == 302
+
+
+def test_an_operators_visit_is_explicit(world: World, operator: Browser) -> None:
+    """R53: a reason, a banner, an end, and a trail that the owner can read."""
+    assert operator.post("/tenants/acme/visit", {"visit-reason": ""}).status_code == 422
+    page = operator.post("/tenants/acme/visit", {"visit-reason": "Olga called"}).text
+    link = re.search(r"http://acme\.example\.test/backend(/enter/[\w-]+)", page)
+    assert link
+    assert operator.post(link[1], host=ACME).status_code == 303
+    assert "You are here as platform operator" in operator.get("/", ACME).text
+    trail = world.browser("olga@example.com", ACME).get("/activity", ACME).text
+    assert "Olga called" in trail
+    assert "operator@example.com" in trail
+
+
+def test_leaving_leads_back_to_the_platform(world: World) -> None:
+    """An operator who leaves a site stays signed in on the apex."""
+    operator = world.browser("operator@example.com")
+    visit = world.visitor("acme").cookie(ACME)
+    assert visit
+    operator.adopt(visit, ACME)
+    response = operator.post("/sign-out", host=ACME)
+    assert response.headers["Refresh"] == "0; url=http://example.test/backend/"
+    assert operator.get("/", ACME).status_code == 302
+    assert operator.get("/").status_code == 200
+    assert world.actions()[0] == "backend.left"
+
+
+def test_a_visit_ends_with_the_operators_rights(world: World) -> None:
+    """The account is asked at each request, not remembered."""
+    visitor = world.visitor("acme")
+    account = world.catalog.find_account("operator@example.com")
+    assert account
+    assert visitor.get("/", ACME).status_code == 200
+    world.catalog.end_sessions(account.id, by=SYSTEM)
+    assert visitor.get("/", ACME).status_code == 302

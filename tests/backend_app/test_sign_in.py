@@ -1,0 +1,173 @@
+"""Signing in and out, and what ends a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenantry.catalog import SYSTEM
+
+if TYPE_CHECKING:
+    from tests.backend_app.conftest import Browser, World
+
+ACME, BOLT = "acme.example.test", "bolt.example.test"
+PASSWORD = "four brown horses walk"
+
+
+def test_an_operator_sees_the_dashboard_and_an_owner_the_sites(world: World) -> None:
+    """Signing in leads to the page that this account comes for."""
+    operator = world.browser("operator@example.com")
+    assert "Dashboard" in operator.get("/").text
+    owner = world.browser("olga@example.com")
+    assert owner.get("/").location == "/backend/sites"
+    assert "Acme" in owner.get("/sites").text
+    assert "Bolt" not in owner.get("/sites").text
+
+
+@pytest.mark.parametrize(
+    ("email", "host"),
+    [
+        pytest.param("olga@example.com", "example.test", id="wrong password"),
+        pytest.param("nobody@example.com", "example.test", id="no such account"),
+        pytest.param("otto@example.com", ACME, id="another site's owner"),
+        pytest.param("operator@example.com", ACME, id="an operator on a tenant's host"),
+        pytest.param("olga@example.com", ACME, id="wrong password on a tenant's host"),
+    ],
+)
+def test_every_refusal_reads_the_same(world: World, email: str, host: str) -> None:
+    """R34: the answer does not say whether the account exists or belongs elsewhere."""
+    browser = world.browser()
+    password = "not this one at all" if email.startswith("olga") else PASSWORD
+    response = browser.sign_in(email, host, password)
+    assert response.status_code == 422
+    assert "do not belong together" in response.text
+    assert browser.get("/", host).status_code == 302
+
+
+def test_too_many_tries_have_to_wait(world: World) -> None:
+    """R51: guessing is slowed down, and the answer says for how long."""
+    browser = world.browser()
+    statuses = [
+        browser.sign_in("olga@example.com", password=f"guess number {n}").status_code
+        for n in range(6)
+    ]
+    assert statuses[0] == 422
+    last = browser.sign_in("olga@example.com")
+    assert last.status_code == 429
+    assert int(last.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("target", "leads_to"),
+    [
+        pytest.param("/backend/tenants?search=a", "/backend/tenants?search=a", id="a page"),
+        pytest.param("https://evil.example/", "/backend/", id="another site"),
+        pytest.param("//evil.example/", "/backend/", id="another host"),
+        pytest.param("/\\evil.example", "/backend/", id="backslash"),
+        pytest.param("/\t/evil.example", "/backend/", id="control character"),
+        pytest.param("", "/backend/", id="nothing"),
+    ],
+)
+def test_signing_in_leads_only_to_local_paths(world: World, target: str, leads_to: str) -> None:
+    """R12: ``next`` never leaves this host."""
+    browser = world.browser()
+    response = browser.post(
+        "/sign-in",
+        {"email": "operator@example.com", "password": PASSWORD},
+        query_string={"next": target},
+    )
+    assert response.status_code == 303
+    assert response.location == leads_to
+
+
+def test_an_anonymous_visit_comes_back_to_its_page(world: World) -> None:
+    """The page that asked for a sign-in is where it leads afterwards."""
+    response = world.browser().get("/tenants?search=ac")
+    assert response.location == "/backend/sign-in?next=/backend/tenants?search%3Dac"
+
+
+def test_htmx_is_told_to_go_to_the_sign_in_page(world: World) -> None:
+    """A fragment request would follow a redirect and show the sign-in page inside a table."""
+    response = world.browser().get("/tenants", headers={"HX-Request": "true"})
+    assert response.status_code == 401
+    assert response.headers["HX-Redirect"] == "/backend/sign-in"
+
+
+def test_signing_in_makes_a_new_session(world: World) -> None:
+    """A form token, or anything else from before the sign-in, is worth nothing after it."""
+    browser = world.browser()
+    before = browser.token()
+    browser.sign_in("olga@example.com")
+    stale = browser.open("POST", "/sign-out", data={"csrf_token": before})
+    assert stale.status_code == 400
+
+
+def test_signing_out_ends_the_session_for_its_copies_too(world: World) -> None:
+    """R25: whoever holds a copy of the cookie is signed out as well."""
+    browser = world.browser("olga@example.com")
+    copy = browser.cookie()
+    assert copy
+    assert browser.post("/sign-out").status_code == 303
+    assert browser.get("/sites").status_code == 302
+    assert world.browser().adopt(copy).get("/sites").status_code == 302
+    assert "account.end-sessions" in world.actions()
+
+
+def test_a_new_password_ends_sessions_everywhere(world: World) -> None:
+    """R25: the session version is compared at every request, on every host."""
+    apex, site = world.browser("olga@example.com"), world.browser("olga@example.com", ACME)
+    account = world.catalog.find_account("olga@example.com")
+    assert account
+    world.catalog.set_password(account.id, "another long phrase here", by=SYSTEM)
+    assert apex.get("/sites").status_code == 302
+    assert site.get("/", ACME).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        pytest.param({"version": 0}, id="old version"),
+        pytest.param({"until": 1}, id="over"),
+        pytest.param({"account": "0" * 32}, id="account is gone"),
+        pytest.param({"scope": "platform"}, id="another scope"),
+        pytest.param({"operator": True}, id="not an operator"),
+    ],
+)
+def test_a_session_that_does_not_hold_is_over(world: World, spoiled: dict[str, Any]) -> None:
+    """What a session claims is checked, not believed."""
+    good = world.browser().adopt(world.sign_cookie("olga@example.com", "acme"), ACME)
+    assert good.get("/", ACME).status_code == 200
+    cookie = world.sign_cookie("olga@example.com", "acme", **spoiled)
+    assert world.browser().adopt(cookie, ACME).get("/", ACME).status_code == 302
+
+
+def test_sessions_are_worthless_on_other_hosts(world: World, operator: Browser) -> None:
+    """The apex's session opens no tenant, and a tenant's opens neither the apex nor a neighbour."""
+    apex, olga = operator.cookie(), world.browser("olga@example.com", ACME).cookie(ACME)
+    assert apex
+    assert olga
+    assert world.browser().adopt(apex, ACME).get("/", ACME).status_code == 302
+    assert world.browser().adopt(olga).get("/sites").status_code == 302
+    assert world.browser().adopt(olga, BOLT).get("/", BOLT).status_code == 302
+
+
+def test_sign_ins_are_in_the_trail_of_their_site(world: World, olga: Browser) -> None:
+    """R58: a sign-in on a tenant's host is in that tenant's trail, a refused one too."""
+    world.browser().sign_in("otto@example.com", ACME)
+    actions = world.actions(world.catalog.get_tenant("acme").id)
+    assert actions[:2] == ["backend.refused", "account.sign-in"]
+
+
+def test_two_cookies_of_one_name_are_nobody(world: World, operator: Browser) -> None:
+    """R18: if somebody planted a second cookie, neither is trusted."""
+    assert operator.get("/").status_code == 200
+    operator.client("example.test").set_cookie(
+        "backend", "planted", domain="example.test", path="/backend"
+    )
+    assert operator.get("/").status_code == 302
+
+
+def test_pages_for_somebody_are_not_kept_by_caches(operator: Browser) -> None:
+    """R23: what was made for an account is private and not stored."""
+    assert operator.get("/").headers["Cache-Control"] == "private, no-store"

@@ -1,0 +1,198 @@
+"""The operators' pages: tenants, accounts, the audit trail."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenantry.catalog import SYSTEM
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from tests.backend_app.conftest import Browser, World
+
+
+def rows(page: str) -> list[str]:
+    """Return the slugs of the table's rows, in order."""
+    return re.findall(r'<td><a href="/backend/tenants/([a-z0-9-]+)">', page)
+
+
+@pytest.fixture
+def many(world: World) -> World:
+    """Return the platform with thirty sites more."""
+    for number in range(30):
+        world.catalog.add_tenant(f"site-{number:02}", name=f"Name {99 - number}", by=SYSTEM)
+    return world
+
+
+def test_the_table_is_searched(many: World, operator: Browser) -> None:
+    """By slug, name or host, and a wildcard is only a character."""
+    acme = many.catalog.get_tenant("acme")
+    many.catalog.add_host(acme.id, "bakery.example.org", by=SYSTEM)
+    assert rows(operator.get("/tenants?search=site-07").text) == ["site-07"]
+    assert rows(operator.get("/tenants?search=name+92").text) == ["site-07"]
+    assert rows(operator.get("/tenants?search=bakery").text) == ["acme"]
+    assert "No site fits" in operator.get("/tenants?search=%25").text
+
+
+def test_the_table_is_sorted(many: World, operator: Browser) -> None:
+    """By a column, forwards and backwards; what is no column is ignored."""
+    assert rows(operator.get("/tenants?sort=-slug").text)[:2] == ["site-29", "site-28"]
+    assert rows(operator.get("/tenants?sort=name&search=site").text)[0] == "site-29"
+    usual = rows(operator.get("/tenants").text)
+    assert rows(operator.get("/tenants?sort=password_hash").text) == usual
+    page = operator.get("/tenants?sort=slug").text
+    assert 'aria-sort="ascending"' in page
+    assert "sort=-slug" in page
+
+
+def test_the_table_has_pages(many: World, operator: Browser) -> None:
+    """Every site is on one page; a page that does not exist is the last."""
+    first, second = operator.get("/tenants").text, operator.get("/tenants?page=2").text
+    assert len(rows(first)) == 25
+    assert len({*rows(first), *rows(second)}) == 32
+    assert rows(operator.get("/tenants?page=99999999999999999999").text) == rows(second)
+    assert rows(operator.get("/tenants?page=-1").text) == rows(first)
+
+
+def test_the_table_is_filtered_by_state(many: World, operator: Browser) -> None:
+    """The state goes along with search, order and page."""
+    assert rows(operator.get("/tenants?state=active").text) == ["acme", "bolt"]
+    page = operator.get("/tenants?state=provisioning&sort=-slug").text
+    assert len(rows(page)) == 25
+    assert "state=provisioning" in page
+    assert len(rows(operator.get("/tenants?state=no-such-state").text)) == 25
+
+
+def test_the_table_works_without_scripts(operator: Browser) -> None:
+    """The search is an ordinary form; htmx only sends it while one types."""
+    page = operator.get("/tenants").text
+    assert '<form class="search" role="search" method="get" action="/backend/tenants"' in page
+    assert 'hx-select="#results"' in page
+    assert page.count('id="results"') == 1
+
+
+def test_a_site_is_created_with_its_owner(world: World, operator: Browser) -> None:
+    """The answer shows the owner's link, this once; the site is active and in the trail."""
+    form = {"slug": "cafe", "name": "Café Cora", "owner_email": "cora@example.com", "listed": "y"}
+    page = operator.post("/tenants/new", form).text
+    link = re.search(r"http://example\.test/backend(/setup/[\w-]{43})", page)
+    assert link
+    assert "cora@example.com" in world.browser().get(link[1]).text
+    cafe = world.catalog.get_tenant("cafe")
+    assert (cafe.name, cafe.state, cafe.settings["listed"]) == ("Café Cora", "active", True)
+    assert link[1] not in operator.get("/tenants/cafe").text
+    assert {"tenant.create", "membership.add", "link.setup"} <= set(world.actions())
+    event = next(e for e in world.catalog.list_audit().items if e.action == "tenant.create")
+    assert (event.actor_kind, event.actor) == ("operator", "operator@example.com")
+    assert event.request_id == "0123456789abcdef"
+
+
+def test_an_owner_with_a_password_needs_no_link(world: World, operator: Browser) -> None:
+    """A second site of the same owner is simply there."""
+    form = {"slug": "cafe", "name": "Café", "owner_email": "olga@example.com"}
+    page = operator.post("/tenants/new", form).text
+    assert "/setup/" not in page
+    assert "My sites" in page
+    assert "Café" in world.browser("olga@example.com").get("/sites").text
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        pytest.param({"slug": "www"}, "keeps this name for itself", id="reserved"),
+        pytest.param({"slug": "Not_a_label"}, "lower-case letters", id="invalid"),
+        pytest.param({"slug": "acme"}, "exists already", id="taken"),
+        pytest.param({"owner_email": "cora"}, "is not an e-mail address", id="address"),
+        pytest.param({"name": "  "}, "This field is required", id="name"),
+    ],
+)
+def test_a_site_that_cannot_be_is_not_created(
+    world: World, operator: Browser, change: dict[str, str], problem: str
+) -> None:
+    """The form says why, and nothing is made."""
+    form = {"slug": "cafe", "name": "Café", "owner_email": "cora@example.com", **change}
+    response = operator.post("/tenants/new", form)
+    assert response.status_code == 422
+    assert problem in response.text
+    assert world.catalog.list_tenants().total == 2
+
+
+def test_suspending_needs_a_reason_and_can_be_taken_back(world: World, operator: Browser) -> None:
+    """Suspend and resume move the state, with who and why in the trail."""
+    assert operator.post("/tenants/acme/suspend", {"suspend-reason": " "}).status_code == 422
+    assert world.catalog.get_tenant("acme").state == TenantState.ACTIVE
+    operator.post("/tenants/acme/suspend", {"suspend-reason": "unpaid since May"})
+    assert world.catalog.get_tenant("acme").state == TenantState.SUSPENDED
+    assert "unpaid since May" in operator.get("/tenants/acme").text
+    operator.post("/tenants/acme/resume")
+    assert world.catalog.get_tenant("acme").state == TenantState.ACTIVE
+    assert world.actions(world.catalog.get_tenant("acme").id)[:2] == ["tenant.state"] * 2
+
+
+def test_a_move_that_is_not_allowed_is_explained(world: World, operator: Browser) -> None:
+    """An archived site is not suspended by an old page's button."""
+    acme = world.catalog.get_tenant("acme")
+    world.catalog.move_tenant(acme.id, TenantState.ARCHIVED, by=SYSTEM)
+    operator.post("/tenants/acme/resume")
+    assert "cannot become active" in operator.get("/tenants/acme").text
+    assert world.catalog.get_tenant("acme").state == TenantState.ARCHIVED
+
+
+def test_a_site_that_does_not_exist_is_not_found(operator: Browser) -> None:
+    """With a page in the look."""
+    response = operator.get("/tenants/no-such-site")
+    assert response.status_code == 404
+    assert "Nothing here" in response.text
+
+
+def test_accounts_are_searched_and_signed_out(world: World, operator: Browser) -> None:
+    """An operator finds an account and ends its sessions, and the trail says so."""
+    page = operator.get("/accounts?search=olga").text
+    assert "olga@example.com" in page
+    assert "otto@example.com" not in page
+    olga = world.browser("olga@example.com")
+    account = world.catalog.find_account("olga@example.com")
+    assert account
+    operator.post(f"/accounts/{account.id}/end-sessions")
+    assert olga.get("/sites").status_code == 302
+    assert world.actions()[0] == "account.end-sessions"
+    assert operator.post(f"/accounts/{'0' * 32}/end-sessions").status_code == 404
+
+
+def test_the_trail_has_pages(world: World, operator: Browser) -> None:
+    """All of it can be read, newest first."""
+    for number in range(60):
+        world.catalog.record(f"test.{number}", by=SYSTEM)
+    assert "test.59" in operator.get("/audit").text
+    assert "test.59" not in operator.get("/audit?page=2").text
+    assert world.catalog.check_audit() is None
+
+
+def test_what_people_typed_is_text(world: World, operator: Browser) -> None:
+    """Names and reasons are shown, not run."""
+    evil = "<script>alert(1)</script>"
+    form = {"slug": "cafe", "name": evil, "owner_email": "cora@example.com"}
+    pages = [operator.post("/tenants/new", form)]
+    operator.post("/tenants/cafe/suspend", {"suspend-reason": evil})
+    pages += [operator.get(path) for path in ("/tenants", "/tenants/cafe", "/audit", "/")]
+    for page in pages:
+        assert evil not in page.text
+        assert "alert(1)" in page.text
+    assert evil not in operator.get(f"/tenants?search={evil}").text
+
+
+def test_an_own_password_is_changed(world: World) -> None:
+    """With the present one, and every other session ends."""
+    olga, other = world.browser("olga@example.com"), world.browser("olga@example.com")
+    new = "seven quiet rivers meet"
+    form = {"current": "not my password", "password": new, "again": new}
+    assert olga.post("/account", form).status_code == 422
+    form["current"] = "four brown horses walk"
+    assert olga.post("/account", {**form, "password": "a", "again": "a"}).status_code == 422
+    assert olga.post("/account", form).status_code == 303
+    assert olga.get("/sites").status_code == 200
+    assert other.get("/sites").status_code == 302
+    assert world.browser().sign_in("olga@example.com", password=new).status_code == 303
