@@ -1,0 +1,155 @@
+"""What it costs a request to find its tenant's app, beside the recipe of Flask's documentation.
+
+    python -m bench.dispatch                      # 1,000 tenants in the catalog
+    TENANTS=1000000 python -m bench.dispatch      # a million; making them takes a while
+
+Every variant answers the same requests with the same trivial app, in alternating rounds in one process.
+The cost *added* in a round is a request's time through the variant, less its time when the app is called
+directly; the figures are medians over the rounds. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from statistics import median, quantiles
+from typing import TYPE_CHECKING
+
+from tenantry.catalog.directory import Directory
+from tenantry.dispatch import Pages, build_door
+from tenantry.dispatch.door import build_dispatcher
+from tenantry.pool import InstancePool
+
+from bench.recipe import build_recipe
+from bench.world import DOMAIN, open_world, settings_in, trivial, visits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+    from tenantry.catalog import Catalog
+    from tenantry.settings import Settings
+
+TENANTS = int(os.environ.get("TENANTS", "1000"))
+VISITED = 150
+"""Tenants that are asked for; the shipped settings keep 200 instances in a worker."""
+REQUESTS = 1000
+"""In one turn of one variant: some milliseconds, so that most turns run undisturbed."""
+ROUNDS = 201
+WARM_UP = 10
+BARE, DISPATCH, DOOR, RECIPE = "app alone", "dispatchers and pool", "front door", "recipe"
+
+
+def _write(_chunk: bytes) -> None:
+    """Stand in for the callable that start_response returns; nobody uses it."""
+
+
+def start_response(_status: str, _headers: object, _exc_info: object = None, /) -> Callable[[bytes], None]:
+    """Do what a server has to do at least."""
+    return _write
+
+
+def take_turn(app: WSGIApplication, requests: Sequence[WSGIEnvironment]) -> float:
+    """Answer all requests as a server does; return the microseconds of one."""
+    gc.collect()
+    gc.disable()
+    started = time.perf_counter()
+    for request in requests:
+        body = app(request.copy(), start_response)
+        for _chunk in body:
+            pass
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+    seconds = time.perf_counter() - started
+    gc.enable()
+    return seconds / len(requests) * 1e6
+
+
+def build_variants(settings: Settings, catalog: Catalog) -> dict[str, WSGIApplication]:
+    """Put together what is compared. Each platform variant has a directory and a pool of its own."""
+
+    def parts() -> tuple[Directory, InstancePool[WSGIApplication]]:
+        directory = Directory(catalog, domain=settings.domain)
+        pool: InstancePool[WSGIApplication] = InstancePool(
+            lambda _: trivial, max_instances=settings.pool_instances
+        )
+        directory.subscribe(pool.retire)
+        return directory, pool
+
+    directory, pool = parts()
+    dispatcher = build_dispatcher(
+        settings=settings,
+        directory=directory,
+        pool=pool,
+        front=trivial,
+        backend=trivial,
+        pages=Pages(settings.apex_url),
+    )
+    directory, pool = parts()
+    door = build_door(
+        settings=settings, directory=directory, pool=pool, front=trivial, backend=trivial
+    )
+    recipe = build_recipe(domain=DOMAIN, create_app=lambda _: trivial, backend=trivial)
+    return {BARE: trivial, DISPATCH: dispatcher, DOOR: door, RECIPE: recipe}
+
+
+def measure(
+    variants: dict[str, WSGIApplication], requests: Sequence[WSGIEnvironment]
+) -> dict[str, list[float]]:
+    """Return each variant's microseconds per request, round by round."""
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    names = list(variants)
+    for number in range(WARM_UP + ROUNDS):
+        # Nobody always comes first, or always after the same one.
+        turn = number % len(names)
+        for name in [*names[turn:], *names[:turn]][:: 1 if number % 2 else -1]:
+            took = take_turn(variants[name], requests)
+            if number >= WARM_UP:
+                times[name].append(took)
+    return times
+
+
+def report(times: dict[str, list[float]]) -> dict[str, float]:
+    """Print the table; return what each variant adds."""
+    added = {}
+    print(f"{'µs a request':24}{'median':>10}{'added':>10}{'quartiles of added':>24}")
+    for name, taken in times.items():
+        extra = [one - bare for one, bare in zip(taken, times[BARE], strict=True)]
+        low, added[name], high = quantiles(extra, n=4)
+        span = f"{low:.2f} to {high:.2f}"
+        print(f"{name:24}{median(taken):10.2f}{added[name]:10.2f}{span:>24}")
+    return added
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = settings_in(Path(folder))
+        catalog = open_world(settings, tenants=TENANTS)
+        requests = visits(tenants=TENANTS, visited=VISITED, requests=REQUESTS)
+        variants = build_variants(settings, catalog)
+        gc.freeze()  # what is there to stay is not looked at again before each turn
+        times = measure(variants, requests)
+        lines = len((Path(folder) / "access.log").read_bytes().splitlines())
+        assert lines == (WARM_UP + ROUNDS) * REQUESTS, "the access log misses requests"
+        catalog.close()
+    print(
+        f"{TENANTS:,} tenants in the catalog, {VISITED} asked for, {ROUNDS} rounds of {REQUESTS} requests"
+    )
+    added = report(times)
+    figures = {
+        "dispatch_us": round(added[DISPATCH], 2),
+        "door_us": round(added[DOOR], 2),
+        "recipe_us": round(added[RECIPE], 2),
+        "ratio": round(added[DISPATCH] / added[RECIPE], 3),
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
