@@ -1,11 +1,11 @@
 """What it costs a request to find its tenant's app, beside the recipe of Flask's documentation.
 
-    python -m bench.dispatch                      # 1,000 tenants in the catalog
-    TENANTS=1000000 python -m bench.dispatch      # a million; making them takes a while
+    make bench-dispatch                     # 1,000 tenants in the catalog
+    TENANTS=1000000 make bench-dispatch     # a million; making them takes a while
 
-Every variant answers the same requests with the same trivial app, in alternating rounds in one process.
-The cost *added* in a round is a request's time through the variant, less its time when the app is called
-directly; the figures are medians over the rounds. The last line is JSON.
+Every variant answers the same requests with the same trivial app, in alternating rounds in one
+process. What it *adds* in a round is a request's time through it, less its time when the app is
+called directly; the figures are medians over the rounds. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
+from bench.recipe import build_recipe
+from bench.world import DOMAIN, open_world, settings_in, trivial, visits
 from tenantry.catalog.directory import Directory
 from tenantry.dispatch import Pages, build_door
 from tenantry.dispatch.door import build_dispatcher
 from tenantry.pool import InstancePool
-
-from bench.recipe import build_recipe
-from bench.world import DOMAIN, open_world, settings_in, trivial, visits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +48,9 @@ def _write(_chunk: bytes) -> None:
     """Stand in for the callable that start_response returns; nobody uses it."""
 
 
-def start_response(_status: str, _headers: object, _exc_info: object = None, /) -> Callable[[bytes], None]:
+def start_response(
+    _status: str, _headers: object, _exc_info: object = None, /
+) -> Callable[[bytes], None]:
     """Do what a server has to do at least."""
     return _write
 
@@ -139,8 +140,9 @@ def main() -> None:
         assert lines == (WARM_UP + ROUNDS) * REQUESTS, "the access log misses requests"
         catalog.close()
     print(
-        f"{TENANTS:,} tenants in the catalog, {VISITED} asked for, {ROUNDS} rounds of {REQUESTS} requests"
+        f"{TENANTS:,} tenants in the catalog, {VISITED} of them asked for, half the time the same"
     )
+    print(f"{ROUNDS} rounds of {REQUESTS} requests for each")
     added = report(times)
     figures = {
         "dispatch_us": round(added[DISPATCH], 2),

@@ -1,4 +1,4 @@
-"""What the dispatch benchmark runs in: a real catalog of many tenants, and requests for some of them."""
+"""A real catalog of many tenants, and requests for some of them."""
 
 from __future__ import annotations
 

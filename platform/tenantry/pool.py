@@ -210,13 +210,17 @@ class InstancePool(Generic[App]):
         :raises PoolClosedError: The process is stopping.
         """
         tenant_id = tenant.id
-        with self._lock:
+        # Spelt out on the way of every request, here and in give_back: `with` takes twice as long.
+        self._lock.acquire()
+        try:
             resident = self._residents.get(tenant_id)
             if resident is not None and resident.revision >= tenant.revision:
                 resident.leases += 1
                 self._residents.move_to_end(tenant_id)
                 self._hits += 1
                 return Lease(self, resident)
+        finally:
+            self._lock.release()
         return self._acquire_missing(tenant)
 
     def retire(self, revisions: Mapping[str, int] | None) -> None:
@@ -282,12 +286,15 @@ class InstancePool(Generic[App]):
 
     def give_back(self, resident: _Resident[App]) -> None:
         """End one lease; :meth:`Lease.release` calls it once."""
-        with self._lock:
+        self._lock.acquire()
+        try:
             resident.leases -= 1
             resident.used_at = self._clock()
             finished = resident.retired and not resident.leases
             if finished:
                 self._retired.discard(resident)
+        finally:
+            self._lock.release()
         if finished:
             self._discard(resident)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tenantry.dispatch.instances import InstanceServer
+from tenantry.dispatch.mounts import Mounts
 from tenantry.dispatch.pages import Pages
 from tenantry.dispatch.path import PathDispatcher
 from tenantry.dispatch.subdomain import SubdomainDispatcher
@@ -77,19 +77,19 @@ def build_dispatcher(
 ) -> WSGIApplication:
     """Return the part that finds the app: hosts, paths and mounts."""
     instances = InstanceServer(pool, pages=pages)
-    # Werkzeug's mount: whichever host it is, /backend is the admin app.
-    site = DispatcherMiddleware(instances, {BACKEND: backend})
+    # Whichever host it is, /backend is the admin app.
+    site = Mounts(instances, {BACKEND: backend})
     apex: dict[str, WSGIApplication] = {BACKEND: backend}
     platform: dict[str, WSGIApplication] = {}
     if settings.backend_host:
         apex[BACKEND] = redirect_to(settings.backend_url)
         to_backend = redirect_to(settings.backend_url)
-        platform[settings.backend_host] = DispatcherMiddleware(to_backend, {BACKEND: backend})
+        platform[settings.backend_host] = Mounts(to_backend, {BACKEND: backend})
     if settings.routing != "subdomain":
         # Visitors' scripts and the backend would share an origin here (R21).
         inner = site if settings.allow_shared_origin else instances
         apex[settings.path_prefix] = PathDispatcher(inner, directory=directory, pages=pages)
-    platform[settings.domain] = DispatcherMiddleware(front, apex)
+    platform[settings.domain] = Mounts(front, apex)
     platform[f"www.{settings.domain}"] = redirect_to(settings.apex_url)
     return SubdomainDispatcher(
         site,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ACTIVE = TenantState.ACTIVE  # looked up once, not per request
+
 CLOSED: dict[TenantState, tuple[int, str, int | None]] = {
     TenantState.PROVISIONING: (503, "This site is being set up.", 5),
     TenantState.MAINTENANCE: (503, "This site is down for maintenance and will be back soon.", 60),
@@ -39,7 +41,7 @@ class InstanceServer:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         tenant: Tenant = environ["tenantry.tenant"]
-        if tenant.state is not TenantState.ACTIVE:
+        if tenant.state is not ACTIVE:
             status, message, retry_after = CLOSED[tenant.state]
             return self._pages.answer(
                 environ, start_response, status, message, retry_after=retry_after

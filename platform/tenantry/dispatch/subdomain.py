@@ -52,11 +52,6 @@ class SubdomainDispatcher:
         app = self._platform.get(host)
         if app is not None:
             return app(environ, start_response)
-        return self._serve_site(host, environ, start_response)
-
-    def _serve_site(
-        self, host: str, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
         if self._directory is None:
             return self._nobody(host, environ, start_response)
         try:
