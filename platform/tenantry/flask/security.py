@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import abort, request, session
+from flask import abort, request
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -54,9 +54,6 @@ def add_headers(response: Response) -> Response:
     """Set what the view has not set itself."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    if session.accessed or session.modified:
-        # A shared cache must never keep a page that was made for somebody (R23).
-        response.headers.setdefault("Cache-Control", "private, no-store")
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     return response

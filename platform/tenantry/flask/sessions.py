@@ -43,6 +43,10 @@ class ScopedSessionInterface(SecureCookieSessionInterface):
         return session
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        # Here and not after the request: asking flask.session whether it was touched touches it.
+        if session.accessed or session.modified:
+            # A shared cache must never keep a page that was made for somebody (R23).
+            response.headers.setdefault("Cache-Control", "private, no-store")
         if session and session.modified:
             session[SCOPE] = self._scope
         super().save_session(app, session, response)

@@ -1,0 +1,80 @@
+"""A name that nobody has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.frontend_app.conftest import Front
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/", "/directory", "/robots.txt", "/backend/", "/a/b?c=d"])
+def test_every_request_gets_the_same_404(front: Front, method: str, path: str) -> None:
+    """R6: whatever is asked for on the name, in whatever way; and it leads nowhere."""
+    response = front.open(method, path, unknown="nobody")
+    assert response.status_code == 404
+    assert "Location" not in response.headers
+    assert "Refresh" not in response.headers
+    assert "Set-Cookie" not in response.headers
+    if method != "HEAD":
+        assert response.data == front.get("/", unknown="nobody").data
+
+
+def test_another_sites_form_gets_it_too(front: Front) -> None:
+    """No check of ours answers before it, which would tell the name apart from others."""
+    response = front.open(
+        "POST", "/", unknown="nobody", headers={"Sec-Fetch-Site": "cross-site"}, data=b"x" * 10
+    )
+    assert response.status_code == 404
+
+
+def test_it_says_how_to_claim_the_name(front: Front) -> None:
+    """With links to the apex, for this page stands on another host."""
+    page = front.get("/", unknown="nobody").text
+    assert "Nobody has this name yet" in page
+    assert "nobody.example.test" in page
+    assert 'href="http://example.test:8000/#get-a-site"' in page
+
+
+@pytest.mark.parametrize("slug", ["www", "admin", "xn--pple-43d", "1st", "a" * 41])
+def test_a_name_that_cannot_be_claimed_is_not_offered(front: Front, slug: str) -> None:
+    """Reserved and invalid names."""
+    page = front.get("/", unknown=slug).text
+    assert "cannot be claimed" in page
+    assert "How to get a site" not in page
+
+
+def test_its_size_depends_on_nothing_but_the_name(front: Front) -> None:
+    """R34: two names of one length get pages of one length."""
+    pages = [front.get(path, unknown=name).data for path, name in (("/", "abcd"), ("/x", "wxyz"))]
+    assert len(pages[0]) == len(pages[1])
+
+
+def test_programs_get_a_problem_document(front: Front) -> None:
+    """RFC 9457, with the request's number."""
+    response = front.get("/", unknown="nobody", headers={"Accept": "application/json"})
+    assert response.status_code == 404
+    assert response.mimetype == "application/problem+json"
+    assert response.get_json(force=True) == {
+        "type": "about:blank",
+        "title": "No such site",
+        "status": 404,
+        "detail": "Nobody has this name yet.",
+        "request_id": "0123456789abcdef",
+    }
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html,application/json;q=0.9", ""])
+def test_in_doubt_it_is_a_page(front: Front, accept: str) -> None:
+    """Only who prefers JSON gets it."""
+    assert front.get("/", unknown="nobody", headers={"Accept": accept}).mimetype == "text/html"
+
+
+def test_it_asks_the_catalog_nothing(front: Front) -> None:
+    """R26: random names cost no query; the page is there even without a catalog."""
+    with front.catalog.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE tenants RENAME TO lost")
+    assert front.get("/", unknown="nobody").status_code == 404
