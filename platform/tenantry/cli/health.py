@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,29 @@ def answers(settings: Settings, *, timeout: float = 1.0) -> bool:
         return _is_healthy(settings, timeout=timeout)
     except (OSError, http.client.HTTPException):
         return False
+
+
+def is_complete(settings: Settings) -> bool:
+    """Say whether the server answers with all its workers.
+
+    A worker that still loads does not hear that it should stop, so a server that is told to stop
+    then waits for it for ever. Without uWSGI's statistics the first worker has to do.
+    """
+    if not answers(settings):
+        return False
+    try:
+        statistics = _read_all(str(settings.run_dir / "stats.sock"))
+    except OSError:
+        return True
+    return all(worker["accepting"] for worker in json.loads(statistics)["workers"])
+
+
+def _read_all(path: str) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1.0)
+        connection.connect(path)
+        with connection.makefile("rb") as file:
+            return file.read()
 
 
 def _is_healthy(settings: Settings, *, timeout: float) -> bool:

@@ -69,6 +69,7 @@ def prepare_folders(settings: Settings) -> str:
     try:
         for folder in (settings.data_dir, settings.run_dir):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (settings.run_dir / "reload").touch()  # uWSGI watches it: see `tenantry reload`
         if not settings.secret_keys:
             make_keys(file)
             return f"{file}, new: keep a copy in a safe place"

@@ -14,7 +14,7 @@ import click
 
 import tenantry
 from tenantry.cli.context import ready_catalog
-from tenantry.cli.health import answers
+from tenantry.cli.health import is_complete
 from tenantry.cli.operators import echo_invitation, find_operator
 from tenantry.cli.output import plain
 from tenantry.cli.server import Server
@@ -47,10 +47,10 @@ def serve() -> None:
         pass
     if not settings.socket:
         check_port(settings)
-    command = [str(find_uwsgi()), "--ini", str(find_ini())]
+    command = [str(find_uwsgi()), "--ini", str(find_ini()), "--no-orphans"]
     server = Server(command, environment=environment_of(settings))
     server.start()
-    if server.wait_until(partial(answers, settings), seconds=START_SECONDS):
+    if server.wait_until(partial(is_complete, settings), seconds=START_SECONDS):
         with ready_catalog(settings) as catalog:
             announce(catalog, settings=settings)
     code = server.wait()

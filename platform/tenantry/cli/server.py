@@ -22,6 +22,10 @@ PATIENCE = 0.05
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+STOP_SECONDS = 60
+"""For the last requests. uWSGI itself would wait for ever, also for a worker that was told to go
+before it could hear it."""
+
 
 class Server:
     """A uWSGI master process.
@@ -29,6 +33,8 @@ class Server:
     The first signal to stop lets its requests finish; the second one ends it at once. It has a
     session of its own: Ctrl-C in a terminal goes to every process in the foreground, and the
     workers must not get it beside what the master tells them.
+
+    :param command: Starts uWSGI, with ``--no-orphans``: workers end when their master is killed.
     """
 
     def __init__(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
@@ -48,12 +54,13 @@ class Server:
         for number in STOPS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                 signal.signal(number, self._stop)
+        signal.signal(signal.SIGALRM, self._stop)
         self._process = subprocess.Popen(  # noqa: S603 - our own command line
             self._command,
             env=self._environment,
             start_new_session=True,
-            # Safe here: this program has one thread. The tie to the parent survives the exec, and
-            # only the kernel can still end the server when this process is killed with SIGKILL.
+            # Safe here: this program has one thread. Nobody but the kernel can still end the server
+            # when this process is killed with SIGKILL, and this tie to it survives the exec.
             preexec_fn=_dying_with(os.getpid()),  # noqa: PLW1509
         )
         if self.is_stopping:
@@ -98,6 +105,7 @@ class Server:
         else:
             _say("Stopping when the last request has ended; Ctrl-C again stops now.")
             self._process.send_signal(signal.SIGTERM)
+            signal.alarm(STOP_SECONDS)
 
     def _kill(self) -> None:
         process = self._started
@@ -117,7 +125,7 @@ def _dying_with(parent: int) -> Callable[[], None]:
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def tie() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a master that starts does not know others
         if os.getppid() != parent:
             os._exit(1)  # it has ended already
 
