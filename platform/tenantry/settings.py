@@ -144,6 +144,13 @@ class Settings(BaseSettings):
         default=2, ge=1, description="Requests that may wait for one tenant's build, per worker."
     )
 
+    pool_databases: int = Field(
+        default=100,
+        ge=1,
+        description="Tenants' SQLite files kept open between requests per worker, at most. Each "
+        "takes three file descriptors.",
+    )
+
     @field_validator("secret_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:

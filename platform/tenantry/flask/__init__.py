@@ -14,12 +14,16 @@ from __future__ import annotations
 
 from tenantry.databases.sqlite import SiteDatabase, confine, site_database
 from tenantry.flask.binding import TenantBinding, current_tenant, init_platform, init_tenant
+from tenantry.flask.database import TenantSQLAlchemy
+from tenantry.flask.flyweight import Flyweight
 from tenantry.flask.interface import init_ui
 from tenantry.flask.security import init_security, is_local_path
 
 __all__ = [
+    "Flyweight",
     "SiteDatabase",
     "TenantBinding",
+    "TenantSQLAlchemy",
     "confine",
     "current_tenant",
     "init_platform",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from flask import current_app
 from werkzeug.local import LocalProxy
@@ -68,11 +68,19 @@ def _set_keys(app: Flask, scope: str, purpose: str, settings: Settings) -> None:
         app.config["MAX_CONTENT_LENGTH"] = settings.limit_body_mb * 1024 * 1024
 
 
-def _current_tenant() -> Tenant:
+def current_binding() -> tuple[Settings, Tenant]:
+    """Return the settings and the tenant of the app that is at work.
+
+    :raises NoTenantError: No tenant's app is.
+    """
     binding = current_app.extensions.get(EXTENSION) if current_app else None
     if binding is None or binding.tenant is None:
         raise NoTenantError
-    return cast("Tenant", binding.tenant)
+    return binding.settings, binding.tenant
+
+
+def _current_tenant() -> Tenant:
+    return current_binding()[1]
 
 
 current_tenant: Tenant = LocalProxy(_current_tenant)  # type: ignore[assignment]

@@ -1,0 +1,55 @@
+"""Flask-SQLAlchemy whose engine is the current tenant's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask_sqlalchemy import SQLAlchemy
+
+from tenantry.databases.engines import OpenEngines
+from tenantry.databases.sqlite import site_database
+from tenantry.flask.binding import current_binding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flask import Flask
+    from sqlalchemy import Engine
+
+ENGINES = OpenEngines()
+"""The process's open engines, whichever app they serve."""
+
+
+class TenantSQLAlchemy(SQLAlchemy):
+    """One extension object for every tenant: models and sessions are shared, engines are not.
+
+    Which engine it is follows from the app that is at work, so that ORM, Core and ``text()`` are
+    all confined to the tenant's own database. Nothing is opened before it is needed. Use it at
+    module level and call ``init_app`` on each app, or once on a flyweight's prototype.
+    """
+
+    def init_app(self, app: Flask) -> None:
+        """Register the extension on *app*; unlike Flask-SQLAlchemy's, it makes no engine."""
+        app.extensions["sqlalchemy"] = self
+        app.teardown_appcontext(self._teardown_session)
+
+    @property
+    def engines(self) -> Mapping[str | None, Engine]:
+        """The engine of the current tenant, under the key ``None``.
+
+        :raises NoTenantError: There is no tenant here.
+        """
+        settings, tenant = current_binding()
+        ENGINES.limit = settings.pool_databases
+        return {None: ENGINES.get(site_database(tenant, settings).path)}
+
+    def close(self, app: Flask) -> None:
+        """Close what the app's tenant has open; a factory's ``dispose`` calls it."""
+        with app.app_context():
+            settings, tenant = current_binding()
+        ENGINES.close(site_database(tenant, settings).path)
+
+    def _teardown_session(self, _error: BaseException | None) -> None:
+        self.session.remove()
+
+
