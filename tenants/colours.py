@@ -38,7 +38,7 @@ def tones(accent: str, *, dark: bool) -> Tones:
     """Return variants of *accent* that can be read in the theme."""
     ground = DARK_GROUND if dark else LIGHT_GROUND
     fill = _push(accent, ground, contrast_wanted=FILL_CONTRAST)
-    on_fill = max("#ffffff", "#0b0f0d", key=lambda ink: contrast(ink, fill))
+    on_fill = max("#ffffff", "#000000", key=lambda ink: contrast(ink, fill))
     return Tones(fill, on_fill, _push(accent, ground, contrast_wanted=TEXT_CONTRAST))
 
 

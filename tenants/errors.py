@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import current_app, g, make_response, render_template
+from flask import current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -50,10 +50,13 @@ STALE_FORM = (
     "Go back, reload the page and try again."
 )
 DOWN = (
-    "The site's database does not answer. Try again in a moment; "
-    "whoever runs this site can see it in the log."
+    "This site is resting",
+    "Its database does not answer. Try again soon; whoever runs this site can see it in the log.",
 )
-READ_ONLY = "Nothing can be saved here just now. Reading works as before. Try again later."
+NOT_SAVED = (
+    "Nothing can be saved now",
+    "What you sent was not saved. Reading works as before; try again later.",
+)
 
 
 def init_app(app: Flask) -> None:
@@ -110,14 +113,15 @@ def _show_database_error(error: SQLAlchemyError) -> Response:
     db.session.remove()
     # An open connection would hold on to a file that has been put back in the meantime.
     db.engine.dispose()
-    read_only = _is_read_only(error)
-    title = "Nothing can be saved now" if read_only else "This site is resting"
-    response = _page(503, title, READ_ONLY if read_only else DOWN)
+    title, message = NOT_SAVED if _is_refused_write(error) else DOWN
+    response = _page(503, title, message)
     response.retry_after = RETRY_SECONDS
     return response
 
 
-def _is_read_only(error: SQLAlchemyError) -> bool:
+def _is_refused_write(error: SQLAlchemyError) -> bool:
+    if request.method in {"GET", "HEAD"}:
+        return False
     name: str = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
     return name.startswith(("SQLITE_READONLY", "SQLITE_FULL"))
 

@@ -1,0 +1,157 @@
+"""Markdown in, safe HTML out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenants import markdown
+from tenants.colours import DARK_GROUND, LIGHT_GROUND, contrast, read_accent, tones
+from tenants.database import db
+from tenants.models import Post
+from tenants.text import clean_line, clean_text, slugify
+
+if TYPE_CHECKING:
+    from tests.tenants.helpers import Site, Visitor
+
+EVIL = [
+    pytest.param("<script>alert(1)</script>", id="script"),
+    pytest.param("<img src=x onerror=alert(1)>", id="handler"),
+    pytest.param("<style>body{display:none}</style>", id="style"),
+    pytest.param("<iframe src=//evil.test></iframe>", id="frame"),
+    pytest.param("<svg onload=alert(1)>", id="svg"),
+    pytest.param("<form action=//evil.test><input></form>", id="form"),
+    pytest.param("[x](javascript:alert(1))", id="script link"),
+    pytest.param("[x](JaVaScRiPt:alert(1))", id="mixed case"),
+    pytest.param("[x](java&#10;script:alert(1))", id="entity"),
+    pytest.param("[x](data:text/html,<script>alert(1)</script>)", id="data link"),
+    pytest.param("[x](vbscript:x)", id="vbscript"),
+    pytest.param("<javascript:alert(1)>", id="autolink"),
+    pytest.param("![x](javascript:alert(1))", id="image"),
+    pytest.param("![x](https://evil.test/pixel.gif)", id="tracking image"),
+    pytest.param("[a]: javascript:alert(1)\n\n[a]", id="reference"),
+    pytest.param('[x](https://a.test "t\\" onmouseover=alert(1)")', id="title"),
+    pytest.param("```\n</code></pre><script>x</script>\n```", id="fence"),
+    pytest.param('```"><script>x</script>\n```', id="fence language"),
+]
+_TAG = re.compile(r"<([a-z0-9]+)((?:\s[^<>]*)?)>")
+_ATTRIBUTE = re.compile(r'\s([a-z-]+)="([^"]*)"')
+
+
+def check(html: str) -> None:
+    """Fail if the HTML could do anything but be read."""
+    for tag, rest in _TAG.findall(html):
+        assert tag not in {"script", "style", "img", "iframe", "svg", "form", "input", "object"}
+        for name, value in _ATTRIBUTE.findall(rest):
+            assert name in {"href", "title", "rel", "start"}, html
+            if name == "href":
+                assert urlsplit(value).scheme in {"", "http", "https", "mailto"}, html
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_nothing_dangerous_comes_out(text: str) -> None:
+    """Scripts, styles, handlers and odd schemes do not survive, in posts and in comments."""
+    for html in (markdown.render(text), markdown.render_comment(text)):
+        check(html)
+
+
+@given(st.text(alphabet="<>\"'()[]!*_`#|-\n :/&;abjscript=x", max_size=120))
+def test_no_text_makes_dangerous_html(text: str) -> None:
+    """Whatever is put together from the marks of both languages is harmless."""
+    check(markdown.render(text))
+    markdown.summarise(text)
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_comments_on_the_page_are_clean(site: Site, visitor: Visitor, text: str) -> None:
+    """The page shows what was cleaned, not what was written."""
+    member = site.member()
+    slug = site.add_post()
+    member.post(f"/posts/{slug}/comments", {"text": text})
+    page = visitor.get(f"/posts/{slug}").text
+    body = page[page.index('class="comment-body') :]
+    check(body[body.index(">") + 1 : body.index("</section>")].split("</article>")[0])
+
+
+def test_the_usual_marks_work() -> None:
+    """What people write every day becomes what they expect."""
+    html = markdown.render("# One\n\n## Two\n\n**b** *i* ~~s~~\n\n> q\n\n1. x\n\n|a|\n|-|\n|b|\n")
+    for part in ("<h2>One</h2>", "<h2>Two</h2>", "<strong>b</strong>", "<em>i</em>", "<s>s</s>"):
+        assert part in html
+    for tag in ("blockquote", "ol", "table", "td"):
+        assert f"<{tag}>" in html
+    assert "<h2>" not in markdown.render_comment("# One")
+
+
+def test_links_tell_search_engines_nothing() -> None:
+    """A link in a post passes on no reputation and no window."""
+    html = markdown.render("[x](https://a.test/?a=1&b=2)")
+    assert 'rel="nofollow ugc noopener"' in html
+    assert "https://a.test/?a=1&amp;b=2" in html
+
+
+def test_images_become_links() -> None:
+    """Nothing is loaded from another host, but the way to it stays."""
+    html = markdown.render("![A <cat>](https://a.test/cat.png)")
+    assert ">A &lt;cat&gt;</a>" in html
+    assert 'href="https://a.test/cat.png"' in html
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("", ""),
+        ("# Only a heading", ""),
+        ("# H\n\nThe **first** `one`\nof two.\n\nSecond.", "The first one of two."),
+        ("```\ncode\n```\n\n> Quoted.", "Quoted."),
+        ("word " * 100, "word " * 47 + "word…"),
+    ],
+)
+def test_the_summary_is_the_first_paragraph(text: str, summary: str) -> None:
+    """The front page shows plain words, cut between two of them."""
+    assert markdown.summarise(text) == summary
+
+
+def test_new_rules_reach_old_posts(site: Site, visitor: Visitor) -> None:
+    """HTML that was stored under other rules is made again, not trusted."""
+    site.add_member()
+    slug = site.add_post(body="**new**")
+    with site.app.app_context():
+        post = db.session.scalar(db.select(Post).where(Post.slug == slug))
+        post.body_html, post.renderer = "<script>old</script>", markdown.RENDERER - 1
+        db.session.commit()
+    page = visitor.get(f"/posts/{slug}").text
+    assert "<strong>new</strong>" in page
+    assert "<script>old" not in page
+
+
+def test_texts_lose_what_cannot_be_shown() -> None:
+    """Control characters go, line ends become one kind."""
+    assert clean_text(" a\r\nb\rc\x00\u2028\n") == "a\nb\nc"
+    assert clean_line("\ta \n b\x7f ") == "a b"
+    assert clean_text(None) == ""
+
+
+@given(st.text(max_size=200))
+def test_every_title_has_a_slug(title: str) -> None:
+    """A slug is never empty, never long, and holds nothing that a path could trip over."""
+    slug = slugify(title)
+    assert 0 < len(slug) <= 80
+    assert re.fullmatch(r"[\w-]+", slug)
+    assert not slug.startswith("-")
+    assert not slug.endswith("-")
+
+
+@given(st.from_regex(r"#[0-9a-f]{6}", fullmatch=True))
+def test_every_accent_can_be_read(accent: str) -> None:
+    """Whatever colour the owner likes, text and buttons keep WCAG AA in both themes."""
+    for dark, ground in ((False, LIGHT_GROUND), (True, DARK_GROUND)):
+        tone = tones(read_accent(accent), dark=dark)
+        assert contrast(tone.text, ground) >= 4.5
+        assert contrast(tone.on_fill, tone.fill) >= 4.5
+        assert contrast(tone.fill, ground) >= 3

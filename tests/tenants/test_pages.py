@@ -1,0 +1,162 @@
+"""What every visitor sees."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import event
+
+from tenants.database import db
+from tenants.models import Role
+from tenants.reading import COMMENTS_PER_PAGE, POSTS_PER_PAGE
+from tests.tenants.helpers import make_site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.tenants.helpers import Site, Visitor
+
+
+def test_an_empty_site_says_so(visitor: Visitor) -> None:
+    """A visitor of a new site is not left with a blank page."""
+    page = visitor.get("/")
+    assert page.status_code == 200
+    assert "Nothing here yet" in page.text
+
+
+def test_a_visitor_gets_no_cookie(site: Site, visitor: Visitor) -> None:
+    """Reading needs no session."""
+    site.add_member()
+    slug = site.add_post()
+    for path in ("/", f"/posts/{slug}", "/feed.xml", "/theme.css", "/favicon.svg"):
+        assert "Set-Cookie" not in visitor.get(path).headers
+
+
+def test_the_front_page_shows_posts_newest_first(site: Site, visitor: Visitor) -> None:
+    """Posts are listed with summary and author, drafts are not."""
+    site.add_member()
+    site.add_post("Older", "First *words*.\n\nMore.")
+    site.add_post("Newer")
+    site.add_post("Hidden", draft=True)
+    page = visitor.get("/").text
+    assert page.index("Newer") < page.index("Older")
+    assert "First words." in page
+    assert "More." not in page
+    assert "Hidden" not in page
+
+
+def test_the_front_page_has_pages(site: Site, visitor: Visitor) -> None:
+    """Posts beyond the first page are reached by links, and a page beyond the last is none."""
+    site.add_member()
+    for number in range(POSTS_PER_PAGE + 1):
+        site.add_post(f"Post number {number}")
+    first, second = visitor.get("/").text, visitor.get("/?page=2").text
+    assert 'href="/?page=2"' in first
+    assert "Post number 0<" in second
+    assert "Post number 0<" not in first
+    assert visitor.get("/?page=3").status_code == 404
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "1.5", "", "9" * 30, "٣"])
+def test_a_page_that_is_no_number_is_not_there(visitor: Visitor, page: str) -> None:
+    """Whatever stands in ?page=, the answer is a page or 404, never a crash."""
+    assert visitor.get("/", query_string={"page": page}).status_code == 404
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_the_front_page_costs_the_same_queries(site: Site, *, signed_in: bool) -> None:
+    """The number of queries does not grow with posts, authors or comments."""
+    visitor = site.member() if signed_in else site.visitor()
+    if not signed_in:
+        site.add_member()
+    statements: list[str] = []
+    with site.app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    counts = []
+    for number in range(2):
+        site.add_member(f"writer{number}")
+        site.add_comments(site.add_post(f"Post {number}", by=f"writer{number}"), 2)
+        statements.clear()
+        visitor.get("/")
+        counts.append(len(statements))
+    assert counts == [2 + signed_in] * 2
+
+
+def test_a_post_shows_its_text_and_comments(site: Site, visitor: Visitor) -> None:
+    """A post's page has the rendered text, the author and what others said."""
+    site.add_member()
+    slug = site.add_post("Hello, world", "Some **bold** text.")
+    site.add_comments(slug)
+    page = visitor.get(f"/posts/{slug}").text
+    assert "<strong>bold</strong>" in page
+    assert "Remark 1." in page
+    assert "Sign in" in page
+
+
+def test_comments_have_pages(site: Site, visitor: Visitor) -> None:
+    """A post with very many comments shows them page by page."""
+    site.add_member()
+    slug = site.add_post()
+    site.add_comments(slug, COMMENTS_PER_PAGE + 1)
+    assert f"Remark {COMMENTS_PER_PAGE + 1}." not in visitor.get(f"/posts/{slug}").text
+    assert f"Remark {COMMENTS_PER_PAGE + 1}." in visitor.get(f"/posts/{slug}?page=2").text
+
+
+def test_unknown_posts_are_not_there(visitor: Visitor) -> None:
+    """A slug that no post has is a 404 in the site's look."""
+    page = visitor.get("/posts/nothing")
+    assert page.status_code == 404
+    assert "There is no such page" in page.text
+
+
+def test_what_owners_type_is_escaped(tmp_path: Path) -> None:
+    """A name or tagline is text on every page, whatever it looks like."""
+    evil = "<script>alert(1)</script>"
+    site = make_site(tmp_path, settings={"tagline": evil})
+    page = site.visitor().get("/").text
+    site.close()
+    assert evil not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    "accent",
+    ["#000000", "#ffffff", "#ffd60a", "#c2410c", "red;}body{display:none", 7, None, "#12345"],
+)
+def test_the_theme_is_always_a_colour(tmp_path: Path, accent: object) -> None:
+    """Only colours reach the style sheet (R44)."""
+    site = make_site(tmp_path, settings={"accent": accent})
+    answer = site.visitor().get("/theme.css")
+    site.close()
+    assert answer.mimetype == "text/css"
+    values = re.findall(r"--[a-z-]+: ([^;]*);", answer.text)
+    assert len(values) == 6
+    assert all(re.fullmatch("#[0-9a-f]{6}", value) for value in values)
+    assert answer.text.count("{") == 2
+
+
+def test_dressing_is_kept_by_browsers(visitor: Visitor) -> None:
+    """Theme and icon may be kept for ever under an address that holds the revision."""
+    for name in ("theme.css", "favicon.svg"):
+        answer = visitor.get(f"/{name}?v=1")
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert "immutable" not in visitor.get(f"/{name}?v=2").headers["Cache-Control"]
+        again = visitor.get(f"/{name}?v=1", headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status_code == 304
+
+
+def test_pages_need_no_inline_script_or_style(site: Site) -> None:
+    """No page has what its Content-Security-Policy forbids."""
+    visitor = site.member("olga", role=Role.OWNER)
+    slug = site.add_post(by="olga", body="# Title\n\n| a |\n|---|\n| b |")
+    site.add_comments(slug, by="olga")
+    paths = ["/", f"/posts/{slug}", "/write", "/drafts", "/members/me", f"/posts/{slug}/edit"]
+    pages = [visitor.get(path).text for path in paths]
+    anonymous = site.visitor()
+    pages += [anonymous.get(f"/members/{name}").text for name in ("sign-in", "sign-up")]
+    for page in pages:
+        assert not re.search(r"<script(?![^>]* src=)", page)
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", page)
+        assert not re.search(r"""(?:src|<link[^>]* href)=["'](?:https?:)?//(?!acme\.)""", page)
