@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from tenantry.errors import BadHostError, SettingsError
 from tenantry.hosts import parse_host
@@ -30,6 +39,9 @@ SECRET_FIELDS = frozenset({"secret_keys", "catalog_url"})
 """Fields whose values are never shown: the catalog's URL may hold a password."""
 
 
+_ORIGIN_RULE = "must be a scheme and a host, with a port if unusual, as `https://example.com`"
+
+
 class Settings(BaseSettings):
     """Everything an operator can choose."""
 
@@ -38,6 +50,8 @@ class Settings(BaseSettings):
         env_file=ENV_FILE,
         # ``load_settings`` reports unknown variables of ours; .env may hold other programs' too.
         extra="ignore",
+        # `TENANTRY_PORT=` in a compose file means that nobody chose one.
+        env_ignore_empty=True,
         frozen=True,
         validate_default=True,
     )
@@ -167,9 +181,11 @@ class Settings(BaseSettings):
 
     @field_validator("domain", "backend_host")
     @classmethod
-    def _canonical(cls, value: str) -> str:
+    def _canonical(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.field_name == "backend_host":
+            return value
         try:
-            return parse_host(value) if value else value
+            return parse_host(value)
         except BadHostError as error:
             problem = f"{error.problem}; give a bare host name as `example.com`"
             raise ValueError(problem) from error
@@ -192,8 +208,6 @@ class Settings(BaseSettings):
     def _follow(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Fill in what follows from other settings."""
         domain = str(values.get("domain") or "localhost").lower().removesuffix(".")
-        if not domain:
-            raise ValueError("domain: must not be empty")
         if not values.get("base_url"):
             local = domain == "localhost" or domain.endswith(".localhost")
             port = values.get("port") or 8000
@@ -207,11 +221,14 @@ class Settings(BaseSettings):
     @classmethod
     def _origin(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
-            problem = (
-                "must be a scheme and a host, with a port if unusual, as `https://example.com`"
-            )
-            raise ValueError(problem)
+        try:
+            host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        except ValueError:
+            host = None  # the port is no number
+        if parts.scheme not in {"http", "https"} or not host or parts.netloc.lower() != host:
+            raise ValueError(_ORIGIN_RULE)
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError(_ORIGIN_RULE)
         return value.rstrip("/")
 
     @field_validator("catalog_url")
@@ -219,6 +236,16 @@ class Settings(BaseSettings):
     def _catalog(cls, value: str) -> str:
         if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
+        try:
+            url = make_url(value)
+        except (ArgumentError, ValueError):  # its sentence may show the password
+            url = None
+        if url is None or not url.database:
+            raise ValueError(
+                "must name a database, as sqlite:////srv/tenantry/catalog.sqlite3 or "
+                "postgresql+psycopg://user:password@host:5432/name; write @, : and / in a "
+                "password as %40, %3A and %2F"
+            )
         return value
 
     @model_validator(mode="after")
@@ -298,10 +325,10 @@ def load_settings(**overrides: Any) -> Settings:
             settings = Settings(**overrides, secret_keys=keys)
     except ValidationError as error:
         raise _translate(error) from None
-    except OSError as error:
-        raise SettingsError(
-            f"{PREFIX}SECRET_KEYS", None, f"{error.filename} cannot be read ({error.strerror})"
-        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        problem = f"the file secret_keys in the data folder cannot be read ({reason})"
+        raise SettingsError(f"{PREFIX}SECRET_KEYS", None, problem) from None
     return settings
 
 
