@@ -53,7 +53,7 @@ MAX_FAILURES = 10_000
 """Failing tenants whose back-off is remembered, at most."""
 
 
-class _Resident(Generic[App]):
+class Resident(Generic[App]):
     """An instance from the end of its build until its disposal."""
 
     __slots__ = ("instance", "leases", "retired", "revision", "slug", "stale", "used_at")
@@ -79,7 +79,7 @@ class _Build(Generic[App]):
     waiters: int = 0
     stale: bool = False
     """The tenant has changed meanwhile: the instance serves those who wait, then retires."""
-    resident: _Resident[App] | None = None
+    resident: Resident[App] | None = None
     error: BuildError | None = None
     ready: threading.Event = field(default_factory=threading.Event)
 
@@ -118,9 +118,9 @@ class Lease(Generic[App]):
 
     __slots__ = ("_pool", "_resident", "instance")
 
-    def __init__(self, pool: InstancePool[App], resident: _Resident[App]) -> None:
+    def __init__(self, pool: InstancePool[App], resident: Resident[App]) -> None:
         self._pool = pool
-        self._resident: _Resident[App] | None = resident
+        self._resident: Resident[App] | None = resident
         self.instance = resident.instance
 
     def release(self) -> None:
@@ -179,10 +179,10 @@ class InstancePool(Generic[App]):
         self._clock = clock
         # Everything below is owned by the lock, under which no foreign code ever runs.
         self._lock = threading.Lock()
-        self._residents: OrderedDict[str, _Resident[App]] = OrderedDict()  # least used first
+        self._residents: OrderedDict[str, Resident[App]] = OrderedDict()  # least used first
         self._builds: dict[str, _Build[App]] = {}
         self._failures: OrderedDict[str, _Failure] = OrderedDict()
-        self._retired: set[_Resident[App]] = set()  # out of the cache, still on loan
+        self._retired: set[Resident[App]] = set()  # out of the cache, still on loan
         self._waiting = 0
         self._closed = False
         self._counts = dict.fromkeys(
@@ -209,6 +209,13 @@ class InstancePool(Generic[App]):
         :raises PoolFullError: Every instance is in use.
         :raises PoolClosedError: The process is stopping.
         """
+        return Lease(self, self.hold(tenant))
+
+    def hold(self, tenant: Tenant) -> Resident[App]:
+        """Do what :meth:`acquire` does for a caller that is its own lease.
+
+        It owes exactly one :meth:`give_back`. Each request comes this way: an object less counts.
+        """
         tenant_id = tenant.id
         # Spelt out on the way of every request, here and in give_back: `with` takes twice as long.
         self._lock.acquire()
@@ -218,10 +225,10 @@ class InstancePool(Generic[App]):
                 resident.leases += 1
                 self._residents.move_to_end(tenant_id)
                 self._hits += 1
-                return Lease(self, resident)
+                return resident
         finally:
             self._lock.release()
-        return self._acquire_missing(tenant)
+        return self._hold_missing(tenant)
 
     def retire(self, revisions: Mapping[str, int] | None) -> None:
         """Note that tenants have changed: what was built for an older revision is stale.
@@ -284,8 +291,8 @@ class InstancePool(Generic[App]):
         for resident in finished:
             self._discard(resident)
 
-    def give_back(self, resident: _Resident[App]) -> None:
-        """End one lease; :meth:`Lease.release` calls it once."""
+    def give_back(self, resident: Resident[App]) -> None:
+        """End one lease. Whoever holds it calls this once."""
         self._lock.acquire()
         try:
             resident.leases -= 1
@@ -298,8 +305,8 @@ class InstancePool(Generic[App]):
         if finished:
             self._discard(resident)
 
-    def _acquire_missing(self, tenant: Tenant) -> Lease[App]:
-        evicted: _Resident[App] | None = None
+    def _hold_missing(self, tenant: Tenant) -> Resident[App]:
+        evicted: Resident[App] | None = None
         started = False
         with self._lock:
             if self._closed:
@@ -340,7 +347,7 @@ class InstancePool(Generic[App]):
         if left > 0:
             raise BuildFailedError(tenant.slug, failure.error_id, max(1, round(left)))
 
-    def _make_room(self, tenant: Tenant) -> _Resident[App] | None:
+    def _make_room(self, tenant: Tenant) -> Resident[App] | None:
         """Take the idle instance that was used least recently, if the pool is full."""
         held = len(self._residents) + len(self._builds) + len(self._retired)
         if held < self._max_instances or tenant.id in self._residents:
@@ -381,9 +388,9 @@ class InstancePool(Generic[App]):
             self._fail(build, error)
             return
         tenant = build.tenant
-        finished: list[_Resident[App]] = []
+        finished: list[Resident[App]] = []
         with self._lock:
-            resident = _Resident(instance, tenant, build.waiters, self._clock())
+            resident = Resident(instance, tenant, build.waiters, self._clock())
             del self._builds[tenant.id]
             self._failures.pop(tenant.id, None)
             build.resident = resident
@@ -427,13 +434,13 @@ class InstancePool(Generic[App]):
             exc_info=error,
         )
 
-    def _wait(self, build: _Build[App], tenant: Tenant, *, crowded: bool) -> Lease[App]:
+    def _wait(self, build: _Build[App], tenant: Tenant, *, crowded: bool) -> Resident[App]:
         limit = build.patient_until if crowded else build.deadline
         build.ready.wait(max(0.0, limit - self._clock()))
         with self._lock:
             self._waiting -= 1
             if build.resident is not None:  # the lease was counted when the build ended
-                return Lease(self, build.resident)
+                return build.resident
             build.waiters -= 1
             older = self._residents.get(tenant.id)
             if older is not None:
@@ -457,11 +464,11 @@ class InstancePool(Generic[App]):
         )
         return BuildTimeoutError(build.tenant.slug, build.error_id, RETRY_SLOW)
 
-    def _lend(self, resident: _Resident[App]) -> Lease[App]:
+    def _lend(self, resident: Resident[App]) -> Resident[App]:
         resident.leases += 1
-        return Lease(self, resident)
+        return resident
 
-    def _retire(self, resident: _Resident[App]) -> bool:
+    def _retire(self, resident: Resident[App]) -> bool:
         """Take an instance out of use; say whether nobody holds it any more."""
         resident.retired = True
         self._counts["retirements"] += 1
@@ -469,7 +476,7 @@ class InstancePool(Generic[App]):
             self._retired.add(resident)
         return not resident.leases
 
-    def _discard(self, resident: _Resident[App]) -> None:
+    def _discard(self, resident: Resident[App]) -> None:
         """Dispose of an instance that nobody can reach any more."""
         try:
             self._dispose(resident.instance)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.dispatch.pages import Pages
-    from tenantry.pool import InstancePool, Lease
+    from tenantry.pool import InstancePool, Resident
     from tenantry.tenant import Tenant
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class InstanceServer:
                 environ, start_response, status, message, retry_after=retry_after
             )
         try:
-            lease = self._pool.acquire(tenant)
+            resident = self._pool.hold(tenant)
         except PoolError as error:
             return self._busy(error, environ, start_response)
 
@@ -55,14 +55,14 @@ class InstanceServer:
         # lease would end too early.
         environ.pop("wsgi.file_wrapper", None)
         try:
-            body = lease.instance(environ, start_response)
+            body = resident.instance(environ, start_response)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is answered and logged
-            lease.release()
+            self._pool.give_back(resident)
             return self._failed(tenant, error, environ, start_response)
         except BaseException:
-            lease.release()
+            self._pool.give_back(resident)
             raise
-        return LeasedBody(body, lease)
+        return LeasedBody(body, self._pool, resident)
 
     def _busy(
         self, error: PoolError, environ: WSGIEnvironment, start_response: StartResponse
@@ -100,26 +100,31 @@ class InstanceServer:
 
 
 class LeasedBody:
-    """A response body that gives its lease back when the server closes it.
+    """A response body that is a request's lease, and ends when the server closes it.
 
     Werkzeug's ``ClosingIterator`` stops at the first callback that raises, so an app with a failing
     ``close()`` would keep its lease for ever.
     """
 
-    __slots__ = ("_body", "_lease")
+    __slots__ = ("_body", "_pool", "_resident")
 
-    def __init__(self, body: Iterable[bytes], lease: Lease[Any]) -> None:
+    def __init__(
+        self, body: Iterable[bytes], pool: InstancePool[Any], resident: Resident[Any]
+    ) -> None:
         self._body = body
-        self._lease = lease
+        self._pool = pool
+        self._resident: Resident[Any] | None = resident
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._body)
 
     def close(self) -> None:
-        """Close the app's body, then end the lease."""
+        """Close the app's body, then end the lease, however often it is told to."""
         try:
             close = getattr(self._body, "close", None)
             if close is not None:
                 close()
         finally:
-            self._lease.release()
+            resident, self._resident = self._resident, None
+            if resident is not None:
+                self._pool.give_back(resident)
