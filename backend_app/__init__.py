@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
+MAX_FORM = 256 * 1024
+"""Octets of the largest form: there are only short ones here (R48)."""
+
 BLUEPRINTS = (
     home.bp,
     sign_in.bp,
@@ -65,10 +68,15 @@ def create_app(
     :param find_tenant: Answers which tenant a canonical host names, as the front door does.
     """
     app = Flask(__name__, static_folder=None)
+    app.config.from_mapping(
+        PERMANENT_SESSION_LIFETIME=SIGNED_IN_FOR,
+        MAX_CONTENT_LENGTH=MAX_FORM,
+        # A form may lie open for as long as the session it belongs to.
+        WTF_CSRF_TIME_LIMIT=None,
+        # Some browsers send no Referer; init_security looks at Origin and Sec-Fetch-Site instead.
+        WTF_CSRF_SSL_STRICT=False,
+    )
     init_platform(app, "backend", settings=settings)
-    app.config["PERMANENT_SESSION_LIFETIME"] = SIGNED_IN_FOR
-    # A form may lie open for as long as the session it belongs to.
-    app.config["WTF_CSRF_TIME_LIMIT"] = None
     app.extensions[EXTENSION] = Backend(settings, catalog, factory, pool, find_tenant)
     # The order is the order of the checks: which scope, from which origin, who, may they, token.
     app.before_request(set_scope)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flask import g, make_response, render_template
+from werkzeug.urls import iri_to_uri
 
 from backend_app.context import backend, catalog, current_actor
 from backend_app.links import ENTER
@@ -29,9 +30,9 @@ def go_to_backend_of(tenant: Tenant, *, reason: str = "") -> Response:
     token = catalog().create_link(
         ENTER, account_id=g.account.id, tenant_id=tenant.id, lifetime=LINK_LIVES, by=current_actor()
     )
-    catalog().record(
-        "backend.link", tenant_id=tenant.id, detail={"reason": reason}, by=current_actor()
-    )
+    if reason:
+        detail = {"reason": reason}
+        catalog().record("backend.visit", tenant_id=tenant.id, detail=detail, by=current_actor())
     settings = backend().settings
     origin = settings.url_of(settings.host_of(tenant))
     return lead_to(f"{origin}/backend/enter/{token}", name=tenant.name)
@@ -43,4 +44,4 @@ def lead_to(url: str, *, name: str) -> Response:
     Not a redirect: browsers hold ``form-action 'self'`` against redirects of forms, too.
     """
     page = render_template("backend/leaving.html", url=url, name=name)
-    return make_response(page, 200, {"Refresh": f"0; url={url}"})
+    return make_response(page, 200, {"Refresh": f"0; url={iri_to_uri(url)}"})

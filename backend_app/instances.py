@@ -43,7 +43,7 @@ def open_management(tenant: Tenant) -> Iterator[SiteManagement | None]:
 def find_section_names() -> tuple[tuple[str, str], ...]:
     """Return name and label of the current tenant's sections, for the menu.
 
-    A menu must not take the page down: without an instance it has no sections.
+    A menu must not take the page down: if the app does not answer, it has no sections.
     """
     if "section_names" not in g:
         g.section_names = _read_section_names(g.scope.tenant)
@@ -58,4 +58,6 @@ def _read_section_names(tenant: Tenant) -> tuple[tuple[str, str], ...]:
             return tuple((section.name, section.label) for section in sections)
     except PoolError as error:
         log.warning("no sections of tenant %s in the menu: %s", tenant.id, error)
-        return ()
+    except Exception:
+        log.exception("no sections of tenant %s in the menu: its app failed", tenant.id)
+    return ()

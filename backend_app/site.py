@@ -17,6 +17,7 @@ from backend_app.instances import open_management
 from backend_app.tables import TableQuery
 from tenantry.errors import PoolError
 from tenantry.flask import is_local_path
+from tenantry.flask.interface import request_id
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -88,11 +89,11 @@ def open_site() -> ResponseReturnValue:
 
 def show_overview(tenant: Tenant) -> str:
     """Return the site's first page; it works while the site's app does not."""
-    counts, problem = _count(tenant)
+    counts, trouble = _count(tenant)
     return render_template(
         "backend/site.html",
         counts=counts,
-        problem=problem,
+        trouble=trouble,
         url=backend().settings.site_url(tenant),
         events=catalog().list_audit(tenant_id=tenant.id, size=RECENT).items,
         can_open=can_open(tenant),
@@ -107,7 +108,8 @@ def can_open(tenant: Tenant) -> bool:
     return catalog().find_role(g.account.id, tenant.id) == "owner"
 
 
-def _count(tenant: Tenant) -> tuple[list[tuple[str, str, int]], PoolError | None]:
+def _count(tenant: Tenant) -> tuple[list[tuple[str, str, int]], str | None]:
+    """Return how much is in each section, or the error under which it is logged that nobody knows."""
     try:
         with open_management(tenant) as offered:
             sections = offered.sections if offered else ()
@@ -117,7 +119,10 @@ def _count(tenant: Tenant) -> tuple[list[tuple[str, str, int]], PoolError | None
             ], None
     except PoolError as error:
         log.warning("cannot ask tenant %s: %s", tenant.id, error)
-        return [], error
+        return [], error.error_id or request_id()
+    except Exception:
+        log.exception("cannot ask tenant %s: its app failed", tenant.id)
+        return [], request_id()
 
 
 def _tenant() -> Tenant:

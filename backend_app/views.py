@@ -84,13 +84,21 @@ def show_cell(value: Any) -> Markup:
 
 
 def show_detail(detail: Mapping[str, Any]) -> str:
-    """Return an audit event's facts in a line."""
-    return " · ".join(f"{name}: {_flat(value)}" for name, value in detail.items())
+    """Return an audit event's facts in a line; what changed, as *old → new*."""
+    facts = dict(detail)
+    shown = []
+    if {"before", "after"} <= facts.keys():
+        before, after = facts.pop("before"), facts.pop("after")
+        if isinstance(before, dict) and isinstance(after, dict):
+            shown = [f"{key}: {_flat(before.get(key))} → {_flat(after[key])}" for key in after]
+        else:
+            shown = [f"{_flat(before)} → {_flat(after)}"]
+    return " · ".join([*shown, *(f"{name}: {_flat(value)}" for name, value in facts.items())])
 
 
 def _flat(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_flat(part)}" for name, part in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(_flat(part) for part in value)
     return NOTHING if value is None or value == "" else str(value)

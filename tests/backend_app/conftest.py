@@ -55,10 +55,11 @@ class Shelf:
     )
 
     def __init__(self, slug: str) -> None:
+        self.is_broken = False
         self.things = {str(n): [f"{slug} thing {n:02}", "red"] for n in range(1, 31)}
 
     def find(self, *, search: str, page: int, size: int) -> Listing:
-        if search == "explode":
+        if search == "explode" or self.is_broken:
             raise RuntimeError("The boiler is broken.")
         found = [(key, it) for key, it in self.things.items() if search in it[0]]
         rows = tuple(
@@ -255,10 +256,9 @@ class World:
 def build_world(folder: Path, **overrides: Any) -> World:
     settings = Settings(
         domain=APEX,
-        base_url=f"http://{APEX}",
         data_dir=folder,
         secret_keys=(SecretStr("0123456789abcdef" * 2),),
-        **overrides,
+        **{"base_url": f"http://{APEX}", **overrides},
     )
     catalog = open_catalog(settings)
     workshop = Workshop()

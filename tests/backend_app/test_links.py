@@ -101,10 +101,9 @@ def test_an_owner_goes_from_the_apex_to_the_site(world: World) -> None:
     page = browser.get("/", ACME).text
     assert "Acme" in page
     assert "as platform operator" not in page
-    assert world.actions(world.catalog.get_tenant("acme").id)[:4] == [
+    assert world.actions(world.catalog.get_tenant("acme").id)[:3] == [
         "backend.entered",
         "link.enter.used",
-        "backend.link",
         "link.enter",
     ]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from werkzeug.test import Client
 
 from tenantry.catalog import SYSTEM
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.backend_app.conftest import Browser, World
 
 ACME, BOLT = "acme.example.test", "bolt.example.test"
@@ -171,3 +175,22 @@ def test_two_cookies_of_one_name_are_nobody(world: World, operator: Browser) -> 
 def test_pages_for_somebody_are_not_kept_by_caches(operator: Browser) -> None:
     """R23: what was made for an account is private and not stored."""
     assert operator.get("/").headers["Cache-Control"] == "private, no-store"
+
+
+def test_over_https_the_cookie_is_bound_to_its_host(make_world: Callable[..., World]) -> None:
+    """R17: no sibling can plant it, no script reads it; and no Referer is needed to sign in."""
+    world = make_world(base_url="https://example.test")
+    world.add_account("operator@example.com", operator=True)
+    client = Client(world)
+    page = client.get("/backend/sign-in", base_url="https://example.test").text
+    token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', page)
+    assert token
+    form = {"csrf_token": token[1], "email": "operator@example.com", "password": PASSWORD}
+    response = client.post("/backend/sign-in", base_url="https://example.test", data=form)
+    assert response.status_code == 303
+    cookie = response.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-backend=")
+    attributes = {part.strip().partition("=")[0] for part in cookie.split(";")[1:]}
+    assert {"Secure", "HttpOnly", "Path", "SameSite"} <= attributes
+    assert "Domain" not in attributes
+    assert "Path=/;" in cookie

@@ -32,6 +32,7 @@ def test_settings_change_the_tenant(world: World, olga: Browser) -> None:
     assert after.settings == {"tagline": "Fresh", "accent": "#b4541f", "listed": True}
     assert "Acme Bakery" in olga.get("/settings", ACME).text
     assert world.actions(after.id)[0] == "tenant.configure"
+    assert "name: Acme → Acme Bakery" in olga.get("/activity", ACME).text
 
 
 @pytest.mark.parametrize(
@@ -227,3 +228,26 @@ def test_an_error_of_the_sites_app_is_a_page(world: World, olga: Browser) -> Non
     assert "0123456789abcdef" in response.text
     assert "boiler" not in response.text
     assert world.pool.stats().leases == 0
+
+
+def test_the_menu_marks_one_place(olga: Browser) -> None:
+    """And it is the section that is shown."""
+    page = olga.get("/sections/things", ACME).text
+    assert page.count('aria-current="page"') == 2, "one in the menu, one in the pager"
+    assert '<a href="/backend/sections/things" aria-current="page">Things</a>' in page
+
+
+def test_a_site_whose_data_fails_keeps_its_backend(world: World, olga: Browser) -> None:
+    """The tenant's code may raise what it likes: overview and settings are still there."""
+    with world.pool.acquire(world.catalog.get_tenant("acme")) as lease:
+        lease.instance.extensions["tenantry.management"].sections[0].is_broken = True
+    page = olga.get("/", ACME)
+    assert page.status_code == 200
+    assert "does not answer" in page.text
+    assert "boiler" not in page.text
+    assert olga.get("/settings", ACME).status_code == 200
+
+
+def test_a_form_has_a_limit(olga: Browser) -> None:
+    """R48: nobody fills a worker's memory with a form."""
+    assert olga.post("/settings", {"name": "x" * 300_000}, ACME).status_code == 413
