@@ -22,7 +22,8 @@ SHOWN = 6
 PAGE_SIZE = 24
 MAX_PAGE = 100_000
 MAX_SEARCH = 100
-NO_ACCENT = "#858d87"
+NO_ACCENT = "#1d6b52"
+"""The look's own, which a site without a colour has."""
 ROBOTS = "User-agent: *\nDisallow: /backend/\n"
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")

@@ -76,7 +76,7 @@ def test_only_a_colour_is_a_colour(front: Front, accent: object) -> None:
     """Whatever stands in a tenant's settings, the swatch is a colour."""
     front.add_site("acme", "Acme", accent=accent)
     fills = re.findall(r'fill="([^"]*)"', front.get("/directory").text)
-    assert "#858d87" in fills
+    assert "#1d6b52" in fills
     assert all(re.fullmatch(r"#[0-9a-f]{6}|none|currentColor", fill) for fill in fills)
 
 
