@@ -7,7 +7,8 @@ and then comments, each after a line ``--- comment: Name, date``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from tenantry.flask import site_database
 from tenantry.settings import get_settings
-from tenants.database import provision
+from tenants.database import now, provision
 from tenants.models import Comment, Member, Post, Role
 
 if TYPE_CHECKING:
@@ -93,19 +94,28 @@ def demonstrate(tenant: Tenant, settings: Settings | None = None) -> None:
 
 
 def _fill(session: Session, tenant: Tenant, articles: list[_Article]) -> None:
-    articles.sort(key=lambda article: article.at)
-    for article in articles:
-        author = _member(session, tenant, article.author, Role.AUTHOR, article.at)
+    shift = _days_ahead(articles)
+    for article in sorted(articles, key=lambda article: article.at):
+        at = article.at - shift
+        author = _member(session, tenant, article.author, Role.AUTHOR, at)
         post = Post(slug=article.slug, title=article.title, author_id=author.id)
         post.write(article.text)
-        post.created_at = post.updated_at = post.published_at = article.at
+        post.created_at = post.updated_at = post.published_at = at
         session.add(post)
         session.flush()
         for remark in article.remarks:
-            reader = _member(session, tenant, remark.name, Role.MEMBER, remark.at)
-            comment = Comment(post_id=post.id, author_id=reader.id, created_at=remark.at)
+            at = remark.at - shift
+            reader = _member(session, tenant, remark.name, Role.MEMBER, at)
+            comment = Comment(post_id=post.id, author_id=reader.id, created_at=at)
             comment.write(remark.text)
             session.add(comment)
+
+
+def _days_ahead(articles: list[_Article]) -> timedelta:
+    """Return by how many days the examples are ahead of the machine's clock."""
+    moments = [article.at for article in articles]
+    moments += [remark.at for article in articles for remark in article.remarks]
+    return timedelta(days=max(0, ceil((max(moments) - now()) / timedelta(days=1))))
 
 
 def _member(session: Session, tenant: Tenant, name: str, role: Role, at: datetime) -> Member:

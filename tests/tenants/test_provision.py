@@ -102,6 +102,8 @@ def test_a_demonstration_is_worth_looking_at(tmp_path: Path, slug: str) -> None:
         for tag in ("<h2>", "<li>", "<blockquote>", "<table>"):
             assert tag in everything
         assert ask(site.path, "SELECT count(*) FROM comment")[0][0] > 2
+    for table, column in (("post", "published_at"), ("comment", "created_at")):
+        assert ask(site.path, f"SELECT 1 FROM {table} WHERE {column} > datetime('now')") == []  # noqa: S608
     site.close()
 
 
