@@ -210,8 +210,10 @@ class Settings(BaseSettings):
         domain = str(values.get("domain") or "localhost").lower().removesuffix(".")
         if not values.get("base_url"):
             local = domain == "localhost" or domain.endswith(".localhost")
-            port = values.get("port") or 8000
-            values["base_url"] = f"http://{domain}:{port}" if local else f"https://{domain}"
+            port = str(values.get("port") or 8000)
+            origin = f"http://{domain}:{port}" if local else f"https://{domain}"
+            # A wrong port is to be told as the port's error, not as that of what follows from it.
+            values["base_url"] = origin if _is_port(port) else f"http://{domain}"
         if not values.get("catalog_url"):
             data_dir = Path(values.get("data_dir") or "var").expanduser().absolute()
             values["catalog_url"] = f"sqlite:///{data_dir}/catalog.sqlite3"
@@ -336,6 +338,10 @@ def load_settings(**overrides: Any) -> Settings:
 def get_settings() -> Settings:
     """Return the process's own settings, read at the first call."""
     return load_settings()
+
+
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and 0 < int(text) < 65536  # noqa: PLR2004 - ports have 16 bits
 
 
 def _refuse_unknown() -> None:

@@ -19,7 +19,7 @@ from tenantry.errors import TenantryError
 COMMANDS = {
     "init": "Prepare the data folder, the keys and the catalog.",
     "serve": "Serve the platform with uWSGI until Ctrl-C.",
-    "run": "Serve it for development, with reloader and debugger.",
+    "run": "Serve the platform for development, with reloader and debugger.",
     "reload": "Let the running server take new code, if the new code works.",
     "status": "Show how the platform is doing.",
     "tenant": "Create, find, suspend and resume tenants.",

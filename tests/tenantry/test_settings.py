@@ -1,0 +1,283 @@
+"""Settings: what is wrong stops the start with one sentence, and no sentence shows a secret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenantry.errors import SettingsError
+from tenantry.settings import get_settings, load_settings
+from tenantry.tenant import Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEY = "k" * 32
+ACME = Tenant("a" * 32, "acme", "Acme")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, which has no .env file."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Let the process forget its own settings, before and after."""
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+def test_nothing_needs_to_be_set(folder: Path) -> None:
+    """In an empty folder everything has a default that works at once in a browser."""
+    settings = load_settings()
+    assert settings.domain == "localhost"
+    assert settings.apex_url == "http://localhost:8000/"
+    assert settings.backend_url == "http://localhost:8000/backend/"
+    assert settings.data_dir == folder / "var"
+    assert settings.catalog_url == f"sqlite:///{folder}/var/catalog.sqlite3"
+    assert settings.secret_keys == ()
+    assert not settings.https
+
+
+def test_own_settings_are_read_once(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process has one set of settings, whoever asks."""
+    first = get_settings()
+    monkeypatch.setenv("TENANTRY_PORT", "9000")
+    assert get_settings() is first
+
+
+def test_links_follow_the_port_and_the_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not chosen follows from what is: port and domain are told once."""
+    monkeypatch.setenv("TENANTRY_PORT", "9000")
+    assert load_settings().site_url(ACME) == "http://acme.localhost:9000/"
+    monkeypatch.setenv("TENANTRY_DOMAIN", "Example.COM.")
+    assert load_settings().domain == "example.com"
+    assert load_settings().site_url(ACME) == "https://acme.example.com/"
+    assert load_settings().https
+
+
+def test_own_host_is_canonical() -> None:
+    """The first custom host is where a site's links point, unless sites live under a path."""
+    tenant = Tenant("a" * 32, "acme", "Acme", hosts=("www.acme.test", "acme.test"))
+    settings = load_settings(base_url="https://example.com:8443")
+    assert settings.site_url(tenant) == "https://www.acme.test:8443/"
+    by_path = load_settings(routing="path", allow_shared_origin=True)
+    assert by_path.site_url(tenant) == "http://localhost:8000/sites/acme/"
+
+
+def test_folders_are_named_by_id(folder: Path) -> None:
+    """A slug can change; what it named yesterday must not belong to somebody else today."""
+    assert load_settings().tenant_dir(ACME.id) == folder / "var" / "tenants" / f"t_{ACME.id}"
+
+
+def test_env_file_is_read_and_the_environment_wins(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """.env is for the folder; a variable is for this time. Other programs' lines are not ours."""
+    (folder / ".env").write_text("TENANTRY_PORT=9001\nTENANTRY_THREADS=8\nPOSTGRES_USER=x\n")
+    monkeypatch.setenv("TENANTRY_PORT", "9002")
+    settings = load_settings()
+    assert (settings.port, settings.threads) == (9002, 8)
+
+
+def test_unknown_name_in_the_env_file_stops_the_start(folder: Path) -> None:
+    """A misspelt line of .env would silently mean the default."""
+    (folder / ".env").write_text("TENANTRY_PROT=9001\n")
+    with pytest.raises(SettingsError, match=r"TENANTRY_PROT: there is no such setting"):
+        load_settings()
+
+
+def test_variable_without_value_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`TENANTRY_PORT=` in a compose file is the default, not an error and not zero."""
+    for name in ("PORT", "DOMAIN", "DATA_DIR", "CATALOG_URL"):
+        monkeypatch.setenv(f"TENANTRY_{name}", "")
+    assert load_settings() == load_settings(port=8000, domain="localhost")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        pytest.param("DOMIAN", "x", "there is no such setting; see docs/settings.md", id="unknown"),
+        pytest.param("DOMAIN", "a_b", "bare host name as `example.com`", id="no host"),
+        pytest.param("DOMAIN", "https://example.com", "bare host name", id="URL as domain"),
+        pytest.param("DOMAIN", "127.0.0.1", "addresses name no site", id="address as domain"),
+        pytest.param("BACKEND_HOST", "a b", "bare host name", id="no backend host"),
+        pytest.param("BASE_URL", "example.com", "must be a scheme and a host", id="no scheme"),
+        pytest.param("BASE_URL", "ftp://example.com", "must be a scheme", id="wrong scheme"),
+        pytest.param("BASE_URL", "https://example.com/x", "must be a scheme", id="with a path"),
+        pytest.param("BASE_URL", "https://example.com?x", "must be a scheme", id="with a query"),
+        pytest.param("BASE_URL", "https://example.com:x", "must be a scheme", id="port no number"),
+        pytest.param(
+            "BASE_URL", "https://example.com:99999", "must be a scheme", id="port too big"
+        ),
+        pytest.param("BASE_URL", "https://u@example.com", "must be a scheme", id="with a user"),
+        pytest.param("PATH_PREFIX", "sites", "must start with a slash", id="prefix without slash"),
+        pytest.param("PATH_PREFIX", "/sites/", "not end with one", id="prefix with two slashes"),
+        pytest.param("PATH_PREFIX", "/backend", "not be /backend", id="prefix of the backend"),
+        pytest.param("ROUTING", "host", "'subdomain', 'path' or 'both'", id="unknown routing"),
+        pytest.param("PORT", "0", "greater than or equal to 1", id="port zero"),
+        pytest.param("PORT", "http", "valid integer", id="port by name"),
+        pytest.param("TRUSTED_PROXIES", "-1", "greater than or equal to 0", id="negative hops"),
+        pytest.param("THREADS", "many", "valid integer", id="threads"),
+        pytest.param("POOL_BUILD_SECONDS", "0", "greater than 0", id="no time to build"),
+        pytest.param("LOG_LEVEL", "loud", "'debug', 'info'", id="log level"),
+        pytest.param("ALLOW_SHARED_ORIGIN", "perhaps", "valid boolean", id="neither yes nor no"),
+    ],
+)
+def test_wrong_value_is_named_with_its_remedy(
+    name: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence names the variable, the value and what would be right."""
+    monkeypatch.setenv(f"TENANTRY_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.variable == f"TENANTRY_{name}"
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if name != "DOMIAN":
+        assert value in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        pytest.param("SECRET_KEYS", "geheim", "needs 32 characters", id="short key"),
+        pytest.param("SECRET_KEYS", f"{KEY},geheim", "needs 32 characters", id="second one short"),
+        pytest.param("CATALOG_URL", "mysql://u:geheim@h/d", "must start with", id="other database"),
+        pytest.param(
+            "CATALOG_URL", "postgresql://u:geheim@h/d", "postgresql+psycopg://", id="no driver"
+        ),
+        pytest.param(
+            "CATALOG_URL",
+            "postgresql+psycopg://u:geheim@h:port/d",
+            "must name a database",
+            id="no port",
+        ),
+        pytest.param(
+            "CATALOG_URL", "postgresql+psycopg://u:geheim@h", "must name a database", id="no name"
+        ),
+        pytest.param("CATALOG_URL", "sqlite:///?x=geheim", "must name a database", id="in memory"),
+        pytest.param("SECRET_KEY", "geheim", "no such setting", id="misspelt name"),
+        pytest.param("DATABASE_PASSWORD", "geheim", "no such setting", id="other name"),
+    ],
+)
+def test_no_sentence_shows_a_secret(
+    name: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Start-up errors end in logs: keys and passwords of the catalog are never repeated there."""
+    monkeypatch.setenv(f"TENANTRY_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert sentence in str(caught.value)
+    error: BaseException | None = caught.value
+    while error is not None:
+        shown = error if error.__suppress_context__ or error is caught.value else None
+        assert "geheim" not in f"{shown}{shown!r}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def test_repr_shows_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever prints the settings prints no key."""
+    monkeypatch.setenv("TENANTRY_SECRET_KEYS", KEY)
+    assert KEY not in repr(load_settings())
+
+
+def test_keys_come_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is replaced by putting a new one in front of the old one."""
+    monkeypatch.setenv("TENANTRY_SECRET_KEYS", f" {'n' * 32} , {'o' * 32},")
+    keys = [key.get_secret_value() for key in load_settings().secret_keys]
+    assert keys == ["n" * 32, "o" * 32]
+
+
+def test_keys_come_from_the_file_that_init_makes(folder: Path) -> None:
+    """Without the variable the file in the data folder counts, one key a line."""
+    (folder / "var").mkdir()
+    (folder / "var" / "secret_keys").write_text(f"{'n' * 32}\n{'o' * 32}\n")
+    keys = [key.get_secret_value() for key in load_settings().secret_keys]
+    assert keys == ["n" * 32, "o" * 32]
+
+
+def test_variable_is_stronger_than_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gives keys by a variable means those and no others."""
+    (folder / "var").mkdir()
+    (folder / "var" / "secret_keys").write_text("f" * 32)
+    monkeypatch.setenv("TENANTRY_SECRET_KEYS", KEY)
+    assert [key.get_secret_value() for key in load_settings().secret_keys] == [KEY]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"geheim\n", id="short"),
+        pytest.param(b"geheim\xff" * 8, id="no text"),
+    ],
+)
+def test_unusable_key_file_stops_the_start(folder: Path, content: bytes) -> None:
+    """A damaged file must not mean new keys, and its content is still a secret."""
+    (folder / "var").mkdir()
+    (folder / "var" / "secret_keys").write_bytes(content)
+    with pytest.raises(SettingsError, match="TENANTRY_SECRET_KEYS") as caught:
+        load_settings()
+    assert "geheim" not in str(caught.value)
+
+
+def test_unreadable_key_file_stops_the_start(folder: Path) -> None:
+    """A folder in the file's place is told with the system's reason."""
+    (folder / "var" / "secret_keys").mkdir(parents=True)
+    with pytest.raises(SettingsError, match="Is a directory"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("bind", "socket", "forced", "allowed"),
+    [
+        pytest.param("127.0.0.1", "", "", True, id="loopback"),
+        pytest.param("::1", "", "", True, id="loopback by IPv6"),
+        pytest.param("0.0.0.0", "", "", False, id="everybody"),  # noqa: S104 - refused
+        pytest.param("192.0.2.1", "", "", False, id="a network"),
+        pytest.param("0.0.0.0", "/run/t.sock", "", True, id="Unix socket"),  # noqa: S104
+        pytest.param("0.0.0.0", "", "1", True, id="behind a firewall"),  # noqa: S104
+    ],
+)
+def test_proxies_are_trusted_only_where_nobody_else_connects(
+    bind: str, socket: str, forced: str, *, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R3: proxy headers from whoever connects directly would be forged ones."""
+    monkeypatch.setenv("TENANTRY_TRUSTED_PROXIES", "1")
+    monkeypatch.setenv("TENANTRY_BIND", bind)
+    monkeypatch.setenv("TENANTRY_SOCKET", socket)
+    monkeypatch.setenv("TENANTRY_TRUST_ANY_PEER", forced)
+    if allowed:
+        assert load_settings().trusted_proxies == 1
+        return
+    with pytest.raises(SettingsError, match=r"TENANTRY_TRUSTED_PROXIES.*TENANTRY_TRUST_ANY_PEER=1"):
+        load_settings()
+
+
+@pytest.mark.parametrize("routing", ["path", "both"])
+@pytest.mark.parametrize(
+    ("host", "forced", "allowed"),
+    [
+        pytest.param("", "", False, id="shared origin"),
+        pytest.param("admin.example.com", "", True, id="host of its own"),
+        pytest.param("", "1", True, id="development"),
+    ],
+)
+def test_backend_shares_no_origin_with_path_routed_sites(
+    routing: str, host: str, forced: str, *, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R21: a site's script on the apex could act as the operator who is signed in there."""
+    monkeypatch.setenv("TENANTRY_ROUTING", routing)
+    monkeypatch.setenv("TENANTRY_BACKEND_HOST", host)
+    monkeypatch.setenv("TENANTRY_ALLOW_SHARED_ORIGIN", forced)
+    if allowed:
+        assert load_settings().routing == routing
+        return
+    with pytest.raises(SettingsError, match=r"TENANTRY_ROUTING.*TENANTRY_BACKEND_HOST"):
+        load_settings()
