@@ -42,7 +42,7 @@ class AccessLog:
         self._pages = pages
         self._ids = RequestIds()
         self._descriptor = _open(target)
-        self._second = 0
+        self._second = ""
         self._stamp = ""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -71,13 +71,12 @@ class AccessLog:
         path = get("SCRIPT_NAME", "") + get("PATH_INFO", "")
         if len(path) >= _SHORT:
             path = _TOKEN.sub("[token]", path)
-        now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._second = second
+        now = str(time.time_ns())
+        if now[:-9] != self._second:
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(now[:-9])))
+            self._second = now[:-9]
         line = (
-            f'{{"at":"{self._stamp}.{int(now % 1 * 1000):03d}Z","event":"request",'
+            f'{{"at":"{self._stamp}.{now[-9:-6]}Z","event":"request",'
             f'"id":"{environ["tenantry.request_id"]}",'
             f'"tenant":{quoted(tenant.id) if tenant else "null"},'
             f'"host":{quoted(get("HTTP_HOST", ""))},"method":{quoted(get("REQUEST_METHOD", ""))},'

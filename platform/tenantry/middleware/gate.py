@@ -151,13 +151,18 @@ def check_target(environ: WSGIEnvironment) -> None:
         raise Refusal(414, f"An address may have {MAX_TARGET} characters at most.")
     if not path.startswith("/"):
         path = environ["PATH_INFO"] = _path_of(path, environ.get("HTTP_HOST", ""))
+    # Nearly every path is plain, and these four take a quarter of the search's time.
+    if not (path.isascii() and path.isprintable() and "\\" not in path and "/." not in path):
+        _check_path(path)
+
+
+def _check_path(path: str) -> None:
     if _BAD_PATH.search(path) is not None:
         raise Refusal(400, "The path of this address has characters or segments it may not have.")
-    if not path.isascii():
-        try:
-            path.encode("latin-1").decode("utf-8")
-        except UnicodeError:
-            raise Refusal(400, "The path of this address is not UTF-8.") from None
+    try:
+        path.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        raise Refusal(400, "The path of this address is not UTF-8.") from None
 
 
 def _path_of(target: str, host: str) -> str:
