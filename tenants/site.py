@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
-csrf = CSRFProtect()
+
+class _Csrf(CSRFProtect):
+    """Flask-WTF's check, without its hook: that one closes over the app that registers it."""
+
+    def init_app(self, app: Flask) -> None:
+        super().init_app(app)
+        app.before_request_funcs[None][-1] = _check_token
+
+
+csrf = _Csrf()
+
+
+def _check_token() -> None:
+    csrf.protect(apply_exemptions=True)
 
 
 def create_app(tenant: Tenant, settings: Settings | None = None) -> Flask:
