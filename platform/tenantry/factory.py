@@ -48,7 +48,7 @@ def load_factory(path: str) -> Factory:
     :raises FactoryError: There is no such module or callable.
     """
     module_name, colon, name = path.partition(":")
-    if not colon or not name:
+    if not colon or not name or not module_name or module_name.startswith("."):
         raise FactoryError(path, "name a callable as `module:name`")
     try:
         module = importlib.import_module(module_name)

@@ -47,7 +47,9 @@ def verify_password(hashed: str | None, password: str) -> bool:
         return False
     with _slots:
         try:
-            return _hasher.verify(hashed or _DUMMY, password) and hashed is not None
+            # An empty hash is a damaged one, not a missing one.
+            stored = _DUMMY if hashed is None else hashed
+            return _hasher.verify(stored, password) and hashed is not None
         except (VerificationError, InvalidHashError):
             return False
 

@@ -78,7 +78,7 @@ class _Build(Generic[App]):
     error_id: str
     waiters: int = 0
     stale: bool = False
-    """The tenant has changed meanwhile: the instance serves those who wait, then retires."""
+    """The tenant has changed meanwhile: the instance will be stale from its first moment."""
     resident: Resident[App] | None = None
     error: BuildError | None = None
     ready: threading.Event = field(default_factory=threading.Event)
@@ -256,6 +256,7 @@ class InstancePool(Generic[App]):
                 tenant_id
                 for tenant_id, resident in self._residents.items()
                 if not resident.leases
+                and tenant_id not in self._builds
                 and now - resident.used_at
                 >= (STALE_SECONDS if resident.stale else self._idle_seconds)
             ]
@@ -285,8 +286,6 @@ class InstancePool(Generic[App]):
             self._closed = True
             residents = list(self._residents.values())
             self._residents.clear()
-            for build in self._builds.values():
-                build.stale = True
             finished = [r for r in residents if self._retire(r)]
         for resident in finished:
             self._discard(resident)
@@ -313,7 +312,7 @@ class InstancePool(Generic[App]):
                 raise PoolClosedError(tenant.slug)
             resident = self._residents.get(tenant.id)
             if resident is not None and resident.revision >= tenant.revision:
-                return self._lend(resident)  # built between the two looks
+                return self._lend(resident, tenant)  # built between the two looks
             try:
                 self._refuse_failing(tenant)
                 build = self._builds.get(tenant.id)
@@ -327,16 +326,26 @@ class InstancePool(Generic[App]):
                 self._counts["refusals"] += 1
                 if resident is None:
                     raise
-                return self._lend(resident)  # stale beats dead
+                return self._lend(resident, tenant)  # stale beats dead
             # One more would take the thread that other tenants need: it does not wait for long.
             crowded = build.waiters >= self._max_waiters or self._waiting >= self._max_waiting
             build.waiters += 1
             self._waiting += 1
-        if evicted is not None:
-            self._discard(evicted)
         if started:
-            self._run(build)
-        return self._wait(build, tenant, crowded=crowded)
+            self._run(build, evicted)
+        resident = self._wait(build, tenant, crowded=crowded)
+        if resident is build.resident and resident.revision < tenant.revision:
+            return self._renew(resident, tenant)
+        return resident
+
+    def _renew(self, held: Resident[App], tenant: Tenant) -> Resident[App]:
+        """Ask again: the build that was waited for began before the tenant changed."""
+        try:
+            newer = self._hold_missing(tenant)
+        except PoolError:
+            return held  # stale beats dead
+        self.give_back(held)
+        return newer
 
     def _refuse_failing(self, tenant: Tenant) -> None:
         """Fail at once while a failing factory backs off. A new revision may try at once."""
@@ -348,12 +357,16 @@ class InstancePool(Generic[App]):
             raise BuildFailedError(tenant.slug, failure.error_id, max(1, round(left)))
 
     def _make_room(self, tenant: Tenant) -> Resident[App] | None:
-        """Take the idle instance that was used least recently, if the pool is full."""
-        held = len(self._residents) + len(self._builds) + len(self._retired)
+        """Take the idle instance that was used least recently, if the pool is full.
+
+        A tenant that is being rebuilt has one place, not two, and keeps its old instance meanwhile.
+        """
+        first_builds = sum(tenant_id not in self._residents for tenant_id in self._builds)
+        held = len(self._residents) + first_builds + len(self._retired)
         if held < self._max_instances or tenant.id in self._residents:
             return None
         for tenant_id, resident in self._residents.items():
-            if not resident.leases:
+            if not resident.leases and tenant_id not in self._builds:
                 del self._residents[tenant_id]
                 self._counts["evictions"] += 1
                 return resident
@@ -371,13 +384,21 @@ class InstancePool(Generic[App]):
         self._counts["builds"] += 1
         return build
 
-    def _run(self, build: _Build[App]) -> None:
+    def _run(self, build: _Build[App], evicted: Resident[App] | None) -> None:
         name = f"build-{build.tenant.slug}"
-        thread = threading.Thread(target=self._fill, args=(build,), name=name, daemon=True)
+        thread = threading.Thread(target=self._work, args=(build, evicted), name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError as error:  # the system has no thread left
             self._fail(build, error)
+            if evicted is not None:
+                self._discard(evicted)
+
+    def _work(self, build: _Build[App], evicted: Resident[App] | None) -> None:
+        self._fill(build)
+        if evicted is not None:
+            # Only now: a disposal that takes its time, or hangs, keeps nobody waiting.
+            self._discard(evicted)
 
     def _fill(self, build: _Build[App]) -> None:
         """Build the instance, then hand it, or the failure, to everyone who waits."""
@@ -397,11 +418,12 @@ class InstancePool(Generic[App]):
             older = self._residents.pop(tenant.id, None)
             if older is not None and self._retire(older):
                 finished.append(older)
-            if build.stale or self._closed:
-                if self._retire(resident):
-                    finished.append(resident)
-            else:
+            # Stale or not, it is the newest that works, should its successor fail.
+            resident.stale = build.stale
+            if not self._closed:
                 self._residents[tenant.id] = resident
+            elif self._retire(resident):
+                finished.append(resident)
         build.ready.set()
         seconds = self._clock() - started
         log.info("built %s (%s) in %.0f ms", tenant.slug, tenant.id, seconds * 1000)
@@ -444,7 +466,7 @@ class InstancePool(Generic[App]):
             build.waiters -= 1
             older = self._residents.get(tenant.id)
             if older is not None:
-                return self._lend(older)  # stale beats dead
+                return self._lend(older, tenant)  # stale beats dead
             error = build.error
             self._counts["refusals" if crowded else "timeouts"] += error is None
         if error is not None:
@@ -464,8 +486,9 @@ class InstancePool(Generic[App]):
         )
         return BuildTimeoutError(build.tenant.slug, build.error_id, RETRY_SLOW)
 
-    def _lend(self, resident: Resident[App]) -> Resident[App]:
+    def _lend(self, resident: Resident[App], tenant: Tenant) -> Resident[App]:
         resident.leases += 1
+        self._residents.move_to_end(tenant.id)
         return resident
 
     def _retire(self, resident: Resident[App]) -> bool:

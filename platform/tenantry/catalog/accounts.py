@@ -21,7 +21,7 @@ from tenantry.catalog.models import (
     now,
 )
 from tenantry.catalog.store import Store, Writer
-from tenantry.catalog.tenants import contains
+from tenantry.catalog.tenants import contains, tidy
 from tenantry.catalog.values import Account, Actor, Page, Role
 from tenantry.errors import (
     AccountExistsError,
@@ -29,6 +29,7 @@ from tenantry.errors import (
     BadEmailError,
     LinkError,
     SignInError,
+    TenantNotFoundError,
 )
 from tenantry.passwords import check_password, hash_password, needs_rehash, verify_password
 from tenantry.secrets import new_token
@@ -119,7 +120,7 @@ class Accounts(Store):
         record = AccountRecord(
             id=uuid.uuid4().hex,
             email=canonical_email(email),
-            name=name.strip()[:200],
+            name=tidy(name),
             operator=operator,
         )
         try:
@@ -141,7 +142,8 @@ class Accounts(Store):
         :raises SignInError: They open none, or there were too many tries. The answer is the same,
             in words and in time, whether or not the address has an account.
         """
-        key = hashlib.sha256(email.strip().casefold().encode()).hexdigest()
+        spelt = _canonical(email) or email.strip().casefold()
+        key = hashlib.sha256(spelt.encode(errors="replace")).hexdigest()
         with self.reading() as session:
             throttle = session.get(ThrottleRecord, key)
             if throttle is not None and (wait := _wait(throttle.retry_at)):
@@ -193,10 +195,14 @@ class Accounts(Store):
     def add_membership(
         self, account_id: str, tenant_id: str, role: Role = "owner", *, by: Actor
     ) -> None:
-        """Make the account owner or staff of the tenant; saying it again changes the role."""
+        """Make the account owner or staff of the tenant; saying it again changes the role.
+
+        :raises AccountNotFoundError: No account has the id.
+        :raises TenantNotFoundError: No tenant has the id.
+        """
         with self.writing(by) as writer:
             account = _account(writer.session, account_id)
-            tenant = writer.session.get(TenantRecord, tenant_id)
+            tenant = _tenant(writer.session, tenant_id)
             writer.session.merge(
                 MembershipRecord(account_id=account_id, tenant_id=tenant_id, role=role)
             )
@@ -232,10 +238,15 @@ class Accounts(Store):
         """Return the token of a new one-use link; the catalog keeps only its hash.
 
         An older ``setup`` link of the account stops working.
+
+        :raises AccountNotFoundError: No account has the id.
+        :raises TenantNotFoundError: No tenant has the id.
         """
         token = new_token()
         with self.writing(by) as writer:
             session = writer.session
+            email = _account(session, account_id).email
+            tenant = _tenant(session, tenant_id) if tenant_id else None
             session.execute(delete(LinkRecord).where(LinkRecord.expires_at < now()))
             if purpose == "setup":
                 session.execute(
@@ -252,8 +263,6 @@ class Accounts(Store):
                     expires_at=now() + lifetime,
                 )
             )
-            tenant = session.get(TenantRecord, tenant_id) if tenant_id else None
-            email = _account(session, account_id).email
             writer.audit(f"link.{purpose}", tenant=tenant, detail={"email": email})
         return token
 
@@ -305,11 +314,29 @@ class Accounts(Store):
         writer.audit(action, tenant=tenant, detail={"email": record.email if record else None})
 
 
+def _canonical(email: str) -> str | None:
+    """Return the spelling under which an account would be kept: whoever signs in may use another."""
+    try:
+        return canonical_email(email)
+    except BadEmailError:
+        return None
+
+
 def _by_email(session: Session, email: str) -> AccountRecord | None:
+    spelt = _canonical(email)
+    if spelt is None:
+        return None
     found: Sequence[AccountRecord] = session.scalars(
-        select(AccountRecord).where(AccountRecord.email == email.strip().casefold())
+        select(AccountRecord).where(AccountRecord.email == spelt)
     ).all()
     return found[0] if found else None
+
+
+def _tenant(session: Session, tenant_id: str) -> TenantRecord:
+    record = session.get(TenantRecord, tenant_id)
+    if record is None:
+        raise TenantNotFoundError(tenant_id)
+    return record
 
 
 def _account(session: Session, account_id: str) -> AccountRecord:

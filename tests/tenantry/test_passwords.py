@@ -1,0 +1,73 @@
+"""Password hashes, and the rules for new ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from tenantry.errors import WeakPasswordError
+from tenantry.passwords import check_password, hash_password, needs_rehash, verify_password
+
+GOOD = "four brown horses walk"
+
+
+def test_a_password_opens_its_own_hash_only() -> None:
+    """R49: argon2id with a salt, so that equal passwords look different."""
+    one, two = hash_password(GOOD), hash_password(GOOD)
+
+    assert one != two
+    assert one.startswith("$argon2id$")
+    assert verify_password(one, GOOD)
+    assert not verify_password(one, GOOD + " ")
+    assert not needs_rehash(one)
+
+
+@pytest.mark.parametrize("hashed", [None, "", "plain", "$argon2id$v=19$m=1,t=1,p=1$", "$2b$10$x"])
+def test_without_a_real_hash_nothing_opens(hashed: str | None) -> None:
+    """R34: no account, no password or a damaged hash is a no; not even the stand-in's words help."""
+    assert not verify_password(hashed, GOOD)
+    assert not verify_password(hashed, "the time it takes is all that matters")
+    assert not verify_password(hashed, "")
+
+
+def test_old_parameters_are_noticed() -> None:
+    """A hash made with less memory is renewed at the next sign-in."""
+    weaker = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$WW1LiHzMYbKhPNBF9ogPZQ"
+
+    assert needs_rehash(weaker)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        pytest.param("short", id="short"),
+        pytest.param("", id="empty"),
+        pytest.param("aaaaaaaaaaaaaa", id="one character"),
+        pytest.param("abababababab", id="two characters"),
+        pytest.param("1234567890123", id="numbers in a row"),
+        pytest.param("zyxwvutsrqpon", id="letters backwards"),
+        pytest.param("Password1234", id="a common word and little else"),
+        pytest.param("olga@example.com", id="the address"),
+        pytest.param("Olga.Olsson1", id="the name"),
+        pytest.param("x9" * 600, id="longer than can be hashed"),
+        pytest.param("\u00e9a" * 400, id="too many bytes in few characters"),
+    ],
+)
+def test_a_guessable_password_is_refused(password: str) -> None:
+    """R50: length counts, names and rows of keys do not."""
+    with pytest.raises(WeakPasswordError) as caught:
+        check_password(password, "olga@example.com", "Olga Olsson")
+
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "password", [GOOD, "k\u00e4se mit r\u00f6sti und speck", "tr0ub4dor&3 pony"]
+)
+def test_a_few_words_do_well(password: str) -> None:
+    """R50: no character classes are asked for."""
+    check_password(password, "olga@example.com", "")
+
+
+def test_a_password_too_long_to_hash_is_just_wrong() -> None:
+    """R49: megabytes in the password field cost nothing."""
+    assert not verify_password(hash_password(GOOD), "x" * 1025)
