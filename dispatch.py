@@ -87,7 +87,6 @@ def create_application(settings: Settings) -> WSGIApplication:
             catalog=catalog,
             factory=factory,
             pool=pool,
-            find_tenant=directory.find,
         ),
     )
 

@@ -20,7 +20,7 @@ from backend_app import (
     site,
     tenants,
 )
-from backend_app.access import NOBODY, check_access, open_to, require_audiences
+from backend_app.access import check_access, require_audiences
 from backend_app.context import EXTENSION, Backend
 from backend_app.scope import set_scope
 from backend_app.session import SIGNED_IN_FOR, load_session
@@ -28,13 +28,10 @@ from backend_app.views import init_views
 from tenantry.flask import init_platform, init_security, init_ui
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tenantry.catalog import Catalog
     from tenantry.factory import Factory
     from tenantry.pool import InstancePool
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
 
 MAX_FORM = 256 * 1024
 """Octets of the largest form: there are only short ones here (R48)."""
@@ -59,13 +56,11 @@ def create_app(
     catalog: Catalog,
     factory: Factory,
     pool: InstancePool[Any],
-    find_tenant: Callable[[str], Tenant | None],
 ) -> Flask:
     """Build the backend, to be mounted at ``/backend``.
 
-    It expects ``environ["tenantry.host"]``, the canonical host that the front door found.
-
-    :param find_tenant: Answers which tenant a canonical host names, as the front door does.
+    It expects what the front door found: ``environ["tenantry.host"]``, and on a tenant's host
+    ``environ["tenantry.tenant"]``.
     """
     app = Flask(__name__, static_folder=None)
     app.config.from_mapping(
@@ -77,7 +72,7 @@ def create_app(
         WTF_CSRF_SSL_STRICT=False,
     )
     init_platform(app, "backend", settings=settings)
-    app.extensions[EXTENSION] = Backend(settings, catalog, factory, pool, find_tenant)
+    app.extensions[EXTENSION] = Backend(settings, catalog, factory, pool)
     # The order is the order of the checks: which scope, from which origin, who, may they, token.
     app.before_request(set_scope)
     init_security(app)
@@ -85,8 +80,6 @@ def create_app(
     app.before_request(check_access)
     CSRFProtect(app)
     init_ui(app)
-    # Its forms are used, its files come from the front door.
-    open_to(NOBODY)(app.view_functions["bootstrap.static"])
     init_views(app)
     errors.init_errors(app)
     for blueprint in BLUEPRINTS:

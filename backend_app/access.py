@@ -38,8 +38,6 @@ SITE_VISITORS = Audience("site visitors", site=True, signed_in=False)
 SIGNED_IN = Audience("signed in", platform=True, site=True)
 ACCOUNTS = Audience("accounts", platform=True)
 OPERATORS = Audience("operators", platform=True, operator=True)
-NOBODY = Audience("nobody")
-"""For what a library registers and this app does not use."""
 MANAGERS = Audience("managers", site=True)
 """Whoever has a session on a tenant's host: its owner or staff, or a visiting operator."""
 MEMBERS = Audience("members", site=True, member=True)

@@ -10,14 +10,11 @@ from flask import current_app, g, request
 from tenantry.catalog import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from backend_app.scope import Scope
     from tenantry.catalog import Catalog
     from tenantry.factory import Factory
     from tenantry.pool import InstancePool
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
 
 EXTENSION = "tenantry.backend"
 
@@ -30,8 +27,6 @@ class Backend:
     catalog: Catalog
     factory: Factory
     pool: InstancePool[Any]
-    find_tenant: Callable[[str], Tenant | None]
-    """Answers which tenant a canonical host names, if any."""
 
 
 def backend() -> Backend:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import make_response, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from backend_app.instances import SiteFailedError
 from tenantry.errors import CatalogUnavailableError, LookupLimitError, PoolError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def init_errors(app: Flask) -> None:
     """Answer every error with a page."""
     app.register_error_handler(HTTPException, show_http_error)
     app.register_error_handler(PoolError, show_pool_error)
+    app.register_error_handler(SiteFailedError, show_pool_error)
     app.register_error_handler(LookupLimitError, show_limit)
     app.register_error_handler(CatalogUnavailableError, show_catalog_error)
 
@@ -51,7 +53,7 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
     return response
 
 
-def show_pool_error(error: PoolError) -> ResponseReturnValue:
+def show_pool_error(error: PoolError | SiteFailedError) -> ResponseReturnValue:
     """Say that the site's app does not run; the backend around it does."""
     log.warning("cannot manage %s: %s", error.slug, error)
     page = _page(

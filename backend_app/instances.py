@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from flask import g
+from werkzeug.exceptions import HTTPException
 
 from backend_app.context import backend
-from tenantry.errors import PoolError
+from tenantry.errors import PoolError, TenantryError
 from tenantry.flask.management import EXTENSION as MANAGEMENT
 
 if TYPE_CHECKING:
@@ -20,6 +22,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ANSWERS = (ValueError, LookupError, HTTPException, TenantryError)
+"""What a site may raise to say no; anything else is a failure of its own."""
+
+
+class SiteFailedError(TenantryError):
+    """The tenant's app failed while the backend asked it for something."""
+
+    retry_after = 5
+
+    def __init__(self, slug: str, error_id: str) -> None:
+        super().__init__(slug, error_id)
+        self.slug = slug
+        self.error_id = error_id
+
+    def __str__(self) -> str:
+        return f"The app of {self.slug!r} failed (error {self.error_id})."
+
 
 @contextmanager
 def open_management(tenant: Tenant) -> Iterator[SiteManagement | None]:
@@ -28,6 +47,7 @@ def open_management(tenant: Tenant) -> Iterator[SiteManagement | None]:
     Inside, ``current_app`` and ``g`` are the tenant's: take values out, render afterwards.
 
     :raises PoolError: There is no instance to ask.
+    :raises SiteFailedError: The app failed, as it does when its database is broken.
     """
     with backend().pool.acquire(tenant) as lease:
         app = lease.instance
@@ -36,8 +56,15 @@ def open_management(tenant: Tenant) -> Iterator[SiteManagement | None]:
         if offered is None:
             yield None
             return
-        with app.app_context():
-            yield offered
+        try:
+            with app.app_context():
+                yield offered
+        except ANSWERS:
+            raise
+        except Exception as error:
+            error_id = secrets.token_hex(4)
+            log.exception("the app of %s (%s) failed, error %s", tenant.slug, tenant.id, error_id)
+            raise SiteFailedError(tenant.slug, error_id) from error
 
 
 def find_section_names() -> tuple[tuple[str, str], ...]:
@@ -56,8 +83,6 @@ def _read_section_names(tenant: Tenant) -> tuple[tuple[str, str], ...]:
         with open_management(tenant) as offered:
             sections = offered.sections if offered else ()
             return tuple((section.name, section.label) for section in sections)
-    except PoolError as error:
+    except (PoolError, SiteFailedError) as error:
         log.warning("no sections of tenant %s in the menu: %s", tenant.id, error)
-    except Exception:
-        log.exception("no sections of tenant %s in the menu: its app failed", tenant.id)
     return ()

@@ -12,7 +12,9 @@ from tenantry.secrets import PLATFORM
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
-    from backend_app.context import Backend
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
 MANAGEABLE = frozenset({TenantState.ACTIVE, TenantState.MAINTENANCE, TenantState.SUSPENDED})
@@ -31,25 +33,24 @@ class Scope:
         return self.tenant.id if self.tenant else PLATFORM
 
 
-def find_scope(parts: Backend, host: str) -> Scope | None:
-    """Return the scope of a canonical *host*."""
-    settings = parts.settings
-    if host == (settings.backend_host or settings.domain):
-        return Scope()
-    tenant = parts.find_tenant(host)
-    if tenant is None or tenant.state not in MANAGEABLE:
-        return None
-    return Scope(tenant)
+def find_scope(settings: Settings, environ: WSGIEnvironment) -> Scope | None:
+    """Return the scope of a request, from what the front door found out about its host.
+
+    A site that is routed by path has its backend below that path, on the apex's host.
+    """
+    tenant: Tenant | None = environ.get("tenantry.tenant")
+    if tenant is not None:
+        return Scope(tenant) if tenant.state in MANAGEABLE else None
+    host = environ.get("tenantry.host")
+    return Scope() if host == (settings.backend_host or settings.domain) else None
 
 
 def set_scope() -> None:
     """Before every request: set ``g.scope``, or answer 404.
 
-    The host comes from the platform's own parser. Without it nothing says which scope this is, and
-    a guess could open one customer's site to another.
+    A guess could open one customer's site to another: there is no scope by default.
     """
-    host = request.environ.get("tenantry.host")
-    scope = find_scope(backend(), host) if host else None
+    scope = find_scope(backend().settings, request.environ)
     if scope is None:
         abort(404)
     g.scope = scope

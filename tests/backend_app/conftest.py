@@ -170,7 +170,9 @@ class World:
         self.mounted = DispatcherMiddleware(Response("", 404), {"/backend": self.app})
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["tenantry.host"] = environ["HTTP_HOST"].partition(":")[0]
+        host = environ["tenantry.host"] = environ["HTTP_HOST"].partition(":")[0]
+        if (tenant := self.directory.find(host)) is not None:
+            environ["tenantry.tenant"] = tenant
         environ["tenantry.request_id"] = "0123456789abcdef"
         return self.mounted(environ, start_response)
 
@@ -266,13 +268,7 @@ def build_world(folder: Path, **overrides: Any) -> World:
     directory = Directory(catalog, domain=APEX)
     directory.subscribe(pool.retire)
     factory = Factory(build=workshop.build)
-    app = create_app(
-        settings=settings,
-        catalog=catalog,
-        factory=factory,
-        pool=pool,
-        find_tenant=directory.find,
-    )
+    app = create_app(settings=settings, catalog=catalog, factory=factory, pool=pool)
     return World(app, settings, catalog, factory, workshop, pool, directory)
 
 

@@ -224,7 +224,8 @@ def test_without_a_host_there_is_no_scope(world: World) -> None:
 def test_an_error_of_the_sites_app_is_a_page(world: World, olga: Browser) -> None:
     """With the request's number and nothing about the cause; the lease goes back all the same."""
     response = olga.get("/sections/things?search=explode", ACME)
-    assert response.status_code == 500
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
     assert "0123456789abcdef" in response.text
     assert "boiler" not in response.text
     assert world.pool.stats().leases == 0

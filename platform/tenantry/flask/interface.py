@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import Any
 
-from flask import Blueprint, request
-from flask_bootstrap import Bootstrap5
+import flask_bootstrap
+from flask import Blueprint, Flask, request
 
 from tenantry.ui import TEMPLATES, asset_url
-
-if TYPE_CHECKING:
-    from flask import Flask
-
-_bootstrap = Bootstrap5()
 
 
 def init_ui(app: Flask) -> None:
@@ -20,9 +16,30 @@ def init_ui(app: Flask) -> None:
 
     The assets themselves are served by the front door on every host, below ``/-/assets/``.
     """
-    _bootstrap.init_app(app)
+    extension, helpers, config = _bootstrap()
+    app.extensions["bootstrap"] = extension
+    app.jinja_env.globals.update(helpers, asset=asset_url, request_id=request_id)
+    app.jinja_env.add_extension("jinja2.ext.do")
+    for name, value in config.items():
+        app.config.setdefault(name, value)
+    app.register_blueprint(
+        Blueprint("bootstrap", flask_bootstrap.__name__, template_folder="templates")
+    )
     app.register_blueprint(Blueprint("ui", __name__, template_folder=str(TEMPLATES)))
-    app.jinja_env.globals.update(asset=asset_url, request_id=request_id)
+
+
+@lru_cache(maxsize=1)
+def _bootstrap() -> tuple[object, dict[str, Any], dict[str, Any]]:
+    """Return what Bootstrap-Flask gives an app, but for its route of static files.
+
+    Those come from the front door; each app would serve them a second time, at another address.
+    """
+    app = Flask(__name__, static_folder=None)
+    before = set(app.jinja_env.globals)
+    extension = flask_bootstrap.Bootstrap5(app)
+    helpers = {name: helper for name, helper in app.jinja_env.globals.items() if name not in before}
+    config = {name: app.config[name] for name in app.config if name.startswith("BOOTSTRAP_")}
+    return extension, helpers, config
 
 
 def request_id() -> str:
