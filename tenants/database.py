@@ -6,11 +6,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Column, DateTime, MetaData, String, Table, TypeDecorator, insert, select
 from sqlalchemy.orm import DeclarativeBase, registry
 
-from tenantry.flask import site_database
+from tenantry.flask import TenantSQLAlchemy, site_database
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
@@ -59,9 +58,9 @@ class Base(DeclarativeBase):
     )
 
 
-# Shared by all sites: models and session factory here, an engine per app inside. Values stay
+# Shared by all sites: models and session factory here; the engine is the current tenant's. Values stay
 # usable after a commit, which spares a query for each of them.
-db = SQLAlchemy(
+db = TenantSQLAlchemy(
     model_class=Base, session_options={"expire_on_commit": False}, add_models_to_shell=False
 )
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from flask_wtf import CSRFProtect
 
-from tenantry.databases.sqlite import confine
-from tenantry.flask import init_security, init_tenant, init_ui, site_database
+from tenantry.flask import Flyweight, init_security, init_ui
 from tenants import comments, errors, feed, look, members, pages, posts
 from tenants.access import login
 from tenants.database import db
@@ -34,18 +33,13 @@ def _check_token() -> None:
     csrf.protect(apply_exemptions=True)
 
 
-def create_app(tenant: Tenant, settings: Settings | None = None) -> Flask:
-    """Build the tenant's site. It opens nothing and makes nothing: see :func:`provision`.
+def build_site() -> Flask:
+    """Build the site that all tenants share; it knows of none of them.
 
-    Views ask ``current_tenant`` and ``current_app`` and never keep either, so that sites may share
-    everything that does not belong to one tenant.
+    Views ask ``current_tenant`` and ``current_app`` and never keep either.
     """
     app = Flask("tenants", static_folder=None)
-    init_tenant(app, tenant, settings=settings)
-    database = site_database(tenant, app.extensions["tenantry"].settings)
     app.config.from_mapping(
-        SQLALCHEMY_DATABASE_URI=database.url,
-        SQLALCHEMY_ENGINE_OPTIONS=database.engine_options,
         # The token lives as long as the session; an hour would lose what a slow writer wrote.
         WTF_CSRF_TIME_LIMIT=None,
         # init_security checks the origin, and without asking browsers for a Referer.
@@ -58,9 +52,6 @@ def create_app(tenant: Tenant, settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     login.init_app(app)
     db.init_app(app)
-    with app.app_context():
-        confine(db.engine)
-
     app.context_processor(look.describe)
     errors.init_app(app)
     for module in (pages, feed, posts, comments, members):
@@ -69,8 +60,14 @@ def create_app(tenant: Tenant, settings: Settings | None = None) -> Flask:
     return app
 
 
+_site = Flyweight(build_site)
+
+
+def create_app(tenant: Tenant, settings: Settings | None = None) -> Flask:
+    """Return the tenant's site. It opens nothing and makes nothing: see :func:`provision`."""
+    return _site.instance(tenant, settings=settings)
+
+
 def dispose(app: Flask) -> None:
     """Close the database connections of an app that serves no request any more."""
-    with app.app_context():
-        for engine in db.engines.values():
-            engine.dispose()
+    db.close(app)
