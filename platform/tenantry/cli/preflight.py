@@ -9,15 +9,15 @@ import sys
 import traceback
 from contextlib import redirect_stdout
 from http import HTTPStatus
+from importlib import import_module
 from urllib.parse import urlsplit
 
 from werkzeug.test import Client
-from werkzeug.utils import import_string
 
 from tenantry.errors import TenantryError
 from tenantry.settings import Settings, get_settings
 
-APPLICATION = "dispatch:application"
+MODULE = "dispatch"
 WORKS = "works"
 
 
@@ -26,7 +26,7 @@ def check(settings: Settings) -> str:
 
     :raises Exception: The application cannot even be loaded.
     """
-    client = Client(import_string(APPLICATION))
+    client = Client(import_module(MODULE).application)
     for url in (settings.apex_url, settings.backend_url):
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"

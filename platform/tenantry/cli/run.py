@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
 from werkzeug.serving import is_running_from_reloader, run_simple
-from werkzeug.utils import import_string
 
 from tenantry.cli.context import ready_catalog
 from tenantry.cli.serve import check_port
@@ -19,9 +19,9 @@ from tenantry.settings import PREFIX, get_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-APPLICATION = "dispatch:application"
+MODULE = "dispatch"
 
 
 @click.command()
@@ -55,7 +55,8 @@ def run(*, port: int | None, no_reload: bool, no_debugger: bool) -> None:
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Pass the request on. Importing late shows a mistake in the browser and lives on to its fix."""
-    return import_string(APPLICATION)(environ, start_response)  # type: ignore[no-any-return]
+    app: WSGIApplication = import_module(MODULE).application
+    return app(environ, start_response)
 
 
 def refuse_to_be_reached(address: str) -> None:
@@ -82,7 +83,7 @@ def _is_loopback(address: str) -> bool:
 
 def _is_importable(name: str) -> bool:
     try:
-        import_string(name)
+        import_module(name)
     except ImportError:
         return False
     return True

@@ -1,0 +1,230 @@
+"""``tenantry tenant create``: one, many, all or nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenantry.cli.tenant_file import TenantFileError, read_lines
+from tenantry.settings import get_settings
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.tenantry.cli.conftest import Desk
+
+HEADER = "slug,name,owner_email\n"
+GOOD = "one,The One,ada@example.com\ntwo,,bob@example.com\n"
+
+
+def write(desk: Desk, text: str | bytes) -> str:
+    """Write the CSV file and return its name."""
+    data = text if isinstance(text, bytes) else text.encode()
+    (desk.folder / "tenants.csv").write_bytes(data)
+    return "tenants.csv"
+
+
+def slugs(desk: Desk) -> list[str]:
+    """Return the active tenants; no other may be there."""
+    with desk.catalog as catalog:
+        counts = catalog.count_tenants()
+        assert sum(counts.values()) == counts[TenantState.ACTIVE]
+        return [row.tenant.slug for row in catalog.list_tenants(size=1000).items]
+
+
+def folders(desk: Desk) -> int:
+    """Return how many tenants have data."""
+    return len(list((desk.folder / "var" / "tenants").glob("t_*")))
+
+
+def test_one_tenant(ready: Desk) -> None:
+    """It can be visited, belongs to its owner, and the audit trail knows who made it."""
+    text = ready.done("tenant", "create", "acme", "--name", "Acme Ltd", "--owner", "Ada@Acme.test")
+    assert f"Created acme: {get_settings().url_of('acme.localhost')}/\n" in text
+    assert "`tenantry account link ada@acme.test`" in text
+    with ready.catalog as catalog:
+        row = catalog.get_row("acme")
+        event = catalog.list_audit(tenant_id=row.tenant.id).items[0]
+    assert (row.tenant.name, row.tenant.plan, row.owners) == (
+        "Acme Ltd",
+        "free",
+        ("ada@acme.test",),
+    )
+    assert (event.actor_kind, event.action) == ("cli", "tenant.state")
+    assert event.actor
+
+
+def test_slug_alone_is_enough(ready: Desk) -> None:
+    """The slug is its name until somebody gives it one; the plan can be chosen."""
+    ready.done("tenant", "create", "acme", "--plan", "pro")
+    with ready.catalog as catalog:
+        tenant = catalog.get_tenant("acme")
+    assert (tenant.name, tenant.plan) == ("acme", "pro")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param(["Acme"], "cannot name a site", id="bad slug"),
+        pytest.param(["www"], "keeps this name for itself", id="reserved"),
+        pytest.param(["taken"], "exists already", id="taken"),
+        pytest.param(["acme", "--owner", "ada"], "not an e-mail address", id="bad address"),
+        pytest.param(["broken-disk"], "RuntimeError: the disk is full", id="no data"),
+    ],
+)
+def test_refusal_leaves_nothing(ready: Desk, words: list[str], sentence: str) -> None:
+    """Whatever goes wrong: one line, and neither a row nor a folder stays."""
+    ready.done("tenant", "create", "taken")
+    assert sentence in ready.refused("tenant", "create", *words)
+    assert slugs(ready) == ["taken"]
+    assert folders(ready) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param(["acme", "--from-file", "tenants.csv"], id="both"),
+        pytest.param(["--from-file", "tenants.csv", "--owner", "a@b.test"], id="owner of a file"),
+        pytest.param(["acme", "--all-or-nothing"], id="all of one"),
+        pytest.param(["--from-file", "missing.csv"], id="no such file"),
+    ],
+)
+def test_wrong_usage(ready: Desk, words: list[str]) -> None:
+    """What cannot be meant is wrong usage, before anything is done."""
+    write(ready, HEADER + GOOD)
+    assert ready.run("tenant", "create", *words).exit_code == 2
+    assert slugs(ready) == []
+
+
+@pytest.mark.parametrize("extra", [[], ["--all-or-nothing"]], ids=["each", "all"])
+def test_file(ready: Desk, extra: list[str]) -> None:
+    """Every line becomes a site; an empty name is the slug."""
+    name = write(ready, HEADER + GOOD)
+    assert "Created 2 tenants." in ready.done("tenant", "create", "--from-file", name, *extra)
+    assert slugs(ready) == ["one", "two"]
+    assert folders(ready) == 2
+    with ready.catalog as catalog:
+        row = catalog.get_row("one")
+        assert (row.tenant.name, row.owners) == ("The One", ("ada@example.com",))
+        assert catalog.get_tenant("two").name == "two"
+        assert catalog.check_audit() is None
+
+
+BAD = (
+    HEADER
+    + "one,One,ada@example.com\n"
+    + "Two,Two,bob@example.com\n"
+    + "\n"
+    + '"thr\nee",Three,cy@example.com\n'
+    + "www,Four,dee@example.com\n"
+    + "one,Five,eve@example.com\n"
+    + "six,Six,fay\n"
+    + "seven,Seven,\n"
+    + "eight,Eight,hal@example.com,more\n"
+    + "nine,Nine,ida@example.com\n"
+)
+NUMBERS = [3, 5, 7, 8, 9, 10, 11]
+"""First lines of the bad records of :data:`BAD`; the fourth one is empty, the fifth goes on."""
+
+
+def told(text: str) -> list[int]:
+    """Return the line numbers in a report."""
+    lines = [line for line in text.splitlines() if line.startswith("line ")]
+    return [int(line.split()[1].rstrip(":")) for line in lines]
+
+
+def test_bad_lines_are_told_and_good_ones_kept(ready: Desk) -> None:
+    """Each bad line is told with number and reason; the exit code says that there were some."""
+    result = ready.run("tenant", "create", "--from-file", write(ready, BAD))
+    assert result.exit_code == 1
+    assert told(result.stderr) == NUMBERS
+    assert "Error: 2 of 9 tenants were created, 7 refused." in result.stderr
+    assert slugs(ready) == ["nine", "one"]
+
+
+def test_all_or_nothing_checks_first(ready: Desk) -> None:
+    """With one bad line nothing is made, and all bad lines are told, not only the first."""
+    ready.done("tenant", "create", "nine")
+    result = ready.run("tenant", "create", "--all-or-nothing", "--from-file", write(ready, BAD))
+    assert result.exit_code == 1
+    assert told(result.stderr) == [*NUMBERS, 12]
+    assert "stands on line 2 already" in result.stderr
+    assert "Nothing was created: 8 of 9 lines are wrong." in result.stderr
+    assert slugs(ready) == ["nine"]
+    assert folders(ready) == 1
+
+
+def test_all_or_nothing_takes_back(ready: Desk) -> None:
+    """A failure in the middle takes back what was made before it: rows, folders, accounts."""
+    name = write(ready, HEADER + GOOD + "broken-disk,B,b@example.com\nlast,L,l@example.com\n")
+    line = ready.refused("tenant", "create", "--all-or-nothing", "--from-file", name)
+    assert "Nothing was created. Tenant 'broken-disk'" in line
+    assert slugs(ready) == []
+    assert folders(ready) == 0
+    with ready.catalog as catalog:
+        assert catalog.find_account("ada@example.com") is None
+    ready.done("tenant", "create", "one")  # the names are free again
+
+
+def test_failure_of_one_keeps_the_others(ready: Desk) -> None:
+    """Without --all-or-nothing a site that cannot be provisioned is only its own problem."""
+    name = write(ready, HEADER + "broken-disk,B,b@example.com\n" + GOOD)
+    result = ready.run("tenant", "create", "--from-file", name)
+    assert told(result.stderr) == [2]
+    assert slugs(ready) == ["one", "two"]
+
+
+def test_log_gets_a_line_now_and_then(ready: Desk) -> None:
+    """Long work shows plain lines where there is no terminal."""
+    lines = "".join(f"site{n},Site,o{n % 7}@example.com\n" for n in range(250))
+    name = write(ready, HEADER + lines)
+    result = ready.run("tenant", "create", "--all-or-nothing", "--from-file", name)
+    assert result.stderr == "Preparing: 100 of 250\nPreparing: 200 of 250\n"
+    assert len(slugs(ready)) == 250
+
+
+def test_byte_order_mark_and_column_order_do_not_matter(tmp_path: Path) -> None:
+    """Spreadsheets put a mark in front, CRLF behind, and columns where they were dragged."""
+    path = tmp_path / "tenants.csv"
+    path.write_bytes(b"\xef\xbb\xbfname, owner_email,slug\r\nTh\xc3\xa9,a@b.test,the\r\n")
+    (line,) = read_lines(path, plan="pro")
+    order = line.get_order()
+    assert (order.slug, order.name, order.owner_email, order.plan) == (
+        "the",
+        "Thé",
+        "a@b.test",
+        "pro",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        pytest.param(b"", "missing 'slug', 'name', 'owner_email'", id="empty"),
+        pytest.param(b"slug,name\na,A\n", "missing 'owner_email'", id="missing"),
+        pytest.param(b"slug,name,owner_email,plan\n", "unknown 'plan'", id="extra"),
+        pytest.param(b"slug,name,mail\n", "missing 'owner_email'; unknown 'mail'", id="misspelt"),
+        pytest.param(b"slug,name,owner_email,slug\n", "twice 'slug'", id="twice"),
+        pytest.param(b"slug;name;owner_email\n", "missing", id="other separator"),
+        pytest.param(b"a,A,a@b.test\n", "missing", id="no header"),
+        pytest.param(
+            b"slug,name,owner_email\na,\xe9,a@b.test\n", "not UTF-8 at byte 24", id="Latin-1"
+        ),
+        pytest.param(b'slug,name,owner_email\na,"A"x,a@b.test\n', "line 2 is not CSV", id="quotes"),
+    ],
+)
+def test_unusable_file_creates_nothing(ready: Desk, content: bytes, sentence: str) -> None:
+    """A file that is not what it should be is refused as a whole, before anything is created."""
+    line = ready.refused("tenant", "create", "--from-file", write(ready, content))
+    assert sentence in line
+    assert "Nothing was created." in line
+    assert slugs(ready) == []
+
+
+def test_unreadable_file(tmp_path: Path) -> None:
+    """A file that vanishes between look and read is told by the system's reason."""
+    with pytest.raises(TenantFileError, match="No such file"):
+        read_lines(tmp_path / "gone.csv")

@@ -1,0 +1,99 @@
+"""``tenantry host`` and ``tenantry account``."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenantry.catalog import SYSTEM
+
+if TYPE_CHECKING:
+    from tests.tenantry.cli.conftest import Desk
+
+LINK = re.compile(r"http://localhost:\d+/backend/setup/([\w-]{43})\n")
+
+
+@pytest.fixture
+def acme(ready: Desk) -> Desk:
+    """Return a platform with one site."""
+    ready.done("tenant", "create", "acme", "--owner", "ada@x.test")
+    return ready
+
+
+def test_hosts_come_and_go(acme: Desk) -> None:
+    """A host is kept in its canonical form and listed with its tenant."""
+    assert "www.acme.test" in acme.done("host", "add", "acme", "WWW.Acme.test.")
+    (row,) = json.loads(acme.done("host", "list", "--json"))
+    assert (row["host"], row["tenant"]) == ("www.acme.test", "acme")
+    assert "www.acme.test  acme" in acme.done("host", "list", "acme")
+    assert "Would take" in acme.done("host", "remove", "acme", "www.acme.test", "--dry-run")
+    acme.done("host", "remove", "acme", "www.ACME.test")
+    assert json.loads(acme.done("host", "list", "--json")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param(["add", "acme", "shop.localhost"], "is taken", id="under our domain"),
+        pytest.param(["add", "acme", "http://a.test"], "is not a host name", id="a URL"),
+        pytest.param(["add", "nobody", "a.test"], "Tenant 'nobody' does not exist", id="no tenant"),
+        pytest.param(["remove", "acme", "a.test"], "does not belong", id="not its host"),
+        pytest.param(["remove", "acme", "a.test", "--dry-run"], "does not belong", id="dry run"),
+        pytest.param(["list", "nobody"], "does not exist", id="list of nobody"),
+    ],
+)
+def test_host_refusals(acme: Desk, words: list[str], sentence: str) -> None:
+    """Each refusal is one line."""
+    assert sentence in acme.refused("host", *words)
+
+
+def test_account_gets_a_link_and_no_password(ready: Desk) -> None:
+    """An account is made without a password; the link works once, for this account."""
+    text = ready.done("account", "create", "Bob@X.test", "--name", "Bob", "--operator")
+    (token,) = LINK.findall(text)
+    with ready.catalog as catalog:
+        account = catalog.use_link("setup", token, by=SYSTEM)
+    assert (account.email, account.name, account.operator) == ("bob@x.test", "Bob", True)
+    assert not account.has_password
+
+
+def test_forgotten_password(acme: Desk) -> None:
+    """A new link ends the one before."""
+    (first,) = LINK.findall(acme.done("account", "link", "ada@x.test"))
+    (second,) = LINK.findall(acme.done("account", "link", " ADA@x.test"))
+    with acme.catalog as catalog:
+        assert catalog.peek_link("setup", second).email == "ada@x.test"
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param(["create", "ada@x.test"], "exists already", id="known"),
+        pytest.param(["create", "ada"], "not an e-mail address", id="no address"),
+        pytest.param(["link", "eve@x.test"], "does not exist", id="unknown"),
+    ],
+)
+def test_account_refusals(acme: Desk, words: list[str], sentence: str) -> None:
+    """Each refusal is one line."""
+    assert sentence in acme.refused("account", *words)
+
+
+def test_account_list(acme: Desk) -> None:
+    """People and programs see who has which role, never a hash."""
+    rows = json.loads(acme.done("account", "list", "--json", "--all"))
+    assert [row["email"] for row in rows] == ["ada@x.test", "operator@localhost"]
+    assert set(rows[0]) == {"id", "email", "name", "operator", "has_password", "created_at"}
+    assert "not set yet" in acme.done("account", "list", "--search", "ada")
+    (row,) = json.loads(acme.done("account", "list", "--operators", "--json"))
+    assert row["email"] == "operator@localhost"
+
+
+def test_backend_host_is_where_links_lead(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a host of its own for the backend, links lead there (R9)."""
+    monkeypatch.setenv("TENANTRY_BACKEND_HOST", "admin.example.com")
+    text = ready.done("account", "create", "bob@x.test")
+    assert re.search(r"http://admin\.example\.com:\d+/backend/setup/", text)
