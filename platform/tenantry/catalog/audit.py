@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -53,9 +54,10 @@ class Audit(Store):
         previous = GENESIS
         with self.reading() as session:
             query = select(AuditRecord).order_by(AuditRecord.number)
-            for record in session.scalars(query.execution_options(yield_per=500)):
-                previous = audit_hash(previous, record)
-                if record.hash != previous:
-                    return record.number
+            with closing(session.scalars(query.execution_options(yield_per=500))) as records:
+                for record in records:
+                    previous = audit_hash(previous, record)
+                    if record.hash != previous:
+                        return record.number
             head = session.scalar(select(Head.audit_hash))
         return None if head == previous else 0

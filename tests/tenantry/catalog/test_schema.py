@@ -1,0 +1,120 @@
+"""Preparing and checking the catalog's schema."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import make_url, text
+
+from tenantry.catalog import SYSTEM, Catalog
+from tenantry.catalog.engine import open_engine
+from tenantry.catalog.models import Base
+from tenantry.catalog.schema import check, upgrade
+from tenantry.errors import CatalogNotReadyError, CatalogUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_the_migrations_make_what_the_models_say(any_catalog: Catalog) -> None:
+    """A model without its migration would work on the developer's machine only."""
+    with any_catalog.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_preparing_again_changes_nothing(any_catalog: Catalog) -> None:
+    """``tenantry init`` can be run as often as one likes."""
+    tenant = any_catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    upgrade(any_catalog.engine)
+    upgrade(any_catalog.engine)
+
+    assert any_catalog.get_tenant("acme") == tenant
+    assert any_catalog.check_audit() is None
+    assert check(any_catalog.engine)
+
+
+@pytest.mark.parametrize("found", ["0000", "9999"], ids=["older", "newer"])
+def test_another_releases_schema_is_refused(any_catalog: Catalog, found: str) -> None:
+    """A worker never serves from a catalog that it does not understand."""
+    with any_catalog.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE alembic_version SET version_num = :found"), {"found": found}
+        )
+    try:
+        with pytest.raises(CatalogNotReadyError) as caught:
+            check(any_catalog.engine)
+    finally:
+        with any_catalog.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+    assert caught.value.found == found
+    assert "tenantry init" in str(caught.value)
+
+
+def test_an_empty_catalog_is_refused(tmp_path: Path) -> None:
+    """Without a schema the message says what to do, and hides the password."""
+    engine = open_engine(f"sqlite:///{tmp_path}/new/catalog.sqlite3")
+    with pytest.raises(CatalogNotReadyError, match="has not been prepared"):
+        check(engine)
+    engine.dispose()
+    unreachable = open_engine("postgresql+psycopg://op:secret@127.0.0.1:1/none")
+    with pytest.raises(CatalogUnavailableError) as caught:
+        check(unreachable)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_new_sqlite_catalog_is_for_its_owner_only(tmp_path: Path) -> None:
+    """R41: the folder that is made for the catalog lets nobody else in."""
+    engine = open_engine(f"sqlite:///{tmp_path}/data/catalog.sqlite3")
+    upgrade(engine)
+    engine.dispose()
+
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.postgresql
+def test_preparing_works_on_a_new_postgresql_database(postgres_url: str) -> None:
+    """The same migrations make the catalog on PostgreSQL, and check() knows before and after."""
+    server = open_engine(postgres_url)
+    with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS fresh"))
+        connection.execute(text("CREATE DATABASE fresh"))
+    server.dispose()
+    fresh = make_url(postgres_url).set(database="fresh")
+    engine = open_engine(fresh.render_as_string(hide_password=False))
+    with pytest.raises(CatalogNotReadyError):
+        check(engine)
+    upgrade(engine)
+    assert check(engine)
+    engine.dispose()
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_connections_of_its_own(
+    any_url: str, open_catalog_at: Callable[..., Catalog]
+) -> None:
+    """Law 13: two processes never share a socket or a SQLite handle."""
+    import os
+
+    catalog = open_catalog_at(any_url)
+    catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    child = os.fork()
+    if child == 0:
+        try:
+            catalog.add_tenant("bolt", name="Bolt", by=SYSTEM)
+            os._exit(0)
+        finally:
+            sys.stderr.flush()
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert catalog.get_tenant("bolt").name == "Bolt"
+    assert catalog.read_epoch() == 2
