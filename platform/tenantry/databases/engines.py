@@ -65,6 +65,14 @@ class OpenEngines:
         if engine is not None:
             engine.dispose()
 
+    def clear(self) -> None:
+        """Close all."""
+        with self._lock:
+            engines = list(self._engines.values())
+            self._engines.clear()
+        for engine in engines:
+            engine.dispose()
+
 
 def _engine(path: Path) -> Engine:
     dialect, statements = _shared()

@@ -1,0 +1,148 @@
+"""How much memory a live tenant takes: as a flyweight, and as a full app of its own.
+
+``N=100000 make bench-density`` for more tenants. The tenants share one database file through links to
+its folder: what is measured is the process, and a hundred thousand files would only fill the disk.
+Each tenant serves its front page once, through its own app, before it counts as live.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+import tenants
+from tenantry.flask import init_tenant
+from tenantry.flask.database import ENGINES
+from tenantry.settings import Settings
+from tenantry.tenant import Tenant
+from tenants.site import build_site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Flask
+
+KIB = 1024
+PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // KIB
+FULL = 200
+"""Full instances to measure: beyond, each costs the same, and 10,000 would need gigabytes."""
+
+
+def main() -> int:
+    """Measure both kinds, print a table and one line of JSON."""
+    number = int(os.environ.get("N", "10000"))
+    with tempfile.TemporaryDirectory(prefix="tenantry-density-") as folder:
+        settings = Settings(
+            data_dir=Path(folder),
+            secret_keys="k" * 32,  # type: ignore[arg-type]
+            access_log="off",
+        )
+        first = _tenant(0)
+        tenants.provision(first, settings)
+        tenants.demonstrate(first, settings)
+        (settings.data_dir / "tenants").mkdir(exist_ok=True)
+        for index in range(1, max(number, FULL) + 1):
+            settings.tenant_dir(_tenant(index).id).symlink_to(settings.tenant_dir(first.id))
+        # In this order: what the larger ones free would be used again without growth.
+        flyweight = _measure(lambda tenant: tenants.create_app(tenant, settings), number)
+        full = _measure(lambda tenant: _full(tenant, settings), FULL)
+    print(f"{'':12} {'tenants':>9} {'KiB each':>9} {'build ms':>9} {'pause ms':>9} {'open files':>11}")
+    for name, row in (("full app", full), ("flyweight", flyweight)):
+        print(
+            f"{name:12} {row['tenants']:9} {row['kib']:9.2f} {row['build_ms']:9.3f} "
+            f"{row['pause_ms']:9.1f} {row['engines']:11}"
+        )
+    print(f"resident with {number} flyweights: {flyweight['rss_mib']:.0f} MiB")
+    result = {
+        "flyweight_kib": round(flyweight["kib"], 2),
+        "full_kib": round(full["kib"], 1),
+        "ratio": round(full["kib"] / flyweight["kib"], 1),
+        "pause_ms": round(flyweight["pause_ms"], 1),
+        "full_pause_ms": round(full["pause_ms"], 1),
+        "tenants": number,
+        "rss_mib": round(flyweight["rss_mib"]),
+    }
+    print(json.dumps(result))
+    return 0
+
+
+def _measure(build: Callable[[Tenant], Flask], number: int) -> dict[str, Any]:
+    _serve(build(_tenant(0)))  # prototypes, templates and statements are made once
+    _close_engines()
+    gc.collect()
+    gc.freeze()
+    before = _resident_kib()
+    live: list[Flask] = []
+    building = 0.0
+    for index in range(1, number + 1):
+        started = time.perf_counter()
+        app = build(_tenant(index))
+        building += time.perf_counter() - started
+        _serve(app)
+        live.append(app)
+        if index % 5000 == 0 and sys.stderr.isatty():
+            print(f"  {index} live", file=sys.stderr)
+    engines = len(ENGINES)
+    _close_engines()  # database handles are counted apart
+    pause = _longest_pause()
+    kib = (_resident_kib() - before) / number
+    row = {
+        "tenants": number,
+        "kib": kib,
+        "build_ms": building / number * 1000,
+        "pause_ms": pause,
+        "engines": engines,
+        "rss_mib": _resident_kib() / KIB,
+    }
+    live.clear()
+    gc.unfreeze()
+    gc.collect()
+    return row
+
+
+def _tenant(index: int) -> Tenant:
+    return Tenant(id=f"{index:032x}", slug=f"site{index}", name=f"Site {index}")
+
+
+def _full(tenant: Tenant, settings: Settings) -> Flask:
+    """Build the same site as a full app per tenant, as a plain factory does."""
+    app = build_site()
+    init_tenant(app, tenant, settings=settings)
+    return app
+
+
+def _serve(app: Flask) -> None:
+    environ = EnvironBuilder(path="/", base_url="http://site.localhost:8000").get_environ()
+    body, status, _ = run_wsgi_app(app, environ, buffered=True)
+    assert status.startswith("200"), status
+    list(body)
+
+
+def _close_engines() -> None:
+    ENGINES.clear()
+
+
+def _longest_pause() -> float:
+    """Return the milliseconds that a full collection stops the process, the worst of five."""
+    pauses = []
+    for _ in range(5):
+        started = time.perf_counter()
+        gc.collect()
+        pauses.append((time.perf_counter() - started) * 1000)
+    return max(pauses)
+
+
+def _resident_kib() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_KIB
+
+
+if __name__ == "__main__":
+    sys.exit(main())
