@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -52,20 +52,30 @@ def server(folder: Path, demo_data: Path) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def new_server(folder: Path, demo_data: Path) -> Iterator[NewServer]:
-    """Return a function that prepares (not starts) a server of the test's own."""
+def _new_servers(folder: Path, demo_data: Path) -> Iterator[NewServer]:
     made: list[Server] = []
 
-    def new(**options: object) -> Server:
-        data = copy_data(demo_data, Path(tempfile.mkdtemp(prefix="own-", dir=folder)) / "var")
-        data.parent.chmod(0o711)
-        made.append(Server(data, **options))  # type: ignore[arg-type]
+    def new(**options: Any) -> Server:
+        base = Path(tempfile.mkdtemp(prefix="own-", dir=folder))
+        base.chmod(0o711)
+        made.append(Server(copy_data(demo_data, base / "var"), **options))
         return made[-1]
 
     yield new
     for server in made:
         server.end()
+
+
+@pytest.fixture
+def new_server(folder: Path, demo_data: Path) -> Iterator[NewServer]:
+    """Return a function that prepares (not starts) a server of the test's own."""
+    yield from _new_servers(folder, demo_data)
+
+
+@pytest.fixture(scope="module")
+def new_module_server(folder: Path, demo_data: Path) -> Iterator[NewServer]:
+    """Return the same for servers that a module's tests share."""
+    yield from _new_servers(folder, demo_data)
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +85,7 @@ def odd_server(folder: Path) -> Iterator[OddServer]:
         yield running
 
 
-@pytest.fixture
-def new_odd_server(folder: Path) -> Iterator[NewOddServer]:
-    """Return a function that prepares (not starts) a server of odd sites of the test's own."""
+def _new_odd_servers(folder: Path) -> Iterator[NewOddServer]:
     made: list[OddServer] = []
 
     def new(*slugs: str, **env: str) -> OddServer:
@@ -88,3 +96,15 @@ def new_odd_server(folder: Path) -> Iterator[NewOddServer]:
     yield new
     for server in made:
         server.end()
+
+
+@pytest.fixture
+def new_odd_server(folder: Path) -> Iterator[NewOddServer]:
+    """Return a function that prepares (not starts) a server of odd sites of the test's own."""
+    yield from _new_odd_servers(folder)
+
+
+@pytest.fixture(scope="module")
+def new_module_odd_server(folder: Path) -> Iterator[NewOddServer]:
+    """Return the same for servers that a module's tests share."""
+    yield from _new_odd_servers(folder)

@@ -36,9 +36,13 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def end(self) -> None:
+        """Tell the visitors that this request is their last."""
+        self._stopping.set()
+
     def stop(self) -> None:
         """Let every visitor finish the request it is at."""
-        self._stopping.set()
+        self.end()
         for thread in self._threads:
             thread.join(DEADLINE)
             assert not thread.is_alive(), f"{thread.name} still waits for an answer"

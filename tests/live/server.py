@@ -161,6 +161,8 @@ class Server:
                 )
             if self._wait_for_health():
                 return
+            if "Address already in use" not in self.log():
+                break
         raise AssertionError(f"it does not start:\n{self.log()[-4000:]}")
 
     def _wait_for_health(self) -> bool:

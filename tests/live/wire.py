@@ -90,7 +90,7 @@ def status_of(response: bytes) -> int:
     if not response:
         return 0
     version, status, *_ = response.split(None, 2)
-    assert version.startswith(b"HTTP/1."), response[:80]
+    assert version.startswith(b"HTTP/"), response[:80]
     return int(status)
 
 

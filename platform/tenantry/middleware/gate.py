@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """TRACE would echo cookies, CONNECT makes no sense here, the rest no app of ours knows (R57)."""
 
+BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods whose requests rarely have a body; nobody loses anything if it is overlooked."""
+
 MAX_TARGET = 8192
 """Characters of path and query together; RFC 9110 asks for 8000 at least."""
 
@@ -85,6 +88,8 @@ class RequestGate:
             check_target(environ)
             environ["tenantry.host"] = parse_host(environ.get("HTTP_HOST", ""))
             self._check_proxies(environ)
+            if environ["REQUEST_METHOD"] not in BODILESS:
+                check_names(environ)
             if "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH"):
                 self._check_body(environ)
         except BadHostError as error:
@@ -95,6 +100,11 @@ class RequestGate:
 
     def _check_proxies(self, environ: WSGIEnvironment) -> None:
         """Count forwarded values: a client's ``X_Forwarded_For`` would arrive as one more (R2)."""
+        if "uwsgi.version" in environ:
+            # uWSGI believes whoever sends X-Forwarded-Proto or -Ssl. HTTPS is set by its own TLS or
+            # by nginx; no header ends up under this name.
+            secure = environ.get("HTTPS") in {"on", "1"}
+            environ["wsgi.url_scheme"] = "https" if secure else "http"
         for name in NEVER:
             if name in environ:
                 del environ[name]
@@ -118,7 +128,7 @@ class RequestGate:
         if not coding:
             environ.pop("HTTP_TRANSFER_ENCODING", None)
             return
-        if coding.strip().lower() != "chunked":
+        if coding.strip(" \t").lower() != "chunked":
             raise Refusal(501, "This server understands no transfer coding but chunked.")
         if length:
             if not self._dechunked:
@@ -134,6 +144,16 @@ class RequestGate:
 
     def _too_large(self) -> str:
         return f"A request may carry {self._max_body // (1024 * 1024)} MiB at most."
+
+
+def check_names(environ: WSGIEnvironment) -> None:
+    """Refuse a space before a header's colon: ``Transfer-Encoding : chunked`` would be overlooked.
+
+    :raises Refusal: As RFC 9112, section 5.1, demands.
+    """
+    for name in environ:
+        if name[-1] in " \t":
+            raise Refusal(400, "A header of this request has a space before its colon.")
 
 
 def check_target(environ: WSGIEnvironment) -> None:
