@@ -1,0 +1,132 @@
+"""Creating tenants: whatever ends it early, nothing half-made stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenantry.catalog import SYSTEM, Catalog
+from tenantry.errors import BadEmailError, ProvisionError, TenantExistsError
+from tenantry.factory import Factory
+from tenantry.lifecycle import Order, create_tenant, create_tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+ORDERS = [Order("one", "One", "ada@example.com"), Order("two", "Two"), Order("three", "Three")]
+
+
+def make_factory(settings: Settings, fail: Callable[[Tenant], None] = lambda _: None) -> Factory:
+    """Return a factory whose tenants have a folder; *fail* may raise for one of them."""
+
+    def provision(tenant: Tenant) -> None:
+        settings.tenant_dir(tenant.id).mkdir(parents=True)
+        fail(tenant)
+
+    return Factory(build=lambda _: None, provision=provision)  # type: ignore[arg-type, return-value]
+
+
+def failing_at(slug: str, error: BaseException) -> Callable[[Tenant], None]:
+    """Return what fails for the tenant *slug*."""
+
+    def fail(tenant: Tenant) -> None:
+        if tenant.slug == slug:
+            raise error
+
+    return fail
+
+
+def is_empty(catalog: Catalog, settings: Settings) -> bool:
+    """Say whether neither a tenant nor its folder nor its owner is there."""
+    folders = list((settings.data_dir / "tenants").glob("*"))
+    return not any(catalog.count_tenants().values()) and not folders and not accounts(catalog)
+
+
+def accounts(catalog: Catalog) -> int:
+    """Return how many accounts there are."""
+    return catalog.list_accounts().total
+
+
+def test_all_are_open_at_once(any_catalog: Catalog, settings: Settings) -> None:
+    """While they are prepared nobody can visit one; then all can be visited."""
+    seen: list[int] = []
+    created = create_tenants(
+        any_catalog,
+        make_factory(settings),
+        ORDERS,
+        settings=settings,
+        by=SYSTEM,
+        advance=lambda: seen.append(any_catalog.count_tenants()["active"]),  # type: ignore[index]
+    )
+    assert seen == [0, 0, 0]
+    assert [tenant.slug for tenant in created] == ["one", "two", "three"]
+    assert {tenant.state for tenant in created} == {"active"}
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        pytest.param(RuntimeError("the disk is full"), ProvisionError, id="failure"),
+        pytest.param(KeyboardInterrupt(), KeyboardInterrupt, id="Ctrl-C"),
+    ],
+)
+def test_early_end_takes_all_back(
+    any_catalog: Catalog,
+    settings: Settings,
+    error: BaseException,
+    raised: type[BaseException],
+) -> None:
+    """Rows, folders and accounts of those before it are gone, and their names are free."""
+    factory = make_factory(settings, failing_at("three", error))
+    with pytest.raises(raised):
+        create_tenants(any_catalog, factory, ORDERS, settings=settings, by=SYSTEM)
+    assert is_empty(any_catalog, settings)
+    create_tenants(any_catalog, make_factory(settings), ORDERS, settings=settings, by=SYSTEM)
+
+
+@pytest.mark.parametrize(
+    ("orders", "raised"),
+    [
+        pytest.param([*ORDERS, Order("one", "Again")], TenantExistsError, id="twice"),
+        pytest.param([*ORDERS, Order("four", "Four", "ada")], BadEmailError, id="bad address"),
+    ],
+)
+def test_refusal_takes_all_back(
+    any_catalog: Catalog, settings: Settings, orders: list[Order], raised: type[Exception]
+) -> None:
+    """So does an order that the catalog refuses, be it the last one."""
+    with pytest.raises(raised):
+        create_tenants(any_catalog, make_factory(settings), orders, settings=settings, by=SYSTEM)
+    assert is_empty(any_catalog, settings)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        pytest.param(RuntimeError("the disk is full"), ProvisionError, id="failure"),
+        pytest.param(KeyboardInterrupt(), KeyboardInterrupt, id="Ctrl-C"),
+    ],
+)
+def test_one_that_fails_leaves_nothing(
+    any_catalog: Catalog,
+    settings: Settings,
+    error: BaseException,
+    raised: type[BaseException],
+) -> None:
+    """A tenant is there with all that belongs to it, or not at all."""
+    factory = make_factory(settings, failing_at("acme", error))
+    with pytest.raises(raised):
+        create_tenant(
+            any_catalog,
+            factory,
+            "acme",
+            name="Acme",
+            owner_email="ada@example.com",
+            settings=settings,
+            by=SYSTEM,
+        )
+    assert is_empty(any_catalog, settings)
