@@ -38,11 +38,13 @@ class Housekeeper:
         directory: Directory,
         pool: InstancePool[Any],
         poll_seconds: float = 0.5,
+        evict_seconds: float = EVICT_SECONDS,
     ) -> None:
         self._catalog = catalog
         self._directory = directory
         self._pool = pool
         self._poll_seconds = poll_seconds
+        self._evict_seconds = evict_seconds
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -59,7 +61,7 @@ class Housekeeper:
 
     def _run(self) -> None:
         listener = open_listener(self._catalog.engine)
-        evict_at = time.monotonic() + EVICT_SECONDS
+        evict_at = time.monotonic() + self._evict_seconds
         while not self._stopping.is_set():
             self._safely(lambda: listener.wait(self._poll_seconds, self._stopping))
             if self._stopping.is_set():
@@ -67,7 +69,7 @@ class Housekeeper:
             self._safely(self._directory.poll)
             if time.monotonic() >= evict_at:
                 self._safely(self._pool.evict_idle)
-                evict_at = time.monotonic() + EVICT_SECONDS
+                evict_at = time.monotonic() + self._evict_seconds
         listener.close()
 
     def _safely(self, task: Callable[[], object]) -> None:

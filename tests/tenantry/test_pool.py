@@ -366,22 +366,19 @@ def test_nothing_foreign_runs_under_the_lock(make_pool: MakePool) -> None:
     assert set(seen) == {"build", "dispose", "log"}
 
 
-def test_without_a_thread_left_the_request_is_told(
-    make_pool: MakePool, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_thread_left_the_request_is_told(make_pool: MakePool, workshop: Workshop) -> None:
     """Law 3: if the system has no thread left it is a failed build, and is tried again later."""
-
-    class NoThread(threading.Thread):
-        def start(self) -> None:
-            raise RuntimeError("can't start new thread")
-
-    pool = make_pool(workshop.build, **MANY)
-    with monkeypatch.context() as patch:
-        patch.setattr("tenantry.pool.threading.Thread", NoThread)
+    pool = make_pool(workshop.build, dispose=workshop.dispose, max_instances=1, **MANY)
+    serve(pool, BOLT)
+    usual = threading.stack_size(1 << 46)  # more than any machine has
+    try:
         with pytest.raises(BuildFailedError):
             pool.acquire(ACME)
+    finally:
+        threading.stack_size(usual)
 
     assert pool.stats().builds_running == 0
+    assert len(workshop.disposed) == 1
     assert serve(pool, ACME2).tenant is ACME2
 
 

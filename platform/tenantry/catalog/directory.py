@@ -60,6 +60,7 @@ class Directory:
         self._seen = -1
         self._epoch = -1
         self._deaf_until = 0.0
+        self._silent_until = 0.0
         self._known: OrderedDict[str, Tenant] = OrderedDict()
         self._unknown: OrderedDict[str, None] = OrderedDict()
         self._hosts_of: dict[str, set[str]] = {}
@@ -94,18 +95,22 @@ class Directory:
 
     def find_by_slug(self, slug: str) -> Tenant | None:
         """Return the tenant with this slug, remembered like its host."""
-        return self.find(f"{slug}.{self._domain}")
+        # A path's segment may be anything; with a dot it would be asked for as somebody's own host.
+        return self.find(f"{slug}.{self._domain}") if "." not in slug else None
 
-    def catch_up(self) -> None:
-        """Forget what has changed since the last time; everything, if too much has."""
+    def catch_up(self, *, anyway: bool = False) -> None:
+        """Forget what has changed since the last time; everything, if too much has.
+
+        :param anyway: Also if the counter has not moved.
+        """
         with self._catching_up:
             number = self._cell[0]
-            if number == self._seen or self._clock() < self._deaf_until:
+            if not anyway and (number == self._seen or self._clock() < self._deaf_until):
                 return  # another thread has just done it, or found the catalog down
             try:
                 changes = self._catalog.read_changes(self._epoch)
             except CatalogUnavailableError as error:
-                self._deaf_until = self._clock() + PAUSE_AFTER_FAILURE
+                self._deaf_until = self._silent_until = self._clock() + PAUSE_AFTER_FAILURE
                 log.warning("serving from memory: %s", error)
                 return
             self._forget(changes)
@@ -113,10 +118,11 @@ class Directory:
         self._tell(changes.revisions if changes.complete else None)
 
     def poll(self) -> None:
-        """Ask the catalog for its epoch and show it to this node's workers.
+        """Ask the catalog for its epoch, and catch up if it is another one than ours.
 
         Heals what the counter missed: changes made on other nodes, and those of a writer that died
-        between its commit and its note.
+        between its commit and its note. The counter is left alone: set to an epoch that a writer has
+        just passed, it would look unchanged to a worker that had seen that epoch before.
         """
         try:
             epoch = self._catalog.read_epoch()
@@ -124,20 +130,25 @@ class Directory:
             log.warning("cannot poll for changes: %s", error)
             return
         if epoch != self._epoch:
-            self._catalog.signal.announce(epoch)
-            self._seen = -1
-            self.catch_up()
+            self.catch_up(anyway=True)
 
     def _look_up(self, host: str) -> Tenant | None:
         slug, _, rest = host.partition(".")
         ours = rest == self._domain
         if host in self._unknown or (ours and not _is_slug(slug)):
             return None
+        if self._clock() < self._silent_until:
+            raise CatalogUnavailableError("it did not answer a moment ago")
         if not self._bucket.take():
             raise LookupLimitError
         epoch = self._epoch
         find = self._catalog.find_tenant if ours else self._catalog.find_tenant_by_host
-        tenant = find(slug if ours else host)
+        try:
+            tenant = find(slug if ours else host)
+        except CatalogUnavailableError:
+            # Each further try could take a thread for seconds, and known tenants need the threads.
+            self._silent_until = self._clock() + PAUSE_AFTER_FAILURE
+            raise
         self._remember(host, tenant, epoch)
         return tenant
 
