@@ -145,7 +145,7 @@ def test_broken_application_ends_the_start(shop: Desk) -> None:
     (shop.folder / "dispatch.py").write_text("raise RuntimeError('nothing works')\n")
     done = shop.call("serve")
     assert done.returncode == 1
-    assert "nothing works" in done.stdout  # where uWSGI writes its log
+    assert "nothing works" in done.stdout + done.stderr
     assert done.stderr.splitlines()[-1].startswith("Error: The server did not start")
 
 
