@@ -1,10 +1,10 @@
 """What the platform costs a real page on a real server: the front page of the example site.
 
-    make bench-serve
+    make bench-serve                # in turn: 15 rounds of 2 s for each
+    TOGETHER=1 make bench-serve     # at the same time: for a machine that others use too
 
 The shipped uwsgi.ini runs twice, with the same processes and threads: once with the whole platform,
-once with nothing but this tenant's app on the same database. wrk asks both in turn. The last line is
-JSON.
+once with nothing but this tenant's app on the same database. wrk asks both. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HOST = "acme.localhost"
 ROUNDS = int(os.environ.get("ROUNDS", "15"))
 SECONDS = int(os.environ.get("SECONDS", "2"))
+TOGETHER = bool(os.environ.get("TOGETHER"))
 WARM_UP = 3
 CONNECTIONS = 8  # as many as two processes with four threads answer at once
 PLATFORM, BARE = "platform", "bare"
@@ -126,10 +128,15 @@ def measure(servers: Mapping[str, Server], folder: Path) -> dict[str, list[Turn]
             raise SystemExit(f"{name}: the front page is not there (status {status})")
         load(server, seconds=WARM_UP, folder=folder, size=sizes[name])
     turns: dict[str, list[Turn]] = {name: [] for name in servers}
+
+    def take_turn(name: str) -> Turn:
+        return load(servers[name], seconds=SECONDS, folder=folder, size=sizes[name])
+
     for number in range(ROUNDS):
-        for name in sorted(servers, reverse=bool(number % 2)):
-            turn = load(servers[name], seconds=SECONDS, folder=folder, size=sizes[name])
-            turns[name].append(turn)
+        order = sorted(servers, reverse=bool(number % 2))
+        with ThreadPoolExecutor(len(order) if TOGETHER else 1) as threads:
+            for name, turn in zip(order, threads.map(take_turn, order), strict=True):
+                turns[name].append(turn)
     return turns
 
 
@@ -181,7 +188,8 @@ def main() -> None:
         ):
             turns = measure({PLATFORM: platform, BARE: bare}, folder)
         logged = check_log(folder / "access.log")
-    print(f"{ROUNDS} rounds of {SECONDS} s, {CONNECTIONS} connections, http://{HOST}/")
+    how = "both at the same time" if TOGETHER else "in turn"
+    print(f"{ROUNDS} rounds of {SECONDS} s, {how}, {CONNECTIONS} connections, http://{HOST}/")
     print(f"{logged:,} requests in the platform's access log, all answered with 200")
     print(json.dumps(report(turns)))
 
