@@ -10,7 +10,7 @@ export TENANTRY_PORT := $(PORT)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench-dispatch bench-serve reload lock system clean
+.PHONY: help setup run test lint bench-dispatch bench-serve bench-density bench-cold reload lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ bench-dispatch: setup ## Measure dispatching against its peers.
 
 bench-serve: setup ## Measure the whole server against its peers.
 	@$(BIN)/python bench/serve.py $(ARGS)
+
+bench-density: setup ## Measure what a live tenant weighs; N=10000 tenants.
+	@$(BIN)/python bench/density.py $(ARGS)
+
+bench-cold: setup ## Measure a tenant's first request against a later one.
+	@PYTHONPATH=. $(BIN)/python bench/cold.py $(ARGS)
 
 reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload

@@ -54,7 +54,9 @@ def main() -> int:
         # In this order: what the larger ones free would be used again without growth.
         flyweight = _measure(lambda tenant: tenants.create_app(tenant, settings), number)
         full = _measure(lambda tenant: _full(tenant, settings), FULL)
-    print(f"{'':12} {'tenants':>9} {'KiB each':>9} {'build ms':>9} {'pause ms':>9} {'open files':>11}")
+    print(
+        f"{'':12} {'tenants':>9} {'KiB each':>9} {'build ms':>9} {'pause ms':>9} {'open files':>11}"
+    )
     for name, row in (("full app", full), ("flyweight", flyweight)):
         print(
             f"{name:12} {row['tenants']:9} {row['kib']:9.2f} {row['build_ms']:9.3f} "
