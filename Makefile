@@ -54,7 +54,7 @@ bench-density: setup ## Measure what a live tenant weighs; N=10000 tenants.
 	@$(BIN)/python bench/density.py $(ARGS)
 
 bench-cold: setup ## Measure a tenant's first request against a later one.
-	@PYTHONPATH=. $(BIN)/python bench/cold.py $(ARGS)
+	@$(BIN)/python bench/cold.py $(ARGS)
 
 reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload

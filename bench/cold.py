@@ -79,7 +79,7 @@ def main() -> int:
 def _round(settings: Settings, catalog: Catalog, build: Any) -> list[tuple[float, float]]:
     """Visit some tenants in a new worker's state; return each first time with a later one."""
     directory = Directory(catalog, domain=settings.domain)
-    pool: InstancePool[WSGIApplication] = InstancePool(build, dispose=tenants.dispose)
+    pool: InstancePool[Any] = InstancePool(build, dispose=tenants.dispose)
     door = build_door(
         settings=settings, directory=directory, pool=pool, front=_nothing, backend=_nothing
     )
