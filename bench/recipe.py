@@ -47,7 +47,11 @@ class RecipeDispatcher:
 def build_recipe(
     *, domain: str, create_app: Callable[[str], WSGIApplication], backend: WSGIApplication
 ) -> WSGIApplication:
-    """Return the recipe as it is deployed behind one proxy."""
+    """Return the recipe as it stands alone."""
     sites = RecipeDispatcher(domain, create_app)
-    mounted = DispatcherMiddleware(sites, {"/backend": backend})
-    return ProxyFix(mounted, x_for=1, x_proto=1, x_host=1, x_prefix=1)
+    return DispatcherMiddleware(sites, {"/backend": backend})
+
+
+def behind_proxy(app: WSGIApplication) -> WSGIApplication:
+    """Return *app* as it is deployed behind one proxy."""
+    return ProxyFix(app, x_for=1, x_proto=1, x_host=1, x_prefix=1)
