@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tests.live.wire import DEADLINE, Answer
 
@@ -28,7 +28,7 @@ class Load:
         self.answers: list[Answer] = []
         self.failures: list[OSError] = []
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -98,3 +98,11 @@ def together(task: Callable[[int], Answer], count: int) -> list[Answer]:
         raise problems[0]
     assert len(answers) == count
     return answers
+
+
+def wake_all(ask: Callable[[], Answer], *, workers: int = 2) -> set[str]:
+    """Ask until so many workers have answered; return their words."""
+    seen: set[str] = set()
+    while len(seen) < workers:
+        seen |= {answer.worker for answer in together(lambda _: ask(), 4)}
+    return seen

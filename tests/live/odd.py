@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.live.server import Server, make_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 
 class OddServer(Server):
@@ -28,10 +28,6 @@ class OddServer(Server):
         server = cls(base / "var", env={**own, **(env or {})})
         server.notes = notes
         return server
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
 
     def open(self, gate: str) -> None:
         """Let pass whoever waits at the gate, and everyone after."""

@@ -13,14 +13,13 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import tenants
 from tenantry.catalog import SYSTEM, Catalog, open_catalog, schema
 from tenantry.factory import Factory
 from tenantry.lifecycle import create_tenant
 from tenantry.settings import load_settings
-
 from tests.live.wire import DEADLINE, LOOPBACK, Answer, ask
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._catalog: Catalog | None = None
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

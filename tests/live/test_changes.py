@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.catalog import SYSTEM
 from tenantry.lifecycle import resume_tenant, suspend_tenant
-
-from tests.live.load import together
+from tests.live.load import together, wake_all
 from tests.live.server import until
 
 if TYPE_CHECKING:
@@ -68,9 +67,7 @@ def test_another_process_changes_what_both_workers_serve(server: Server) -> None
 def test_a_change_without_an_announcement_is_found_by_polling(new_odd_server: NewOddServer) -> None:
     """A writer that died before it told anybody costs a few polls, in every worker."""
     with new_odd_server() as odd_server:
-        workers: set[str] = set()
-        while len(workers) < 2:
-            workers |= {a.worker for a in together(lambda _: odd_server.site("acme"), AT_ONCE)}
+        workers = wake_all(lambda: odd_server.site("acme"))
         tenant = odd_server.catalog.get_tenant("acme")
         with closing(sqlite3.connect(odd_server.data / "catalog.sqlite3")) as database:
             database.execute(

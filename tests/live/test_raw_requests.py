@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.load import together
+from tests.live.load import wake_all
 from tests.live.server import SITES, until
 from tests.live.wire import connect, exchange, header_of, status_of
 
@@ -55,9 +56,7 @@ class Trace:
 def before(odd_server: OddServer) -> Trace:
     """Have every worker build every site, and return the trace from before the tests."""
     for slug in SITES:
-        workers: set[str] = set()
-        while len(workers) < 2:
-            workers |= {answer.worker for answer in together(lambda _: odd_server.site(slug), 4)}
+        wake_all(partial(odd_server.site, slug))
     return Trace.of(odd_server)
 
 

@@ -1,4 +1,4 @@
-"""Reloading and stopping a server that is busy: nobody notices the one, nobody is cut off by the other."""
+"""Reloading and stopping a busy server: nobody notices the one, nobody is cut off by the other."""
 
 from __future__ import annotations
 
@@ -190,5 +190,11 @@ def tenantry_reload(server: OddServer) -> subprocess.CompletedProcess[str]:
     """Run the command as its operator would, beside the server."""
     command = [str(Path(sys.executable).with_name("tenantry")), "reload"]
     return subprocess.run(
-        command, cwd=ROOT, env=server.environment, capture_output=True, text=True, timeout=120
+        command,
+        cwd=ROOT,
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import tenants
 
+import tenants
 from tests.live.server import SITES
 
 if TYPE_CHECKING:

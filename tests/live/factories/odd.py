@@ -1,7 +1,7 @@
 """A factory for the live tests: each tenant misbehaves as its slug says.
 
-``raises`` cannot be built, ``hangs`` is not built until the file ``let-go`` appears, ``slow`` takes five
-seconds. All others get an app whose paths do what their name says; see :data:`VIEWS`.
+``raises`` cannot be built, ``hangs`` is not built until the file ``let-go`` appears, ``slow`` takes
+five seconds. All others get an app whose paths do what their name says; see :data:`VIEWS`.
 What happens is noted in the folder ``ODD_DIR``, which also holds the gates that requests wait at.
 """
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
     from tenantry.tenant import Tenant
 
 HERE = Path(os.environ["ODD_DIR"])

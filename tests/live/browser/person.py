@@ -1,0 +1,181 @@
+"""Somebody at a browser, who does things by what is written on the page."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Request, Response
+
+PASSWORD = "a purple lantern over the harbour"
+OPERATOR = "operator@platform.test"
+LOUD = {"error", "warning"}
+FAILED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
+WINDOWS = {"wide": (1280, 900), "narrow": (375, 800)}
+THEMES = ("light", "dark")
+ALBUM = os.environ.get("SCREENSHOTS", "")
+
+LAYOUT_FLAWS = """() => {
+    const flaws = [];
+    const tooWide = document.documentElement.scrollWidth - window.innerWidth;
+    if (tooWide > 0) flaws.push(`scrolls sideways by ${tooWide}px`);
+    const headings = document.querySelectorAll("h1").length;
+    if (headings !== 1) flaws.push(`${headings} first-level headings`);
+    const ids = [...document.querySelectorAll("[id]:not([type=hidden])")].map((e) => e.id);
+    for (const id of ids.filter((id, i) => ids.indexOf(id) !== i)) flaws.push(`two #${id}`);
+    for (const field of document.querySelectorAll("input:not([type=hidden]), select, textarea")) {
+        if (field.getAttribute("aria-hidden") || field.type === "submit") continue;
+        if (!field.labels.length && !field.ariaLabel) flaws.push(`no label: ${field.name}`);
+    }
+    return flaws;
+}"""
+
+
+class Person:
+    """One browser context with one page, and all that it complains about.
+
+    :param port: The platform's.
+    """
+
+    def __init__(self, context: BrowserContext, port: int) -> None:
+        self.context = context
+        self.port = port
+        self.strangers: list[str] = []
+        self._complaints: list[str] = []
+        self._expected: set[str] = set()
+        context.on("console", self._hear)
+        context.on("weberror", lambda error: self._complaints.append(str(error.error)))
+        context.on("request", self._watch)
+        self.page = context.new_page()
+
+    # --- what the browser says ------------------------------------------------------------------
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in LOUD:
+            self._complaints.append(message.text)
+
+    def _watch(self, request: Request) -> None:
+        url = urlsplit(request.url)
+        host = url.hostname or ""
+        known = host == "localhost" or host.endswith(".localhost")
+        if not known or url.port != self.port:
+            self.strangers.append(request.url)
+
+    def expect_status(self, status: int) -> None:
+        """Let the browser complain about a refusal that the test is after."""
+        self._expected.add(str(status))
+
+    def complaints(self) -> list[str]:
+        """Return errors and warnings, but for the refusals that were expected."""
+
+        def expected(text: str) -> bool:
+            found = FAILED.match(text)
+            return found is not None and found.group(1) in self._expected
+
+        return [text for text in self._complaints if not expected(text)]
+
+    # --- going about ----------------------------------------------------------------------------
+
+    def address(self, slug: str = "", path: str = "/") -> str:
+        """Return the address of a page of a site, or of the platform itself."""
+        host = f"{slug}.localhost" if slug else "localhost"
+        return f"http://{host}:{self.port}{path}"
+
+    def go(self, slug: str = "", path: str = "/", *, status: int = 200) -> Response:
+        """Type an address."""
+        if status >= 400:
+            self.expect_status(status)
+        response = self.page.goto(self.address(slug, path))
+        assert response is not None
+        assert response.status == status, response.url
+        return response
+
+    def click(self, name: str, *, role: str = "button", exact: bool = True) -> None:
+        """Click a button or a link by its name."""
+        self.page.get_by_role(role, name=name, exact=exact).click()  # type: ignore[arg-type]
+
+    def fill(self, label: str, value: str) -> None:
+        """Fill the field with this label."""
+        self.page.get_by_label(label, exact=True).fill(value)
+
+    def menu(self) -> Locator:
+        """Return the main menu."""
+        return self.page.get_by_role("navigation", name="Main")
+
+    def sees(self, heading: str) -> None:
+        """Wait for a page with this heading."""
+        expect(self.page.get_by_role("heading", name=heading, level=1, exact=True)).to_be_visible()
+
+    def is_told(self, text: str) -> None:
+        """Wait for a message."""
+        expect(self.page.get_by_role("status").filter(has_text=text)).to_be_visible()
+
+    def style(self, selector: str, name: str) -> str:
+        """Return a computed style."""
+        script = "([selector, name]) => getComputedStyle(document.querySelector(selector))[name]"
+        value: str = self.page.evaluate(script, [selector, name])
+        return value
+
+    def theme(self) -> str | None:
+        """Return which theme the page wears."""
+        return self.page.locator("html").get_attribute("data-bs-theme")
+
+    # --- doing things ---------------------------------------------------------------------------
+
+    def enter_backend(self, email: str, slug: str = "") -> Person:
+        """Sign in at the backend of the platform or of a site."""
+        self.go(slug, "/backend/")
+        self.sees("Sign in")
+        self.fill("E-mail", email)
+        self.fill("Password", PASSWORD)
+        self.click("Sign in")
+        expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
+        return self
+
+    def manage(self, site: str) -> None:
+        """Go from the list of one's sites on the platform to the backend of one of them."""
+        self.go("", "/backend/sites")
+        self.click(f"Manage {site}")
+        self.sees(f"Manage {site}")
+        self.click("Continue")
+        self.sees(site)
+
+    def join(self, slug: str, name: str) -> str:
+        """Become a member of a site and sign in; return the e-mail address."""
+        email = f"{name.lower().replace(' ', '.')}@example.org"
+        self.go(slug)
+        self.click("Join", role="link")
+        self.fill("Name", name)
+        self.fill("E-mail address", email)
+        self.fill("Password", PASSWORD)
+        self.click("Join")
+        self.is_told("Welcome!")
+        self.sign_in(email)
+        expect(self.menu().get_by_role("link", name=name)).to_be_visible()
+        return email
+
+    def sign_in(self, email: str) -> None:
+        """Fill in the sign-in form of a site."""
+        self.fill("E-mail address", email)
+        self.fill("Password", PASSWORD)
+        self.click("Sign in")
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def look(self, name: str) -> None:
+        """Look at the page in a wide and a narrow window, by day and by night."""
+        for theme in THEMES:
+            self.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            for window, (width, height) in WINDOWS.items():
+                self.page.set_viewport_size({"width": width, "height": height})
+                assert self.page.evaluate(LAYOUT_FLAWS) == [], f"{name}, {window}, {theme}"
+                assert self.theme() in {theme, None}
+                if ALBUM:
+                    picture = Path(ALBUM) / f"{name}-{window}-{theme}.png"
+                    self.page.screenshot(path=picture, full_page=True)

@@ -1,0 +1,151 @@
+"""Themes, keyboards, and who is who where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.live.browser.person import WINDOWS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Cookie, SetCookieParam
+
+    from tests.live.browser.conftest import NewPerson
+    from tests.live.browser.person import Person
+
+DARK, LIGHT = "rgb(18, 22, 20)", "rgb(250, 249, 246)"
+WATCH_THEME = """
+    window.themes = [];
+    new MutationObserver(() => window.themes.push(
+        [document.documentElement.getAttribute("data-bs-theme"), performance.now()]
+    )).observe(document, {subtree: true, attributeFilter: ["data-bs-theme"]});
+"""
+FIRST_PAINT = "performance.getEntriesByName('first-paint')[0]?.startTime"
+
+
+def test_a_chosen_theme_is_remembered(visitor: Person) -> None:
+    """The button switches to dark; it stays dark on the next page and after a reload."""
+    visitor.go("acme")
+    assert visitor.style("body", "backgroundColor") == LIGHT
+    visitor.click("Switch to the dark theme")
+    assert visitor.style("body", "backgroundColor") == DARK
+    visitor.page.reload()
+    assert visitor.style("body", "backgroundColor") == DARK
+    visitor.click("Join", role="link")
+    visitor.sees("Join Acme Workshop")
+    assert visitor.style("body", "backgroundColor") == DARK
+    visitor.click("Switch to the light theme")
+    visitor.page.reload()
+    assert visitor.style("body", "backgroundColor") == LIGHT
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(("slug", "path"), [("", "/"), ("acme", "/"), ("", "/backend/")])
+def test_no_page_flashes(new_person: NewPerson, slug: str, path: str, theme: str) -> None:
+    """The system's theme is on before the first paint, and is set once."""
+    visitor = new_person(color_scheme=theme)
+    visitor.context.add_init_script(WATCH_THEME)
+    visitor.go(slug, path)
+    painted = visitor.page.wait_for_function(FIRST_PAINT).json_value()
+    ((chosen, moment),) = visitor.page.evaluate("window.themes")
+    assert chosen == theme
+    assert moment < painted
+    assert visitor.style("body", "backgroundColor") == (DARK if theme == "dark" else LIGHT)
+
+
+def focused(person: Person) -> str:
+    """Return the words of what has the focus, which must be seen to have it."""
+    seen = "getComputedStyle(document.activeElement).outlineStyle"
+    assert person.page.evaluate(seen) not in {"none", ""}
+    text: str = person.page.evaluate(
+        "document.activeElement.ariaLabel || document.activeElement.innerText"
+    )
+    return text.strip()
+
+
+def test_the_keyboard_is_enough(visitor: Person) -> None:
+    """Skip to the content, walk through the menu, sign in: no mouse."""
+    email = visitor.join("acme", "Kay Board")
+    visitor.click("Sign out")
+    keyboard = visitor.page.keyboard
+
+    visitor.go("acme")
+    keyboard.press("Tab")
+    assert focused(visitor) == "Skip to the content"
+    keyboard.press("Enter")
+    assert visitor.page.evaluate("document.activeElement.id") == "content"
+    keyboard.press("Tab")
+    assert visitor.page.evaluate("!!document.activeElement.closest('main article a')")
+
+    visitor.go("acme")
+    walked = []
+    for _ in range(4):
+        keyboard.press("Tab")
+        walked.append(focused(visitor))
+    assert walked[2:] == ["Posts", "Sign in"]
+    assert "Acme Workshop" in walked[1]
+    keyboard.press("Enter")
+    visitor.sees("Sign in")
+    visitor.page.get_by_label("E-mail address").focus()
+    keyboard.type(email)
+    keyboard.press("Tab")
+    keyboard.type("a purple lantern over the harbour")
+    keyboard.press("Enter")
+    expect(visitor.menu().get_by_role("link", name="Kay Board")).to_be_visible()
+
+
+@pytest.mark.parametrize(("slug", "path"), [("", "/"), ("acme", "/")])
+def test_the_menu_opens_in_a_narrow_window(visitor: Person, slug: str, path: str) -> None:
+    """It is folded away at first, and Escape folds it again."""
+    width, height = WINDOWS["narrow"]
+    visitor.page.set_viewport_size({"width": width, "height": height})
+    visitor.go(slug, path)
+    link = visitor.menu().get_by_role("link").first
+    expect(visitor.page.get_by_role("navigation", name="Main")).to_have_count(0)
+    visitor.click("Menu")
+    expect(link).to_be_visible()
+    visitor.page.keyboard.press("Escape")
+    expect(link).to_have_count(0)
+    expect(visitor.page.get_by_role("button", name="Menu")).to_be_focused()
+
+
+def test_the_menu_is_open_without_scripts(new_person: NewPerson) -> None:
+    """In a narrow window without scripts nothing is folded away."""
+    visitor = new_person(java_script_enabled=False, viewport={"width": 375, "height": 800})
+    visitor.go("acme")
+    expect(visitor.menu().get_by_role("link", name="Join")).to_be_visible()
+
+
+def moved(cookie: Cookie, url: str) -> SetCookieParam:
+    """Return the same cookie for another host."""
+    return {"name": cookie["name"], "value": cookie["value"], "url": url}
+
+
+def test_a_member_of_one_site_is_nobody_at_the_next(visitor: Person) -> None:
+    """A session of acme does not count at globex, not even when its cookie is copied there."""
+    visitor.join("acme", "Noah Body")
+    (session,) = [c for c in visitor.context.cookies() if c["httpOnly"]]
+    assert session["domain"] == "acme.localhost"
+    visitor.go("globex")
+    expect(visitor.menu().get_by_role("link", name="Sign in")).to_be_visible()
+
+    visitor.context.add_cookies([moved(session, visitor.address("globex"))])
+    visitor.go("globex")
+    expect(visitor.menu().get_by_role("link", name="Sign in")).to_be_visible()
+    visitor.go("globex", "/members/me")
+    visitor.sees("Sign in")
+    visitor.go("acme")
+    expect(visitor.menu().get_by_role("link", name="Noah Body")).to_be_visible()
+
+
+def test_an_owner_of_one_site_is_nobody_at_the_next(new_person: NewPerson) -> None:
+    """A session of acme's backend opens neither globex's backend nor the platform's."""
+    owner = new_person().enter_backend("owner@acme.test", slug="acme")
+    (session,) = [c for c in owner.context.cookies() if c["httpOnly"]]
+    assert session["domain"] == "acme.localhost"
+    for slug in ("globex", ""):
+        owner.context.add_cookies([moved(session, owner.address(slug, "/backend/"))])
+        owner.go(slug, "/backend/")
+        owner.sees("Sign in")

@@ -1,0 +1,244 @@
+"""What people come for, done as they do it: by clicking and typing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.live.browser.person import OPERATOR, PASSWORD
+from tests.live.server import ROOT
+
+if TYPE_CHECKING:
+    from tests.live.browser.conftest import NewPerson
+    from tests.live.browser.person import Person
+    from tests.live.conftest import NewServer
+    from tests.live.server import Server
+
+FIRST = "first@platform.test"
+
+
+def make_first_link(server: Server) -> str:
+    """Return the set-up link that ``tenantry init`` prints."""
+    told = subprocess.run(
+        [Path(sys.executable).with_name("tenantry"), "init", "--operator", FIRST],
+        cwd=ROOT,
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    found = re.search(r"http://\S+/setup/\S+", told)
+    assert found is not None, told
+    return found.group()
+
+
+def test_the_first_operator_sets_a_password(new_server: NewServer, new_person: NewPerson) -> None:
+    """The link of ``tenantry init`` leads to a password and into the backend, once."""
+    with new_server() as server:
+        link = make_first_link(server)
+        someone = new_person(server=server)
+        page = someone.page
+        page.goto(link)
+        someone.sees("Welcome")
+        someone.fill("New password", PASSWORD)
+        someone.fill("The same again", PASSWORD)
+        someone.click("Set password and sign in")
+        someone.sees("Dashboard")
+        someone.is_told("Your password is set")
+
+        someone.click("Sign out")
+        someone.sees("Sign in")
+        someone.enter_backend(FIRST)
+        someone.sees("Dashboard")
+
+        someone.expect_status(404)
+        page.goto(link)
+        someone.sees("This link is over")
+
+
+def test_a_visitor_becomes_an_author(new_person: NewPerson) -> None:
+    """Join, comment, be made an author, write, be read, edit and delete."""
+    visitor, owner = new_person(), new_person()
+    visitor.join("acme", "Ada Byron")
+    comment(visitor, "Springs are **patient**.")
+
+    owner.enter_backend("owner@acme.test")
+    make_author(owner, "Ada Byron")
+
+    write(visitor, "On the first of springs", "It was *made by hand*.\n\n- wire\n- patience")
+    address = visitor.page.url
+    expect(visitor.page.locator("em", has_text="made by hand")).to_be_visible()
+    expect(visitor.page.get_by_role("listitem").filter(has_text="patience")).to_be_visible()
+
+    visitor.click("Edit", role="link")
+    visitor.fill("Text", "It was made by **nobody**.")
+    visitor.click("Save")
+    expect(visitor.page.locator("strong", has_text="nobody")).to_be_visible()
+
+    write(visitor, "A mistake", "Nobody should read this.")
+    delete(visitor, "A mistake")
+
+    anybody = new_person()
+    feed = anybody.go("acme", "/feed.xml").text()
+    assert "On the first of springs" in feed
+    assert "A mistake" not in feed
+    anybody.go("acme")
+    anybody.click("On the first of springs", role="link")
+    assert anybody.page.url == address
+    expect(anybody.page.get_by_text("made by nobody")).to_be_visible()
+
+
+def comment(person: Person, markdown: str) -> None:
+    """Comment on the newest post."""
+    person.page.locator("article").get_by_role("link").first.click()
+    person.fill("Your comment", markdown)
+    person.click("Comment")
+    said = person.page.get_by_role("article").filter(has_text="Ada Byron")
+    expect(said.locator("strong", has_text="patient")).to_be_visible()
+
+
+def make_author(owner: Person, name: str) -> None:
+    """Change a member's role in the site's own backend."""
+    owner.manage("Acme Workshop")
+    owner.menu().get_by_role("link", name="Members").click()
+    row = owner.page.get_by_role("row").filter(has_text=name)
+    row.get_by_label("Change the role").select_option("author")
+    row.get_by_role("button", name="Change the role").click()
+    owner.is_told(f"{name} is an author now.")
+
+
+def write(author: Person, title: str, text: str) -> None:
+    """Write a post, look at its preview, publish it and see it on the front page."""
+    author.go("acme")
+    author.menu().get_by_role("link", name="Write").click()
+    author.fill("Title", title)
+    author.fill("Text", text)
+    author.click("Preview")
+    expect(author.page.get_by_role("region", name="Preview")).to_be_visible()
+    author.click("Publish")
+    author.is_told("Published.")
+    author.menu().get_by_role("link", name="Posts").click()
+    author.click(title, role="link")
+    author.sees(title)
+
+
+def delete(author: Person, title: str) -> None:
+    """Delete the post that is shown: not if the question is answered with no."""
+    author.page.once("dialog", lambda dialog: dialog.dismiss())
+    author.click("Delete")
+    author.sees(title)
+    author.page.once("dialog", lambda dialog: dialog.accept())
+    author.click("Delete")
+    author.is_told(f"“{title}” is deleted.")
+    expect(author.page.get_by_role("link", name=title)).to_have_count(0)
+
+
+def test_a_suspended_site_turns_its_visitors_away(operator: Person, visitor: Person) -> None:
+    """The next click shows a dressed page that says so; after resuming, the site is back."""
+    visitor.go("initech")
+    post = visitor.page.locator("article").get_by_role("link").first
+
+    operator.menu().get_by_role("link", name="Sites", exact=True).click()
+    operator.click("initech", role="link")
+    suspension = operator.page.locator("form").filter(has_text="Visitors are turned away")
+    suspension.get_by_label("Reason").fill("The rent was not paid")
+    suspension.get_by_role("button", name="Suspend site").click()
+    operator.is_told("Initech Engineering is suspended")
+    expect(operator.page.get_by_text("The rent was not paid").first).to_be_visible()
+
+    visitor.expect_status(403)
+    with visitor.page.expect_navigation() as turned_away:
+        post.click()
+    assert turned_away.value.status == 403
+    expect(visitor.page.get_by_role("heading", level=1)).to_contain_text("suspended")
+    expect(visitor.page.get_by_text("The rent was not paid")).to_have_count(0)
+    assert visitor.style("body", "backgroundColor") == "rgb(250, 249, 246)"
+    assert "serif" in visitor.style("h1", "fontFamily")
+    visitor.look("door-suspended")
+
+    operator.click("Resume the site")
+    operator.is_told("Initech Engineering is online again.")
+    visitor.page.reload()
+    expect(visitor.page.get_by_role("link", name="Join").first).to_be_visible()
+
+
+ASK_AT_ONCE = """async () => {
+    const ask = async () => {
+        const answer = await fetch("/", {cache: "no-store"});
+        return [answer.headers.get("X-Request-ID").split("-")[0], await answer.text()];
+    };
+    return Promise.all(Array.from({length: 8}, ask));
+}"""
+
+
+def test_an_owner_changes_the_look(new_person: NewPerson, visitor: Person) -> None:
+    """Name, tagline and colour are there at the next load, whichever worker answers."""
+    visitor.go("globex")
+    before = visitor.style(".brand-letter", "backgroundColor")
+
+    owner = new_person().enter_backend("owner@globex.test")
+    owner.manage("Globex Field Journal")
+    owner.menu().get_by_role("link", name="Settings").click()
+    owner.fill("Name of the site", "Globex Weather Letters")
+    owner.fill("Tagline", "Mostly drizzle.")
+    owner.fill("Accent colour", "#8a1c5b")
+    owner.click("Save")
+    owner.is_told("Saved.")
+
+    visitor.page.reload()
+    visitor.sees("Globex Weather Letters")
+    expect(visitor.page.get_by_text("Mostly drizzle.")).to_be_visible()
+    after = visitor.style(".brand-letter", "backgroundColor")
+    assert (before, after) == ("rgb(3, 105, 161)", "rgb(138, 28, 91)")
+    workers = set()
+    for _ in range(20):
+        for worker, text in visitor.page.evaluate(ASK_AT_ONCE):
+            assert "Globex Weather Letters" in text
+            workers.add(worker)
+        if len(workers) == 2:
+            return
+    raise AssertionError(f"only {workers} answered")
+
+
+def test_an_operator_creates_a_site(operator: Person, new_person: NewPerson) -> None:
+    """The site is online at once; its owner's link leads to a password and to the site."""
+    operator.click("New site", role="link")
+    operator.fill("Address", "rosebud")
+    operator.fill("Name of the site", "Rosebud Bakery")
+    operator.fill("Owner's e-mail", "rosa@rosebud.test")
+    operator.click("Create site")
+    operator.sees("Rosebud Bakery is online")
+    link = operator.page.get_by_label("Link", exact=True).input_value()
+
+    owner = new_person()
+    owner.page.goto(link)
+    owner.fill("New password", PASSWORD)
+    owner.fill("The same again", PASSWORD)
+    owner.click("Set password and sign in")
+    owner.sees("My sites")
+    owner.manage("Rosebud Bakery")
+    owner.click("Open my site, signed in")
+    owner.sees("Rosebud Bakery")
+    expect(owner.menu().get_by_role("link", name="Write")).to_be_visible()
+    assert owner.page.url == owner.address("rosebud")
+
+
+def test_an_operator_visits_a_site(operator: Person) -> None:
+    """An operator manages a customer's site under a banner, and leaves it again."""
+    operator.go("", "/backend/tenants/acme")
+    visit = operator.page.locator("form").filter(has_text="For one hour")
+    visit.get_by_label("Reason").fill("The owner called")
+    visit.get_by_role("button", name="Manage as operator").click()
+    operator.sees("Manage Acme Workshop")
+    operator.click("Continue")
+    expect(operator.page.get_by_text("You are here as platform operator")).to_be_visible()
+    expect(operator.page.get_by_text("The owner called")).to_be_visible()
+    operator.look("site-backend-as-operator")
+    operator.click("Leave")
+    operator.sees("Dashboard")
+    assert OPERATOR in operator.page.locator("footer").inner_text()
