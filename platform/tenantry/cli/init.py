@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +22,7 @@ from tenantry.errors import CatalogNotReadyError, SettingsError
 from tenantry.settings import PREFIX, get_settings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tenantry.catalog import Catalog
@@ -42,7 +45,7 @@ def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
     """
     keys = prepare_folders(load_settings())
     settings = get_settings()
-    with reaching_catalog(settings) as catalog:
+    with taking_turns(settings), reaching_catalog(settings) as catalog:
         revision = bring_up_to_date(catalog)
         echo_facts(
             {
@@ -79,6 +82,14 @@ def prepare_folders(settings: Settings) -> str:
     except OSError as error:
         problem = f"{error.filename or settings.data_dir}: {error.strerror}"
         raise SettingsError(f"{PREFIX}DATA_DIR", str(settings.data_dir), problem) from error
+
+
+@contextmanager
+def taking_turns(settings: Settings) -> Iterator[None]:
+    """Let several containers start on one folder: each ``tenantry init`` waits for the other."""
+    with (settings.run_dir / "init.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it, however this process ends
+        yield
 
 
 def make_keys(path: Path) -> None:

@@ -63,10 +63,11 @@ def echo_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 def _echo_rich_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - takes longer than most commands
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*headers, box=SIMPLE_HEAD, pad_edge=False)
+    columns = (Column(header, overflow="fold") for header in headers)  # a cut URL is none
+    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*map(Text, row))  # Text: what a stranger wrote is no markup
     Console().print(table)

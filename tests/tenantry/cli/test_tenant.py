@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import subprocess
+import termios
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tenantry.catalog import SYSTEM
 from tenantry.settings import get_settings
+from tests.tenantry.cli.conftest import PROGRAM
 
 if TYPE_CHECKING:
     from tests.tenantry.cli.conftest import Desk
@@ -138,3 +145,37 @@ def test_half_made_site_is_not_let_in(ready: Desk, extra: list[str]) -> None:
     with ready.catalog as catalog:
         catalog.add_tenant("half", name="Half", by=SYSTEM)
     assert "cannot become active" in ready.refused("tenant", "resume", "half", *extra)
+
+
+def on_a_terminal(desk: Desk, *words: str) -> str:
+    """Run the installed program on a terminal of 80 columns, and return what appears there."""
+    controller, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    process = subprocess.Popen(
+        [PROGRAM, *words], cwd=desk.folder, stdin=terminal, stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    shown = b""
+    # OSError is how Linux says that nobody writes any more.
+    with os.fdopen(controller, "rb", buffering=0) as screen, suppress(OSError):
+        while part := screen.read(4096):
+            shown += part
+    process.wait(30)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+
+
+def test_terminal_shows_a_table_with_nothing_cut(three: Desk) -> None:
+    """On a terminal columns are fitted by folding; markup in a name stays what it is."""
+    shown = on_a_terminal(three, "tenant", "list")
+    assert "Acme [red]Ltd" in shown
+    assert "\x1b" not in shown
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_terminal_shows_progress_and_every_bad_line(three: Desk) -> None:
+    """The bar and the reports of bad lines do not write over each other."""
+    (three.folder / "t.csv").write_text("slug,name,owner_email\nWRONG,W,w@x.test\nok,O,o@x.test\n")
+    shown = on_a_terminal(three, "tenant", "create", "--from-file", "t.csv")
+    assert "line 2: 'WRONG' cannot name a site" in shown
+    assert "1 of 2 tenants were created, 1 refused." in shown
