@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Playwright, expect, sync_playwright
-from tenantry.catalog import SYSTEM
 
+from tenantry.catalog import SYSTEM
 from tests.live.browser.person import OPERATOR, PASSWORD, Person
 from tests.live.server import SITES, Server, copy_data
 

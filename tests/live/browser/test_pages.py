@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 def test_pages_of_the_platform(visitor: Person) -> None:
     """The front app's pages keep their layout."""
-    for name, path in {"index": "/", "directory": "/directory", "none": "/directory?search=zz"}.items():
+    for name, path in {
+        "index": "/",
+        "directory": "/directory",
+        "none": "/directory?search=zz",
+    }.items():
         visitor.go("", path)
         visitor.look(f"front-{name}")
     visitor.go("", "/no-such-page", status=404)

@@ -84,6 +84,7 @@ def test_a_visitor_becomes_an_author(new_person: NewPerson) -> None:
     delete(visitor, "A mistake")
 
     anybody = new_person()
+    anybody.expect_status(404)  # beside a feed, Chromium asks for /favicon.ico
     feed = anybody.go("acme", "/feed.xml").text()
     assert "On the first of springs" in feed
     assert "A mistake" not in feed
