@@ -190,6 +190,13 @@ class Settings(BaseSettings):
             problem = f"{error.problem}; give a bare host name as `example.com`"
             raise ValueError(problem) from error
 
+    @field_validator("bind")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if ":" in value and not (value.startswith("[") and value.endswith("]")):
+            raise ValueError("an IPv6 address stands in brackets, as `[::1]`, and without a port")
+        return value
+
     @field_validator("path_prefix")
     @classmethod
     def _prefix(cls, value: str) -> str:
@@ -253,7 +260,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _safe(self) -> Self:
         """Refuse combinations that would be unsafe (R3, R21)."""
-        loopback = self.socket or self.bind in {"127.0.0.1", "::1", "localhost"}
+        loopback = self.socket or self.bind in {"127.0.0.1", "[::1]", "localhost"}
         if self.trusted_proxies and not loopback and not self.trust_any_peer:
             raise ValueError(
                 "trusted_proxies: anyone who reaches "
@@ -267,6 +274,11 @@ class Settings(BaseSettings):
                 "development"
             )
         return self
+
+    @property
+    def address(self) -> str:
+        """The address that the HTTP listener binds, as sockets take it: without brackets."""
+        return self.bind.strip("[]")
 
     @property
     def https(self) -> bool:

@@ -238,7 +238,7 @@ def test_unreadable_key_file_stops_the_start(folder: Path) -> None:
     ("bind", "socket", "forced", "allowed"),
     [
         pytest.param("127.0.0.1", "", "", True, id="loopback"),
-        pytest.param("::1", "", "", True, id="loopback by IPv6"),
+        pytest.param("[::1]", "", "", True, id="loopback by IPv6"),
         pytest.param("0.0.0.0", "", "", False, id="everybody"),  # noqa: S104 - refused
         pytest.param("192.0.2.1", "", "", False, id="a network"),
         pytest.param("0.0.0.0", "/run/t.sock", "", True, id="Unix socket"),  # noqa: S104

@@ -16,7 +16,7 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S1
 
 def reachable_address(settings: Settings) -> str:
     """Return the address under which this machine reaches its own HTTP listener."""
-    return _EVERYWHERE.get(settings.bind, settings.bind)
+    return _EVERYWHERE.get(settings.address, settings.address)
 
 
 def answers(settings: Settings, *, timeout: float = 1.0) -> bool:

@@ -36,15 +36,17 @@ def run(*, port: int | None, no_reload: bool, no_debugger: bool) -> None:
     """
     if port is not None:
         os.environ[f"{PREFIX}PORT"] = str(port)  # links follow, here and after each reload
+    if not no_debugger:
+        os.environ["FLASK_DEBUG"] = "1"  # Flask apps then let exceptions through to the debugger
     settings = get_settings()
-    refuse_to_be_reached(settings.bind)
+    refuse_to_be_reached(settings.address)
     keys_of(settings.secret_keys)
     if not is_running_from_reloader():  # else the port is its parent's, who has looked
         check_port(settings)
         with ready_catalog(settings):
             click.echo(f"Development server: {settings.apex_url}", err=True)
     run_simple(
-        settings.bind,
+        settings.address,
         settings.port,
         application,
         use_reloader=not no_reload,

@@ -64,11 +64,11 @@ def check_port(settings: Settings) -> None:
 
     :raises SettingsError: Something does, or the address is not this machine's.
     """
-    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    family = socket.AF_INET6 if ":" in settings.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.bind, settings.port))
+            probe.bind((settings.address, settings.port))
         except OSError as error:
             raise _translate(error, settings) from error
 

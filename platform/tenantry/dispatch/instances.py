@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import PoolError
+from tenantry.middleware.access_log import DEBUGGER
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ class InstanceServer:
         environ.pop("wsgi.file_wrapper", None)
         try:
             body = resident.instance(environ, start_response)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered and logged
+        except Exception as error:
             self._pool.give_back(resident)
+            if DEBUGGER in environ:
+                raise  # Werkzeug's debugger shows it to the developer
             return self._failed(tenant, error, environ, start_response)
         except BaseException:
             self._pool.give_back(resident)

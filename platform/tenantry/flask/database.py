@@ -51,5 +51,3 @@ class TenantSQLAlchemy(SQLAlchemy):
 
     def _teardown_session(self, _error: BaseException | None) -> None:
         self.session.remove()
-
-

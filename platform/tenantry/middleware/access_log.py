@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DEBUGGER = "werkzeug.debug.preserve_context"
+"""Stands in the environ of requests under Werkzeug's debugger, which wants to see what is raised."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
 _SHORT = 40
+_MOST = 200
+"""Characters of each thing that a client chooses. So a line, even if all of them are escaped, stays
+below PIPE_BUF, and workers that share a pipe never cut each other's lines."""
 STDERR = 2
 
 
@@ -58,7 +64,9 @@ class AccessLog:
 
         try:
             body.inner = self._app(environ, start)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is answered and logged
+        except Exception as error:
+            if DEBUGGER in environ:
+                raise
             body.inner = self._failed(error, environ, start)
         return body
 
@@ -71,6 +79,7 @@ class AccessLog:
         path = get("SCRIPT_NAME", "") + get("PATH_INFO", "")
         if len(path) >= _SHORT:
             path = _TOKEN.sub("[token]", path)
+        code = int(status[:3]) if status[:3].isdecimal() else 0  # the app's own words come here
         now = str(time.time_ns())
         if now[:-9] != self._second:
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(now[:-9])))
@@ -79,10 +88,12 @@ class AccessLog:
             f'{{"at":"{self._stamp}.{now[-9:-6]}Z","event":"request",'
             f'"id":"{environ["tenantry.request_id"]}",'
             f'"tenant":{quoted(tenant.id) if tenant else "null"},'
-            f'"host":{quoted(get("HTTP_HOST", ""))},"method":{quoted(get("REQUEST_METHOD", ""))},'
-            f'"path":{quoted(path)},"status":{status[:3] or 0},"bytes":{size},'
+            f'"host":{quoted(get("HTTP_HOST", "")[:_MOST])},'
+            f'"method":{quoted(get("REQUEST_METHOD", "")[:16])},'
+            f'"path":{quoted(path[:_MOST])},"status":{code},"bytes":{size},'
             f'"ms":{(time.perf_counter() - started) * 1000:.2f},'
-            f'"ip":{quoted(get("REMOTE_ADDR", ""))},"agent":{quoted(get("HTTP_USER_AGENT", ""))}}}\n'
+            f'"ip":{quoted(get("REMOTE_ADDR", "")[:45])},'
+            f'"agent":{quoted(get("HTTP_USER_AGENT", "")[:_MOST])}}}\n'
         )
         try:
             os.write(self._descriptor, line.encode())

@@ -33,6 +33,7 @@ MAX_TARGET = 8192
 # Controls and DEL split log lines and headers; a backslash is a slash to some; dot segments are
 # resolved by nobody after the server has decoded %2e (R10, R11).
 _BAD_PATH = re.compile(r"[\x00-\x1f\x7f\\]|/\.\.?(?:/|\Z)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 
 COUNTED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO")
@@ -152,7 +153,7 @@ def check_names(environ: WSGIEnvironment) -> None:
     :raises Refusal: As RFC 9112, section 5.1, demands.
     """
     for name in environ:
-        if name[-1] in " \t":
+        if name.endswith((" ", "\t")):
             raise Refusal(400, "A header of this request has a space before its colon.")
 
 
@@ -167,8 +168,11 @@ def check_target(environ: WSGIEnvironment) -> None:
         raise Refusal(400, "This is not a complete HTTP request.")
     if method not in METHODS:
         raise Refusal(405, "This server does not know this method.")
-    if len(path) + len(environ.get("QUERY_STRING", "")) > MAX_TARGET:
+    query = environ.get("QUERY_STRING", "")
+    if len(path) + len(query) > MAX_TARGET:
         raise Refusal(414, f"An address may have {MAX_TARGET} characters at most.")
+    if not query.isprintable() and _CONTROL.search(query) is not None:
+        raise Refusal(400, "The query of this address has characters it may not have.")
     if not path.startswith("/"):
         path = environ["PATH_INFO"] = _path_of(path, environ.get("HTTP_HOST", ""))
     # Nearly every path is plain, and these four take a quarter of the search's time.
@@ -188,6 +192,8 @@ def _check_path(path: str) -> None:
 def _path_of(target: str, host: str) -> str:
     """Return the path of an absolute-form target, whose host has to be the Host (R7)."""
     try:
+        if _CONTROL.search(target) is not None:
+            raise ValueError  # noqa: TRY301 - urlsplit would drop them without a word
         parts = urlsplit(target)
         authority = parse_host(parts.netloc)
         same = parts.scheme in {"http", "https"} and authority == parse_host(host)
