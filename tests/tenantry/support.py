@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
-from werkzeug.test import EnvironBuilder, run_wsgi_app
+from werkzeug.test import EnvironBuilder
 
 from tenantry.tenant import Tenant, TenantState
 
@@ -88,29 +89,56 @@ class Answer:
 def ask(
     app: WSGIApplication, path: str = "/", host: str = "example.test", **options: Any
 ) -> Answer:
-    """Send one request as a server would, close the body, and return what came back.
+    """Send one request and return what came back.
 
-    :param options: For werkzeug's ``EnvironBuilder``; ``environ`` is laid over the result.
+    :param options: For werkzeug's ``EnvironBuilder``; ``environ`` is laid over the result, where
+        ``None`` takes a key away.
     """
+    return send(app, make_environ(path, host, **options))
+
+
+def make_environ(path: str = "/", host: str = "example.test", **options: Any) -> WSGIEnvironment:
+    """Return what a server would call an app with."""
     overrides = options.pop("environ", {})
-    builder = EnvironBuilder(path=path, base_url="http://placeholder", **options)
+    builder = EnvironBuilder(base_url="http://placeholder", **options)
     environ = builder.get_environ()
     builder.close()
+    # The server decodes the path; werkzeug would read //x as a host.
+    path, _, query = path.partition("?")
+    environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
+    environ["QUERY_STRING"] = query
     environ["HTTP_HOST"] = host
     environ.update(overrides)
-    for name in [name for name, value in environ.items() if value is None]:
-        del environ[name]
-    return send(app, environ)
+    return {name: value for name, value in environ.items() if value is not None}
 
 
 def send(app: WSGIApplication, environ: WSGIEnvironment) -> Answer:
-    """Send exactly this request."""
-    chunks, status, headers = run_wsgi_app(app, environ, buffered=True)
+    """Do what a server does (PEP 3333): call, iterate, close whatever happens."""
+    head: list[tuple[str, list[tuple[str, str]]]] = []
+    chunks: list[bytes] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], error: Any = None, /) -> Any:
+        if error and chunks:
+            raise error[1]
+        assert error or not head, "start_response was called twice"
+        head.append((status, headers))
+        return chunks.append
+
+    body = app(environ, start_response)
+    try:
+        for chunk in body:
+            assert head, "the body began before start_response"
+            chunks.append(chunk)
+    finally:
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+    status, headers = head[-1]
     return Answer(
         int(status.split()[0]),
         {name.lower(): value for name, value in headers},
         b"".join(chunks),
-        tuple(headers.getlist("Set-Cookie")),
+        tuple(value for name, value in headers if name.lower() == "set-cookie"),
     )
 
 

@@ -1,0 +1,237 @@
+"""The access log: one line of JSON for each request, whatever the client sends."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tenantry.dispatch import Pages
+from tenantry.middleware.access_log import AccessLog
+from tenantry.secrets import new_token
+from tests.conftest import DOMAIN
+from tests.tenantry.support import a_tenant, ask, hello, make_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tests.tenantry.door import Door
+
+PAGES = Pages(f"http://{DOMAIN}/")
+
+
+class Log:
+    """An access log into a file, and its lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.app: WSGIApplication = hello("app")
+        self.log = AccessLog(self._call, str(path), pages=PAGES)
+
+    def _call(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return self.app(environ, start_response)
+
+    def lines(self) -> list[dict[str, Any]]:
+        text = self.path.read_bytes()
+        assert text.isascii()
+        assert text.endswith(b"\n") or not text
+        return [json.loads(line) for line in text.decode().splitlines()]
+
+    def line(self, **environ: Any) -> dict[str, Any]:
+        ask(self.log, environ=environ)
+        return self.lines()[-1]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(tmp_path / "access.log")
+
+
+def test_a_line_says_what_happened(log: Log) -> None:
+    """Who asked for what, where, and what came of it."""
+    tenant = a_tenant()
+    line = log.line(
+        PATH_INFO="/a",
+        QUERY_STRING="secret=1",
+        HTTP_USER_AGENT="curl",
+        REMOTE_ADDR="192.0.2.7",
+        HTTP_HOST="acme.example.test",
+        **{"tenantry.tenant": tenant},
+    )
+
+    assert set(line) == {
+        "at", "event", "id", "tenant", "host", "method", "path", "status", "bytes", "ms", "ip", "agent"
+    }  # fmt: skip
+    assert (line["event"], line["tenant"], line["host"]) == (
+        "request",
+        tenant.id,
+        "acme.example.test",
+    )
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/a", 200)
+    assert (line["bytes"], line["ip"], line["agent"]) == (len("app||/a"), "192.0.2.7", "curl")
+    assert line["at"].endswith("Z")
+    assert log.path.stat().st_mode & 0o777 == 0o640
+
+
+HOSTILE = st.text(st.characters(max_codepoint=255), max_size=30) | st.sampled_from(
+    ['"', '\\"}\n{"event":"forged"}', "\x1b[2J", "\xff\xfe", "\r\n", "\x00", "\u2028", "%s {}"]
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(host=HOSTILE, path=HOSTILE, agent=HOSTILE, method=HOSTILE, address=HOSTILE, given_id=HOSTILE)
+def test_every_line_is_json(log: Log, host: str, path: str, **hostile: str) -> None:
+    """R56: quotes, escapes, line ends and broken bytes stay inside their string."""
+    before = len(log.lines())
+    line = log.line(
+        HTTP_HOST=host,
+        PATH_INFO=path,
+        HTTP_USER_AGENT=hostile["agent"],
+        REQUEST_METHOD=hostile["method"],
+        REMOTE_ADDR=hostile["address"],
+        HTTP_X_REQUEST_ID=hostile["given_id"],
+    )
+
+    assert len(log.lines()) == before + 1
+    assert (line["host"], line["agent"]) == (host, hostile["agent"])
+
+
+@pytest.mark.parametrize(
+    ("status", "logged"),
+    [
+        ("404 Not Found", 404),
+        ("200", 200),
+        ("Teapot", 0),
+        ("007 James", 7),
+        ("\xb2\xb2\xb2 x", 0),
+        ("", 0),
+    ],
+)
+def test_an_apps_strange_status_is_still_json(log: Log, status: str, logged: int) -> None:
+    """R56: what a site's app calls its status cannot break the line either."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response(status, [])
+        return []
+
+    log.app = app
+    body = log.log(make_environ(), lambda *_: lambda _: None)
+    body.close()  # type: ignore[attr-defined]
+
+    assert log.lines()[-1]["status"] == logged
+
+
+def test_a_line_is_written_in_one_piece(log: Log) -> None:
+    """R56: workers share the pipe; up to PIPE_BUF octets no line is cut by another's (POSIX)."""
+    for filler in ("x", "\x00", "\xff", '"'):
+        log.line(
+            HTTP_HOST=filler * 9000,
+            PATH_INFO="/" + filler * 9000,
+            SCRIPT_NAME=filler * 9000,
+            HTTP_USER_AGENT=filler * 9000,
+            REQUEST_METHOD=filler * 9000,
+        )
+
+    assert max(len(line) for line in log.path.read_bytes().splitlines()) < select.PIPE_BUF
+
+
+@pytest.mark.parametrize("path", ["/enter/{}", "/members/enter/{}/", "/a/{}/b/{}", "/{}"])
+def test_tokens_are_not_logged(log: Log, path: str) -> None:
+    """R35: a one-use link in a log would be a key in a log; the query is not logged at all."""
+    token = new_token()
+    line = log.line(PATH_INFO=path.format(token, token), QUERY_STRING=f"token={token}")
+
+    assert token not in json.dumps(line)
+    assert line["path"] == path.format("[token]", "[token]")
+
+
+def test_a_short_path_is_kept(log: Log) -> None:
+    """Ordinary addresses are readable."""
+    path = "/posts/how-we-moved/comments/17"
+    assert log.line(PATH_INFO=path)["path"] == path
+
+
+def test_a_mounted_app_is_logged_with_its_mount(log: Log) -> None:
+    """The path is the visitor's, not what was left of it for the app."""
+    assert log.line(SCRIPT_NAME="/backend", PATH_INFO="/x")["path"] == "/backend/x"
+
+
+def test_an_error_is_answered_and_logged(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    """R57: an exception of the platform is a 500 with an id, never a traceback."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raise RuntimeError("secret detail")
+
+    log.app = app
+    answer = ask(log.log)
+
+    assert answer.status == 500
+    assert "secret detail" not in answer.text
+    assert "secret detail" in caplog.text
+    assert log.lines()[-1]["status"] == 500
+
+
+def test_a_body_that_breaks_is_logged(log: Log) -> None:
+    """The line comes when the server closes the body, whatever happened before."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"abc"
+        raise RuntimeError("in the middle")
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return pieces()
+
+    log.app = app
+    with pytest.raises(RuntimeError, match="in the middle"):
+        ask(log.log)
+
+    assert (log.lines()[-1]["status"], log.lines()[-1]["bytes"]) == (200, 3)
+
+
+def test_a_log_that_cannot_be_written_costs_no_answer(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Law 8: a full disk is a warning, not an outage."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    usual, log.log._descriptor = log.log._descriptor, full
+    try:
+        assert ask(log.log).status == 200
+    finally:
+        log.log._descriptor = usual
+        os.close(full)
+
+    assert "cannot be written" in caplog.text
+
+
+def test_the_log_can_be_off() -> None:
+    """TENANTRY_ACCESS_LOG=off writes nothing."""
+    assert ask(AccessLog(hello("app"), "off", pages=PAGES)).status == 200
+
+
+def test_the_log_can_go_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    """By default the lines go where the server's supervisor collects them."""
+    ask(AccessLog(hello("app"), "stderr", pages=PAGES))
+
+    assert json.loads(capfd.readouterr().err)["status"] == 200
+
+
+def test_refused_requests_are_logged_too(make_door: Callable[..., Door], tmp_path: Path) -> None:
+    """R56: the log stands before the gate, and knows the tenant that the dispatcher found."""
+    path = tmp_path / "door.log"
+    door = make_door(access_log=str(path))
+    acme = door.add("acme")
+    door.ask("/", "acme")
+    door.ask(host="a b")
+    door.ask("/-/health")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+
+    assert [(line["tenant"], line["status"]) for line in lines] == [(acme.id, 200), (None, 400)]
