@@ -9,6 +9,7 @@ from werkzeug.test import Client, EnvironBuilder
 
 from tenantry.dispatch import Pages
 from tenantry.middleware.access_log import AccessLog
+from tests.tenantry.support import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,5 +47,5 @@ def test_without_a_debugger_the_front_door_answers() -> None:
 
 def test_a_client_cannot_ask_for_the_debugger() -> None:
     """Headers become ``HTTP_…`` keys: none of them switches it on."""
-    builder = EnvironBuilder(headers={"werkzeug.debug.preserve_context": "1"})
+    builder = EnvironBuilder(headers=[("werkzeug.debug.preserve_context", "1")])
     assert "werkzeug.debug.preserve_context" not in builder.get_environ()
