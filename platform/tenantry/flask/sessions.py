@@ -38,7 +38,8 @@ class ScopedSessionInterface(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         session = self._load(app, request)
-        if session is not None and session.get(SCOPE, self._scope) != self._scope:
+        # One that names no tenant was not made here, whoever had the key.
+        if session and session.get(SCOPE) != self._scope:
             return self.session_class()
         return session
 

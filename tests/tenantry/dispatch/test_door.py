@@ -146,6 +146,50 @@ def test_the_internal_prefix_is_never_a_tenants(door: Door, path: str) -> None:
     assert door.built == []
 
 
+# --- behind proxies -----------------------------------------------------------------------------
+
+FORWARDED = {
+    "REMOTE_ADDR": "127.0.0.1",
+    "HTTP_X_FORWARDED_FOR": "192.0.2.7",
+    "HTTP_X_FORWARDED_PROTO": "https",
+    "HTTP_X_FORWARDED_HOST": f"bolt.{DOMAIN}",
+    "HTTP_X_FORWARDED_PREFIX": "//evil.test",
+    "HTTP_X_FORWARDED_PORT": "1",
+}
+
+
+@pytest.mark.parametrize(
+    ("hops", "address", "scheme"),
+    [
+        pytest.param(0, "127.0.0.1", "http", id="nobody in front: nothing is believed"),
+        pytest.param(1, "192.0.2.7", "https", id="one in front: address and scheme are"),
+    ],
+)
+def test_a_proxy_tells_the_client_and_never_the_tenant(
+    make_door: MakeDoor, hops: int, address: str, scheme: str
+) -> None:
+    """R1, R4: however many proxies are trusted, Host alone names the tenant and nothing the mount."""
+    door = make_door(trusted_proxies=hops)
+    door.add("acme")
+    door.add("bolt")
+    answer = door.ask("/a", "acme", environ=FORWARDED)
+    (environ,) = door.seen
+
+    assert answer.text == "site acme||/a"
+    assert (environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]) == (address, scheme)
+    assert environ["HTTP_HOST"] == f"acme.{DOMAIN}"
+
+
+def test_one_value_too_many_is_the_clients(make_door: MakeDoor) -> None:
+    """R2: what a client smuggles past the proxy makes the count wrong: 400."""
+    door = make_door(trusted_proxies=1)
+    door.add("acme")
+    forged = {**FORWARDED, "HTTP_X_FORWARDED_FOR": "127.0.0.1, 192.0.2.7"}
+
+    assert door.ask("/", "acme", environ=forged).status == 400
+    assert door.seen == []
+
+
 # --- the door's own answers ---------------------------------------------------------------------
 
 

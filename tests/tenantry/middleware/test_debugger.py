@@ -9,7 +9,6 @@ from werkzeug.test import Client, EnvironBuilder
 
 from tenantry.dispatch import Pages
 from tenantry.middleware.access_log import AccessLog
-from tests.tenantry.support import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,49 @@
+"""Suspending a tenant, and letting it back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tenantry.catalog import SYSTEM, Actor, Catalog
+from tenantry.errors import BadTransitionError, TenantNotFoundError
+from tenantry.lifecycle import resume_tenant, suspend_tenant
+from tenantry.tenant import TenantState
+
+OPERATOR = Actor("operator", "op@example.com")
+
+
+def test_a_suspended_tenant_comes_back_whole(any_catalog: Catalog) -> None:
+    """R28, Law 12: nothing of it is lost, and the trail says who and why."""
+    tenant = any_catalog.add_tenant("acme", name="Acme", settings={"a": 1}, by=SYSTEM)
+    any_catalog.activate_tenants({tenant.id: None}, by=SYSTEM)
+    suspended = suspend_tenant(any_catalog, "acme", reason="unpaid", by=OPERATOR)
+    assert suspended.state is TenantState.SUSPENDED
+    assert any_catalog.get_row("acme").reason == "unpaid"
+    event = any_catalog.list_audit().items[0]
+    assert (event.actor, event.detail["reason"]) == ("op@example.com", "unpaid")
+    back = resume_tenant(any_catalog, "acme", by=OPERATOR)
+
+    assert (back.state, dict(back.settings)) == (TenantState.ACTIVE, {"a": 1})
+    assert suspend_tenant(any_catalog, "acme", by=OPERATOR).state is TenantState.SUSPENDED
+
+
+def test_saying_it_twice_changes_nothing(catalog: Catalog) -> None:
+    """Scripts may suspend what is suspended: no change, no audit row."""
+    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    catalog.activate_tenants({tenant.id: None}, by=SYSTEM)
+    one = suspend_tenant(catalog, "acme", by=OPERATOR)
+    events = catalog.list_audit().total
+
+    assert suspend_tenant(catalog, "acme", by=OPERATOR) == one
+    assert catalog.list_audit().total == events
+
+
+def test_what_is_gone_is_neither_suspended_nor_resumed(catalog: Catalog) -> None:
+    """R28: unknown and deleted tenants are refused with a sentence."""
+    with pytest.raises(TenantNotFoundError):
+        suspend_tenant(catalog, "acme", by=OPERATOR)
+    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    catalog.move_tenant(tenant.id, TenantState.DELETED, by=SYSTEM)
+    for act in (suspend_tenant, resume_tenant):
+        with pytest.raises(BadTransitionError, match="deleted"):
+            act(catalog, "acme", by=OPERATOR)
