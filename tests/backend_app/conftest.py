@@ -23,8 +23,10 @@ from tenantry.catalog.directory import Directory
 from tenantry.catalog.schema import upgrade
 from tenantry.factory import Factory
 from tenantry.flask.management import EXTENSION, Action, Column, Listing, Row
+from tenantry.flask.sessions import SCOPE
 from tenantry.lifecycle import create_tenant
 from tenantry.pool import InstancePool
+from tenantry.secrets import PLATFORM
 from tenantry.settings import Settings
 
 if TYPE_CHECKING:
@@ -219,6 +221,7 @@ class World:
             "operator": False,
             "until": int(time.time()) + 60,
             "csrf_token": "0" * 40,
+            SCOPE: PLATFORM,
             **changes,
         }
         interface = cast("SecureCookieSessionInterface", self.app.session_interface)
