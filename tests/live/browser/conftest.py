@@ -94,7 +94,7 @@ def new_person(platform: Server, browser: Browser) -> Iterator[NewPerson]:
     people: list[Person] = []
 
     def new(*, server: Server = platform, **options: Any) -> Person:
-        context = browser.new_context(**options)
+        context = browser.new_context(reduced_motion="reduce", **options)
         context.set_default_timeout(PATIENCE)
         people.append(Person(context, server.port))
         return people[-1]
