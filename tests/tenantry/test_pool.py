@@ -666,6 +666,21 @@ def test_a_stale_instance_nobody_asks_for_leaves_soon(
     assert [instance.tenant for instance in workshop.disposed] == [ACME]
 
 
+def test_what_was_changed_while_it_was_built_leaves_soon_too(
+    pool: Pool, workshop: Workshop, clock: FakeClock
+) -> None:
+    """An instance can be stale from its first moment, and then nobody may ask for it again."""
+    door = workshop.shut("acme")
+    visit = in_background(lambda: serve(pool, ACME))
+    eventually(lambda: pool.stats().waiting == 1)
+    pool.retire({ACME.id: 2})
+    door.set()
+    visit.join()
+    clock.advance(STALE_SECONDS)
+
+    assert pool.evict_idle() == 1
+
+
 def test_forgetting_everything_rebuilds_only_what_changed(pool: Pool, workshop: Workshop) -> None:
     """Law 7: ``retire(None)`` says that anything may have changed; revisions decide."""
     acme, bolt = serve(pool, ACME), serve(pool, BOLT)
