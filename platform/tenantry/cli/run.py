@@ -36,8 +36,6 @@ def run(*, port: int | None, no_reload: bool, no_debugger: bool) -> None:
     """
     if port is not None:
         os.environ[f"{PREFIX}PORT"] = str(port)  # links follow, here and after each reload
-    if not no_debugger:
-        os.environ["FLASK_DEBUG"] = "1"  # Flask apps then let exceptions through to the debugger
     settings = get_settings()
     refuse_to_be_reached(settings.address)
     keys_of(settings.secret_keys)
@@ -45,6 +43,8 @@ def run(*, port: int | None, no_reload: bool, no_debugger: bool) -> None:
         check_port(settings)
         with ready_catalog(settings):
             click.echo(f"Development server: {settings.apex_url}", err=True)
+    if not no_debugger:
+        os.environ["FLASK_DEBUG"] = "1"  # Flask apps then let exceptions through to the debugger
     run_simple(
         settings.address,
         settings.port,

@@ -259,7 +259,7 @@ def test_development_server_lives_through_a_mistake(shop: Desk, free_port: int) 
     "bind",
     [
         pytest.param("0.0.0.0", id="everybody"),  # noqa: S104 - refused
-        pytest.param("::", id="everybody by IPv6"),
+        pytest.param("[::]", id="everybody by IPv6"),
         pytest.param("192.0.2.1", id="a network"),
         pytest.param("example.com", id="a name"),
     ],
