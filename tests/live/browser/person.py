@@ -126,11 +126,9 @@ class Person:
         """Wait for a message."""
         expect(self.page.get_by_role("status").filter(has_text=text)).to_be_visible()
 
-    def style(self, selector: str, name: str) -> str:
-        """Return a computed style."""
-        script = "([selector, name]) => getComputedStyle(document.querySelector(selector))[name]"
-        value: str = self.page.evaluate(script, [selector, name])
-        return value
+    def wears(self, colour: str, selector: str = "body") -> None:
+        """Wait until the ground of an element has this colour."""
+        expect(self.page.locator(selector)).to_have_css("background-color", colour)
 
     # --- doing things ---------------------------------------------------------------------------
 

@@ -31,17 +31,17 @@ FIRST_PAINT = """new Promise((resolve) => {
 def test_a_chosen_theme_is_remembered(visitor: Person) -> None:
     """The button switches to dark; it stays dark on the next page and after a reload."""
     visitor.go("acme")
-    assert visitor.style("body", "backgroundColor") == LIGHT
+    visitor.wears(LIGHT)
     visitor.click("Switch to the dark theme")
-    assert visitor.style("body", "backgroundColor") == DARK
+    visitor.wears(DARK)
     visitor.page.reload()
-    assert visitor.style("body", "backgroundColor") == DARK
+    visitor.wears(DARK)
     visitor.click("Join", role="link")
     visitor.sees("Join Acme Workshop")
-    assert visitor.style("body", "backgroundColor") == DARK
+    visitor.wears(DARK)
     visitor.click("Switch to the light theme")
     visitor.page.reload()
-    assert visitor.style("body", "backgroundColor") == LIGHT
+    visitor.wears(LIGHT)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -55,7 +55,7 @@ def test_no_page_flashes(new_person: NewPerson, slug: str, path: str, theme: str
     ((chosen, moment),) = visitor.page.evaluate("window.themes")
     assert chosen == theme
     assert moment < painted
-    assert visitor.style("body", "backgroundColor") == (DARK if theme == "dark" else LIGHT)
+    visitor.wears(DARK if theme == "dark" else LIGHT)
 
 
 def focused(person: Person) -> str:
