@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.live.server import Server
     from tests.live.wire import Answer
 
-KILLS = 6
+KILLS = 4
 THREADS = 4
 POST = "/posts/the-spring-that-would-not-tire"
 
