@@ -257,14 +257,18 @@ class InstancePool(Generic[App]):
                 for tenant_id, resident in self._residents.items()
                 if not resident.leases
                 and tenant_id not in self._builds
-                and now - resident.used_at
-                >= (STALE_SECONDS if resident.stale else self._idle_seconds)
+                and now - resident.used_at >= self._idle_limit(tenant_id, resident)
             ]
             evicted = [self._residents.pop(tenant_id) for tenant_id in idle]
             self._counts["evictions"] += len(evicted)
         for resident in evicted:
             self._discard(resident)
         return len(evicted)
+
+    def _idle_limit(self, tenant_id: str, resident: Resident[App]) -> float:
+        # Where the newer revision cannot be built, the stale instance is all that there is.
+        leaves_soon = resident.stale and tenant_id not in self._failures
+        return min(STALE_SECONDS, self._idle_seconds) if leaves_soon else self._idle_seconds
 
     def stats(self) -> PoolStats:
         """Return the counters."""

@@ -267,6 +267,8 @@ class Settings(BaseSettings):
                 f"{self.bind} could forge proxy headers; bind 127.0.0.1, use a Unix socket, or set "
                 f"{PREFIX}TRUST_ANY_PEER=1 behind a firewall"
             )
+        if self.backend_host == self.domain:
+            raise ValueError("backend_host: must be another host than the domain, or empty")
         if self.routing != "subdomain" and not self.backend_host and not self.allow_shared_origin:
             raise ValueError(
                 "routing: path-routed sites share the apex's origin with /backend; set "

@@ -666,6 +666,20 @@ def test_a_stale_instance_nobody_asks_for_leaves_soon(
     assert [instance.tenant for instance in workshop.disposed] == [ACME]
 
 
+def test_a_stale_instance_that_cannot_be_replaced_stays(
+    pool: Pool, workshop: Workshop, clock: FakeClock
+) -> None:
+    """Law 8: while the new revision fails, the old instance is all that there is."""
+    acme = serve(pool, ACME)
+    pool.retire({ACME.id: 2})
+    workshop.broken["acme"] = RuntimeError("bad settings")
+    assert serve(pool, ACME2) is acme
+    clock.advance(STALE_SECONDS * 2)
+
+    assert pool.evict_idle() == 0
+    assert serve(pool, ACME2) is acme
+
+
 def test_what_was_changed_while_it_was_built_leaves_soon_too(
     pool: Pool, workshop: Workshop, clock: FakeClock
 ) -> None:

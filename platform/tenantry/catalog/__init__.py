@@ -40,6 +40,7 @@ def open_catalog(settings: Settings) -> Catalog:
     return Catalog(
         open_engine(settings.catalog_url),
         domain=settings.domain,
+        backend_host=settings.backend_host,
         signal=ChangeSignal(settings.run_dir / "epoch"),
     )
 

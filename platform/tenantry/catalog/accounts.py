@@ -144,22 +144,19 @@ class Accounts(Store):
         """
         spelt = _canonical(email) or email.strip().casefold()
         key = hashlib.sha256(spelt.encode(errors="replace")).hexdigest()
-        with self.reading() as session:
-            throttle = session.get(ThrottleRecord, key)
-            if throttle is not None and (wait := _wait(throttle.retry_at)):
-                raise SignInError(retry_after=wait)
-            record = _by_email(session, email)
-            hashed = record.password_hash if record is not None else None
+        record = self._claim_try(key, email, by=by)
+        hashed = record.password_hash if record is not None else None
         if not verify_password(hashed, password) or record is None:
-            self._note_failure(key, record, by=by, tenant_id=tenant_id)
+            with self.writing(by) as writer:
+                self._audit_sign_in(writer, "account.sign-in-failed", record, tenant_id)
             raise SignInError
         rehashed = hash_password(password) if needs_rehash(record.password_hash or "") else None
         with self.writing(by) as writer:
             writer.session.execute(delete(ThrottleRecord).where(ThrottleRecord.key == key))
             if rehashed:
                 found = writer.session.get(AccountRecord, record.id)
-                if found is not None:
-                    found.password_hash = rehashed
+                if found is not None and found.password_hash == hashed:
+                    found.password_hash = rehashed  # unless it was changed meanwhile
             self._audit_sign_in(writer, "account.sign-in", record, tenant_id)
         return record.to_account()
 
@@ -291,19 +288,23 @@ class Accounts(Store):
             writer.audit(f"link.{purpose}.used", tenant=tenant, detail={"email": account.email})
             return account.to_account()
 
-    def _note_failure(
-        self, key: str, record: AccountRecord | None, *, by: Actor, tenant_id: str | None
-    ) -> None:
+    def _claim_try(self, key: str, email: str, *, by: Actor) -> AccountRecord | None:
+        """Count a try before its password is checked, so that many at once are not one.
+
+        :raises SignInError: It came too early after the others.
+        """
         with self.writing(by) as writer:
             session = writer.session
             stale = now() - FORGET_AFTER
             session.execute(delete(ThrottleRecord).where(ThrottleRecord.retry_at < stale))
             throttle = session.get(ThrottleRecord, key)
+            if throttle is not None and (wait := _wait(throttle.retry_at)):
+                raise SignInError(retry_after=wait)
             failures = throttle.failures + 1 if throttle is not None else 1
             delay = min(MAX_DELAY, 2 ** (failures - FREE_TRIES)) if failures > FREE_TRIES else 0
             retry_at = now() + timedelta(seconds=delay)
             session.merge(ThrottleRecord(key=key, failures=failures, retry_at=retry_at))
-            self._audit_sign_in(writer, "account.sign-in-failed", record, tenant_id)
+            return _by_email(session, email)
 
     @staticmethod
     def _audit_sign_in(

@@ -33,12 +33,16 @@ class Store:
     """Short transactions on the catalog's engine.
 
     :param domain: The platform's domain; nobody can claim a host under it.
+    :param backend_host: The operators' own host, if there is one; nobody can claim that either.
     :param signal: Told of each commit that changed a tenant.
     """
 
-    def __init__(self, engine: Engine, *, domain: str, signal: ChangeSignal) -> None:
+    def __init__(
+        self, engine: Engine, *, domain: str, signal: ChangeSignal, backend_host: str = ""
+    ) -> None:
         self.engine = engine
         self.domain = domain
+        self.backend_host = backend_host
         self.signal = signal
 
     def close(self) -> None:

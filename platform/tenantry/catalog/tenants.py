@@ -20,6 +20,7 @@ from tenantry.catalog.models import (
 from tenantry.catalog.store import Store
 from tenantry.catalog.values import Actor, Changes, Host, Page, TenantRow
 from tenantry.errors import (
+    BadSlugError,
     BadTransitionError,
     HostNotFoundError,
     HostTakenError,
@@ -173,7 +174,7 @@ class Tenants(Store):
         """
         record = TenantRecord(
             id=uuid.uuid4().hex,
-            slug=check_slug(slug),
+            slug=self._free_slug(slug),
             name=tidy(name) or slug,
             state=TenantState.PROVISIONING,
             plan=plan,
@@ -260,7 +261,7 @@ class Tenants(Store):
         :raises HostTakenError: It belongs to a tenant, or lies under the platform's domain.
         """
         name = canonical_host(host)
-        if name == self.domain or name.endswith("." + self.domain):
+        if name in {self.domain, self.backend_host} or name.endswith("." + self.domain):
             raise HostTakenError(name)
         try:
             with self.writing(by) as writer:
@@ -326,6 +327,11 @@ class Tenants(Store):
                 slugs={r.id: r.slug for r in records},
                 revisions=gone | {r.id: r.revision for r in records},
             )
+
+    def _free_slug(self, slug: str) -> str:
+        if f"{slug}.{self.domain}" == self.backend_host:
+            raise BadSlugError(slug, "the operators' backend is at this address")
+        return check_slug(slug)
 
     def _find(self, condition: ColumnElement[bool]) -> Tenant | None:
         with self.reading() as session:

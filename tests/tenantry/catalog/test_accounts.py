@@ -385,3 +385,11 @@ def test_expired_links_leave_the_table(catalog: Catalog) -> None:
 
     with catalog.reading() as session:
         assert len(session.scalars(select(LinkRecord)).all()) == 1
+
+
+def test_many_tries_at_once_are_many_tries(any_catalog: Catalog, olga: Account) -> None:
+    """R51: a try is counted before its password is checked, so parallel ones win nothing."""
+    answers = at_once(8, lambda _: refusal(any_catalog, olga.email))
+
+    checked = [answer for answer in answers if answer.retry_after is None]
+    assert len(checked) <= FREE_TRIES + 1

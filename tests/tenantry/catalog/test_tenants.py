@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tenantry.catalog import SYSTEM, Actor, Catalog, TenantRow
+from tenantry.catalog import SYSTEM, Actor, Catalog, ChangeSignal, TenantRow
+from tenantry.catalog.engine import open_engine
 from tenantry.errors import (
     BadHostError,
     BadSlugError,
@@ -19,10 +20,12 @@ from tenantry.errors import (
     TenantNotFoundError,
 )
 from tenantry.tenant import MOVES, Tenant, TenantState
+from tests.conftest import DOMAIN
 from tests.tenantry.support import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 OLGA = Actor("owner", "olga@example.com", ip="192.0.2.7", request_id="abcdefgh-1")
 NOBODY = "0" * 32
@@ -417,3 +420,20 @@ def test_the_directory_shows_who_wants_to_be_found(many: Catalog) -> None:
     many.configure_tenant(first.id, settings={"listed": False}, by=SYSTEM)
 
     assert {tenant.slug for tenant in many.list_public_sites().items} == {"site-4", "site-6"}
+
+
+def test_the_backends_host_is_nobodys(sqlite_url: str, tmp_path: Path) -> None:
+    """Neither as a slug nor as a custom host: the operators' console answers there."""
+    engine = open_engine(sqlite_url)
+    for backend_host in (f"desk.{DOMAIN}", "desk.example.org"):
+        signal = ChangeSignal(tmp_path / "node" / "epoch")
+        catalog = Catalog(engine, domain=DOMAIN, signal=signal, backend_host=backend_host)
+        if backend_host.endswith(DOMAIN):
+            with pytest.raises(BadSlugError, match="backend"):
+                catalog.add_tenant("desk", name="Desk", by=SYSTEM)
+        else:
+            tenant = catalog.add_tenant("desk", name="Desk", by=SYSTEM)
+            with pytest.raises(HostTakenError):
+                catalog.add_host(tenant.id, backend_host, by=SYSTEM)
+        signal.close()
+    engine.dispose()
