@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, abort, make_response, render_template, request
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 
 from tenantry.flask import current_tenant
 from tenants.access import find_member
@@ -55,6 +64,12 @@ def favicon() -> ResponseReturnValue:
     accent = tones(read_accent(current_tenant.settings.get("accent")), dark=False)
     svg = render_template("site/favicon.svg", accent=accent, letter=current_tenant.name[:1].upper())
     return _dressing(svg, "image/svg+xml; charset=utf-8")
+
+
+@bp.get("/favicon.ico")
+def old_favicon() -> ResponseReturnValue:
+    """Lead browsers that show a feed or a file, and guess, to the icon."""
+    return redirect(url_for(".favicon"), 301)
 
 
 def _dressing(text: str, content_type: str) -> Response:

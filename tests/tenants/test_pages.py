@@ -30,6 +30,7 @@ def test_a_visitor_gets_no_cookie(site: Site, visitor: Visitor) -> None:
     """Reading needs no session."""
     site.add_member()
     slug = site.add_post()
+    assert site.visitor().get("/favicon.ico").headers["Location"] == "/favicon.svg"
     for path in ("/", f"/posts/{slug}", "/feed.xml", "/theme.css", "/favicon.svg"):
         assert "Set-Cookie" not in visitor.get(path).headers
 
