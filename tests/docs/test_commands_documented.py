@@ -62,4 +62,3 @@ def test_summary_is_the_command_s_own(name: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None
     assert command.get_short_help_str(limit=200) == COMMANDS[name]
-

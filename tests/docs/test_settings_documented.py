@@ -11,7 +11,9 @@ import pytest
 from tenantry.settings import PREFIX, Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
-ROW = re.compile(r"^\| `(TENANTRY_\w+)` \| (?P<type>.+?) \| (?P<default>.+?) \| (?P<meaning>.+) \|$")
+ROW = re.compile(
+    r"^\| `(TENANTRY_\w+)` \| (?P<type>.+?) \| (?P<default>.+?) \| (?P<meaning>.+) \|$"
+)
 
 ROWS = {
     match[1]: match for line in PAGE.read_text().splitlines() if (match := ROW.match(line.strip()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sqlalchemy import create_engine, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "site.sqlite3"
 BUSY_SECONDS = 5
+_FILE = "tenantry.file"
+"""Key under which a pooled connection remembers its file; the path is empty in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +70,38 @@ def site_database(tenant: Tenant, settings: Settings) -> SiteDatabase:
 
 
 def confine(engine: Engine) -> Engine:
-    """Make every connection of *engine* safe: no way into another file, foreign keys enforced."""
+    """Make every connection of *engine* safe: no way into another file, foreign keys enforced.
+
+    A pooled connection is used again only while its file is the one that stands under its name.
+    """
     if not event.contains(engine, "connect", _prepare):
         event.listen(engine, "connect", _prepare)
+        event.listen(engine, "checkout", _check_file)
     return engine
 
 
-def _prepare(connection: Any, _record: Any) -> None:
+def _check_file(_connection: Any, record: Any, _proxy: Any) -> None:
+    # An open handle outlives its file's name: it would go on writing, and acknowledging, into a
+    # file that was deleted or that a restored one has replaced.
+    path, identity = record.info[_FILE]
+    if path and _identity(path) != identity:
+        raise DisconnectionError(f"{path} is not the file that was opened")
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - for each request that asks the database
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _prepare(connection: Any, record: Any) -> None:
     # Injected SQL could ATTACH the file of a neighbour (R39).
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = FULL")
+    path = cursor.execute("PRAGMA database_list").fetchone()[2]
     cursor.close()
+    record.info[_FILE] = (path, _identity(path) if path else None)
