@@ -189,10 +189,10 @@ def test_odd_hosts_show_no_site(deployment: Deployment, head: str) -> None:
     )
 
 
+# Only nginx keeps a whole body back until it is complete.
+@pytest.mark.parametrize("deployment", ["nginx.conf", "nginx-http.conf"], indirect=True)
 def test_slow_senders_take_no_thread(deployment: Deployment) -> None:
     """Visitors who never finish their upload cost the proxy a connection, and the others nothing."""
-    if deployment.edge.name in {"Caddyfile", "haproxy.cfg"}:
-        pytest.skip("only nginx keeps a whole body back until it is complete")
     head = f"POST /upload HTTP/1.1\r\nHost: {ACME}\r\nContent-Length: 1000\r\n\r\nx"
     peers = [deployment.edge.tls(ACME) for _ in range(20)]
     try:
