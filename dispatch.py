@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import frontend_app
 from tenantry.catalog import open_catalog, schema
 from tenantry.catalog.directory import Directory
 from tenantry.dispatch import build_door
+from tenantry.errors import TenantryError
 from tenantry.factory import Factory, load_factory
 from tenantry.flask import init_tenant
 from tenantry.flask.binding import EXTENSION
@@ -92,7 +94,13 @@ def create_application(settings: Settings) -> WSGIApplication:
     )
 
 
-application = create_application(get_settings())
+try:
+    application = create_application(get_settings())
+except TenantryError:
+    sys.tracebacklimit = (
+        0  # the sentence tells the operator what to do; where it was raised does not
+    )
+    raise
 
 # What was loaded up to here lives as long as the worker. The collector need not walk through it
 # again and again, which stops every thread.
