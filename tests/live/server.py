@@ -162,7 +162,7 @@ class Server:
                 return
             if "Address already in use" not in self.log():
                 break
-        raise AssertionError(f"it does not start:\n{self.log()[-4000:]}")
+        raise AssertionError(f"it does not start:\n{self.log()[-40_000:]}")
 
     def _wait_for_health(self) -> bool:
         deadline = time.monotonic() + DEADLINE
