@@ -72,7 +72,10 @@ def prepare_folders(settings: Settings) -> str:
     try:
         for folder in (settings.data_dir, settings.run_dir):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (settings.run_dir / "reload").touch()  # uWSGI watches it: see `tenantry reload`
+        # uWSGI watches it: see `tenantry reload`. Touching one that is there would reload a server.
+        reload_file = settings.run_dir / "reload"
+        if not reload_file.exists():
+            reload_file.touch()
         if not settings.secret_keys:
             make_keys(file)
             return f"{file}, new: keep a copy in a safe place"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +57,15 @@ def test_says_it_again_without_harm(desk: Desk) -> None:
         assert catalog.peek_link("setup", second).email == "operator@localhost"
         with pytest.raises(LinkError):
             catalog.peek_link("setup", first)
+
+
+def test_again_beside_a_running_server_reloads_nothing(desk: Desk) -> None:
+    """uWSGI watches the reload file; only `tenantry reload`, which looks first, may touch it."""
+    desk.done("init")
+    watched = desk.folder / "var" / "run" / "reload"
+    os.utime(watched, ns=(1, 1))
+    desk.done("init")
+    assert watched.stat().st_mtime_ns == 1
 
 
 def test_keys_of_the_environment_need_no_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
