@@ -60,7 +60,7 @@ def test_says_it_again_without_harm(desk: Desk) -> None:
 
 
 def test_again_beside_a_running_server_reloads_nothing(desk: Desk) -> None:
-    """uWSGI watches the reload file; only `tenantry reload`, which looks first, may touch it."""
+    """The server watches the reload file; only `tenantry reload`, which looks first, may touch it."""
     desk.done("init")
     watched = desk.folder / "var" / "run" / "reload"
     os.utime(watched, ns=(1, 1))
