@@ -94,6 +94,7 @@ def build_dispatcher(
     return SubdomainDispatcher(
         site,
         platform=platform,
+        unknown=front,
         domain=settings.domain,
         directory=None if settings.routing == "path" else directory,
         pages=pages,

@@ -23,8 +23,9 @@ class SubdomainDispatcher:
     not tenant ``b``. What nobody owns builds nothing and writes nothing.
 
     :param site: Answers for ``environ["tenantry.tenant"]``.
-    :param platform: Apps of the platform's own hosts; the one of *domain* also greets those who
-        ask for a name that nobody has, which it finds in ``environ["tenantry.unknown_slug"]``.
+    :param platform: Apps of the platform's own hosts, with whatever is mounted there.
+    :param unknown: Greets those who ask for a name that nobody has, whatever the path; it finds
+        the name in ``environ["tenantry.unknown_slug"]``.
     :param domain: The platform's domain.
     :param directory: Finds tenants by host; ``None`` where only paths name them.
     """
@@ -34,12 +35,14 @@ class SubdomainDispatcher:
         site: WSGIApplication,
         *,
         platform: Mapping[str, WSGIApplication],
+        unknown: WSGIApplication,
         domain: str,
         directory: Directory | None,
         pages: Pages,
     ) -> None:
         self._site = site
         self._platform = dict(platform)
+        self._unknown = unknown
         self._domain = domain
         self._directory = directory
         self._pages = pages
@@ -68,10 +71,9 @@ class SubdomainDispatcher:
     ) -> Iterable[bytes]:
         """Answer for a host that names no tenant: a free name, or somebody else's domain."""
         label, _, rest = host.partition(".")
-        front = self._platform.get(self._domain)
-        if rest == self._domain and self._directory is not None and front is not None:
+        if rest == self._domain and self._directory is not None:
             environ["tenantry.unknown_slug"] = label
-            return front(environ, start_response)
+            return self._unknown(environ, start_response)
         if host.endswith("." + self._domain):
             message = "No site has this name. A site's name is one word before the domain."
             return self._pages.answer(environ, start_response, 404, message)

@@ -56,9 +56,17 @@ def test_on_the_apex_the_backend_is_the_platforms(door: Door) -> None:
 
 def test_a_free_name_has_no_backend(door: Door) -> None:
     """Law 1: a name that nobody has leads to the front app whatever the path."""
-    door.ask("/backend/tenants", "bolt")
-
+    assert door.ask("/backend/tenants", "bolt").text == "front||/backend/tenants"
     assert door.seen[0]["tenantry.unknown_slug"] == "bolt"
+
+
+def test_a_free_name_routes_to_no_path(make_door: MakeDoor) -> None:
+    """Law 1: only the apex routes by path; a host that nobody has shows nobody's site."""
+    door = make_door(routing="both", allow_shared_origin=True)
+    door.add("acme")
+
+    assert door.ask("/sites/acme/", "bolt").text == "front||/sites/acme/"
+    assert door.built == []
 
 
 def test_the_backend_can_have_a_host_of_its_own(make_door: MakeDoor) -> None:
