@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import LRUCache
 
-from tenantry.databases.sqlite import BUSY_SECONDS, confine
+from tenantry.databases.sqlite import BUSY_SECONDS, IDLE_CONNECTIONS, MAX_OVERFLOW, confine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 STATEMENTS = 2000
 """Compiled statements kept for all tenants together."""
-
-MAX_OVERFLOW = 15
-"""Connections of one tenant beyond the idle one; they close when they come back."""
 
 
 class OpenEngines:
@@ -81,7 +78,9 @@ def _engine(path: Path) -> Engine:
     def connect() -> Any:
         return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
 
-    pool = QueuePool(connect, pool_size=1, max_overflow=MAX_OVERFLOW, dialect=dialect)
+    pool = QueuePool(
+        connect, pool_size=IDLE_CONNECTIONS, max_overflow=MAX_OVERFLOW, dialect=dialect
+    )
     on_connect = dialect.on_connect()
     if on_connect is not None:
         event.listen(pool, "connect", lambda connection, _record: on_connect(connection))

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 FILE_NAME = "site.sqlite3"
 BUSY_SECONDS = 5
+IDLE_CONNECTIONS = 1
+"""Kept open for each tenant; each costs three descriptors."""
+MAX_OVERFLOW = 15
+"""Connections of one tenant beyond the idle one; they close when they come back."""
 _FILE = "tenantry.file"
 """Key under which a pooled connection remembers its file; the path is empty in memory."""
 
@@ -43,11 +47,11 @@ class SiteDatabase:
 
     @property
     def engine_options(self) -> dict[str, Any]:
-        """Options for ``create_engine``: few idle handles, since each costs three descriptors."""
+        """Options for ``create_engine``."""
         return {
             "poolclass": QueuePool,
-            "pool_size": 1,
-            "max_overflow": 15,
+            "pool_size": IDLE_CONNECTIONS,
+            "max_overflow": MAX_OVERFLOW,
             "connect_args": {"timeout": BUSY_SECONDS},
         }
 
