@@ -271,6 +271,36 @@ class TooManyWaitersError(PoolError):
     problem = "is being built and enough requests wait for it"
 
 
+class TenantBusyError(PoolError):
+    """The tenant has all the requests at once that it may have; its neighbours need the rest."""
+
+    problem = "has as many requests at once as it may have"
+
+
+class RateLimitError(TenantryError):
+    """Somebody asks more often than they may."""
+
+    def __init__(self, who: str, retry_after: int) -> None:
+        super().__init__(who, retry_after)
+        self.who = who
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.who} asks more often than it may."
+
+
+class ProbeError(TenantryError):
+    """A new instance did not answer its first, synthetic request; the old one goes on serving."""
+
+    def __init__(self, slug: str, status: str) -> None:
+        super().__init__(slug, status)
+        self.slug = slug
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"The new instance of {self.slug!r} answered its probe with {self.status!r}."
+
+
 class BuildError(PoolError):
     """An instance is not there because of its factory. Carries the id under which it is logged."""
 

@@ -8,6 +8,7 @@ sentence that names the variable, the value and the remedy.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
+    BaseModel,
+    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -40,6 +43,18 @@ SECRET_FIELDS = frozenset({"secret_keys", "catalog_url"})
 
 
 _ORIGIN_RULE = "must be a scheme and a host, with a port if unusual, as `https://example.com`"
+
+
+class PlanLimits(BaseModel):
+    """What a tenant of some plan may do; ``None`` is what every tenant may."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    in_flight: int | None = Field(default=None, ge=1)
+    """Requests at once, per worker."""
+
+    requests: float | None = Field(default=None, ge=0)
+    """Requests per second, all workers of the machine together; 0 sets no limit."""
 
 
 class Settings(BaseSettings):
@@ -142,8 +157,49 @@ class Settings(BaseSettings):
         description="Catalog look-ups of hosts not in memory, per second and worker; above it "
         "429. Known hosts cost none.",
     )
+    limit_in_flight: int = Field(
+        default=0,
+        ge=0,
+        description="Requests of one tenant at once, per worker; one more waits while nobody else "
+        "does, and is answered 503 otherwise. 0 means `threads` less one.",
+    )
+    limit_tenant_requests: float = Field(
+        default=1000.0,
+        ge=0,
+        description="Requests of one tenant per second, all workers of the machine together; above "
+        "it 429. 0 sets no limit.",
+    )
+    limit_client_requests: float = Field(
+        default=100.0,
+        ge=0,
+        description="Requests of one client address per second, all workers of the machine "
+        "together; above it 429. Shared assets are not counted. 0 sets no limit.",
+    )
+    limit_plans: Mapping[str, PlanLimits] = Field(
+        default={},
+        description="What tenants of some plans may do instead, as JSON: "
+        '`{"free": {"in_flight": 2, "requests": 50}}`.',
+    )
     pool_instances: int = Field(
-        default=200, ge=1, description="Live tenant instances per worker, at most."
+        default=10_000, ge=1, description="Live tenant instances per worker, at most."
+    )
+    pool_memory_mb: int = Field(
+        default=768,
+        ge=64,
+        description="Resident memory of a worker, in MiB, above which idle instances are given up, "
+        "those unused for longest first. A worker that grows by 256 MiB more is replaced.",
+    )
+    pool_connections: int = Field(
+        default=200,
+        ge=1,
+        description="SQLite connections that a worker keeps open between requests, at most. Each "
+        "takes two or three file descriptors.",
+    )
+    pool_descriptors: int = Field(
+        default=0,
+        ge=0,
+        description="File descriptors of a worker above which idle connections are closed and no "
+        "instance is added. 0 means four fifths of what the system allows (`ulimit -n`).",
     )
     pool_idle_seconds: int = Field(
         default=3600, ge=1, description="An instance unused for so long is disposed of."
@@ -157,12 +213,11 @@ class Settings(BaseSettings):
     pool_waiters: int = Field(
         default=2, ge=1, description="Requests that may wait for one tenant's build, per worker."
     )
-
-    pool_databases: int = Field(
-        default=100,
-        ge=1,
-        description="Tenants' SQLite files kept open between requests per worker, at most. Each "
-        "takes three file descriptors.",
+    pool_warm: int = Field(
+        default=50,
+        ge=0,
+        description="Instances that a new worker builds by itself, those of the most used tenants. "
+        "0 builds none.",
     )
 
     @field_validator("secret_keys", mode="before")
@@ -276,6 +331,20 @@ class Settings(BaseSettings):
                 "development"
             )
         return self
+
+    def in_flight_of(self, plan: str) -> int:
+        """Return how many requests a tenant of *plan* may have at once in a worker."""
+        own = self.limit_plans.get(plan)
+        if own is not None and own.in_flight is not None:
+            return own.in_flight
+        return self.limit_in_flight or max(1, self.threads - 1)
+
+    def requests_of(self, plan: str) -> float:
+        """Return how many requests per second a tenant of *plan* may have; 0 is no limit."""
+        own = self.limit_plans.get(plan)
+        if own is not None and own.requests is not None:
+            return own.requests
+        return self.limit_tenant_requests
 
     @property
     def address(self) -> str:

@@ -35,7 +35,7 @@ def test_default_is_the_one_that_holds(name: str) -> None:
     """A default that follows from others is told in words, every other one literally."""
     default = Settings.model_fields[name].default
     row = ROWS[f"{PREFIX}{name}".upper()]
-    if default in {"", ()}:
+    if default in ("", ()):
         assert row["default"].strip() not in {"", "``"}
     else:
         assert row["default"] == shown(default)

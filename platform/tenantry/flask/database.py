@@ -40,7 +40,7 @@ class TenantSQLAlchemy(SQLAlchemy):
         :raises NoTenantError: There is no tenant here.
         """
         settings, tenant = current_binding()
-        ENGINES.limit = settings.pool_databases
+        ENGINES.limit = settings.pool_connections
         return {None: ENGINES.get(site_database(tenant, settings).path)}
 
     def close(self, app: Flask) -> None:

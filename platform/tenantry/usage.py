@@ -1,0 +1,67 @@
+"""What each tenant has cost this process: requests, wall, processor and database time."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+MAX_TENANTS = 20_000
+"""Tenants that are counted, at most; beyond, the one not seen for longest is forgotten."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What one tenant has cost. Times in seconds."""
+
+    slug: str
+    requests: int = 0
+    wall: float = 0.0
+    cpu: float = 0.0
+    database: float = 0.0
+
+
+class Spent(threading.local):
+    """What the current request's thread has spent on its behalf, in seconds."""
+
+    database: float = 0.0
+
+
+SPENT = Spent()
+"""Engines add the time of their statements; whoever counts takes the difference."""
+
+
+class Ledger:
+    """Adds up what tenants have cost, for a bounded number of them.
+
+    :param most: Tenants that are counted, at most.
+    """
+
+    def __init__(self, most: int = MAX_TENANTS) -> None:
+        self._most = most
+        self._usages: OrderedDict[str, Usage] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(
+        self, tenant_id: str, slug: str, *, wall: float, cpu: float = 0.0, database: float = 0.0
+    ) -> None:
+        """Count one request."""
+        with self._lock:
+            usage = self._usages.get(tenant_id)
+            if usage is None:
+                usage = self._usages[tenant_id] = Usage(slug)
+                if len(self._usages) > self._most:
+                    self._usages.popitem(last=False)
+            else:
+                self._usages.move_to_end(tenant_id)
+            usage.requests += 1
+            usage.wall += wall
+            usage.cpu += cpu
+            usage.database += database
+
+    def top(self, by: str, number: int) -> list[tuple[str, Usage]]:
+        """Return ids and usages of the tenants with the most *by*, a field of :class:`Usage`."""
+        with self._lock:
+            usages = [(tenant_id, usage) for tenant_id, usage in self._usages.items()]
+        usages.sort(key=lambda pair: getattr(pair[1], by), reverse=True)
+        return usages[:number]
