@@ -392,6 +392,11 @@ class Settings(BaseSettings):
         return self.data_dir / "run"
 
     @property
+    def workers_dir(self) -> Path:
+        """Folder of the sockets on which workers tell how they are doing."""
+        return self.run_dir / "workers"
+
+    @property
     def secret_keys_file(self) -> Path:
         """Where ``tenantry init`` keeps the master keys when the environment has none."""
         return self.data_dir / "secret_keys"
