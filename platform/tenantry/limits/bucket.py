@@ -1,4 +1,4 @@
-"""Token buckets: how often something may happen."""
+"""A token bucket of one process."""
 
 from __future__ import annotations
 

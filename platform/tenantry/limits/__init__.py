@@ -1,0 +1,9 @@
+"""How often something may happen: in a process, or in all workers of the machine together."""
+
+from __future__ import annotations
+
+from tenantry.limits.bucket import TokenBucket
+from tenantry.limits.table import BURST_SECONDS, RateTable
+from tenantry.limits.tenants import UNLIMITED, TenantRates
+
+__all__ = ["BURST_SECONDS", "UNLIMITED", "RateTable", "TenantRates", "TokenBucket"]

@@ -1,0 +1,91 @@
+"""How often one client may ask, whichever sites it asks for."""
+
+from __future__ import annotations
+
+import logging
+import math
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from tenantry.limits import BURST_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tenantry.dispatch.pages import Pages
+    from tenantry.limits import RateTable
+
+log = logging.getLogger(__name__)
+
+_LONGEST = 64
+"""Characters of an address that are looked at. A proxy may hand on anything."""
+
+_MESSAGE = "Too many requests have come from your address."
+
+
+class ClientLimit:
+    """Answers 429 to an address that asks more often than *rate* times a second.
+
+    It stands behind what corrects the address for trusted proxies. Without an address, as over some
+    Unix sockets, there is no limit: everyone would share one.
+
+    :param table: Counts for all workers of the machine.
+    """
+
+    def __init__(
+        self, app: WSGIApplication, *, table: RateTable, rate: float, pages: Pages
+    ) -> None:
+        self._app = app
+        self._table = table
+        self._rate = rate
+        self._burst = max(1.0, rate * BURST_SECONDS)
+        self._pages = pages
+        self.refused = 0
+        """Requests that this process has refused."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        address = environ.get("REMOTE_ADDR")
+        if not address:
+            return self._app(environ, start_response)
+        client = network_of(address) if ":" in address else address[:_LONGEST]
+        drawn, seconds = self._table.draw(client, self._rate, self._burst)
+        if drawn:
+            return self._app(environ, start_response)
+        self.refused += 1
+        self._tell(client)
+        wait = max(1, math.ceil(seconds))
+        return self._pages.answer(environ, start_response, 429, _MESSAGE, retry_after=wait)
+
+    def _tell(self, client: str) -> None:
+        """Log it: once in ten seconds per client, and a line a second if there are very many."""
+        draw = self._table.draw
+        if draw(f"told of {client}", 0.1, 1)[0] and draw("told", 1, 10)[0]:
+            log.warning(
+                "answered 429: client %s asks more than %g times a second; if this is a proxy of "
+                "yours, TENANTRY_TRUSTED_PROXIES is not right",
+                client,
+                self._rate,
+            )
+
+
+@lru_cache(maxsize=1024)
+def network_of(address: str) -> str:
+    """Return whom an address with colons stands for: one subscriber has a whole IPv6 /64."""
+    text = address[:_LONGEST]
+    if text.count(":") == 1:  # 192.0.2.7:4711, as some proxies write it
+        return text.partition(":")[0]
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    try:
+        parsed = ip_address(text)
+    except ValueError:
+        return text
+    if not isinstance(parsed, IPv6Address):
+        return text
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    prefix = int(parsed) >> 64 << 64
+    return f"{IPv6Address(prefix)}/64"
