@@ -110,10 +110,11 @@ class RateTable:
 
     def _give_up(self, home: int, now: float) -> int:
         """Return the slot whose bucket is missed least: full already, or so first."""
-        times = self._times
-
-        def missed(slot: int) -> float:
-            full_at = times[slot]
-            return full_at if now < full_at < now + _HORIZON else now
-
-        return min(range(home, home + WAYS), key=missed)
+        first, soonest = home, now + _HORIZON
+        for slot in range(home, home + WAYS):
+            full_at = self._times[slot]
+            if not now < full_at < now + _HORIZON:
+                return slot
+            if full_at < soonest:
+                first, soonest = slot, full_at
+        return first
