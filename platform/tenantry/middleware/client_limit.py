@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from tenantry.limits import BURST_SECONDS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LONGEST = 64
-"""Characters of an address that are looked at. A proxy may hand on anything."""
+"""Characters of an address that are looked at, and kept: a proxy may hand on anything."""
 
 _MESSAGE = "Too many requests have come from your address."
 
@@ -50,8 +50,8 @@ class ClientLimit:
         address = environ.get("REMOTE_ADDR")
         if not address:
             return self._app(environ, start_response)
-        client = network_of(address) if ":" in address else address[:_LONGEST]
-        drawn, seconds = self._table.draw(client, self._rate, self._burst)
+        client = client_of(address[:_LONGEST])
+        drawn, seconds = self._table.draw(f"client {client}", self._rate, self._burst)
         if drawn:
             return self._app(environ, start_response)
         self.refused += 1
@@ -64,7 +64,7 @@ class ClientLimit:
         draw = self._table.draw
         if draw(f"told of {client}", 0.1, 1)[0] and draw("told", 1, 10)[0]:
             log.warning(
-                "answered 429: client %s asks more than %g times a second; if this is a proxy of "
+                "answered 429: client %r asks more than %g times a second; if this is a proxy of "
                 "yours, TENANTRY_TRUSTED_PROXIES is not right",
                 client,
                 self._rate,
@@ -72,20 +72,22 @@ class ClientLimit:
 
 
 @lru_cache(maxsize=1024)
-def network_of(address: str) -> str:
-    """Return whom an address with colons stands for: one subscriber has a whole IPv6 /64."""
-    text = address[:_LONGEST]
-    if text.count(":") == 1:  # 192.0.2.7:4711, as some proxies write it
-        return text.partition(":")[0]
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
+def client_of(address: str) -> str:
+    """Return whom an address stands for: one subscriber has a whole IPv6 /64, but one IPv4 address.
+
+    Proxies also write ``192.0.2.7:4711`` and ``[2001:db8::7]:4711``. What is no address at all stands
+    for itself.
+    """
+    if ":" not in address:
+        return address
+    if address.startswith("["):
+        address = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        return address.partition(":")[0]
     try:
-        parsed = ip_address(text)
+        parsed = IPv6Address(address)
     except ValueError:
-        return text
-    if not isinstance(parsed, IPv6Address):
-        return text
+        return address
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
-    prefix = int(parsed) >> 64 << 64
-    return f"{IPv6Address(prefix)}/64"
+    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"

@@ -1,4 +1,4 @@
-"""Token buckets."""
+"""Token buckets of one process."""
 
 from __future__ import annotations
 
