@@ -7,7 +7,6 @@ in uwsgi.ini), so the housekeeping thread starts where it will live.
 from __future__ import annotations
 
 import atexit
-import gc
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,17 +15,28 @@ from flask import Flask
 
 import backend_app
 import frontend_app
+from tenantry.budget import Budget
 from tenantry.catalog import open_catalog, schema
 from tenantry.catalog.directory import Directory
+from tenantry.collector import Collector
 from tenantry.dispatch import build_door
+from tenantry.dispatch.listener import Listeners
+from tenantry.dispatch.probe import Probe
 from tenantry.errors import TenantryError
 from tenantry.factory import Factory, load_factory
 from tenantry.flask import init_tenant
 from tenantry.flask.binding import EXTENSION
-from tenantry.housekeeping import Housekeeper
+from tenantry.flask.database import ENGINES
+from tenantry.housekeeping import Chore, Housekeeper
+from tenantry.limits import RateTable, TenantRates
 from tenantry.logs import configure_logs
+from tenantry.middleware.client_limit import ClientLimit
 from tenantry.pool import InstancePool
+from tenantry.report import WorkerReport
 from tenantry.settings import get_settings
+from tenantry.usage import Ledger
+from tenantry.warmup import Popularity, WarmUp
+from tenantry.workers import Reporter
 
 try:
     import uwsgi
@@ -34,10 +44,17 @@ except ImportError:  # another server, or the command line
     uwsgi = None
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed.wsgi import WSGIApplication
 
+    from tenantry.dispatch.pages import Pages
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
+
+COLLECTOR = Collector()
+KNOWN_HOSTS = 50_000
+"""Hosts that a worker remembers even if it keeps few instances; each takes less than a kilobyte."""
 
 
 def build_instance(tenant: Tenant, *, factory: Factory, settings: Settings) -> WSGIApplication:
@@ -48,12 +65,17 @@ def build_instance(tenant: Tenant, *, factory: Factory, settings: Settings) -> W
     return app
 
 
-def start_in_worker(housekeeper: Housekeeper) -> None:
-    """Start the background thread in this process, or in each child of a prefork master."""
+def start_in_worker(*starts: Callable[[], None]) -> None:
+    """Start background threads in this process, or in each child of a prefork master."""
+
+    def start_all() -> None:
+        for start in starts:
+            start()
+
     if uwsgi is None or uwsgi.worker_id():
-        housekeeper.start()
+        start_all()
     else:
-        uwsgi.post_fork_hook = housekeeper.start
+        uwsgi.post_fork_hook = start_all
 
 
 def create_application(settings: Settings) -> WSGIApplication:
@@ -65,21 +87,81 @@ def create_application(settings: Settings) -> WSGIApplication:
     configure_logs(settings.log_level)
     catalog = open_catalog(settings)
     schema.check(catalog.engine)
-    directory = Directory(catalog, domain=settings.domain, lookups=settings.limit_lookups)
+    directory = Directory(
+        catalog,
+        domain=settings.domain,
+        known=max(KNOWN_HOSTS, 2 * settings.pool_instances),
+        lookups=settings.limit_lookups,
+    )
+    budget = Budget(
+        instances=settings.pool_instances,
+        memory_mb=settings.pool_memory_mb,
+        connections=settings.pool_connections,
+        descriptors=settings.pool_descriptors,
+    )
+    ENGINES.budget = budget
+    table = RateTable(settings.run_dir / "rates")
     factory = load_factory(settings.factory)
+    probe = Probe(settings)
     pool: InstancePool[WSGIApplication] = InstancePool(
         partial(build_instance, factory=factory, settings=settings),
         dispose=factory.dispose,
-        max_instances=settings.pool_instances,
+        probe=probe,
+        budget=budget,
+        collector=COLLECTOR,
         idle_seconds=settings.pool_idle_seconds,
         build_seconds=settings.pool_build_seconds,
         max_waiters=settings.pool_waiters,
         max_waiting=max(1, settings.threads - 1),
+        share=lambda tenant: settings.in_flight_of(tenant.plan),
+        draw=TenantRates(table, settings).draw,
+        others_wait=Listeners(uwsgi.sockets if uwsgi is not None else ()).somebody_waits,
     )
     directory.subscribe(pool.retire)
-    housekeeper = Housekeeper(catalog=catalog, directory=directory, pool=pool)
-    start_in_worker(housekeeper)
-    atexit.register(pool.close)
+
+    worker = uwsgi.worker_id() if uwsgi is not None else 1
+    ledger = Ledger()
+    popularity = Popularity(settings.run_dir / "popular", worker, ledger)
+    warm_up = WarmUp(
+        popularity=popularity,
+        catalog=catalog,
+        directory=directory,
+        pool=pool,
+        probe=probe,
+        most=settings.pool_warm,
+    )
+    housekeeper = Housekeeper(
+        catalog=catalog,
+        directory=directory,
+        chores=[
+            Chore(1, pool.shed),
+            Chore(5, lambda: COLLECTOR.tend(short=budget.shortage() is not None)),
+            Chore(10, pool.evict_idle),
+            Chore(30, popularity.save),
+        ],
+    )
+    limits: list[ClientLimit] = []
+
+    def limit_clients(app: WSGIApplication, pages: Pages) -> WSGIApplication:
+        rate = settings.limit_client_requests
+        limits.append(ClientLimit(app, table=table, rate=rate, pages=pages))
+        return limits[0]
+
+    reporter = Reporter(
+        settings.workers_dir,
+        WorkerReport(
+            worker=worker,
+            pool=pool,
+            budget=budget,
+            collector=COLLECTOR,
+            ledger=ledger,
+            connections=lambda: ENGINES.connections,
+            refused_clients=lambda: sum(limit.refused for limit in limits),
+        ),
+    )
+    start_in_worker(housekeeper.start, reporter.start, warm_up.start)
+    for end in (pool.close, reporter.stop, popularity.save, warm_up.stop):
+        atexit.register(end)  # the last one registered comes first
     return build_door(
         settings=settings,
         directory=directory,
@@ -91,6 +173,8 @@ def create_application(settings: Settings) -> WSGIApplication:
             factory=factory,
             pool=pool,
         ),
+        ledger=ledger,
+        limit_clients=limit_clients if settings.limit_client_requests else None,
     )
 
 
@@ -102,7 +186,5 @@ except TenantryError:
     )
     raise
 
-# What was loaded up to here lives as long as the worker. The collector need not walk through it
-# again and again, which stops every thread.
-gc.collect()
-gc.freeze()
+# What was loaded up to here lives as long as the worker.
+COLLECTOR.freeze()

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from tenantry.budget import Budget
 from tenantry.catalog import Catalog, ChangeSignal
 from tenantry.catalog.engine import open_engine
 from tenantry.catalog.schema import upgrade
@@ -165,7 +166,10 @@ def make_pool() -> Iterator[Callable[..., InstancePool[Any]]]:
     """Return a function that makes pools; at the end none may have a lease left."""
     pools: list[InstancePool[Any]] = []
 
-    def make(build: Callable[..., Any], **options: Any) -> InstancePool[Any]:
+    def make(
+        build: Callable[..., Any], *, max_instances: int = 200, **options: Any
+    ) -> InstancePool[Any]:
+        options.setdefault("budget", Budget(instances=max_instances, memory_mb=1 << 20))
         pool = InstancePool(build, **options)
         pools.append(pool)
         return pool

@@ -277,6 +277,17 @@ class TenantBusyError(PoolError):
     problem = "has as many requests at once as it may have"
 
 
+class TenantLimitError(PoolError):
+    """The tenant asks more often than it may."""
+
+    problem = "asks more often than it may"
+
+    def __init__(self, slug: str, retry_after: int) -> None:
+        super().__init__(slug)
+        self.args = (slug, retry_after)
+        self.retry_after = retry_after
+
+
 class RateLimitError(TenantryError):
     """Somebody asks more often than they may."""
 

@@ -1,4 +1,4 @@
-"""The one background thread of a worker: it polls for changes and evicts idle instances.
+"""The background thread of a worker: it polls for changes and does what has to be done now and then.
 
 It is started in the worker, never before a fork: a thread does not survive one.
 """
@@ -8,24 +8,31 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tenantry.catalog.listener import open_listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tenantry.catalog import Catalog
     from tenantry.catalog.directory import Directory
-    from tenantry.pool import InstancePool
 
 log = logging.getLogger(__name__)
 
-EVICT_SECONDS = 10.0
+
+@dataclass(slots=True)
+class Chore:
+    """Something to be done every *seconds*, or a little later."""
+
+    seconds: float
+    task: Callable[[], object]
+    due: float = 0.0
 
 
 class Housekeeper:
-    """Polls and evicts until it is told to stop.
+    """Polls, and does its chores, until it is told to stop.
 
     :param poll_seconds: Between two looks at the catalog's epoch. Where the database can notify,
         this is only what a lost notice costs.
@@ -36,15 +43,13 @@ class Housekeeper:
         *,
         catalog: Catalog,
         directory: Directory,
-        pool: InstancePool[Any],
+        chores: Sequence[Chore] = (),
         poll_seconds: float = 0.5,
-        evict_seconds: float = EVICT_SECONDS,
     ) -> None:
         self._catalog = catalog
         self._directory = directory
-        self._pool = pool
+        self._chores = chores
         self._poll_seconds = poll_seconds
-        self._evict_seconds = evict_seconds
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -61,15 +66,17 @@ class Housekeeper:
 
     def _run(self) -> None:
         listener = open_listener(self._catalog.engine)
-        evict_at = time.monotonic() + self._evict_seconds
+        for chore in self._chores:
+            chore.due = time.monotonic() + chore.seconds
         while not self._stopping.is_set():
             self._safely(lambda: listener.wait(self._poll_seconds, self._stopping))
             if self._stopping.is_set():
                 break
             self._safely(self._directory.poll)
-            if time.monotonic() >= evict_at:
-                self._safely(self._pool.evict_idle)
-                evict_at = time.monotonic() + self._evict_seconds
+            for chore in self._chores:
+                if time.monotonic() >= chore.due:
+                    self._safely(chore.task)
+                    chore.due = time.monotonic() + chore.seconds
         listener.close()
 
     def _safely(self, task: Callable[[], object]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.directory import Directory
 from tenantry.catalog.listener import open_listener
-from tenantry.housekeeping import Housekeeper
+from tenantry.housekeeping import Chore, Housekeeper
 from tenantry.tenant import TenantState
 from tests.conftest import DOMAIN, eventually
 from tests.tenantry.support import Workshop, a_tenant
@@ -29,13 +29,12 @@ ACME = f"acme.{DOMAIN}"
 
 
 @pytest.fixture
-def keep(make_pool: Callable[..., InstancePool[Any]]) -> Iterator[Keep]:
+def keep() -> Iterator[Keep]:
     """Return a function that starts a housekeeper, which ends with the test."""
     keepers: list[Housekeeper] = []
 
     def start(catalog: Catalog, directory: Directory, **options: Any) -> Housekeeper:
-        pool = options.pop("pool", None) or make_pool(Workshop().build)
-        keeper = Housekeeper(catalog=catalog, directory=directory, pool=pool, **options)
+        keeper = Housekeeper(catalog=catalog, directory=directory, **options)
         keeper.start()
         keepers.append(keeper)
         return keeper
@@ -129,7 +128,8 @@ def test_idle_instances_are_evicted(
     workshop = Workshop()
     pool = make_pool(workshop.build, dispose=workshop.dispose, idle_seconds=0)
     pool.acquire(a_tenant()).release()
-    keep(catalog, Directory(catalog, domain=DOMAIN), pool=pool, poll_seconds=0.001, evict_seconds=0)
+    chores = [Chore(0, pool.evict_idle)]
+    keep(catalog, Directory(catalog, domain=DOMAIN), chores=chores, poll_seconds=0.001)
 
     eventually(lambda: workshop.disposed)
 
@@ -153,11 +153,11 @@ def test_a_failing_task_does_not_end_the_thread(
     assert "a bug" in caplog.text
 
 
-def test_no_thread_before_it_is_started(catalog: Catalog, make_pool: Any) -> None:
+def test_no_thread_before_it_is_started(catalog: Catalog) -> None:
     """Law 13: making the parts starts nothing, so a server may fork afterwards."""
     before = threading.active_count()
     directory = Directory(catalog, domain=DOMAIN)
-    keeper = Housekeeper(catalog=catalog, directory=directory, pool=make_pool(Workshop().build))
+    keeper = Housekeeper(catalog=catalog, directory=directory)
 
     assert threading.active_count() == before
     keeper.stop()

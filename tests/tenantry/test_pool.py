@@ -18,7 +18,8 @@ from tenantry.errors import (
     PoolFullError,
     TooManyWaitersError,
 )
-from tenantry.pool import MAX_FAILURES, STALE_SECONDS, InstancePool
+from tenantry.pool import InstancePool
+from tenantry.pool.instances import MAX_FAILURES, STALE_SECONDS
 from tests.conftest import eventually
 from tests.tenantry.support import FakeClock, Instance, Workshop, a_tenant, at_once
 
@@ -198,7 +199,8 @@ def test_remembered_failures_are_bounded(make_pool: MakePool, clock: FakeClock) 
     logging.disable()
     try:
         for number in range(MAX_FAILURES + 50):
-            build = pool._start(a_tenant(f"t{number}"))
+            build = pool._begin(a_tenant(f"t{number}"))
+            pool._starting.clear()
             pool._fail(build, RuntimeError("no database"))
     finally:
         logging.disable(logging.NOTSET)
@@ -400,7 +402,8 @@ def test_eviction_takes_the_least_recently_used(make_pool: MakePool, workshop: W
 
 def test_eviction_never_takes_what_is_in_use(make_pool: MakePool, workshop: Workshop) -> None:
     """Law 5: a full pool refuses rather than pulls the rug, and takes up again afterwards."""
-    pool = make_pool(workshop.build, dispose=workshop.dispose, max_instances=2, **MANY)
+    options = MANY | {"build_seconds": 0.05}
+    pool = make_pool(workshop.build, dispose=workshop.dispose, max_instances=2, **options)
     with pool.acquire(ACME), pool.acquire(BOLT):
         with pytest.raises(PoolFullError) as caught:
             pool.acquire(CRUX)

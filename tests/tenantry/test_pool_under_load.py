@@ -147,7 +147,7 @@ def test_the_laws_hold_under_random_traffic(
         max_instances=MAX_INSTANCES,
         max_waiters=64,
         max_waiting=64,
-        build_seconds=30.0,
+        build_seconds=0.05,
         clock=clock,
     )
     traffic = Traffic(pool, referee, clock)

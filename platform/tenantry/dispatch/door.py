@@ -17,13 +17,14 @@ from tenantry.middleware.gate import RequestGate
 from tenantry.middleware.health import Health
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.catalog.directory import Directory
     from tenantry.pool import InstancePool
     from tenantry.settings import Settings
+    from tenantry.usage import Ledger
 
 BACKEND = "/backend"
 
@@ -35,11 +36,15 @@ def build_door(
     pool: InstancePool[WSGIApplication],
     front: WSGIApplication,
     backend: WSGIApplication,
+    ledger: Ledger | None = None,
+    limit_clients: Callable[[WSGIApplication, Pages], WSGIApplication] | None = None,
 ) -> WSGIApplication:
     """Return the application that the server calls.
 
     :param front: The app of the apex.
     :param backend: The admin app; on a tenant's host it finds ``environ["tenantry.tenant"]``.
+    :param ledger: Where the tenants' requests are added up.
+    :param limit_clients: Puts a limit for each client around the apps. Shared assets do not count.
     """
     pages = Pages(settings.apex_url)
     app: WSGIApplication = build_dispatcher(
@@ -50,6 +55,8 @@ def build_door(
         backend=backend,
         pages=pages,
     )
+    if limit_clients is not None:
+        app = limit_clients(app, pages)
     app = Assets(app)
     if settings.trusted_proxies:
         # Host alone names the tenant: never x_host, never x_prefix (R1, R4).
@@ -62,7 +69,7 @@ def build_door(
         max_body=settings.limit_body_mb * 1024 * 1024,
         dechunked=bool(settings.socket),
     )
-    app = AccessLog(app, settings.access_log, pages=pages)
+    app = AccessLog(app, settings.access_log, pages=pages, ledger=ledger)
     return Health(app)
 
 

@@ -6,7 +6,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from tenantry.errors import PoolError
+from tenantry.errors import PoolError, TenantBusyError, TenantLimitError
 from tenantry.middleware.access_log import DEBUGGER
 from tenantry.tenant import TenantState
 
@@ -31,6 +31,14 @@ CLOSED: dict[TenantState, tuple[int, str, int | None]] = {
     TenantState.DELETED: (410, "This site has been closed.", None),
 }
 """What a site answers that is not active: status, message, seconds to wait."""
+
+UNABLE = (503, "This site could not be started just now.", logging.WARNING)
+BUSY: dict[type[PoolError], tuple[int, str, int]] = {
+    TenantBusyError: (503, "This site is very busy just now.", logging.DEBUG),
+    TenantLimitError: (429, "This site is asked for too often just now.", logging.DEBUG),
+}
+"""What a site answers that has more visitors than it may have: status, message, and how loudly to say
+so in the log, which the flood must not fill; status and metrics count them."""
 
 
 class InstanceServer:
@@ -70,12 +78,13 @@ class InstanceServer:
     def _busy(
         self, error: PoolError, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        log.warning("answered 503: %s", error)
+        status, message, level = BUSY.get(type(error), UNABLE)
+        log.log(level, "answered %d: %s", status, error)
         return self._pages.answer(
             environ,
             start_response,
-            503,
-            "This site could not be started just now.",
+            status,
+            message,
             retry_after=error.retry_after,
             error_id=error.error_id,
         )

@@ -15,6 +15,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING
 
 from tenantry.middleware.request_id import RequestIds
+from tenantry.usage import SPENT, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.dispatch.pages import Pages
+    from tenantry.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +43,19 @@ class AccessLog:
     """Gives every request its id, times it, and writes its line.
 
     :param target: ``"stderr"``, ``"off"``, or the path of a file to append to.
+    :param ledger: Where each tenant's requests are added up.
     """
 
-    def __init__(self, app: WSGIApplication, target: str, *, pages: Pages) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        target: str,
+        *,
+        pages: Pages,
+        ledger: Ledger | None = None,
+    ) -> None:
         self._app = app
+        self._ledger = ledger or Ledger()
         self._pages = pages
         self._ids = RequestIds()
         self._descriptor = _open(target)
@@ -52,9 +63,8 @@ class AccessLog:
         self._stamp = ""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        started = time.perf_counter()
         request_id = self._ids.assign(environ)
-        body = LoggedBody(self, environ, started)
+        body = LoggedBody(self, environ)
 
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
@@ -70,12 +80,28 @@ class AccessLog:
             body.inner = self._failed(error, environ, start)
         return body
 
-    def write(self, environ: WSGIEnvironment, status: str, size: int, started: float) -> None:
+    def note(self, environ: WSGIEnvironment, body: LoggedBody) -> None:
+        """Add the request to its tenant's account, and write its line."""
+        seconds = time.perf_counter() - body.started
+        tenant = environ.get("tenantry.tenant")
+        if tenant is not None:
+            self._ledger.add(
+                tenant.id,
+                tenant.slug,
+                wall=seconds,
+                cpu=time.thread_time() - body.cpu,
+                database=SPENT.database - body.database,
+            )
+        self._write(environ, tenant, body, seconds)
+
+    def _write(
+        self, environ: WSGIEnvironment, tenant: Tenant | None, body: LoggedBody, seconds: float
+    ) -> None:
         """Write one line. A log that cannot be written never costs a visitor the answer."""
         if self._descriptor is None:
             return
         get = environ.get
-        tenant = get("tenantry.tenant")
+        status = body.status
         path = get("SCRIPT_NAME", "") + get("PATH_INFO", "")
         if len(path) >= _SHORT:
             path = _TOKEN.sub("[token]", path)
@@ -90,8 +116,8 @@ class AccessLog:
             f'"tenant":{quoted(tenant.id) if tenant else "null"},'
             f'"host":{quoted(get("HTTP_HOST", "")[:_MOST])},'
             f'"method":{quoted(get("REQUEST_METHOD", "")[:16])},'
-            f'"path":{quoted(path[:_MOST])},"status":{code},"bytes":{size},'
-            f'"ms":{(time.perf_counter() - started) * 1000:.2f},'
+            f'"path":{quoted(path[:_MOST])},"status":{code},"bytes":{body.size},'
+            f'"ms":{seconds * 1000:.2f},'
             f'"ip":{quoted(get("REMOTE_ADDR", "")[:45])},'
             f'"agent":{quoted(get("HTTP_USER_AGENT", "")[:_MOST])}}}\n'
         )
@@ -117,14 +143,16 @@ class AccessLog:
 
 
 class LoggedBody:
-    """A response body that writes the log's line when the server closes it."""
+    """A response body that tells the log what the request took when the server closes it."""
 
-    __slots__ = ("_environ", "_log", "_started", "inner", "size", "status")
+    __slots__ = ("_environ", "_log", "cpu", "database", "inner", "size", "started", "status")
 
-    def __init__(self, access_log: AccessLog, environ: WSGIEnvironment, started: float) -> None:
+    def __init__(self, access_log: AccessLog, environ: WSGIEnvironment) -> None:
         self._log = access_log
         self._environ = environ
-        self._started = started
+        self.started = time.perf_counter()
+        self.cpu = time.thread_time()
+        self.database = SPENT.database
         self.inner: Iterable[bytes] = ()
         self.status = ""
         self.size = 0
@@ -141,7 +169,7 @@ class LoggedBody:
             if close is not None:
                 close()
         finally:
-            self._log.write(self._environ, self.status, self.size, self._started)
+            self._log.note(self._environ, self)
 
 
 def _open(target: str) -> int | None:

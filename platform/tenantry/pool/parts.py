@@ -1,0 +1,116 @@
+"""What a pool is made of: instances on loan, builds on their way, factories that failed."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from tenantry.errors import PoolError
+    from tenantry.tenant import Tenant
+
+App = TypeVar("App")
+
+
+class Resident(Generic[App]):
+    """An instance from the end of its build until its disposal."""
+
+    __slots__ = (
+        "instance",
+        "leases",
+        "retired",
+        "revision",
+        "share",
+        "slug",
+        "stale",
+        "tenant_id",
+        "tokens",
+        "used_at",
+    )
+
+    def __init__(
+        self, instance: App, tenant: Tenant, *, share: int, leases: int, used_at: float
+    ) -> None:
+        self.instance = instance
+        self.tenant_id = tenant.id
+        self.slug = tenant.slug
+        self.revision = tenant.revision
+        self.share = share  # leases at once, at most
+        self.leases = leases
+        self.tokens = 0  # requests that may still come before the next draw
+        self.used_at = used_at
+        self.stale = False  # the tenant has a newer revision
+        self.retired = False  # out of the cache; disposed of when the last lease ends
+
+
+@dataclass(eq=False, slots=True)
+class Build(Generic[App]):
+    """A build on its way, and who waits for it."""
+
+    tenant: Tenant
+    share: int
+    asked_at: float
+    patient_until: float
+    deadline: float
+    error_id: str
+    waiters: int = 0
+    queued: bool = False
+    """There is no place for it yet."""
+    stale: bool = False
+    """The tenant has changed meanwhile: the instance will be stale from its first moment."""
+    evicted: Resident[App] | None = None
+    """Whose place it takes."""
+    resident: Resident[App] | None = None
+    error: PoolError | None = None
+    ready: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(eq=False, slots=True)
+class Failure:
+    """A factory that raised, and when it may try again."""
+
+    slug: str
+    revision: int
+    problem: str
+    error_id: str
+    retry_at: float
+    attempts: int
+    at: float
+
+
+class Lender(Protocol[App]):
+    """Takes instances back."""
+
+    def give_back(self, resident: Resident[App]) -> None:
+        """End one lease."""
+
+
+class Lease(Generic[App]):
+    """One request's hold on an instance. Released exactly once, however often it is told to."""
+
+    __slots__ = ("_pool", "_resident", "instance")
+
+    def __init__(self, pool: Lender[App], resident: Resident[App]) -> None:
+        self._pool = pool
+        self._resident: Resident[App] | None = resident
+        self.instance = resident.instance
+
+    def release(self) -> None:
+        """Give the instance back. A retired one is disposed of when its last lease ends."""
+        resident, self._resident = self._resident, None
+        if resident is not None:
+            self._pool.give_back(resident)
+
+    def __enter__(self) -> Lease[App]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
