@@ -7,6 +7,7 @@ sentence that names the variable, the value and the remedy.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -45,6 +46,9 @@ SECRET_FIELDS = frozenset({"secret_keys", "catalog_url"})
 _ORIGIN_RULE = "must be a scheme and a host, with a port if unusual, as `https://example.com`"
 
 
+_PLANS_RULE = 'must be JSON with limits by plan, as `{"free": {"in_flight": 2, "requests": 50}}`'
+
+
 class PlanLimits(BaseModel):
     """What a tenant of some plan may do; ``None`` is what every tenant may."""
 
@@ -53,7 +57,7 @@ class PlanLimits(BaseModel):
     in_flight: int | None = Field(default=None, ge=1)
     """Requests at once, per worker."""
 
-    requests: float | None = Field(default=None, ge=0)
+    requests: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Requests per second, all workers of the machine together; 0 sets no limit."""
 
 
@@ -166,16 +170,18 @@ class Settings(BaseSettings):
     limit_tenant_requests: float = Field(
         default=1000.0,
         ge=0,
+        allow_inf_nan=False,
         description="Requests of one tenant per second, all workers of the machine together; above "
         "it 429. 0 sets no limit.",
     )
     limit_client_requests: float = Field(
         default=100.0,
         ge=0,
+        allow_inf_nan=False,
         description="Requests of one client address per second, all workers of the machine "
         "together; above it 429. Shared assets are not counted. 0 sets no limit.",
     )
-    limit_plans: Mapping[str, PlanLimits] = Field(
+    limit_plans: Annotated[Mapping[str, PlanLimits], NoDecode] = Field(
         default={},
         description="What tenants of some plans may do instead, as JSON: "
         '`{"free": {"in_flight": 2, "requests": 50}}`.',
@@ -232,6 +238,27 @@ class Settings(BaseSettings):
                     f"a key needs {MIN_KEY_LENGTH} characters; make one with `openssl rand -hex 32`"
                 )
                 raise ValueError(problem)
+        return value
+
+    @field_validator("limit_plans", mode="before")
+    @classmethod
+    def _read_plans(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                raise ValueError(f"{_PLANS_RULE}; it breaks off with: {error}") from None
+        if not isinstance(value, Mapping):
+            raise ValueError(_PLANS_RULE)  # noqa: TRY004 - pydantic makes its error of this one
+        for plan, limits in value.items():
+            if isinstance(limits, PlanLimits):
+                continue
+            if not isinstance(limits, Mapping):
+                raise ValueError(f"{_PLANS_RULE}; plan {plan!r} has {limits!r}")  # noqa: TRY004
+            for name in limits:
+                if name not in PlanLimits.model_fields:
+                    known = " and ".join(f"`{field}`" for field in PlanLimits.model_fields)
+                    raise ValueError(f"plan {plan!r} limits {name!r}; there are {known}")
         return value
 
     @field_validator("domain", "backend_host")
@@ -448,5 +475,9 @@ def _translate(error: ValidationError) -> SettingsError:
     else:
         field, _, message = message.partition(": ")
     value = first["input"] if first["loc"] and field not in SECRET_FIELDS else None
+    if len(first["loc"]) > 1 and value is not None:
+        # A part of a value: where it is, too.
+        where = ".".join(str(step) for step in first["loc"][1:])
+        value, message = None, f"{where}={str(value)[:100]}: {message}"
     shown = None if value is None else str(value)[:100]
     return SettingsError(f"{PREFIX}{field.upper()}", shown, message)

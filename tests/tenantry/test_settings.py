@@ -126,6 +126,25 @@ def test_variable_without_value_is_no_choice(monkeypatch: pytest.MonkeyPatch) ->
         pytest.param("TRUSTED_PROXIES", "-1", "greater than or equal to 0", id="negative hops"),
         pytest.param("THREADS", "many", "valid integer", id="threads"),
         pytest.param("POOL_BUILD_SECONDS", "0", "greater than 0", id="no time to build"),
+        pytest.param("LIMIT_IN_FLIGHT", "-1", "greater than or equal to 0", id="negative bulkhead"),
+        pytest.param(
+            "LIMIT_TENANT_REQUESTS", "-1", "greater than or equal to 0", id="negative rate"
+        ),
+        pytest.param("LIMIT_CLIENT_REQUESTS", "-0.1", "greater than or equal to 0", id="so slow"),
+        pytest.param("LIMIT_CLIENT_REQUESTS", "many", "valid number", id="rate in words"),
+        pytest.param("LIMIT_CLIENT_REQUESTS", "inf", "finite number", id="endless rate"),
+        pytest.param("LIMIT_TENANT_REQUESTS", "nan", "finite number", id="rate that is no number"),
+        pytest.param("LIMIT_PLANS", "{free", "must be JSON", id="no JSON"),
+        pytest.param(
+            "LIMIT_PLANS", "[1]", "must be JSON with limits by plan", id="plans in a list"
+        ),
+        pytest.param("LIMIT_PLANS", '{"free": 3}', "plan 'free' has 3", id="plan without names"),
+        pytest.param(
+            "LIMIT_PLANS",
+            '{"free": {"rps": 3}}',
+            "limits 'rps'; there are `in_flight` and `requests`",
+            id="unknown limit",
+        ),
         pytest.param("LOG_LEVEL", "loud", "'debug', 'info'", id="log level"),
         pytest.param("ALLOW_SHARED_ORIGIN", "perhaps", "valid boolean", id="neither yes nor no"),
     ],
@@ -142,6 +161,42 @@ def test_wrong_value_is_named_with_its_remedy(
     assert "\n" not in str(caught.value)
     if name != "DOMIAN":
         assert value in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("limits", "problem"),
+    [
+        pytest.param('{"in_flight": 0}', "free.in_flight=0: ", id="none at once"),
+        pytest.param('{"in_flight": 1.5}', "free.in_flight=1.5: ", id="one and a half"),
+        pytest.param('{"requests": -1}', "free.requests=-1: ", id="negative rate"),
+        pytest.param('{"requests": "many"}', "free.requests=many: ", id="rate in words"),
+        pytest.param('{"requests": Infinity}', "free.requests=inf: ", id="endless rate"),
+    ],
+)
+def test_wrong_limit_of_a_plan_is_named_with_its_place(
+    monkeypatch: pytest.MonkeyPatch, limits: str, problem: str
+) -> None:
+    """Among many plans, the sentence says which one is meant."""
+    monkeypatch.setenv("TENANTRY_LIMIT_PLANS", f'{{"pro": {{}}, "free": {limits}}}')
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+
+    assert str(refusal.value).startswith(f"TENANTRY_LIMIT_PLANS: {problem}Input should be ")
+
+
+def test_plans_override_the_common_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan says what it has to say; the rest, and other plans, follow the common limits."""
+    monkeypatch.setenv("TENANTRY_THREADS", "8")
+    monkeypatch.setenv("TENANTRY_LIMIT_TENANT_REQUESTS", "40")
+    plans = '{"free": {"in_flight": 2}, "gold": {"requests": 0}}'
+    monkeypatch.setenv("TENANTRY_LIMIT_PLANS", plans)
+    settings = load_settings()
+
+    names = ("free", "gold", "other")
+    assert [settings.in_flight_of(plan) for plan in names] == [2, 7, 7]
+    assert [settings.requests_of(plan) for plan in names] == [40, 0, 40]
+    monkeypatch.setenv("TENANTRY_LIMIT_IN_FLIGHT", "3")
+    assert [load_settings().in_flight_of(plan) for plan in names] == [2, 3, 3]
 
 
 @pytest.mark.parametrize(
