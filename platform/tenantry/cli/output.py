@@ -12,6 +12,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from rich.table import Table as RichTable
+
 EVERY = 100
 """In a log, progress is one line for so many steps."""
 
@@ -42,35 +44,56 @@ def echo_json_array(items: Iterable[Mapping[str, Any]]) -> None:
 
 def echo_facts(facts: Mapping[str, object]) -> None:
     """Print names with their values, one a line."""
+    click.echo("\n".join(fact_lines(facts)))
+
+
+def fact_lines(facts: Mapping[str, object]) -> list[str]:
+    """Return names with their values, one a line."""
     width = max(map(len, facts))
-    for name, value in facts.items():
-        click.echo(f"{name.ljust(width)}  {plain(value)}".rstrip())
+    return [f"{name.ljust(width)}  {plain(value)}".rstrip() for name, value in facts.items()]
 
 
 def echo_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table: fitted to a terminal, or whole and without frames into a pipe."""
-    cells = [[plain(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        _echo_rich_table(headers, cells)
-        return
-    lines = [[header.upper() for header in headers], *cells]
+        from rich.console import Console  # noqa: PLC0415 - takes longer than most commands
+
+        Console().print(rich_table(headers, rows))
+    else:
+        click.echo("\n".join(table_lines(headers, rows)))
+
+
+def table_lines(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return a table whole and without frames."""
+    lines = [
+        [header.upper() for header in headers],
+        *([plain(cell) for cell in row] for row in rows),
+    ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        fitted = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(fitted).rstrip())
+    padded = (
+        [cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines
+    )
+    return ["  ".join(cells).rstrip() for cells in padded]
 
 
-def _echo_rich_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - takes longer than most commands
-    from rich.console import Console  # noqa: PLC0415
+def rich_table(
+    headers: Sequence[str], rows: Iterable[Sequence[object]], *, dense: bool = False
+) -> RichTable:
+    """Return a table that fits itself to its terminal.
+
+    :param dense: Without a line below the headers, for many columns or many tables.
+    """
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
     from rich.table import Column, Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     columns = (Column(header, overflow="fold") for header in headers)  # a cut URL is none
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+    box, padding = (None, (0, 2, 0, 0)) if dense else (SIMPLE_HEAD, (0, 1))
+    style = "dim" if dense else "table.header"
+    table = Table(*columns, box=box, padding=padding, pad_edge=False, header_style=style)
     for row in rows:
-        table.add_row(*map(Text, row))  # Text: what a stranger wrote is no markup
-    Console().print(table)
+        table.add_row(*(Text(plain(cell)) for cell in row))  # Text: a stranger's text is no markup
+    return table
 
 
 @contextmanager

@@ -1,9 +1,11 @@
-"""``tenantry status``: one look at the whole platform."""
+"""``tenantry status``: one look at the whole platform and its running workers."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,72 +15,127 @@ from tenantry.catalog.engine import shown
 from tenantry.cli.context import ready_catalog
 from tenantry.cli.health import answers
 from tenantry.cli.listing import json_option
-from tenantry.cli.output import echo_facts, echo_json
+from tenantry.cli.output import echo_json, fact_lines
+from tenantry.cli.screen import echo_page, watch_lines, watch_page
+from tenantry.cli.workers import worker_parts
+from tenantry.errors import CatalogUnavailableError
 from tenantry.settings import get_settings
+from tenantry.workers import Survey, survey
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from tenantry.cli.screen import Part
     from tenantry.settings import Settings
+
+WATCH_SECONDS = 2.0
 
 
 @click.command()
 @json_option
-def status(*, as_json: bool) -> None:
-    """Show how the platform is doing."""
+@click.option(
+    "--watch",
+    "seconds",
+    is_flag=False,
+    flag_value=WATCH_SECONDS,
+    type=click.FloatRange(0.1, 3600),
+    metavar="[SECONDS]",
+    help="Look again every so many seconds (2), until Ctrl-C.",
+)
+def status(*, as_json: bool, seconds: float | None) -> None:
+    """Show how the platform and its workers are doing."""
     settings = get_settings()
-    facts = gather(settings)
-    if as_json:
-        echo_json(facts)
-        return
-    tenants = [f"{count} {state}" for state, count in facts["tenants"].items() if count]
-    accounts = facts["accounts"]
-    folder = facts["data_dir"]
-    operable = "" if accounts["operable"] else "; none has a password yet: run `tenantry init`"
+    # A walk through thousands of sites' folders: once is enough.
+    look = partial(gather, settings, size=folder_size(settings.data_dir))
+    if seconds is None:
+        facts = look()
+        if as_json:
+            echo_json(facts)
+        else:
+            echo_page(page(facts, settings))
+        if facts["catalog"]["problem"]:
+            raise CatalogUnavailableError(facts["catalog"]["problem"])
+    elif as_json:
+        watch_lines(lambda: json.dumps(look(), ensure_ascii=False, default=str), seconds=seconds)
+    else:
+        watch_page(lambda: page(look(), settings), seconds=seconds)
+
+
+def gather(settings: Settings, *, size: int) -> dict[str, Any]:
+    """Return everything that is shown.
+
+    :param size: Of the data folder, in bytes.
+    """
+    found = survey(settings.workers_dir)
+    return {
+        "server": {
+            "answers": answers(settings),
+            "bind": settings.bind,
+            "port": settings.port,
+            "socket": settings.socket or None,
+        },
+        "urls": {"front": settings.apex_url, "backend": settings.backend_url},
+        **_ask_catalog(settings),
+        "data_dir": {
+            "path": str(settings.data_dir),
+            "bytes": size,
+            "free_bytes": shutil.disk_usage(settings.data_dir).free,
+        },
+        "workers": found.reports,
+        "silent_workers": [
+            {"pid": pid, "problem": problem} for pid, problem in found.troubles.items()
+        ],
+    }
+
+
+def _ask_catalog(settings: Settings) -> dict[str, Any]:
+    """Return what the catalog says. If it says nothing, the workers are what people look for."""
+    facts = {"url": shown(settings.catalog_url), "revision": None, "epoch": None, "problem": None}
+    try:
+        with ready_catalog(settings) as catalog:
+            return {
+                "catalog": {**facts, "revision": schema.head(), "epoch": catalog.read_epoch()},
+                "tenants": {state.value: count for state, count in catalog.count_tenants().items()},
+                "accounts": {
+                    "total": catalog.list_accounts(size=1).total,
+                    "operators": catalog.list_accounts(operators=True, size=1).total,
+                    "operable": catalog.has_operator(),
+                },
+            }
+    except CatalogUnavailableError as error:
+        return {"catalog": {**facts, "problem": error.problem}, "tenants": None, "accounts": None}
+
+
+def page(facts: dict[str, Any], settings: Settings) -> Iterator[Part]:
+    """Yield what people see of *facts*."""
     listener = settings.socket or f"{settings.bind}:{settings.port}"
-    echo_facts(
-        {
-            "Server": f"{'answers' if facts['server']['answers'] else 'does not answer'}, {listener}",
-            "Front page": settings.apex_url,
-            "Backend": settings.backend_url,
-            "Catalog": f"{facts['catalog']['url']}, revision {facts['catalog']['revision']}",
-            "Epoch": facts["catalog"]["epoch"],
-            "Tenants": ", ".join(tenants) or "none",
-            "Accounts": f"{accounts['total']}, operators {accounts['operators']}{operable}",
-            "Data folder": f"{folder['path']}, {_shown_size(folder['bytes'])}, "
-            f"{_shown_size(folder['free_bytes'])} free",
-        }
-    )
+    folder = facts["data_dir"]
+    lines = {
+        "Server": f"{'answers' if facts['server']['answers'] else 'does not answer'}, {listener}",
+        "Front page": settings.apex_url,
+        "Backend": settings.backend_url,
+        **_catalog_lines(facts),
+        "Data folder": f"{folder['path']}, {_shown_size(folder['bytes'])}, "
+        f"{_shown_size(folder['free_bytes'])} free",
+    }
+    yield "\n".join(fact_lines(lines))
+    troubles = {silent["pid"]: silent["problem"] for silent in facts["silent_workers"]}
+    yield from worker_parts(Survey(facts["workers"], troubles))
 
 
-def gather(settings: Settings) -> dict[str, Any]:
-    """Return everything that is shown."""
-    with ready_catalog(settings) as catalog:
-        return {
-            "server": {
-                "answers": answers(settings),
-                "bind": settings.bind,
-                "port": settings.port,
-                "socket": settings.socket or None,
-            },
-            "urls": {"front": settings.apex_url, "backend": settings.backend_url},
-            "catalog": {
-                "url": shown(settings.catalog_url),
-                "revision": schema.head(),
-                "epoch": catalog.read_epoch(),
-            },
-            "tenants": {state.value: count for state, count in catalog.count_tenants().items()},
-            "accounts": {
-                "total": catalog.list_accounts(size=1).total,
-                "operators": catalog.list_accounts(operators=True, size=1).total,
-                "operable": catalog.has_operator(),
-            },
-            "data_dir": {
-                "path": str(settings.data_dir),
-                "bytes": folder_size(settings.data_dir),
-                "free_bytes": shutil.disk_usage(settings.data_dir).free,
-            },
-        }
+def _catalog_lines(facts: dict[str, Any]) -> dict[str, object]:
+    catalog, accounts = facts["catalog"], facts["accounts"]
+    if catalog["problem"]:
+        return {"Catalog": f"{catalog['url']}, does not answer"}
+    tenants = [f"{count} {state}" for state, count in facts["tenants"].items() if count]
+    operable = "" if accounts["operable"] else "; none has a password yet: run `tenantry init`"
+    return {
+        "Catalog": f"{catalog['url']}, revision {catalog['revision']}",
+        "Epoch": catalog["epoch"],
+        "Tenants": ", ".join(tenants) or "none",
+        "Accounts": f"{accounts['total']}, operators {accounts['operators']}{operable}",
+    }
 
 
 def folder_size(path: Path) -> int:

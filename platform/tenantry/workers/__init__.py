@@ -5,6 +5,7 @@ folder is closed to every other user of the machine, and no host name leads ther
 """
 
 from tenantry.workers.asking import Survey, ask_workers, survey
+from tenantry.workers.figures import Failure, Figures, Worker
 from tenantry.workers.reporter import Reporter
 
-__all__ = ["Reporter", "Survey", "ask_workers", "survey"]
+__all__ = ["Failure", "Figures", "Reporter", "Survey", "Worker", "ask_workers", "survey"]
