@@ -47,9 +47,13 @@ def ask(
     headers: Mapping[str, str] | None = None,
     body: bytes | Iterable[bytes] | None = None,
     timeout: float = DEADLINE,
+    source: str = LOOPBACK,
 ) -> Answer:
-    """Send one request on a connection of its own. A *body* of several parts goes out chunked."""
-    connection = HTTPConnection(LOOPBACK, port, timeout=timeout)
+    """Send one request on a connection of its own. A *body* of several parts goes out chunked.
+
+    :param source: The client's address; any of 127.0.0.0/8 is this machine.
+    """
+    connection = HTTPConnection(LOOPBACK, port, timeout=timeout, source_address=(source, 0))
     try:
         chunked = body is not None and not isinstance(body, bytes)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
