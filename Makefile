@@ -10,7 +10,8 @@ export TENANTRY_PORT := $(PORT)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench-dispatch bench-serve bench-density bench-cold reload lock system clean
+.PHONY: help setup run test lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
+	bench-flood reload lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,12 @@ bench-density: setup ## Measure what a live tenant weighs; N=10000 tenants.
 
 bench-cold: setup ## Measure a tenant's first request against a later one.
 	@$(BIN)/python bench/cold.py $(ARGS)
+
+bench-neighbour: setup ## Measure what a site's visitors notice of its neighbours.
+	@$(BIN)/python bench/neighbour.py $(ARGS)
+
+bench-flood: setup ## Measure what random hosts cost; N=50000 of each kind.
+	@$(BIN)/python bench/flood.py $(ARGS)
 
 reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload

@@ -21,12 +21,20 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.servers import BIN, LOOPBACK, Server, clean_environment, fetch, serving
+from bench.servers import (
+    BIN,
+    LOOPBACK,
+    ROOT,
+    Server,
+    clean_environment,
+    configure,
+    fetch,
+    serving,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT = Path(__file__).resolve().parents[1]
 HOST = "acme.localhost"
 ROUNDS = int(os.environ.get("ROUNDS", "15"))
 SECONDS = int(os.environ.get("SECONDS", "2"))
@@ -69,16 +77,10 @@ def prepare(folder: Path, environment: Mapping[str, str]) -> dict[str, Path]:
     )
     (folder / "counts.lua").write_text(COUNTS)
     (folder / "bare_site.py").write_text(BARE_SITE)
-    (folder / "bare-run").mkdir()
-    (folder / "bare-run" / "reload").touch()
-    shipped = (ROOT / "uwsgi.ini").read_text()
-    bare = shipped.replace("%(data_dir)/run/", f"{folder}/bare-run/").replace(
-        "module = dispatch:application", "module = bare_site:application"
-    )
-    files = {PLATFORM: folder / "platform.ini", BARE: folder / "bare.ini"}
-    files[PLATFORM].write_text(shipped)
-    files[BARE].write_text(bare)
-    return files
+    return {
+        PLATFORM: ROOT / "uwsgi.ini",
+        BARE: configure(folder / "bare.ini", module="bare_site:application"),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tenantry.settings import Settings
+
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 30
 STOP_SECONDS = 10
 BIN = Path(sys.executable).parent
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +35,94 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return the processor time that its processes have used since they were started."""
-        ticks = 0
+        # Of what follows the name utime and stime are 11 and 12.
+        ticks = sum(int(stat[11]) + int(stat[12]) for stat in self._stats().values())
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def workers(self) -> list[int]:
+        """Return the ids of the processes that take requests."""
+        return [process for process in self._stats() if process != self.master]
+
+    def _stats(self) -> dict[int, list[str]]:
+        """Return what the system tells of each of its processes: state, parent, group ..."""
+        found = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
-                # What follows the name: state, parent, group, ... utime and stime are 11 and 12.
                 fields = stat.read_text().rpartition(")")[2].split()
                 if int(fields[2]) == self.master:
-                    ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+                    found[int(stat.parent.name)] = fields
+        return found
+
+
+class Meter:
+    """Tells how much of the machine programs have used that are neither these servers nor we."""
+
+    def __init__(self, *servers: Server) -> None:
+        self._servers = servers
+        self._began = time.monotonic()
+        self._used = self._used_by_others()
+
+    def others(self) -> float:
+        """Return how many processors the others kept busy since this was made."""
+        return (self._used_by_others() - self._used) / (time.monotonic() - self._began)
+
+    def _used_by_others(self) -> float:
+        user, nice, system, _idle, _waiting, hard, soft = map(
+            int, Path("/proc/stat").read_text().split(maxsplit=8)[1:8]
+        )
+        all_used = (user + nice + system + hard + soft) / os.sysconf("SC_CLK_TCK")
+        ours = sum(os.times()[:4])  # with the children that have ended
+        return all_used - ours - sum(server.cpu_seconds() for server in self._servers)
+
+
+def resident_mb(process: int) -> float:
+    """Return the resident memory of a process in MiB."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def configure(ini: Path, *, module: str, changes: Mapping[str, str] | None = None) -> Path:
+    """Write the shipped configuration, for another module than the platform's own.
+
+    Its sockets go to a folder beside it, so that several servers can share a data folder.
+
+    :param changes: Lines of the shipped file, and what stands in their place.
+    """
+    run = ini.with_suffix(".run")
+    run.mkdir()
+    (run / "reload").touch()
+    text = (ROOT / "uwsgi.ini").read_text()
+    ours = {"module = dispatch:application": f"module = {module}", **(changes or {})}
+    for line, other in ours.items():
+        if f"\n{line}\n" not in text:
+            raise SystemExit(f"uwsgi.ini has no line {line!r} any more")
+        text = text.replace(f"\n{line}\n", f"\n{other}\n")
+    ini.write_text(text.replace("%(data_dir)/run/", f"{run}/"))
+    return ini
 
 
 def clean_environment(**ours: str) -> dict[str, str]:
     """Return this process's environment with none but *our* settings of the platform."""
     others = {key: value for key, value in os.environ.items() if not key.startswith("TENANTRY_")}
     return {**others, **ours}
+
+
+def environment_of(settings: Settings, **ours: str) -> dict[str, str]:
+    """Return the environment of a server with these settings, and *ours*.
+
+    The limits by client and by tenant are off: all visitors come from one address, for a few sites.
+    """
+    keys = [key.get_secret_value() for key in settings.secret_keys]
+    return clean_environment(
+        PYTHONPATH=os.pathsep.join((str(ROOT), str(ROOT / "platform"))),
+        TENANTRY_DOMAIN=settings.domain,
+        TENANTRY_DATA_DIR=str(settings.data_dir),
+        TENANTRY_ACCESS_LOG=settings.access_log,
+        TENANTRY_SECRET_KEYS=",".join(keys),
+        TENANTRY_LIMIT_CLIENT_REQUESTS="0",
+        TENANTRY_LIMIT_TENANT_REQUESTS="0",
+        **ours,
+    )
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ from tenantry.catalog.models import TenantRecord, now
 from tenantry.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -42,21 +42,27 @@ def settings_in(folder: Path) -> Settings:
     )
 
 
-def open_world(settings: Settings, *, tenants: int) -> Catalog:
-    """Make a catalog with so many active tenants: ``site-0``, ``site-1`` ..."""
+def open_world(
+    settings: Settings, *, tenants: int, slug: Callable[[int], str] = "site-{}".format
+) -> Catalog:
+    """Make a catalog with so many active tenants: ``site-0``, ``site-1`` ...
+
+    :param slug: Names them otherwise, each by its number, which is its id too.
+    """
     catalog = open_catalog(settings)
     schema.upgrade(catalog.engine)
     with catalog.engine.connect().execution_options(**WRITE) as connection, connection.begin():
         for first in range(0, tenants, BATCH):
-            rows = [_row(number) for number in range(first, min(first + BATCH, tenants))]
+            numbers = range(first, min(first + BATCH, tenants))
+            rows = [_row(number, slug(number)) for number in numbers]
             connection.execute(insert(TenantRecord), rows)
     return catalog
 
 
-def _row(number: int) -> dict[str, Any]:
+def _row(number: int, slug: str) -> dict[str, Any]:
     return {
         "id": f"{number:032x}",
-        "slug": f"site-{number}",
+        "slug": slug,
         "name": f"Site {number}",
         "state": "active",
         "reason": "",
