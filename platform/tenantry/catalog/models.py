@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -23,6 +23,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from tenantry.catalog.values import Account, AuditEvent, Host
 from tenantry.tenant import Tenant, TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -98,17 +101,22 @@ class TenantRecord(Base):
     members: Mapped[list[MembershipRecord]] = relationship(back_populates="tenant")
 
     def to_tenant(self) -> Tenant:
-        return Tenant(
-            id=self.id,
-            slug=self.slug,
-            name=self.name,
-            state=TenantState(self.state),
-            plan=self.plan,
-            placement=self.placement,
-            revision=self.revision,
-            hosts=tuple(host.name for host in self.hosts),
-            settings=MappingProxyType(dict(self.settings)),
-        )
+        return as_tenant(self, hosts=(host.name for host in self.hosts))
+
+
+def as_tenant(row: Any, *, hosts: Iterable[str]) -> Tenant:
+    """Return the value of a row of ``tenants``, be it a record or only its columns."""
+    return Tenant(
+        id=row.id,
+        slug=row.slug,
+        name=row.name,
+        state=TenantState(row.state),
+        plan=row.plan,
+        placement=row.placement,
+        revision=row.revision,
+        hosts=tuple(hosts),
+        settings=MappingProxyType(dict(row.settings)),
+    )
 
 
 class HostRecord(Base):

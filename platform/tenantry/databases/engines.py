@@ -1,4 +1,4 @@
-"""Engines of tenants' SQLite files: light, bounded in number, opened when asked for.
+"""Engines of tenants' SQLite files: light, opened when asked for, within the process's budget.
 
 An engine made by ``create_engine`` compiles every statement anew and carries a dialect of its own.
 These share both, so that a tenant's first page costs no compiling and an engine some microseconds.
@@ -10,83 +10,188 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
+from weakref import WeakSet
 
-from sqlalchemy import create_engine, event, make_url
+from sqlalchemy import URL, create_engine
 from sqlalchemy.engine import Engine
-from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import LRUCache
 
-from tenantry.databases.sqlite import BUSY_SECONDS, IDLE_CONNECTIONS, MAX_OVERFLOW, confine
+from tenantry.budget import Budget
+from tenantry.databases.sqlite import (
+    BUSY_SECONDS,
+    DESCRIPTORS,
+    IDLE_CONNECTIONS,
+    MAX_OVERFLOW,
+    SitePool,
+    guard,
+)
+from tenantry.databases.timing import TimedConnection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from sqlalchemy.engine import Dialect
+
+    from tenantry.budget import Footprint
 
 STATEMENTS = 2000
 """Compiled statements kept for all tenants together."""
 
 
 class OpenEngines:
-    """The open engines of a process, at most *limit*; the least recently used one is closed.
+    """The open engines of a process, and the connections that they keep between requests.
 
-    Closing an engine ends its idle connections. One that is in use ends when it is given back.
+    Where the budget ends, idle engines are closed, the least recently used one first. What is in use
+    is never cut off: it ends when it is given back.
+
+    :param budget: How many connections and descriptors there may be.
     """
 
-    def __init__(self, limit: int = 100) -> None:
-        self.limit = limit
-        self._engines: OrderedDict[Path, Engine] = OrderedDict()
+    def __init__(self, budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
+        self._open: WeakSet[_Connection] = WeakSet()
+        self._judged: Footprint | None = None
+        # Owns what is below. Nothing is opened or closed under it.
         self._lock = threading.Lock()
+        self._engines: OrderedDict[Path, Engine] = OrderedDict()  # least recently used first
 
     def __len__(self) -> int:
         return len(self._engines)
 
+    def __repr__(self) -> str:
+        return f"<OpenEngines: {len(self)} engines, {self.connections} connections>"
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open now, idle or in use."""
+        return len(self._open)
+
     def get(self, path: Path) -> Engine:
         """Return the engine of the file *path*; it connects at first use and never creates."""
+        with self._lock:
+            engine = self._engines.get(path)
+            if engine is not None:
+                self._engines.move_to_end(path)
+                return engine
+        made = self._make(path)
         closing: list[Engine] = []
         with self._lock:
-            engine = self._engines.pop(path, None) or _engine(path)
-            self._engines[path] = engine
-            while len(self._engines) > self.limit:
+            engine = self._engines.setdefault(path, made)
+            # One that has never connected costs no connection, but memory.
+            while len(self._engines) > self.budget.connections:
                 closing.append(self._engines.popitem(last=False)[1])
-        for other in closing:
-            other.dispose()
+        _close(closing)
         return engine
+
+    def trim(self, *, room: int = 0) -> None:
+        """Close idle engines until the budget holds with *room* for so many connections more."""
+        surplus = self._surplus(room)
+        if surplus <= 0:
+            return
+        idle: list[Path] = []
+        with self._lock:
+            for path, engine in self._engines.items():
+                if kept := cast("_Pool", engine.pool).checkedin():
+                    idle.append(path)
+                    surplus -= kept
+                if surplus <= 0:
+                    break
+            closing = [self._engines.pop(path) for path in idle]
+        _close(closing)
 
     def close(self, path: Path) -> None:
         """Close the file's engine, if it is open."""
         with self._lock:
             engine = self._engines.pop(path, None)
         if engine is not None:
-            engine.dispose()
+            _close([engine])
 
     def clear(self) -> None:
         """Close all."""
         with self._lock:
             engines = list(self._engines.values())
             self._engines.clear()
-        for engine in engines:
-            engine.dispose()
+        _close(engines)
+
+    def keeps(self) -> bool:
+        """Say whether a connection that comes back may stay open."""
+        return len(self._open) <= self.budget.connections
+
+    def _surplus(self, room: int) -> int:
+        """Return how many connections are too many."""
+        surplus = len(self._open) + room - self.budget.connections
+        footprint = self.budget.footprint()
+        if footprint is not self._judged:  # one figure, one answer: it is as old as it was
+            self._judged = footprint
+            descriptors = footprint.descriptors - self.budget.descriptors
+            surplus = max(surplus, -(-descriptors // DESCRIPTORS))
+        return surplus
+
+    def _make(self, path: Path) -> Engine:
+        dialect, statements = _shared()
+        on_connect = dialect.on_connect()
+        uri = f"file:{quote(str(path))}?mode=rw"
+
+        def connect() -> Any:
+            self.trim(room=1)
+            connection = sqlite3.connect(
+                uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, factory=_Connection
+            )
+            connection.among = self._open
+            self._open.add(connection)
+            if on_connect is not None:
+                on_connect(connection)
+            return connection
+
+        pool = _Pool(
+            connect, pool_size=IDLE_CONNECTIONS, max_overflow=MAX_OVERFLOW, dialect=dialect
+        )
+        pool.engines = self
+        return Engine(
+            pool,
+            dialect,
+            URL.create("sqlite", database=str(path)),
+            # A cache of its own would refer back to the engine: a cycle, which a frozen heap keeps.
+            query_cache_size=0,
+            execution_options={"compiled_cache": statements},
+        )
 
 
-def _engine(path: Path) -> Engine:
-    dialect, statements = _shared()
-    uri = f"file:{quote(str(path))}?mode=rw"
+class _Connection(TimedConnection):
+    """A connection that stands in a set while it is open."""
 
-    def connect() -> Any:
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+    among: WeakSet[_Connection]
 
-    pool = QueuePool(
-        connect, pool_size=IDLE_CONNECTIONS, max_overflow=MAX_OVERFLOW, dialect=dialect
-    )
-    on_connect = dialect.on_connect()
-    if on_connect is not None:
-        event.listen(pool, "connect", lambda connection, _record: on_connect(connection))
-    engine = Engine(pool, dialect, make_url(f"sqlite:///{path}"))
-    engine.update_execution_options(compiled_cache=statements)
-    return confine(engine)
+    def close(self) -> None:
+        super().close()
+        self.among.discard(self)
+
+
+class _Pool(SitePool):
+    """A pool among others: what the budget does not allow is closed when it comes back."""
+
+    engines: OpenEngines
+
+    def recreate(self) -> _Pool:
+        pool = cast("_Pool", super().recreate())
+        pool.engines = self.engines
+        return pool
+
+    def _keeps(self) -> bool:
+        return super()._keeps() and self.engines.keeps()
+
+
+guard(_Pool)  # for all at once: listeners of its own would double what an engine costs
+
+
+def _close(engines: Iterable[Engine]) -> None:
+    for engine in engines:
+        # Not the engine's own dispose(): that makes a new pool, which a thread that still holds the
+        # engine would fill again, unseen.
+        engine.pool.dispose()
 
 
 @lru_cache(maxsize=1)

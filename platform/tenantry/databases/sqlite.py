@@ -12,11 +12,15 @@ from urllib.parse import quote
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.util.queue import Empty
+
+from tenantry.databases.timing import TimedConnection
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
@@ -24,11 +28,47 @@ if TYPE_CHECKING:
 FILE_NAME = "site.sqlite3"
 BUSY_SECONDS = 5
 IDLE_CONNECTIONS = 1
-"""Kept open for each tenant; each costs three descriptors."""
+"""Kept open for each tenant."""
+DESCRIPTORS = 3
+"""What a connection takes: the file, its write-ahead log and the index of that."""
 MAX_OVERFLOW = 15
 """Connections of one tenant beyond the idle one; they close when they come back."""
 _FILE = "tenantry.file"
 """Key under which a pooled connection remembers its file; the path is empty in memory."""
+
+
+class SitePool(QueuePool):
+    """A pool that stays empty once it is disposed of.
+
+    SQLAlchemy's own keeps what was in use then, as soon as it comes back, until the collector finds it.
+    """
+
+    disposed = False
+
+    def dispose(self) -> None:
+        """Close what is idle now, and what is in use when it comes back."""
+        self.disposed = True
+        self._close_idle()
+
+    def _keeps(self) -> bool:
+        """Say whether what comes back may stay open."""
+        return not self.disposed
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        super()._do_return_conn(record)
+        if not self._keeps():  # asked afterwards: a disposal in between would have missed it
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        while True:
+            try:
+                record = self._pool.get(block=False)
+            except Empty:
+                return
+            try:
+                record.close()
+            finally:
+                self._dec_overflow()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +89,7 @@ class SiteDatabase:
     def engine_options(self) -> dict[str, Any]:
         """Options for ``create_engine``."""
         return {
-            "poolclass": QueuePool,
+            "poolclass": SitePool,
             "pool_size": IDLE_CONNECTIONS,
             "max_overflow": MAX_OVERFLOW,
             "connect_args": {"timeout": BUSY_SECONDS},
@@ -76,12 +116,23 @@ def site_database(tenant: Tenant, settings: Settings) -> SiteDatabase:
 def confine(engine: Engine) -> Engine:
     """Make every connection of *engine* safe: no way into another file, foreign keys enforced.
 
-    A pooled connection is used again only while its file is the one that stands under its name.
+    A pooled connection is used again only while its file is the one that stands under its name. The
+    time of its statements is counted, unless the engine has a ``creator`` of its own.
     """
     if not event.contains(engine, "connect", _prepare):
-        event.listen(engine, "connect", _prepare)
-        event.listen(engine, "checkout", _check_file)
+        guard(engine)
+        event.listen(engine, "do_connect", _count_time)
     return engine
+
+
+def guard(target: Engine | type[SitePool]) -> None:
+    """Have the connections of an engine, or of a whole kind of pools, prepared and checked."""
+    event.listen(target, "connect", _prepare)
+    event.listen(target, "checkout", _check_file)
+
+
+def _count_time(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
+    options.setdefault("factory", TimedConnection)
 
 
 def _check_file(_connection: Any, record: Any, _proxy: Any) -> None:

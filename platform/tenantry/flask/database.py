@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flask import g
 from flask_sqlalchemy import SQLAlchemy
 
 from tenantry.databases.engines import OpenEngines
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 ENGINES = OpenEngines()
-"""The process's open engines, whichever app they serve."""
+"""The process's open engines, whichever app they serve. The composition root gives them its budget."""
+
+_ENGINES = "_tenantry_engines"
 
 
 class TenantSQLAlchemy(SQLAlchemy):
@@ -40,8 +43,13 @@ class TenantSQLAlchemy(SQLAlchemy):
         :raises NoTenantError: There is no tenant here.
         """
         settings, tenant = current_binding()
-        ENGINES.limit = settings.pool_connections
-        return {None: ENGINES.get(site_database(tenant, settings).path)}
+        engines: Mapping[str | None, Engine] | None = g.get(_ENGINES)
+        if engines is None:
+            engines = {None: ENGINES.get(site_database(tenant, settings).path)}
+            # The same for the whole request: were the engine closed and made anew meanwhile, the
+            # session would go on with a second connection, beside its own unfinished transaction.
+            setattr(g, _ENGINES, engines)
+        return engines
 
     def close(self, app: Flask) -> None:
         """Close what the app's tenant has open; a factory's ``dispose`` calls it."""

@@ -36,10 +36,10 @@ class Probe(Catalog):
     """Answer "nobody" without the database, as fast as a flood needs."""
     before_answer: Callable[[], None] = staticmethod(lambda: None)
 
-    def _find(self, condition: Any) -> Tenant | None:
+    def _find(self, query: Any, key: str) -> Tenant | None:
         self.asked += 1
         self._fail_if_down()
-        found = None if self.empty else super()._find(condition)
+        found = None if self.empty else super()._find(query, key)
         self.before_answer()
         return found
 

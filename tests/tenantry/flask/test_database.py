@@ -1,0 +1,105 @@
+"""The current tenant's engine behind one extension object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from tenantry.errors import NoTenantError
+from tenantry.flask import TenantSQLAlchemy, init_tenant, site_database
+from tenantry.flask.database import ENGINES
+from tests.tenantry.support import a_tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tenantry.settings import Settings
+
+db = TenantSQLAlchemy(add_models_to_shell=False)
+
+
+@pytest.fixture
+def make_app(settings: Settings) -> Iterator[Callable[[str], Flask]]:
+    """Return a function that makes a tenant's app, with a table for words in its database."""
+    apps: list[Flask] = []
+
+    def make(slug: str) -> Flask:
+        tenant = a_tenant(slug)
+        site_database(tenant, settings).create()
+        app = Flask(__name__)
+        init_tenant(app, tenant, settings=settings)
+        db.init_app(app)
+        with app.app_context():
+            db.session.execute(text("CREATE TABLE words (word TEXT)"))
+            db.session.commit()
+        apps.append(app)
+        return app
+
+    yield make
+    for app in apps:
+        db.close(app)
+
+
+def say(word: str) -> None:
+    db.session.execute(text("INSERT INTO words VALUES (:word)"), {"word": word})
+
+
+def heard() -> list[str]:
+    return list(db.session.scalars(text("SELECT word FROM words")))
+
+
+def test_each_context_has_its_tenants_engine(make_app: Callable[[str], Flask]) -> None:
+    """Law 9: also where one tenant's context stands inside another's."""
+    acme, bolt = make_app("acme"), make_app("bolt")
+    with acme.app_context():
+        say("acme's")
+        with bolt.app_context():
+            assert heard() == []
+            say("bolt's")
+            db.session.commit()
+        assert heard() == ["acme's"]
+        db.session.commit()
+    with bolt.app_context():
+        assert heard() == ["bolt's"]
+
+
+def test_nothing_is_opened_without_a_tenant() -> None:
+    """Law 1: no tenant in reach means an error."""
+    with pytest.raises(NoTenantError):
+        _ = db.engines
+    with Flask(__name__).app_context(), pytest.raises(NoTenantError):
+        _ = db.engines
+
+
+def test_a_request_keeps_its_engine(make_app: Callable[[str], Flask]) -> None:
+    """An older instance of the tenant may be disposed of while a newer one is in a transaction.
+
+    Its session must not go on with another connection: that would not see what it has written, and
+    wait for its own lock.
+    """
+    app = make_app("acme")
+    with app.app_context():
+        say("before")
+        engine = db.engine
+        db.close(app)
+        say("after")
+        assert heard() == ["before", "after"]
+        db.session.commit()
+        assert db.engine is engine
+    with app.app_context():
+        assert db.engine is not engine
+        assert heard() == ["before", "after"]
+
+
+def test_closing_an_app_closes_its_file(make_app: Callable[[str], Flask]) -> None:
+    """What ``dispose`` of a factory calls leaves no connection of the tenant open."""
+    app = make_app("acme")
+    before = ENGINES.connections
+    with app.app_context():
+        assert heard() == []
+    db.close(app)
+
+    assert ENGINES.connections == before - 1
