@@ -187,4 +187,4 @@ except TenantryError:
     raise
 
 # What was loaded up to here lives as long as the worker.
-COLLECTOR.freeze()
+COLLECTOR.begin()

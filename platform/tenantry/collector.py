@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH = 200
+BATCH = 100
 """Instances built between two freezes: what has come since is what a collection walks through."""
 
 GRACE_SECONDS = 30.0
@@ -76,6 +76,11 @@ class Collector:
         self.longest_pause = 0.0
         """Seconds that one of our own collections has stopped the process, at most."""
 
+    def begin(self) -> None:
+        """Freeze what has been loaded; nobody is served yet, so this pause does not count."""
+        gc.collect()
+        gc.freeze()
+
     def freeze(self) -> None:
         """Collect what is garbage by now, and keep the rest out of later collections."""
         with self._lock:
@@ -102,7 +107,7 @@ class Collector:
     def tend(self, *, short: bool = False) -> None:
         """Freeze what was built lately; look after the disposed. A background thread calls it.
 
-        :param short: Memory is short: thaw sooner.
+        :param short: Memory is short: thaw, even if nothing is known to live on.
         """
         if self._fresh:
             self.freeze()
@@ -112,7 +117,7 @@ class Collector:
             overdue = [
                 one for one in self._watched if not one.reported and now - one.at >= GRACE_SECONDS
             ]
-            if overdue and (now >= self._thaw_at or short):
+            if (overdue or short) and now >= self._thaw_at:
                 self._thaw()
 
     def undead(self) -> list[Undead]:
