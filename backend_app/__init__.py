@@ -19,6 +19,7 @@ from backend_app import (
     sign_in,
     site,
     tenants,
+    workers,
 )
 from backend_app.access import check_access, require_audiences
 from backend_app.context import EXTENSION, Backend
@@ -43,6 +44,7 @@ BLUEPRINTS = (
     own_account.bp,
     own_sites.bp,
     tenants.bp,
+    workers.bp,
     accounts.bp,
     audit.bp,
     site.bp,
@@ -81,6 +83,7 @@ def create_app(
     CSRFProtect(app)
     init_ui(app)
     init_views(app)
+    workers.init_workers(app)
     errors.init_errors(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

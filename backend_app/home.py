@@ -9,6 +9,7 @@ from flask import Blueprint, g, redirect, render_template, url_for
 from backend_app.access import SIGNED_IN, open_to
 from backend_app.context import catalog, current_scope
 from backend_app.site import show_overview
+from backend_app.workers import find_failing_slugs
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -32,4 +33,5 @@ def index() -> ResponseReturnValue:
         counts=catalog().count_tenants(),
         newest=catalog().list_tenants(sort="-created_at", size=RECENT).items,
         events=catalog().list_audit(size=RECENT).items,
+        failing=find_failing_slugs(),
     )

@@ -15,6 +15,7 @@ from backend_app.entering import lead_to
 from backend_app.forms import SiteForm
 from backend_app.instances import open_management
 from backend_app.tables import TableQuery
+from backend_app.workers import find_failures
 from tenantry.errors import PoolError
 from tenantry.flask import is_local_path
 from tenantry.flask.interface import request_id
@@ -94,6 +95,7 @@ def show_overview(tenant: Tenant) -> str:
         "backend/site.html",
         counts=counts,
         trouble=trouble,
+        failure=next(iter(find_failures(tenant.id)), None),
         url=backend().settings.site_url(tenant),
         events=catalog().list_audit(tenant_id=tenant.id, size=RECENT).items,
         can_open=can_open(tenant),

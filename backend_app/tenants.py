@@ -13,6 +13,7 @@ from backend_app.context import backend, catalog, current_actor
 from backend_app.entering import go_to_backend_of, is_manageable
 from backend_app.forms import NewTenantForm, SuspendForm, VisitForm
 from backend_app.tables import TableQuery
+from backend_app.workers import find_failures
 from tenantry import lifecycle
 from tenantry.errors import BadTransitionError, TenantryError
 from tenantry.tenant import TenantState
@@ -148,6 +149,7 @@ def _show(
         hosts=(settings.host_of(tenant), *tenant.hosts),
         events=catalog().list_audit(tenant_id=tenant.id, size=TRAIL),
         manageable=is_manageable(tenant),
+        failures=find_failures(tenant.id),
         suspend_form=suspend_form or SuspendForm(None, prefix="suspend"),
         visit_form=visit_form or VisitForm(None, prefix="visit"),
         plain_form=FlaskForm(None),

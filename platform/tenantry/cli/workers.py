@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tenantry.cli.screen import Table
 from tenantry.workers import Figures
 from tenantry.workers.figures import COSTS
+from tenantry.workers.words import age, duration, next_try, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,8 +52,8 @@ def _work(workers: Sequence[Worker]) -> Table:
             [
                 worker.worker,
                 worker.pid,
-                shown_age(time.time() - worker.started_at),
-                _of(worker, "instances"),
+                age(time.time() - worker.started_at),
+                share(worker, "instances"),
                 *(worker.count(name) for name in counted),
             ]
             for worker in workers
@@ -67,11 +68,11 @@ def _holdings(workers: Sequence[Worker]) -> Table:
         [
             [
                 worker.worker,
-                f"{_of(worker, 'memory_mb')} MiB",
-                _of(worker, "connections"),
-                _of(worker, "descriptors"),
+                f"{share(worker, 'memory_mb')} MiB",
+                share(worker, "connections"),
+                share(worker, "descriptors"),
                 worker.threads,
-                shown_time(worker.longest_pause),
+                duration(worker.longest_pause),
                 worker.refused,
             ]
             for worker in workers
@@ -92,7 +93,7 @@ def _failures(failures: Sequence[Failure]) -> Iterator[Table]:
                 failure.revision,
                 "none" if failure.serving is None else failure.serving,
                 failure.error_id,
-                shown_retry(failure.retry_in),
+                next_try(failure.retry_in),
                 failure.worker,
                 failure.problem[:MAX_PROBLEM],
             ]
@@ -114,8 +115,8 @@ def _slowest(figures: Figures) -> Iterator[Table]:
                 build.slug,
                 build.revision,
                 build.worker,
-                shown_time(build.seconds),
-                ", ".join(f"{name} {shown_time(seconds)}" for name, seconds in build.steps),
+                duration(build.seconds),
+                ", ".join(f"{name} {duration(seconds)}" for name, seconds in build.steps),
             ]
             for build in builds
         ],
@@ -124,7 +125,7 @@ def _slowest(figures: Figures) -> Iterator[Table]:
 
 def _most_expensive(figures: Figures) -> Iterator[Table]:
     columns = [
-        [f"{cost.slug} {shown_time(getattr(cost, by))}" for cost in figures.expensive(by, MOST)]
+        [f"{cost.slug} {duration(getattr(cost, by))}" for cost in figures.expensive(by, MOST)]
         for by in COSTS
     ]
     rows = list(zip_longest(*columns, fillvalue=""))
@@ -142,32 +143,8 @@ def _leaks(figures: Figures) -> Iterator[Table]:
         "Given up, but still there",
         ["Site", "For", "Worker", "Held by"],
         [
-            [leak.slug, shown_age(now - leak.since), leak.worker, leak.held_by[:MAX_PROBLEM]]
+            [leak.slug, age(now - leak.since), leak.worker, leak.held_by[:MAX_PROBLEM]]
             for leak in leaks[:MOST_FAILURES]
         ],
         note=f"And {rest} more; --json names them all." if rest > 0 else "",
     )
-
-
-def _of(worker: Worker, name: str) -> str:
-    return f"{worker.used(name):.0f}/{worker.limit(name):.0f}"
-
-
-def shown_age(seconds: float) -> str:
-    """Return how long something has been so, in its largest unit."""
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
-
-
-def shown_time(seconds: float) -> str:
-    """Return how long something took."""
-    if seconds < 1:
-        return f"{seconds * 1000:.1f} ms"
-    return f"{seconds:.1f} s"
-
-
-def shown_retry(seconds: float) -> str:
-    """Return when a failed build may be tried again: somebody has to ask for it."""
-    return f"in {seconds:.0f} s" if seconds >= 1 else "next visit"

@@ -42,14 +42,20 @@ def ask_workers(folder: Path, *, timeout: float = ANSWER_SECONDS) -> list[dict[s
 
 def survey(folder: Path, *, timeout: float = ANSWER_SECONDS) -> Survey:
     """Ask every worker, for *timeout* seconds at most in all. Never raises for a worker's sake."""
-    deadline = time.monotonic() + timeout
+    try:
+        return _sorted_out(_ask(folder, deadline=time.monotonic() + timeout))
+    except (
+        OSError
+    ):  # no server has ever run here, or it is another user's, or no descriptor is left
+        return Survey()
+
+
+def _ask(folder: Path, *, deadline: float) -> dict[int, bytes | None]:
+    """Return what each worker there has sent; ``None`` is one that is silent."""
+    answers: dict[int, bytes | None] = {}
+    peers: dict[int, socket.socket] = {}
     with ExitStack() as stack:
-        try:
-            inside = stack.enter_context(opened(folder))
-        except OSError:  # no server has ever run here, or it is another user's
-            return Survey()
-        answers: dict[int, bytes | None] = {}
-        peers: dict[int, socket.socket] = {}
+        inside = stack.enter_context(opened(folder))
         for pid, name in inside.sockets().items():
             try:
                 peer = inside.connect(name)
@@ -59,7 +65,7 @@ def survey(folder: Path, *, timeout: float = ANSWER_SECONDS) -> Survey:
             if peer is not None:
                 peers[pid] = stack.enter_context(peer)
         answers.update(_gather(peers, deadline=deadline))
-    return _sorted_out(answers)
+    return answers
 
 
 def _gather(

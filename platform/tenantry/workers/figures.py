@@ -130,9 +130,9 @@ class Figures:
         failures = self._parts(Failure, "failures")
         return sorted(failures, key=lambda failure: failure.at, reverse=True)
 
-    def failure_of(self, tenant_id: str) -> Failure | None:
-        """Return the latest failure of one tenant."""
-        return next((found for found in self.failures if found.tenant == tenant_id), None)
+    def failures_of(self, tenant_id: str) -> list[Failure]:
+        """Return one tenant's failures, the latest first."""
+        return [failure for failure in self.failures if failure.tenant == tenant_id]
 
     def slowest_builds(self, most: int) -> list[Build]:
         """Return the slowest of all workers' builds."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.cli.workers import shown_age, shown_retry, shown_time, worker_parts
+from tenantry.cli.workers import worker_parts
 from tenantry.settings import get_settings
 from tenantry.workers import Reporter, Survey
 from tests.tenantry.cli.conftest import PROGRAM, until
@@ -203,26 +203,3 @@ def on_terminal(desk: Desk, *words: str, until_seen: str) -> list[str]:
     process.wait(10)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn.decode())
     return text.replace("\r", "").splitlines()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        pytest.param(-3, "0 s", id="a clock that was set back"),
-        pytest.param(59, "59 s", id="seconds"),
-        pytest.param(150, "2 min", id="minutes"),
-        pytest.param(8000, "2 h", id="hours"),
-        pytest.param(900_000, "10 d", id="days"),
-    ],
-)
-def test_ages(seconds: float, shown: str) -> None:
-    """One unit is enough."""
-    assert shown_age(seconds) == shown
-
-
-def test_times() -> None:
-    """Short ones in milliseconds; a build that may be tried waits for a visit."""
-    assert shown_time(0.0123) == "12.3 ms"
-    assert shown_time(1.25) == "1.2 s"
-    assert shown_retry(1.7) == "in 2 s"
-    assert shown_retry(0) == "next visit"

@@ -39,7 +39,7 @@ def test_tenants_are_ordered_by_what_all_workers_have_spent(by: Cost, order: lis
     assert [cost.slug for cost in Figures(reports).expensive(by, 5)] == order
 
 
-def test_the_latest_failure_of_a_tenant() -> None:
+def test_failures_of_a_tenant() -> None:
     """Two workers fail at different times; the later one is the news. Neighbours' are others'."""
     figures = Figures(
         [
@@ -47,10 +47,9 @@ def test_the_latest_failure_of_a_tenant() -> None:
             report(worker=2, failures=[failure(at=2.0, revision=4)]),
         ]
     )
-    found = figures.failure_of(ACME)
-    assert found is not None
-    assert (found.revision, found.worker) == (4, 2)
-    assert figures.failure_of("d" * 32) is None
+    found = [(failure.revision, failure.worker) for failure in figures.failures_of(ACME)]
+    assert found == [(4, 2), (3, 1)]
+    assert figures.failures_of("d" * 32) == []
 
 
 def test_reports_of_other_releases_are_understood_as_far_as_they_go() -> None:
