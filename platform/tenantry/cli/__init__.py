@@ -23,6 +23,7 @@ COMMANDS = {
     "reload": "Let the running server take new code, if the new code works.",
     "status": "Show how the platform and its workers are doing.",
     "metrics": "Give the running workers' figures to Prometheus.",
+    "doctor": "Look whether tenants are safe from each other.",
     "tenant": "Create, find, suspend and resume tenants.",
     "host": "Give tenants hosts of their own.",
     "account": "Let people in to the platform.",

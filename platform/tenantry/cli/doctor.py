@@ -1,0 +1,143 @@
+"""``tenantry doctor``: whether tenants are safe from each other, and the server on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from tenantry.cli.listing import json_option
+from tenantry.cli.output import echo_json, plain
+from tenantry.cli.serve import find_ini
+from tenantry.doctor import (
+    Finding,
+    Severity,
+    allowing,
+    examine,
+    examine_machine,
+    examine_settings,
+    is_safe,
+)
+from tenantry.doctor.examine import SECONDS
+from tenantry.doctor.findings import unsafe
+from tenantry.errors import SettingsError
+from tenantry.settings import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+PARTS = ("factory", "machine")
+ORDER = {severity: number for number, severity in enumerate(Severity)}
+STYLES = {Severity.UNSAFE: "bold red", Severity.WARNING: "yellow", Severity.OK: "green"}
+INDENT = 9
+
+
+@click.command()
+@click.option("--only", type=click.Choice(PARTS), help="Look at this part only.")
+@click.option(
+    "--allow",
+    "allowed",
+    metavar="NAME",
+    multiple=True,
+    help="What is found about NAME is known and in order; can be given again.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 3600),
+    default=SECONDS,
+    show_default=True,
+    help="How long the factory's examination may take.",
+)
+@json_option
+def doctor(*, only: str | None, allowed: tuple[str, ...], seconds: float, as_json: bool) -> None:
+    """Look whether tenants are safe from each other.
+
+    Builds two throw-away tenants with the configured factory, visits every page and sends every
+    form of both, and reports what one leaves where the other can reach it. Also looks at settings,
+    files and limits of this machine. Exits with 1 if anything is unsafe.
+    """
+    found = allowing(gather(only=only, seconds=seconds), allowed)
+    found.sort(key=lambda finding: ORDER[finding.severity])
+    safe = is_safe(found)
+    if as_json:
+        echo_json({"safe": safe, "findings": [finding.to_json() for finding in found]})
+    else:
+        echo_findings(found)
+    if not safe:
+        number = sum(finding.severity is Severity.UNSAFE for finding in found)
+        raise click.ClickException(f"{number} of {len(found)} findings are unsafe.")
+
+
+def gather(*, only: str | None, seconds: float) -> list[Finding]:
+    """Return all that is found, in no order."""
+    try:
+        settings = get_settings()
+    except SettingsError as error:
+        return [unsafe("settings", error.variable, str(error), "See docs/settings.md.")]
+    found: list[Finding] = []
+    if only != "machine":
+        with telling() as tell:
+            found += examine(settings.factory, os.environ, seconds=seconds, tell=tell, log=echo_log)
+    if only != "factory":
+        debug = os.environ.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"}
+        found += examine_settings(settings, debug=debug)
+        found += examine_machine(settings, ini=_find_ini())
+    return found
+
+
+@contextmanager
+def telling() -> Iterator[Callable[[str], None]]:
+    """Yield what to call with each step: a line that changes on a terminal, nothing in a log."""
+    if not sys.stderr.isatty():
+        yield lambda _stage: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - takes longer than most commands
+    from rich.text import Text  # noqa: PLC0415
+
+    with Console(stderr=True).status("Starting") as status:
+        yield lambda stage: status.update(Text(plain(stage[:1].upper() + stage[1:])))
+
+
+def echo_log(text: str) -> None:
+    """Show what the examined code printed, if the log is wanted."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.find_root().params.get("verbose"):
+        click.echo(text, err=True, nl=False)
+
+
+def echo_findings(found: Sequence[Finding]) -> None:
+    """Print findings: wrapped on a terminal, or a paragraph each into a pipe."""
+    if sys.stdout.isatty():
+        _echo_rich(found)
+        return
+    for finding in found:
+        click.echo(f"{finding.severity:<{INDENT}}{finding.check}: {plain(finding.subject)}")
+        for line in (finding.sentence, finding.remedy):
+            if line:
+                click.echo(f"{'':<{INDENT}}{plain(line)}")
+
+
+def _echo_rich(found: Sequence[Finding]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.padding import Padding  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    for finding in found:
+        head = Text(f"{finding.severity:<{INDENT}}", STYLES[finding.severity])
+        head.append(f"{finding.check}: ", "default").append(plain(finding.subject), "default bold")
+        console.print(head, overflow="fold")
+        for line, style in ((finding.sentence, "default"), (finding.remedy, "cyan")):
+            if line:
+                console.print(Padding(Text(plain(line), style), (0, 0, 0, INDENT)))
+
+
+def _find_ini() -> Path | None:
+    try:
+        return find_ini()
+    except click.ClickException:
+        return None

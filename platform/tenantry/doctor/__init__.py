@@ -1,0 +1,22 @@
+"""Looks for what would let one tenant reach another, and for what the machine lacks.
+
+:func:`examine` runs the factory in a process of its own, with two throw-away tenants;
+:func:`examine_settings` and :func:`examine_machine` look at what is around it.
+"""
+
+from __future__ import annotations
+
+from tenantry.doctor.choices import examine_settings
+from tenantry.doctor.examine import examine
+from tenantry.doctor.findings import Finding, Severity, allowing, is_safe
+from tenantry.doctor.machine import examine_machine
+
+__all__ = [
+    "Finding",
+    "Severity",
+    "allowing",
+    "examine",
+    "examine_machine",
+    "examine_settings",
+    "is_safe",
+]

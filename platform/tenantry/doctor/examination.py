@@ -1,0 +1,390 @@
+"""The examination itself, in the doctor's own process: two tenants are built, visited and given up.
+
+Its order matters: what a first visit fills lies before the first look, and what must be gone at the
+end is held here by nobody.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import secrets
+import threading
+import traceback
+import uuid
+import weakref
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from tenantry.doctor import holders, shared
+from tenantry.doctor.findings import Finding, fine, unsafe, warning
+from tenantry.doctor.identity import Identity
+from tenantry.doctor.neutral import Ownership
+from tenantry.doctor.visits import Report, visit
+from tenantry.doctor.watchers import ExitWatcher, ImportWatcher
+from tenantry.errors import TenantryError
+from tenantry.factory import load_factory
+from tenantry.flask import init_tenant
+from tenantry.flask.binding import EXTENSION
+from tenantry.tenant import Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tenantry.factory import Factory
+    from tenantry.settings import Settings
+
+    Emit = Callable[[Finding], None]
+    Tell = Callable[[str], None]
+
+FACTORY = "factory"
+PAGES = "pages"
+WHOSE = ("the first tenant's app", "the second tenant's app")
+TRIES = 3
+
+
+class StoppedError(Exception):
+    """The factory does not do what everything else needs; that has been told."""
+
+
+@dataclass(eq=False, slots=True)
+class Patient:
+    """A throw-away tenant and its app."""
+
+    tenant: Tenant
+    mark: str
+    app: Any = None
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.tenant, self.app, self.mark)
+
+
+@dataclass(slots=True)
+class Examination:
+    """Examines one factory.
+
+    :param emit: Takes each finding.
+    :param tell: Is told what is being done now, for the case that it never ends.
+    """
+
+    settings: Settings
+    emit: Emit
+    tell: Tell
+
+    def run(self) -> None:
+        """Do everything, as far as the factory lets."""
+        exits = ExitWatcher()
+        exits.install()
+        try:
+            factory = self._load()
+            patients = [_make_patient("a"), _make_patient("b")]
+            self.emit = _wording(self.emit, patients)
+            self._provision(factory, patients)
+            self._examine(factory, patients, exits)
+        except StoppedError:
+            return
+
+    def _examine(self, factory: Factory, patients: list[Patient], exits: ExitWatcher) -> None:
+        threads = threading.enumerate()
+        self._build(factory, patients)
+        self._look(patients)
+        apps = {id(patient.app): whose for patient, whose in zip(patients, WHOSE, strict=True)}
+        live = list(holders.signal_holders(apps))
+        self._dispose(factory, patients)
+        found = [*live, *_new(holders.signal_holders(apps), live)]
+        found += holders.thread_holders(threads, apps)
+        for finding in {finding.subject: finding for finding, _ in reversed(found)}.values():
+            self.emit(finding)
+        names = self._release(patients, exits, [holder for _, holder in found])
+        self._look_for_traces(patients, names)
+
+    def _load(self) -> Factory:
+        self.tell(f"importing {self.settings.factory}")
+        with self._stopping("The factory cannot be imported"):
+            return load_factory(self.settings.factory)
+
+    def _provision(self, factory: Factory, patients: Iterable[Patient]) -> None:
+        for patient in patients:
+            self.tell("making the data of a tenant")
+            with self._stopping("provision() fails for a new tenant"):
+                factory.provision(patient.tenant)
+                factory.provision(patient.tenant)  # saying it again changes nothing
+            try:
+                factory.demonstrate(patient.tenant)
+            except Exception as error:  # noqa: BLE001 - foreign code fails as it likes
+                self.emit(
+                    warning(
+                        FACTORY,
+                        f"{self.settings.factory} (demonstrate)",
+                        f"Filling a site with examples fails: {_said(error)}",
+                    )
+                )
+
+    def _build(self, factory: Factory, patients: list[Patient]) -> None:
+        for patient in patients:
+            self.tell("building a tenant's app")
+            with self._stopping("The factory fails for a new tenant"):
+                patient.app = factory.build(patient.tenant)
+                app = patient.app
+                if issubclass(type(app), Flask) and EXTENSION not in app.extensions:
+                    init_tenant(app, patient.tenant, settings=self.settings)
+        first, second = patients
+        if first.app is second.app:
+            self._stop(
+                "It returns the same app for two tenants, so that one is served as the other.",
+                "Make an app for each call, or use tenantry.flask.Flyweight.",
+            )
+
+    def _look(self, patients: list[Patient]) -> None:
+        """Visit both tenants; look what the first one's visitors leave and change."""
+        first, second = patients
+        reports = [Report(), Report()]
+        imports = ImportWatcher()
+        with imports.watching():
+            self._visit(first, second, reports[0], round_=1)
+            self._visit(second, first, reports[1], round_=1)
+        for finding in imports.findings():
+            self.emit(finding)
+        ownership = Ownership(self.settings.factory.partition(":")[0])
+        identity = first.identity
+
+        def look() -> shared.Look:
+            self.tell("looking at what tenants share")
+            roots = shared.roots_of(second.app, ownership=ownership)
+            return shared.look(roots, identity=identity, ownership=ownership)
+
+        before = look()
+        self._visit(first, second, reports[0], round_=2)
+        after = look()
+        self._emit_shared(before, after, identity)  # at once: names are those of this moment
+        self._visit(second, first, reports[1], round_=2)
+        self._emit_visits(reports)
+
+    def _emit_shared(self, before: shared.Look, after: shared.Look, identity: Identity) -> None:
+        known: set[str] = set()
+        for findings in (
+            shared.left_behind(after, identity),
+            shared.unkeyed_caches(after, identity),
+            shared.changed(before, after),
+        ):
+            for finding in findings:
+                if finding.subject not in known:
+                    known.add(finding.subject)
+                    self.emit(finding)
+        if not after.walk.complete:
+            self.emit(
+                warning(
+                    shared.CHECK,
+                    "the process",
+                    f"It has more than {len(after.walk.objects):,} objects; not all were looked at.",
+                )
+            )
+        elif not known:
+            number = f"{len(after.walk.objects):,}"
+            self.emit(
+                fine(
+                    shared.CHECK,
+                    "the process",
+                    f"{number} objects that all tenants reach hold nothing of one.",
+                )
+            )
+
+    def _visit(self, patient: Patient, other: Patient, report: Report, *, round_: int) -> None:
+        visit(
+            patient.app,
+            patient.tenant,
+            mark=f"{patient.mark}r{round_}",
+            origin=self.settings.url_of(self.settings.host_of(patient.tenant)),
+            report=report,
+            is_foreign=other.identity.is_in,
+            tell=lambda place: self.tell(f"asking for {place}"),
+        )
+
+    def _emit_visits(self, reports: list[Report]) -> None:
+        for report, other in zip(reports, ("second", "first"), strict=True):
+            for place in dict.fromkeys(report.leaks):
+                self.emit(
+                    unsafe(
+                        PAGES,
+                        place,
+                        f"It shows what belongs to the {other} tenant.",
+                        "Find what both reach and it comes from; key that by tenant id.",
+                    )
+                )
+        troubles = {place: what for report in reports for place, what in report.troubles.items()}
+        for place, what in troubles.items():
+            self.emit(warning(PAGES, place, f"It {what}."))
+        report = reports[0]
+        answered = f"{len(report.answered)} of {report.routes} GET routes answered; "
+        self.emit(
+            fine(
+                PAGES,
+                self.settings.factory,
+                f"{answered if report.routes else ''}{report.requests} requests, "
+                f"{report.forms} forms sent, for each of two tenants.",
+            )
+        )
+
+    def _dispose(self, factory: Factory, patients: Iterable[Patient]) -> None:
+        for patient in patients:
+            self.tell("disposing of a tenant's app")
+            try:
+                factory.dispose(patient.app)
+            except Exception as error:  # noqa: BLE001 - foreign code fails as it likes
+                self.emit(
+                    unsafe(
+                        FACTORY,
+                        f"{self.settings.factory} (dispose)",
+                        f"Disposing of an instance fails: {_said(error)}",
+                        "What it has not closed stays open in the server.",
+                    )
+                )
+
+    def _release(self, patients: list[Patient], exits: ExitWatcher, known: list[Any]) -> set[str]:
+        """Let go of the apps, and look whether they die; return what holds them."""
+        self.tell("looking whether disposed instances die")
+        graves = [_Grave(patient.app) for patient in patients]
+        for patient in patients:
+            patient.app = None
+        for _ in range(TRIES):
+            gc.collect()
+        names: set[str] = set()
+        for grave, whose in zip(graves, WHOSE, strict=True):
+            app = grave.find()
+            if app is None:
+                continue
+            found = holders.holders(app, exits.left, around=known)
+            for hold in found:
+                if hold.name not in names:
+                    names.add(hold.name)
+                    self.emit(_held(hold, whose))
+            if not found and not known and not names:
+                names.add("")
+                self.emit(_held(holders.Hold(holders.nearest(app), None), whose))
+        if not names and not known:
+            self.emit(fine(holders.INSTANCES, self.settings.factory, "Disposed instances die."))
+        return names
+
+    def _look_for_traces(self, patients: list[Patient], known: set[str]) -> None:
+        """Look what a tenant leaves behind that does not hold its app."""
+        first = patients[0]
+        ownership = Ownership(self.settings.factory.partition(":")[0])
+        roots = shared.roots_of(None, ownership=ownership)
+        seen = shared.look(roots, identity=first.identity, ownership=ownership)
+        kept = {finding.subject: finding for finding in shared.kept_entries(seen)}
+        for subject, finding in kept.items():
+            if subject not in known:
+                self.emit(finding)
+        for path in _open_files(patients):
+            self.emit(
+                unsafe(
+                    "descriptors",
+                    path,
+                    "It stays open after the instance was disposed of.",
+                    "Close it in dispose(app).",
+                )
+            )
+
+    @contextmanager
+    def _stopping(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except TenantryError as error:
+            self._stop(f"{what}: {error}")
+        except Exception as error:  # noqa: BLE001 - foreign code fails as it likes
+            traceback.print_exc()
+            self._stop(f"{what}: {_said(error)}")
+
+    def _stop(self, sentence: str, remedy: str = "") -> None:
+        self.emit(unsafe(FACTORY, self.settings.factory, sentence, remedy))
+        raise StoppedError
+
+
+class _Grave:
+    """Knows an app without holding it."""
+
+    def __init__(self, app: Any) -> None:
+        self._id, self._kind = id(app), type(app)
+        try:
+            self._ref: weakref.ref[Any] | None = weakref.ref(app)
+        except TypeError:  # a class with slots
+            self._ref = None
+
+    def find(self) -> Any:
+        """Return the app if it still lives."""
+        if self._ref is not None:
+            return self._ref()
+        alike = (value for value in gc.get_objects() if id(value) == self._id)
+        return next((value for value in alike if type(value) is self._kind), None)
+
+
+def _wording(emit: Emit, patients: Iterable[Patient]) -> Emit:
+    """Return *emit* for findings that say what a name is instead of the throw-away name itself."""
+    names: dict[str, str] = {}
+    for patient in patients:
+        names[patient.tenant.id] = "<tenant id>"
+        names[patient.tenant.slug] = "<slug>"
+        names[patient.tenant.name] = "<name>"
+
+    def emit_worded(finding: Finding) -> None:
+        subject, sentence = finding.subject, finding.sentence
+        for name, wording in names.items():
+            subject, sentence = subject.replace(name, wording), sentence.replace(name, wording)
+        emit(replace(finding, subject=subject, sentence=sentence))
+
+    return emit_worded
+
+
+def _make_patient(letter: str) -> Patient:
+    mark = f"zqdx{letter}{secrets.token_hex(3)}"
+    return Patient(Tenant(uuid.uuid4().hex, f"doctor-{mark}", f"Doctor {mark}"), mark)
+
+
+def _held(hold: holders.Hold, whose: str) -> Finding:
+    if hold.value is None:
+        return unsafe(
+            holders.INSTANCES,
+            whose,
+            "It lives on after it was disposed of, and no module, signal or thread holds it; before "
+            f"it stands: {hold.name}.",
+            "An object of a C extension may hold it.",
+        )
+    named = hold.name.startswith(f"{hold.place} ") or hold.place.startswith("atexit.")
+    place = "" if named else f", at {hold.place}"
+    return unsafe(
+        holders.INSTANCES,
+        hold.name,
+        f"It holds {whose} after it was disposed of{place}. Such instances fill the worker's memory.",
+        "Remove it in dispose(app), or keep a weak reference.",
+    )
+
+
+def _new(
+    found: Iterable[tuple[Finding, Any]], known: Iterable[tuple[Finding, Any]]
+) -> list[tuple[Finding, Any]]:
+    receivers = {id(receiver) for _, receiver in known}
+    return [pair for pair in found if id(pair[1]) not in receivers]
+
+
+def _open_files(patients: Iterable[Patient]) -> list[str]:
+    """Return the open files in the tenants' folders."""
+    names = [f"t_{patient.tenant.id}" for patient in patients]
+    found = set()
+    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, no paths
+        try:
+            target = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - may be no path
+        except OSError:
+            continue
+        if any(name in target for name in names):
+            found.add(f"{Path(target).name} (file)")
+    return sorted(found)
+
+
+def _said(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,271 @@
+"""Visits a tenant's app as its members would: every GET route, every link, every form.
+
+There is a limit to everything, and each request has its time.
+"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from werkzeug.test import Client
+
+from tenantry.doctor.pages import Form, Page, Person, is_last
+from tenantry.doctor.routes import Routes, find_flask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from werkzeug.test import TestResponse
+
+    from tenantry.tenant import Tenant
+
+PASSES = 4
+MAX_REQUESTS = 400
+"""Of one visitor."""
+MAX_VARIANTS = 3
+"""Addresses that differ in their query alone: calendars and listings have no end."""
+MAX_PRESSES = 3
+"""Buttons of one form that are tried."""
+MAX_BODY = 1024 * 1024
+SECONDS = 5.0
+"""For one request."""
+SERVER_ERROR = 500
+FOUND = range(200, 400)
+
+
+class TooSlowError(BaseException):
+    """A request takes too long. No app catches it by catching ``Exception``."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What visiting one tenant showed."""
+
+    requests: int = 0
+    forms: int = 0
+    routes: int = 0
+    answered: set[str] = field(default_factory=set)
+    """Rules with an answer that is no error."""
+
+    troubles: dict[str, str] = field(default_factory=dict)
+    """What went wrong, by method and path."""
+
+    leaks: list[str] = field(default_factory=list)
+    """Pages that show what belongs to somebody else."""
+
+
+class Visitor:
+    """Somebody with a browser of their own, who goes everywhere and fills in everything.
+
+    :param origin: Scheme, host and port of the tenant's site.
+    :param is_foreign: Says whether a page has what no visitor of this tenant may see.
+    :param tell: Is told of each request before it is made.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        tenant: Tenant,
+        *,
+        origin: str,
+        mark: str,
+        report: Report,
+        is_foreign: Callable[[bytes], bool],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._client = Client(app)
+        self._tenant = tenant
+        self._origin = origin
+        self._person = Person(mark)
+        self._report = report
+        self._is_foreign = is_foreign
+        self._tell = tell
+        self._routes = Routes(app, urlsplit(origin).netloc)
+        self._paths: dict[str, None] = {"/": None}
+        self._left = MAX_REQUESTS
+        report.routes = len(self._routes)
+
+    def go(self, *first: str) -> None:
+        """Visit all there is, again and again while there is something new: signing in opens doors.
+
+        :param first: Paths that come before all others.
+        """
+        for path in first:
+            self._get(path)
+        for _ in range(PASSES):
+            known = self._known()
+            self._pass()
+            if self._known() == known:
+                return
+
+    def _known(self) -> tuple[int, int]:
+        return len(self._paths), len(self._report.answered)
+
+    def _pass(self) -> None:
+        """Open every known path once, and send every form once that is found on the way."""
+        opened: set[str] = set()
+        sent: set[tuple[str, ...]] = set()
+        late: list[Form] = []
+        while paths := [path for path in self._all_paths() if path not in opened]:
+            for path in sorted(paths, key=is_last):
+                opened.add(path)
+                for form in self._get(path):
+                    if form.key in sent:
+                        continue
+                    sent.add(form.key)
+                    if is_last(form.action):
+                        late.append(form)
+                    else:
+                        self._send(form)
+        for form in late:
+            self._send(form)
+
+    def _all_paths(self) -> list[str]:
+        if self._left <= 0:
+            return []
+        for path in self._routes.addresses().values():
+            self._add(path)
+        return list(self._paths)
+
+    def _add(self, path: str) -> None:
+        plain = path.partition("?")[0]
+        alike = sum(known.partition("?")[0] == plain for known in self._paths)
+        if alike < MAX_VARIANTS:
+            self._routes.learn(path)
+            self._paths.setdefault(path)
+
+    def _get(self, path: str, **options: Any) -> list[Form]:
+        page = self._ask("GET", path, **options)
+        if page is None:
+            return []
+        for link in page.links:
+            self._add(link)
+        return page.forms
+
+    def _send(self, form: Form) -> None:
+        for button in form.buttons[:MAX_PRESSES] or [("", "")]:
+            values = form.filled(self._person)
+            if button[0]:
+                values[button[0]] = button[1]
+            self._report.forms += 1
+            if form.method == "POST":
+                page = self._ask("POST", form.action, data=values)
+            else:
+                page = self._ask("GET", form.action.partition("?")[0], query_string=values)
+            for link in page.links if page else ():
+                self._add(link)
+
+    def _ask(self, method: str, path: str, **options: Any) -> Page | None:
+        """Make one request, and return the page if it is one."""
+        if self._left <= 0:
+            return None
+        self._left -= 1
+        self._report.requests += 1
+        place = f"{method} {path.partition('?')[0]}"
+        self._tell(place)
+        try:
+            with within(SECONDS):
+                response = self._client.open(
+                    path,
+                    method=method,
+                    base_url=self._origin,
+                    headers=self._headers(),
+                    environ_overrides={
+                        "tenantry.tenant": self._tenant,
+                        "tenantry.request_id": "doctor",
+                        "REMOTE_ADDR": "127.0.0.1",
+                    },
+                    **options,
+                )
+                body = read(response)
+        except TooSlowError:
+            self._report.troubles[place] = f"takes more than {SECONDS:.0f} s"
+            return None
+        except Exception as error:  # noqa: BLE001 - foreign code fails as it likes
+            self._report.troubles[place] = f"raises {type(error).__name__}: {error}"
+            return None
+        return self._take(method, path, response, body)
+
+    def _take(self, method: str, path: str, response: TestResponse, body: bytes) -> Page:
+        """Note what an answer shows, and return where it leads."""
+        status, headers = response.status_code, response.headers
+        place = f"{method} {path.partition('?')[0]}"
+        if status >= SERVER_ERROR:
+            self._report.troubles[place] = f"answers {response.status}"
+        if self._is_foreign(body) or self._is_foreign(str(headers).encode()):
+            self._report.leaks.append(place)
+        rule = self._routes.learn(path)
+        if status in FOUND and rule is not None and method == "GET":
+            self._report.answered.add(rule)
+        page = Page(f"{self._origin}{path}", "")
+        if "html" in headers.get("Content-Type", ""):
+            page = Page(f"{self._origin}{path}", body.decode("utf-8", "replace"))
+        target = headers.get("Location")
+        if target is not None and (local := page.local(target)) is not None:
+            page.links.append(local)
+        return page
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Accept": "text/html,*/*;q=0.8",
+            "Accept-Language": "en",
+            "Origin": self._origin,
+            "Referer": f"{self._origin}/",
+            "Sec-Fetch-Site": "same-origin",
+            "User-Agent": f"tenantry-doctor/{self._person.mark}",
+        }
+
+
+def visit(app: Any, tenant: Tenant, *, mark: str, **options: Any) -> None:
+    """Visit the app as a stranger who becomes a member, and as the site's owner."""
+    Visitor(app, tenant, mark=mark, **options).go()
+    owner = f"{mark}o"
+    entry = find_entry(app, Person(owner))
+    if entry is not None:
+        Visitor(app, tenant, mark=owner, **options).go(entry)
+
+
+def find_entry(app: Any, person: Person) -> str | None:
+    """Return a path that signs the site's owner in, if the app offers one."""
+    flask = find_flask(app)
+    management = flask.extensions.get("tenantry.management") if flask is not None else None
+    if flask is None or management is None:
+        return None
+    with flask.app_context():
+        path: str = management.entry_path(email=person.email, name=person.mark)
+    return path
+
+
+def read(response: TestResponse) -> bytes:
+    """Return as much of the body as anybody needs, and end the response."""
+    try:
+        parts: Iterator[bytes] = iter(response.response)  # type: ignore[arg-type]
+        body = b""
+        for part in islice(parts, MAX_BODY):
+            body += part
+            if len(body) > MAX_BODY:
+                break
+        return body
+    finally:
+        response.close()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise :class:`TooSlowError` in the block after so many seconds; for the main thread."""
+
+    def stop(*_: Any) -> None:
+        raise TooSlowError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,22 @@
+"""Planted: each app connects a receiver that holds it to a signal of all apps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, request_started
+
+if TYPE_CHECKING:
+    from tenantry.tenant import Tenant
+
+
+def create_app(_tenant: Tenant) -> Flask:
+    """Build one tenant's app."""
+    app = Flask(__name__)
+    app.add_url_rule("/", "home", lambda: "Welcome.")
+
+    def count(_sender: Flask, **_facts: Any) -> None:
+        app.extensions["requests"] = app.extensions.get("requests", 0) + 1
+
+    request_started.connect(count, weak=False)
+    return app
