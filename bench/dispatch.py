@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 
 from bench.recipe import behind_proxy, build_recipe
 from bench.world import DOMAIN, open_world, settings_in, trivial, visits
+from tenantry.budget import Budget
 from tenantry.catalog.directory import Directory
 from tenantry.dispatch import Pages, build_door
 from tenantry.dispatch.door import build_dispatcher
+from tenantry.limits import RateTable
 from tenantry.pool import InstancePool
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ VISITED = 150
 REQUESTS = 100
 """In one turn of one variant: a millisecond, so that most turns run undisturbed on a busy machine."""
 ROUNDS = 2000
+ENDLESS = 1e9
+PORTION = 50
+"""Tokens are drawn as with the shipped limit, fifty at a time, from buckets that never run dry."""
 BARE, DISPATCH, DOOR = "app alone", "dispatchers and pool", "front door"
 RECIPE, UNPROXIED = "recipe", "recipe, no ProxyFix"
 
@@ -74,11 +79,15 @@ def take_turn(app: WSGIApplication, requests: Sequence[WSGIEnvironment]) -> floa
 
 def build_variants(settings: Settings, catalog: Catalog) -> dict[str, WSGIApplication]:
     """Put together what is compared. Each platform variant has a directory and a pool of its own."""
+    table = RateTable(settings.run_dir / "rates")
 
     def parts() -> tuple[Directory, InstancePool[WSGIApplication]]:
         directory = Directory(catalog, domain=settings.domain)
         pool: InstancePool[WSGIApplication] = InstancePool(
-            lambda _: trivial, max_instances=settings.pool_instances
+            lambda _: trivial,
+            budget=Budget(instances=settings.pool_instances),
+            share=lambda tenant: settings.in_flight_of(tenant.plan),
+            draw=lambda tenant: table.draw(f"tenant {tenant.id}", ENDLESS, ENDLESS, PORTION)[0],
         )
         directory.subscribe(pool.retire)
         return directory, pool

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 UNLIMITED = sys.maxsize
 """Tokens of a tenant without a limit."""
 
-_PORTION = 0.01
+_PORTION = 0.05
 """Seconds' worth of tokens that a worker draws at a time."""
 
 
@@ -34,7 +34,7 @@ class TenantRates:
         """Take a portion of the tenant's tokens for this worker; return how many.
 
         A portion, so that a busy worker asks the table once in a while and counts down by itself in
-        between. What it has not used up does not spoil; that is a hundredth of a second's worth.
+        between. What it has not used up does not spoil; that is a twentieth of a second's worth.
 
         :raises RateLimitError: There is none left.
         """

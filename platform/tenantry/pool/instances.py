@@ -28,7 +28,7 @@ from tenantry.errors import (
     TenantLimitError,
     TooManyWaitersError,
 )
-from tenantry.pool.journey import begin, build_step
+from tenantry.pool.journey import Steps, begin, timed
 from tenantry.pool.parts import Build, Failure, Lease, Resident
 from tenantry.pool.reports import BuildReport, FailureReport, PoolStats
 
@@ -203,6 +203,9 @@ class InstancePool(Generic[App]):
                 return resident
         finally:
             self._lock.release()
+        if resident is not None and not resident.tokens:
+            self._refill(resident, tenant)
+            return self.hold(tenant)
         return self._hold_slowly(tenant)
 
     def give_back(self, resident: Resident[App]) -> None:
@@ -211,15 +214,14 @@ class InstancePool(Generic[App]):
         try:
             resident.leases -= 1
             resident.used_at = self._clock()
-            finished = resident.retired and not resident.leases
-            if finished:
-                self._retired.discard(resident)
-            if self._queue and not resident.leases:
-                self._admit()
+            if resident.leases or not (resident.retired or self._queue):
+                return
+            finished = resident.retired
+            self._retired.discard(resident)
+            self._admit()
         finally:
             self._lock.release()
-        if self._starting:
-            self._start()
+        self._start()
         if finished:
             self._discard(resident)
 
@@ -269,8 +271,8 @@ class InstancePool(Generic[App]):
             elif self._clock() >= build.deadline:
                 raise BuildTimeoutError(tenant.slug, build.error_id, RETRY_SLOW)
         except PoolError:
-            self._counts["refusals"] += 1
             if resident is None:
+                self._counts["refusals"] += 1
                 raise
             return resident  # stale beats dead
         if resident is not None and (
@@ -297,11 +299,14 @@ class InstancePool(Generic[App]):
             else:
                 time.sleep(LOOK_SECONDS)
             return looks - 1
+        if isinstance(found, Resident):
+            with self._lock:
+                self._counts["busy"] += 1
+            raise TenantBusyError(found.slug)
         with self._lock:
-            self._counts["refusals" if isinstance(found, Build) else "busy"] += 1
-        if isinstance(found, Build):
-            raise TooManyWaitersError(found.tenant.slug)
-        raise TenantBusyError(found.slug)
+            self._counts["refusals"] += 1
+            self._forget_unwanted(found)
+        raise TooManyWaitersError(found.tenant.slug)
 
     def _still_wait(self) -> bool:
         time.sleep(LOOK_SECONDS / 2)
@@ -334,16 +339,21 @@ class InstancePool(Generic[App]):
             build.waiters -= 1
             if tenant.id in self._residents:
                 return None
-            if build.queued and not build.waiters:  # nobody wants it any more
-                del self._queue[tenant.id], self._builds[tenant.id]
-                build.queued = False
-                build.error = PoolFullError(tenant.slug)
+            self._forget_unwanted(build)
             error = build.error
             self._counts["timeouts"] += error is None
         if error is None:
             raise self._overdue(build)
         # One for each waiter: a raised exception carries its own thread's traceback.
         raise type(error)(*error.args)
+
+    def _forget_unwanted(self, build: Build[App]) -> None:
+        """Take a build that nobody waits for any more out of the queue for a place."""
+        if build.queued and not build.waiters:
+            tenant = build.tenant
+            del self._queue[tenant.id], self._builds[tenant.id]
+            build.queued = False
+            build.error = PoolFullError(tenant.slug)
 
     def _overdue(self, build: Build[App]) -> PoolError:
         if build.queued:
@@ -463,25 +473,25 @@ class InstancePool(Generic[App]):
     def _work(self, build: Build[App]) -> None:
         steps = begin()
         steps.append(("thread", self._clock() - build.asked_at))
-        resident = self._make(build)
+        resident = self._make(build, steps)
         if resident is not None:
             self._settle(build, resident, steps)
         # Only now: a disposal that takes its time, or hangs, keeps nobody waiting.
         self._discard_evicted(build)
         self._start()
 
-    def _make(self, build: Build[App]) -> Resident[App] | None:
+    def _make(self, build: Build[App], steps: Steps) -> Resident[App] | None:
         """Build the instance, and probe it if it is to replace another one."""
         tenant = build.tenant
         instance: App | None = None
         try:
-            with build_step("factory"):
+            with timed(steps, "factory"):
                 instance = self._build(tenant)
             resident = Resident(
                 instance, tenant, share=build.share, leases=0, used_at=self._clock()
             )
             if tenant.id in self._residents:
-                with build_step("probe"):
+                with timed(steps, "probe"):
                     self._probe(instance, tenant)
         except BaseException as error:  # noqa: BLE001 - every waiter is told; nothing may hang
             self._fail(build, error)
@@ -490,9 +500,7 @@ class InstancePool(Generic[App]):
             return None
         return resident
 
-    def _settle(
-        self, build: Build[App], resident: Resident[App], steps: list[tuple[str, float]]
-    ) -> None:
+    def _settle(self, build: Build[App], resident: Resident[App], steps: Steps) -> None:
         """Put the new instance in its place, and lend it to everyone who waits."""
         tenant = build.tenant
         finished: list[Resident[App]] = []

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_STEPS = 30
-"""A factory that makes a step of each of its thousand files tells no more than its first ones."""
+"""A factory that makes a step of each of its thousand files tells no more than its first ones. The
+steps of the pool itself, the whole factory and the probe, are always there."""
 
 Steps = list[tuple[str, float]]
 
@@ -26,6 +27,16 @@ def begin() -> Steps:
 
 
 @contextmanager
+def timed(steps: Steps, name: str) -> Iterator[None]:
+    """Add to *steps* how long the block took."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        steps.append((name, time.perf_counter() - started))
+
+
+@contextmanager
 def build_step(name: str) -> Iterator[None]:
     """Time a part of a build under *name*; ``tenantry status`` shows it with the slowest builds.
 
@@ -35,9 +46,10 @@ def build_step(name: str) -> Iterator[None]:
     if steps is None:
         yield
         return
-    started = time.perf_counter()
+    step: Steps = []
     try:
-        yield
+        with timed(step, name):
+            yield
     finally:
         if len(steps) < MAX_STEPS:
-            steps.append((name, time.perf_counter() - started))
+            steps += step

@@ -34,12 +34,14 @@ from tenantry.limits import RateTable
 table = RateTable(Path(sys.argv[1]))
 assert table.shared
 sys.stdin.readline()
-first = time.monotonic()
+first = now = time.monotonic()
 drawn = 0
-while time.monotonic() < first + 1:
+while now < first + 1:
+    last = now
     drawn += table.draw("client 192.0.2.1", 200, 100)[0]
     time.sleep(0.0003)
-print(drawn, first, time.monotonic())
+    now = time.monotonic()
+print(drawn, first, last)
 """
 
 LIMITED = """
