@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from tenantry.pool import InstancePool
+
 
 class FakeClock:
     """A clock that stands still until it is told to go on."""
@@ -172,3 +174,16 @@ def at_once(count: int, task: Callable[[int], Any]) -> list[Any]:
     for thread in threads:
         thread.join()
     return results
+
+
+def in_background(task: Callable[[], Any]) -> threading.Thread:
+    """Run *task* in a thread of its own."""
+    thread = threading.Thread(target=task, daemon=True)
+    thread.start()
+    return thread
+
+
+def serve(pool: InstancePool[Instance], tenant: Tenant) -> Instance:
+    """Be one short request: take the instance, give it back."""
+    with pool.acquire(tenant) as lease:
+        return lease.instance

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,14 +18,22 @@ from tenantry.errors import (
     PoolFullError,
     TooManyWaitersError,
 )
-from tenantry.pool import InstancePool
 from tenantry.pool.instances import MAX_FAILURES, STALE_SECONDS
 from tests.conftest import eventually
-from tests.tenantry.support import FakeClock, Instance, Workshop, a_tenant, at_once
+from tests.tenantry.support import (
+    FakeClock,
+    Instance,
+    Workshop,
+    a_tenant,
+    at_once,
+    in_background,
+    serve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tenantry.pool import InstancePool
     from tenantry.tenant import Tenant
 
     Pool = InstancePool[Instance]
@@ -50,18 +58,6 @@ def clock() -> FakeClock:
 def pool(make_pool: MakePool, workshop: Workshop, clock: FakeClock) -> Pool:
     """Return a pool of the workshop whose clock stands still."""
     return make_pool(workshop.build, dispose=workshop.dispose, clock=clock, **MANY)
-
-
-def serve(pool: Pool, tenant: Tenant) -> Instance:
-    """Be one short request: take the instance, give it back."""
-    with pool.acquire(tenant) as lease:
-        return lease.instance
-
-
-def in_background(task: Callable[[], Any]) -> threading.Thread:
-    thread = threading.Thread(target=task, daemon=True)
-    thread.start()
-    return thread
 
 
 # --- one build ----------------------------------------------------------------------------------
