@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from tenantry.catalog import SYSTEM
+from tests.live.browser.person import OPERATOR, PASSWORD
+from tests.live.server import until
+
 if TYPE_CHECKING:
     from tests.live.browser.conftest import NewPerson
     from tests.live.browser.person import Person
+    from tests.live.conftest import NewServer
 
 
 def test_pages_of_the_platform(visitor: Person) -> None:
@@ -68,6 +73,7 @@ def test_pages_of_the_platforms_backend(operator: Person, visitor: Person) -> No
         "site": "tenants/acme",
         "new-site": "tenants/new",
         "accounts": "accounts",
+        "workers": "workers",
         "audit": "audit",
         "own-sites": "sites",
         "account": "account",
@@ -94,3 +100,37 @@ def test_pages_of_a_sites_backend(new_person: NewPerson) -> None:
         owner.look(f"site-backend-{name}")
     owner.go("", "/backend/")
     owner.look("backend-sign-in-again")
+
+
+def test_pages_while_a_change_cannot_be_built(new_server: NewServer, new_person: NewPerson) -> None:
+    """Operators read what failed, in a layout that long problems do not break; owners a sentence."""
+    environment = {"TENANTRY_FACTORY": "picky:create_app", "TENANTRY_PROCESSES": "1"}
+    with new_server(env=environment) as server:
+        for email, operates in ((OPERATOR, True), ("owner@acme.test", False)):
+            account = server.catalog.find_account(email) or server.catalog.add_account(
+                email, operator=operates, by=SYSTEM
+            )
+            server.catalog.set_password(account.id, PASSWORD, by=SYSTEM)
+        for slug in ("acme", "globex"):
+            if slug == "acme":
+                assert server.site(slug).status == 200  # has an older instance to go on with
+            tenant = server.catalog.get_tenant(slug)
+            broken = {"tagline": "broken"}
+            server.catalog.configure_tenant(tenant.id, name=slug, settings=broken, by=SYSTEM)
+            server.site(slug)
+        operator = new_person(server=server).enter_backend(OPERATOR)
+        page = operator.page
+        alert = page.get_by_role("alert").filter(has_text="could not be built")
+        until(lambda: page.reload() and page.get_by_text("2 sites could not").count())
+        expect(alert).to_be_visible()
+        operator.look("backend-failing-dashboard")
+        for slug, words in {"acme": "goes on serving", "globex": "No older revision"}.items():
+            operator.go("", f"/backend/tenants/{slug}")
+            expect(alert).to_contain_text("The factory does not like the tagline")
+            expect(alert).to_contain_text(words)
+            operator.look(f"backend-failing-{slug}")
+        operator.go("", "/backend/workers")
+        operator.look("backend-failing-workers")
+        owner = new_person(server=server).enter_backend("owner@acme.test", slug="acme")
+        expect(owner.page.get_by_role("alert")).to_contain_text("not in effect yet")
+        owner.look("site-backend-failing")
