@@ -7,6 +7,7 @@ in uwsgi.ini), so the housekeeping thread starts where it will live.
 from __future__ import annotations
 
 import atexit
+import logging
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
+log = logging.getLogger(__name__)
+
 COLLECTOR = Collector()
 KNOWN_HOSTS = 50_000
 """Hosts that a worker remembers even if it keeps few instances; each takes less than a kilobyte."""
@@ -63,6 +66,14 @@ def build_instance(tenant: Tenant, *, factory: Factory, settings: Settings) -> W
     if isinstance(app, Flask) and EXTENSION not in app.extensions:
         init_tenant(app, tenant, settings=settings)
     return app
+
+
+def prepare(factory: Factory) -> None:
+    """Let the factory make what its tenants share. If it cannot, their builds will tell."""
+    try:
+        factory.prepare()
+    except Exception:
+        log.exception("preparing the factory failed")
 
 
 def start_in_worker(*starts: Callable[[], None]) -> None:
@@ -102,6 +113,7 @@ def create_application(settings: Settings) -> WSGIApplication:
     ENGINES.budget = budget
     table = RateTable(settings.run_dir / "rates")
     factory = load_factory(settings.factory)
+    prepare(factory)
     probe = Probe(settings)
     pool: InstancePool[WSGIApplication] = InstancePool(
         partial(build_instance, factory=factory, settings=settings),

@@ -1,12 +1,12 @@
 """The site that every tenant gets: posts, comments and members, in a database of its own.
 
-What a factory's module offers stands here: :func:`create_app` builds a tenant's app,
-:func:`provision` makes its data, :func:`dispose` closes what the app opened and
-:func:`demonstrate` fills it with something to look at.
+What a factory's module offers stands here: :func:`prepare` makes what all sites share,
+:func:`create_app` builds a tenant's app, :func:`provision` makes its data, :func:`dispose` closes what
+the app opened and :func:`demonstrate` fills it with something to look at.
 """
 
 from tenants.database import provision
 from tenants.demonstration import DEMONSTRATIONS, demonstrate
-from tenants.site import create_app, dispose
+from tenants.site import create_app, dispose, prepare
 
-__all__ = ["DEMONSTRATIONS", "create_app", "demonstrate", "dispose", "provision"]
+__all__ = ["DEMONSTRATIONS", "create_app", "demonstrate", "dispose", "prepare", "provision"]

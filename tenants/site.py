@@ -63,6 +63,11 @@ def build_site() -> Flask:
 _site = Flyweight(build_site)
 
 
+def prepare() -> None:
+    """Build what all tenants' sites share, before the first visitor asks."""
+    _site.prepare()
+
+
 def create_app(tenant: Tenant, settings: Settings | None = None) -> Flask:
     """Return the tenant's site. It opens nothing and makes nothing: see :func:`provision`."""
     return _site.instance(tenant, settings=settings)

@@ -20,12 +20,19 @@ def _nothing(_: Any) -> None:
     """Stand in for a hook that the factory's module does not define."""
 
 
+def _no_work() -> None:
+    """Stand in for a ``prepare`` that is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Factory:
     """What makes a tenant's app, and the hooks beside it."""
 
     build: Callable[[Tenant], WSGIApplication]
     """Build the tenant's app. It may raise; it is then tried again later."""
+
+    prepare: Callable[[], None] = _no_work
+    """Load and make what all tenants share, once in each worker, before it serves."""
 
     provision: Callable[[Tenant], None] = _nothing
     """Make the tenant's own data, so that its app can serve. Saying it again changes nothing."""
@@ -43,7 +50,8 @@ class Factory:
 def load_factory(path: str) -> Factory:
     """Import ``module:callable``; the other hooks come from its module.
 
-    They are ``provision``, ``dispose``, ``demonstrate`` and the mapping ``DEMONSTRATIONS``.
+    They are ``prepare``, ``provision``, ``dispose``, ``demonstrate`` and the mapping
+    ``DEMONSTRATIONS``.
 
     :raises FactoryError: There is no such module or callable.
     """
@@ -61,7 +69,7 @@ def load_factory(path: str) -> Factory:
         raise FactoryError(path, f"module {module_name!r} has no callable {name!r}")
     hooks = {
         hook: getattr(module, hook)
-        for hook in ("provision", "dispose", "demonstrate")
+        for hook in ("prepare", "provision", "dispose", "demonstrate")
         if callable(getattr(module, hook, None))
     }
     demonstrations = getattr(module, "DEMONSTRATIONS", {})

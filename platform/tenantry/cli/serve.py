@@ -30,7 +30,16 @@ if TYPE_CHECKING:
 START_SECONDS = 60
 SHOWN_SITES = 5
 
-SERVER_SETTINGS = ("data_dir", "bind", "port", "socket", "processes", "threads", "limit_body_mb")
+SERVER_SETTINGS = (
+    "data_dir",
+    "bind",
+    "port",
+    "socket",
+    "processes",
+    "threads",
+    "limit_body_mb",
+    "pool_memory_mb",
+)
 """Settings that uwsgi.ini reads; it knows the environment, not the file .env."""
 
 

@@ -18,6 +18,7 @@ from werkzeug.local import LocalProxy
 
 from tenantry.errors import TenantryError
 from tenantry.flask.binding import init_tenant
+from tenantry.pool.journey import build_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -103,18 +104,23 @@ class Flyweight:
 
         :raises UnfitError: The prototype has something that only one app can have.
         """
-        prototype = self._prototype or self._prepare()
+        prototype = self._prototype or self.prepare()
         app = object.__new__(self._kind)
         app.__dict__.update(self._shared)
         app.config = Config(prototype.root_path, prototype.config)
         app.extensions = dict(prototype.extensions)
         app.json = prototype.json_provider_class(app)
         init_tenant(app, tenant, settings=settings)
-        self._bind(app, tenant)
+        with build_step("bind"):
+            self._bind(app, tenant)
         return app
 
-    def _prepare(self) -> Flask:
-        with self._lock:
+    def prepare(self) -> Flask:
+        """Build the prototype, if that has not been done, and return it; nobody may change it.
+
+        :raises UnfitError: It has something that only one app can have.
+        """
+        with self._lock, build_step("prototype"):
             if self._prototype is None:
                 prototype = self._build()
                 check_fit(prototype)
