@@ -33,6 +33,9 @@ _GRAIN = 1e-3
 _SLACK = 1.0
 """Seconds that a process may have slept between reading the clock and reading a bucket."""
 
+_TRIES = (1, 2, 3)
+"""How often a draw is begun if others come in between. After that it counts as it is."""
+
 _HORIZON = 3600.0
 """Seconds from now after which a bucket is not to be believed."""
 
@@ -40,8 +43,9 @@ _HORIZON = 3600.0
 class RateTable:
     """Buckets by key, in the file *path*, or in this process's memory if it is ``None``.
 
-    There is no lock. Each half of a slot is an aligned number of eight octets, which does not tear,
-    and of two draws at the very same moment one may be forgotten: more may pass then, never less.
+    There is no lock. Each half of a slot is an aligned number of eight octets, which does not tear.
+    A draw that finds that another one came in between starts again; of two that store at the very
+    same moment one is forgotten, and then more may pass, never less.
     Whatever stands in the file, a bucket that says it needs longer than it can is taken for full.
 
     The keys' places follow from a secret in the file, so nobody can choose keys that meet. Where more
@@ -75,24 +79,27 @@ class RateTable:
         :param burst: Tokens that there are after a quiet time; at least one.
         """
         home, mark = self._place(key)
-        marks = self._marks
+        marks, times = self._marks, self._times
         now = self._clock()
         for slot in range(home, home + WAYS):
             if marks[slot] == mark:
-                full_at = self._times[slot]
-                # Also when it is no number at all, or from another clock.
-                if not now < full_at < now + burst / rate + _SLACK:
-                    full_at = now
                 break
         else:
             slot = self._give_up(home, now)
+            times[slot] = now
             marks[slot] = mark
-            full_at = now
-        tokens = burst - (full_at - now) * rate
-        drawn = min(want, int(tokens + _GRAIN))
-        if drawn < 1:
-            return 0, (1 - tokens) / rate
-        self._times[slot] = full_at + drawn / rate
+        for _ in _TRIES:
+            seen = full_at = times[slot]
+            # Also when it is no number at all, or from another clock.
+            if not now < full_at < now + burst / rate + _SLACK:
+                full_at = now
+            tokens = burst - (full_at - now) * rate
+            drawn = min(want, int(tokens + _GRAIN))
+            if drawn < 1:
+                return 0, (1 - tokens) / rate
+            if times[slot] == seen:
+                break
+        times[slot] = full_at + drawn / rate
         return drawn, 0.0
 
     def close(self) -> None:
