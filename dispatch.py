@@ -131,27 +131,7 @@ def create_application(settings: Settings) -> WSGIApplication:
     )
     directory.subscribe(pool.retire)
 
-    worker = uwsgi.worker_id() if uwsgi is not None else 1
     ledger = Ledger()
-    popularity = Popularity(settings.run_dir / "popular", worker, ledger)
-    warm_up = WarmUp(
-        popularity=popularity,
-        catalog=catalog,
-        directory=directory,
-        pool=pool,
-        probe=probe,
-        most=settings.pool_warm,
-    )
-    housekeeper = Housekeeper(
-        catalog=catalog,
-        directory=directory,
-        chores=[
-            Chore(1, pool.shed),
-            Chore(5, lambda: COLLECTOR.tend(short=budget.shortage() is not None)),
-            Chore(10, pool.evict_idle),
-            Chore(30, popularity.save),
-        ],
-    )
     limits: list[ClientLimit] = []
 
     def limit_clients(app: WSGIApplication, pages: Pages) -> WSGIApplication:
@@ -159,9 +139,24 @@ def create_application(settings: Settings) -> WSGIApplication:
         limits.append(ClientLimit(app, table=table, rate=rate, pages=pages))
         return limits[0]
 
-    reporter = Reporter(
-        settings.workers_dir,
-        WorkerReport(
+    chores = [
+        Chore(1, pool.shed),
+        Chore(5, lambda: COLLECTOR.tend(short=budget.shortage() is not None)),
+        Chore(10, pool.evict_idle),
+    ]
+    starts, ends = [], [pool.close]
+    if uwsgi is not None:  # not in a process that only looks whether the application loads
+        worker = uwsgi.worker_id()
+        popularity = Popularity(settings.run_dir / "popular", worker, ledger)
+        warm_up = WarmUp(
+            popularity=popularity,
+            catalog=catalog,
+            directory=directory,
+            pool=pool,
+            probe=probe,
+            most=settings.pool_warm,
+        )
+        report = WorkerReport(
             worker=worker,
             pool=pool,
             budget=budget,
@@ -169,10 +164,14 @@ def create_application(settings: Settings) -> WSGIApplication:
             ledger=ledger,
             connections=lambda: ENGINES.connections,
             refused_clients=lambda: sum(limit.refused for limit in limits),
-        ),
-    )
-    start_in_worker(housekeeper.start, reporter.start, warm_up.start)
-    for end in (pool.close, reporter.stop, popularity.save, warm_up.stop):
+        )
+        reporter = Reporter(settings.workers_dir, report)
+        chores.append(Chore(30, popularity.save))
+        starts = [reporter.start, warm_up.start]
+        ends += [reporter.stop, popularity.save, warm_up.stop]
+    housekeeper = Housekeeper(catalog=catalog, directory=directory, chores=chores)
+    start_in_worker(housekeeper.start, *starts)
+    for end in ends:
         atexit.register(end)  # the last one registered comes first
     return build_door(
         settings=settings,

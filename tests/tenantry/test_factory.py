@@ -26,12 +26,14 @@ def test_a_factory_brings_its_hooks(modules: Path) -> None:
     (modules / "whole_factory.py").write_text(
         "LOG = []\n"
         "def create_app(tenant): return ('app', tenant.slug)\n"
+        "def prepare(): LOG.append('prepare')\n"
         "def provision(tenant): LOG.append('provision')\n"
         "def dispose(app): LOG.append(app)\n"
         "def demonstrate(tenant): LOG.append('demonstrate')\n"
         "DEMONSTRATIONS = {'one': {'name': 'One'}}\n"
     )
     factory = load_factory("whole_factory:create_app")
+    factory.prepare()
     app = factory.build(a_tenant())
     factory.provision(a_tenant())
     factory.dispose(app)
@@ -39,7 +41,7 @@ def test_a_factory_brings_its_hooks(modules: Path) -> None:
 
     import whole_factory  # type: ignore[import-not-found]
 
-    assert whole_factory.LOG == ["provision", ("app", "acme"), "demonstrate"]
+    assert whole_factory.LOG == ["prepare", "provision", ("app", "acme"), "demonstrate"]
     assert factory.demonstrations == {"one": {"name": "One"}}
 
 
@@ -49,6 +51,7 @@ def test_a_plain_callable_is_enough(modules: Path) -> None:
     factory = load_factory("plain_factory:make")
 
     assert factory.build(a_tenant()) is None
+    factory.prepare()
     factory.provision(a_tenant())
     factory.dispose(object())
     assert factory.demonstrations == {}
