@@ -194,13 +194,29 @@ def test_other_things_in_the_folder_are_left_alone(folder: Path, start: StartRep
     assert names(folder) == {f"{os.getpid()}.sock", "notes.txt", "12x.sock", "99.sock"}
 
 
-def test_locked_folder_is_no_worker(folder: Path, start: StartReporter) -> None:
-    """Another user's workers cannot be asked, which is no reason to crash."""
+def test_folder_that_cannot_be_entered_is_no_worker(folder: Path) -> None:
+    """What cannot be asked, another user's workers too, is no reason to crash."""
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where the folder should be")
+    assert survey(folder) == Survey()
+
+
+SHORT_OF_DESCRIPTORS = """
+import os, resource, sys
+from pathlib import Path
+from tenantry.workers import Survey, survey
+taken = len(os.listdir("/proc/self/fd"))
+resource.setrlimit(resource.RLIMIT_NOFILE, (taken + int(sys.argv[2]), 4096))
+print(survey(Path(sys.argv[1])) == Survey())
+"""
+
+
+@pytest.mark.parametrize("left", [pytest.param(n, id=f"{n} left") for n in range(-1, 2)])
+def test_asking_side_without_descriptors_does_not_crash(
+    folder: Path, start: StartReporter, left: int
+) -> None:
+    """A worker that has none left still answers its backend's pages, without figures."""
     start(report)
-    if os.getuid() == 0:
-        pytest.skip("nothing is locked for root")
-    folder.chmod(0)
-    try:
-        assert survey(folder) == Survey()
-    finally:
-        folder.chmod(0o700)
+    command = [sys.executable, "-c", SHORT_OF_DESCRIPTORS, str(folder), str(left)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stdout == "True\n"
