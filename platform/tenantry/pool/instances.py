@@ -478,7 +478,6 @@ class InstancePool(Generic[App]):
             self._settle(build, resident, steps)
         # Only now: a disposal that takes its time, or hangs, keeps nobody waiting.
         self._discard_evicted(build)
-        self._start()
 
     def _make(self, build: Build[App], steps: Steps) -> Resident[App] | None:
         """Build the instance, and probe it if it is to replace another one."""
@@ -526,6 +525,7 @@ class InstancePool(Generic[App]):
                 )
             )
         build.ready.set()
+        self._start()
         level = logging.INFO if seconds >= SLOW_SECONDS else logging.DEBUG
         log.log(level, "built %s (%s) in %.0f ms", tenant.slug, tenant.id, seconds * 1000)
         for one in finished:
@@ -564,6 +564,7 @@ class InstancePool(Generic[App]):
             build.error = BuildFailedError(tenant.slug, build.error_id, max(1, round(delay)))
             self._admit()
         build.ready.set()
+        self._start()
         log.error(
             "building %s (%s) failed, error %s, next try in %.1f s",
             tenant.slug,
