@@ -14,12 +14,15 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 BATCH = 100
 """Instances built between two freezes: what has come since is what a collection walks through."""
@@ -32,6 +35,11 @@ THAW_SHARE = 0.001
 
 MAX_WATCHED = 10_000
 """Disposed instances that are watched, at most."""
+
+NAMED = 3
+"""Undead instances whose holders are looked for at a thaw: each look walks through every object."""
+
+UNNAMED = "not looked for: there are too many of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +79,11 @@ class Collector:
         self._fresh = 0
         self._watched: list[_Watched] = []
         self._thaw_at = float("-inf")
+        self._stopped = 0.0  # seconds, all pauses together
         self.collections = 0
         self.thaws = 0
         self.longest_pause = 0.0
-        """Seconds that one of our own collections has stopped the process, at most."""
+        """Seconds that one of our own collections or looks has stopped the process, at most."""
 
     def begin(self) -> None:
         """Freeze what has been loaded; nobody is served yet, so this pause does not count."""
@@ -85,7 +94,9 @@ class Collector:
         """Collect what is garbage by now, and keep the rest out of later collections."""
         with self._lock:
             self._fresh = 0
-            self._collect()
+            self._stop(gc.collect)
+            gc.freeze()
+            self.collections += 1
 
     def note_built(self) -> None:
         """Count a new instance; every so many, freeze."""
@@ -117,8 +128,18 @@ class Collector:
             overdue = [
                 one for one in self._watched if not one.reported and now - one.at >= GRACE_SECONDS
             ]
-            if (overdue or short) and now >= self._thaw_at:
-                self._thaw()
+            thaw = (overdue or short) and now >= self._thaw_at
+            living = self._thaw(overdue) if thaw else []
+        for one in living[:NAMED]:
+            log.warning(
+                "an instance of %s (%s) was disposed of and lives on, held by: %s; "
+                "`tenantry doctor` names the holder",
+                one.slug,
+                one.tenant_id,
+                one.reported,
+            )
+        if living[NAMED:]:
+            log.warning("%d more disposed instances live on", len(living) - NAMED)
 
     def undead(self) -> list[Undead]:
         """Return the disposed instances that were seen to live on after a full collection."""
@@ -138,38 +159,37 @@ class Collector:
             "longest_pause": round(self.longest_pause, 6),
         }
 
-    def _thaw(self) -> None:
+    def _thaw(self, overdue: list[_Watched]) -> list[_Watched]:
+        """Collect frozen cycles too; return those of the overdue that are none, marked as reported."""
+        before = self._stopped
         gc.unfreeze()
-        seconds = self._collect(freeze=False)
-        for one in self._watched:
-            instance = one.reference()
-            if instance is None or one.reported or self._clock() - one.at < GRACE_SECONDS:
-                continue
-            one.reported = _holders(instance)
-            log.warning(
-                "an instance of %s (%s) was disposed of and lives on, held by: %s; "
-                "`tenantry doctor` names the holder",
-                one.slug,
-                one.tenant_id,
-                one.reported,
-            )
+        self._stop(gc.collect)
+        living = [one for one in overdue if one.reference() is not None]
+        for number, one in enumerate(living):
+            named = number < NAMED
+            one.reported = self._stop(partial(_holders, one.reference)) if named else UNNAMED
         gc.freeze()
-        self.thaws += 1
-        self._thaw_at = self._clock() + seconds / THAW_SHARE
-
-    def _collect(self, *, freeze: bool = True) -> float:
-        started = time.perf_counter()
-        gc.collect()
-        if freeze:
-            gc.freeze()
-        seconds = time.perf_counter() - started
         self.collections += 1
-        self.longest_pause = max(self.longest_pause, seconds)
-        return seconds
+        self.thaws += 1
+        self._thaw_at = self._clock() + (self._stopped - before) / THAW_SHARE
+        return living
+
+    def _stop(self, task: Callable[[], T]) -> T:
+        """Do what stops all threads meanwhile, and take the time."""
+        started = time.perf_counter()
+        try:
+            return task()
+        finally:
+            seconds = time.perf_counter() - started
+            self._stopped += seconds
+            self.longest_pause = max(self.longest_pause, seconds)
 
 
-def _holders(instance: Any) -> str:
-    """Return the kinds of the objects that refer to *instance*, as ``dict, list``."""
+def _holders(reference: weakref.ref[Any]) -> str:
+    """Return the kinds of the objects that refer to an instance, as ``dict, list``."""
+    instance = reference()
+    if instance is None:  # it has gone since somebody looked
+        return "nobody any more"
     referrers = gc.get_referrers(instance)
     kinds = {type(one).__name__ for one in referrers if type(one).__name__ != "frame"}
     return ", ".join(sorted(kinds)) or "something outside the collector's sight"
