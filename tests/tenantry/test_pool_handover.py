@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tenantry.errors import TenantBusyError
 from tests.conftest import eventually
 from tests.tenantry.support import Instance, Workshop, a_tenant, serve
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     MakePool = Callable[..., InstancePool[Instance]]
 
-ACME, ACME2, BOLT = a_tenant("acme"), a_tenant("acme", revision=2), a_tenant("bolt")
+ACME, BOLT = a_tenant("acme"), a_tenant("bolt")
+ACME2, ACME3 = a_tenant("acme", revision=2), a_tenant("acme", revision=3)
+SHARE = 2
 
 
 @pytest.fixture
@@ -80,3 +83,49 @@ def test_a_hanging_disposal_after_a_probe_keeps_nobody_waiting(
         finally:
             stuck.set()
     older.result()
+
+
+def test_a_share_outlives_a_change(make_pool: MakePool, workshop: Workshop) -> None:
+    """Whoever still holds the older instance counts: a change gives no tenant more threads."""
+    pool = make_pool(workshop.build, share=lambda _: SHARE, others_wait=lambda: True)
+    first = pool.acquire(ACME)
+    with pool.acquire(ACME2) as second:
+        assert second.instance is not first.instance
+        with pytest.raises(TenantBusyError):
+            pool.acquire(ACME2)
+        first.release()
+        with pool.acquire(ACME2) as third:
+            assert third.instance is second.instance
+
+
+def test_changes_in_a_row_add_nothing_to_a_share(make_pool: MakePool, workshop: Workshop) -> None:
+    """However often a tenant changes under its requests, no more of them wait or are served."""
+    pool = make_pool(workshop.build, share=lambda _: SHARE, others_wait=lambda: True)
+    held = [pool.acquire(ACME), pool.acquire(ACME2)]
+    door = workshop.shut("acme")
+    with pytest.raises(TenantBusyError):
+        pool.acquire(ACME3)  # begins the build
+    assert pool.stats().waiting == 0
+    door.set()
+    eventually(lambda: pool.stats().builds_running == 0)
+    with pytest.raises(TenantBusyError):
+        pool.acquire(ACME3)
+    held.pop().release()
+    with pool.acquire(ACME3) as lease:
+        assert lease.instance.tenant is ACME3
+    held.pop().release()
+    with pool.acquire(ACME3), pool.acquire(ACME3), pytest.raises(TenantBusyError):
+        pool.acquire(ACME3)
+
+
+def test_a_share_outlives_an_eviction(make_pool: MakePool, workshop: Workshop) -> None:
+    """The same where the instance in between was evicted."""
+    pool = make_pool(
+        workshop.build, share=lambda _: SHARE, others_wait=lambda: True, idle_seconds=0
+    )
+    first = pool.acquire(ACME)
+    pool.acquire(ACME2).release()
+    assert pool.evict_idle() == 1
+    with pool.acquire(ACME2), pytest.raises(TenantBusyError):
+        pool.acquire(ACME2)
+    first.release()

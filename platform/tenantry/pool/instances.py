@@ -214,6 +214,8 @@ class InstancePool(Generic[App]):
         try:
             resident.leases -= 1
             resident.used_at = self._clock()
+            if resident.retired:
+                self._return_share(resident.tenant_id)
             if resident.leases or not (resident.retired or self._queue):
                 return
             finished = resident.retired
@@ -283,8 +285,20 @@ class InstancePool(Generic[App]):
 
     def _is_crowded(self, build: Build[App]) -> bool:
         """Say whether one more waiter would take the thread that somebody else needs."""
-        enough = min(self._max_waiters, build.share)
+        older = self._residents.get(build.tenant.id)
+        on_loan = self._leftovers(build.tenant.id) + (older.leases if older is not None else 0)
+        enough = min(self._max_waiters, build.share - on_loan)
         return build.waiters >= enough or self._waiting >= self._max_waiting
+
+    def _leftovers(self, tenant_id: str) -> int:
+        """Return how many requests still hold the tenant's older instances: they are of its share."""
+        return sum(one.leases for one in self._retired if one.tenant_id == tenant_id)
+
+    def _return_share(self, tenant_id: str) -> None:
+        """Give the present instance what a request that held an older one has taken from it."""
+        resident = self._residents.get(tenant_id)
+        if resident is not None:
+            resident.share += 1
 
     def _linger(self, looks: int, found: Resident[App] | Build[App]) -> int:
         """Wait a moment for what can be had soon, as long as nobody else needs the thread.
@@ -514,6 +528,7 @@ class InstancePool(Generic[App]):
             # Stale or not, it is the newest that works, should its successor fail.
             resident.stale = build.stale
             if not self._closed:
+                resident.share -= self._leftovers(tenant.id)
                 self._residents[tenant.id] = resident
             elif self._retire(resident):
                 finished.append(resident)

@@ -38,7 +38,7 @@ class Resident(Generic[App]):
         self.tenant_id = tenant.id
         self.slug = tenant.slug
         self.revision = tenant.revision
-        self.share = share  # leases at once, at most
+        self.share = share  # leases at once, at most; fewer while older instances are on loan
         self.leases = leases
         self.tokens = 0  # requests that may still come before the next draw
         self.used_at = used_at
