@@ -80,7 +80,7 @@ class OpenEngines:
         closing: list[Engine] = []
         with self._lock:
             engine = self._engines.setdefault(path, made)
-            # One that has never connected costs no connection, but memory.
+            # Each keeps one connection, or none and some memory.
             while len(self._engines) > self.budget.connections:
                 closing.append(self._engines.popitem(last=False)[1])
         _close(closing)
@@ -116,10 +116,6 @@ class OpenEngines:
             self._engines.clear()
         _close(engines)
 
-    def keeps(self) -> bool:
-        """Say whether a connection that comes back may stay open."""
-        return len(self._open) <= self.budget.connections
-
     def _surplus(self, room: int) -> int:
         """Return how many connections are too many."""
         surplus = len(self._open) + room - self.budget.connections
@@ -149,7 +145,6 @@ class OpenEngines:
         pool = _Pool(
             connect, pool_size=IDLE_CONNECTIONS, max_overflow=MAX_OVERFLOW, dialect=dialect
         )
-        pool.engines = self
         return Engine(
             pool,
             dialect,
@@ -171,17 +166,7 @@ class _Connection(TimedConnection):
 
 
 class _Pool(SitePool):
-    """A pool among others: what the budget does not allow is closed when it comes back."""
-
-    engines: OpenEngines
-
-    def recreate(self) -> _Pool:
-        pool = cast("_Pool", super().recreate())
-        pool.engines = self.engines
-        return pool
-
-    def _keeps(self) -> bool:
-        return super()._keeps() and self.engines.keeps()
+    """A pool whose connections are confined."""
 
 
 guard(_Pool)  # for all at once: listeners of its own would double what an engine costs

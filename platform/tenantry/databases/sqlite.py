@@ -50,13 +50,9 @@ class SitePool(QueuePool):
         self.disposed = True
         self._close_idle()
 
-    def _keeps(self) -> bool:
-        """Say whether what comes back may stay open."""
-        return not self.disposed
-
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         super()._do_return_conn(record)
-        if not self._keeps():  # asked afterwards: a disposal in between would have missed it
+        if self.disposed:  # asked afterwards: a disposal in between would have missed it
             self._close_idle()
 
     def _close_idle(self) -> None:

@@ -101,7 +101,9 @@ def test_threads_share_the_budget(
 
     assert all(number <= 10 + 8 for number in most), most
     assert engines.connections <= 10
-    assert count_open(tmp_path) <= 10 * DESCRIPTORS
+    # While one connection has a file open, SQLite keeps the descriptor of another that was closed, and
+    # takes it for the next.
+    assert count_open(tmp_path) <= 10 * DESCRIPTORS + 8
     engines.clear()
     assert count_open(tmp_path) == 0
 
@@ -121,6 +123,22 @@ def test_what_was_used_least_recently_is_closed(
 
     assert engines.get(paths[0]) is favourite
     assert len(opened) == 1
+
+
+def test_connections_are_counted_not_tenants(
+    make_path: Callable[[int], Path], make_engines: Callable[..., OpenEngines]
+) -> None:
+    """A tenant that works with many connections at once takes the place of as many idle ones."""
+    engines = make_engines(connections=4)
+    for number in range(4):
+        ask(engines.get(make_path(number)))
+    busy = engines.get(make_path(4))
+    in_use = [busy.connect() for _ in range(3)]
+    assert (engines.connections, len(engines)) == (4, 2)
+    for connection in in_use:
+        connection.close()
+
+    assert engines.connections == 2
 
 
 def test_what_is_in_use_is_not_cut_off(
@@ -242,31 +260,38 @@ def test_closing_leaves_no_work_to_the_collector(
         gc.enable()
 
 
-def test_closing_waits_for_nobody(
-    make_path: Callable[[int], Path], make_engines: Callable[..., OpenEngines]
+@pytest.mark.parametrize("how", ["get", "trim", "close", "clear"])
+def test_nobody_waits_for_a_closing(
+    make_path: Callable[[int], Path], make_engines: Callable[..., OpenEngines], how: str
 ) -> None:
     """Law 4: while one engine's closing hangs, other tenants are served."""
-    engines = make_engines(connections=1)
-    closing, go_on = threading.Event(), threading.Event()
-    first = engines.get(make_path(1))
+    engines = make_engines(connections=2)
+    first, second, third = (make_path(number) for number in range(3))
+    begun, go_on = threading.Event(), threading.Event()
 
     def hang(*_: object) -> None:
-        closing.set()
+        begun.set()
         assert go_on.wait(30)
 
-    event.listen(first, "close", hang)
-    ask(first)
-    second = make_path(2)
-    thread = threading.Thread(target=lambda: ask(engines.get(second)))
-    thread.start()
-    assert closing.wait(30)
-    third = threading.Thread(target=lambda: ask(engines.get(make_path(3))))
-    third.start()
-    third.join(30)
-    waited = third.is_alive()
+    event.listen(engines.get(first), "close", hang)
+    ask(engines.get(first))
+    ask(engines.get(second))
+    ways: dict[str, Callable[[], object]] = {
+        "get": lambda: engines.get(third),
+        "trim": lambda: engines.trim(room=1),
+        "close": lambda: engines.close(first),
+        "clear": engines.clear,
+    }
+    closer = threading.Thread(target=ways[how])
+    closer.start()
+    assert begun.wait(30)
+    visitor = threading.Thread(target=lambda: ask(engines.get(second)))
+    visitor.start()
+    visitor.join(10)
+    waited = visitor.is_alive()
     go_on.set()
-    for visitor in (thread, third):
-        visitor.join()
+    for thread in (closer, visitor):
+        thread.join()
 
     assert not waited
 
