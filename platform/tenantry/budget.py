@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,10 @@ class Budget:
         """Return what the process takes, not older than a moment."""
         now = self._clock()
         if now - self._measured_at >= LOOK_SECONDS:
-            self._footprint = self._measure()
+            try:
+                self._footprint = self._measure()
+            except OSError:  # asking takes a descriptor, and there is none left
+                self._footprint = replace(self._footprint, descriptors=self.descriptors + 1)
             self._measured_at = now
         return self._footprint
 
