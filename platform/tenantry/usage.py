@@ -54,6 +54,7 @@ class Ledger:
                     self._usages.popitem(last=False)
             else:
                 self._usages.move_to_end(tenant_id)
+                usage.slug = slug  # it can change, the id cannot
             usage.requests += 1
             usage.wall += wall
             usage.cpu += cpu
