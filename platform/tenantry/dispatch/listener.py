@@ -30,5 +30,6 @@ class Listeners:
         return bool(self._known and self._poll.poll(0, 1))
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop looking: nobody waits any more."""
+        self._known = 0
         self._poll.close()
