@@ -19,21 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tenants
-from bench.world import open_world, settings_in, visits
+from bench.world import full_site, open_world, settings_in, visits
 from tenantry.catalog.directory import Directory
 from tenantry.dispatch import build_door
-from tenantry.flask import init_tenant
 from tenantry.flask.database import ENGINES
 from tenantry.pool import InstancePool
-from tenants.site import build_site
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-    from flask import Flask
 
     from tenantry.catalog import Catalog
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
 
 ROUNDS = 6
 VISITED = 25
@@ -49,7 +45,7 @@ def main() -> int:
         _share_one_database(settings, catalog, number=1000)
         builders = {
             "flyweight": partial(tenants.create_app, settings=settings),
-            "full": partial(_full, settings=settings),
+            "full": partial(full_site, settings=settings),
         }
         extra: dict[str, list[float]] = {"flyweight": [], "full": []}
         hot: dict[str, list[float]] = {"flyweight": [], "full": []}
@@ -115,12 +111,6 @@ def _serve(door: WSGIApplication, environ: WSGIEnvironment) -> float:
     taken = time.perf_counter() - started
     assert seen == ["200 OK"], seen
     return taken
-
-
-def _full(tenant: Tenant, settings: Settings) -> Flask:
-    app = build_site()
-    init_tenant(app, tenant, settings=settings)
-    return app
 
 
 def _nothing(_environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:

@@ -23,14 +23,13 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 import tenants
+from bench.world import full_site
 from tenantry.budget import Budget
 from tenantry.collector import Collector
-from tenantry.flask import init_tenant
 from tenantry.flask.database import ENGINES
 from tenantry.pool import InstancePool
 from tenantry.settings import Settings
 from tenantry.tenant import Tenant
-from tenants.site import build_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +59,7 @@ def main() -> int:
             settings.tenant_dir(_tenant(index).id).symlink_to(settings.tenant_dir(first.id))
         # Each in a process of its own: what one kind frees, the other would use without growth.
         flyweight = _apart(lambda: _measure(lambda one: tenants.create_app(one, settings), number))
-        full = _apart(lambda: _measure(lambda one: _full(one, settings), FULL))
+        full = _apart(lambda: _measure(lambda one: full_site(one, settings), FULL))
     print(
         f"{'':12} {'tenants':>9} {'KiB each':>9} {'first ms':>9} {'pause ms':>9} {'own pause':>10} "
         f"{'open files':>11}"
@@ -132,13 +131,6 @@ def _measure(build: Callable[[Tenant], Flask], number: int) -> dict[str, Any]:
 
 def _tenant(index: int) -> Tenant:
     return Tenant(id=f"{index:032x}", slug=f"site{index}", name=f"Site {index}")
-
-
-def _full(tenant: Tenant, settings: Settings) -> Flask:
-    """Build the same site as a full app per tenant, as a plain factory does."""
-    app = build_site()
-    init_tenant(app, tenant, settings=settings)
-    return app
 
 
 def _serve(app: Flask) -> None:

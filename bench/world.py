@@ -12,13 +12,18 @@ from sqlalchemy import insert
 from tenantry.catalog import Catalog, open_catalog, schema
 from tenantry.catalog.engine import WRITE
 from tenantry.catalog.models import TenantRecord, now
+from tenantry.flask import init_tenant
 from tenantry.settings import Settings, load_settings
+from tenants.site import build_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask import Flask
+
+    from tenantry.tenant import Tenant
 
 DOMAIN = "localhost"
 HOST = f"{DOMAIN}:8000"
@@ -30,6 +35,13 @@ def trivial(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterabl
     """Answer with three octets: the app around which everything is measured."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
     return [b"ok\n"]
+
+
+def full_site(tenant: Tenant, settings: Settings) -> Flask:
+    """Return the bundled site as a full app of the tenant's own, as a plain factory makes it."""
+    app = build_site()
+    init_tenant(app, tenant, settings=settings)
+    return app
 
 
 def settings_in(folder: Path) -> Settings:
