@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.directory import Directory
 from tenantry.dispatch import build_door
+from tenantry.usage import Ledger
 from tests.conftest import DOMAIN
 from tests.tenantry.support import Answer, ask, hello
 
@@ -30,6 +31,7 @@ class Door:
     directory: Directory
     pool: InstancePool[WSGIApplication]
     app: WSGIApplication
+    ledger: Ledger
     built: list[str] = field(default_factory=list)
     seen: list[WSGIEnvironment] = field(default_factory=list)
     """What front, backend and plain tenant apps were called with."""
@@ -73,11 +75,13 @@ def open_door(
     pool = make_pool(make, **(options | pool_options))
     directory = Directory(catalog, domain=settings.domain, lookups=settings.limit_lookups)
     directory.subscribe(pool.retire)
+    ledger = Ledger()
     app = build_door(
         settings=settings,
         directory=directory,
         pool=pool,
         front=hello("front", seen),
         backend=hello("backend", seen),
+        ledger=ledger,
     )
-    return Door(settings, catalog, directory, pool, app, built, seen)
+    return Door(settings, catalog, directory, pool, app, ledger, built, seen)

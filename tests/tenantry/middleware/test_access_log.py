@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import select
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tenantry.databases.sqlite import SiteDatabase
 from tenantry.dispatch import Pages
 from tenantry.middleware.access_log import AccessLog
 from tenantry.secrets import new_token
+from tenantry.usage import SPENT, Ledger, Usage
 from tests.conftest import DOMAIN
 from tests.tenantry.support import a_tenant, ask, hello, make_environ
 
@@ -235,3 +238,168 @@ def test_refused_requests_are_logged_too(make_door: Callable[..., Door], tmp_pat
     lines = [json.loads(line) for line in path.read_text().splitlines()]
 
     assert [(line["tenant"], line["status"]) for line in lines] == [(acme.id, 200), (None, 400)]
+
+
+# --- the ledger ---------------------------------------------------------------------------------
+
+
+def account(ledger: Ledger) -> list[tuple[str, int]]:
+    """Return who has been counted how often."""
+    return [(usage.slug, usage.requests) for _, usage in ledger.top("requests", 100)]
+
+
+def counting(app: WSGIApplication) -> tuple[AccessLog, Ledger]:
+    """Return the app behind a log that writes nothing and counts."""
+    ledger = Ledger()
+    return AccessLog(app, "off", pages=PAGES, ledger=ledger), ledger
+
+
+def one(ledger: Ledger) -> Usage:
+    ((_, usage),) = ledger.top("requests", 100)
+    return usage
+
+
+def with_tenant() -> dict[str, Any]:
+    return {"tenantry.tenant": a_tenant()}
+
+
+def test_what_a_request_costs_is_added_up() -> None:
+    """A busy page costs processor time, a sleeping one only waits, and both take their time."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.thread_time()
+        if environ["PATH_INFO"] == "/busy":
+            while time.thread_time() - started < 0.05:
+                pass
+        else:
+            time.sleep(0.05)
+        start_response("200 OK", [])
+        return [b""]
+
+    busy_app, busy = counting(app)
+    ask(busy_app, "/busy", environ=with_tenant())
+    lazy_app, lazy = counting(app)
+    ask(lazy_app, "/", environ=with_tenant())
+
+    assert one(busy).cpu >= 0.05
+    assert one(busy).wall >= one(busy).cpu * 0.9
+    assert one(lazy).wall >= 0.05
+    assert one(lazy).cpu < 0.03
+    assert one(busy).database == one(lazy).database == 0.0
+
+
+def test_the_body_is_part_of_the_cost() -> None:
+    """A page that is made while it is sent is counted to its end."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [])
+
+        def pieces() -> Iterator[bytes]:
+            started = time.thread_time()
+            while time.thread_time() - started < 0.03:
+                pass
+            SPENT.database += 2.0
+            yield b"a"
+
+        return pieces()
+
+    app_, ledger = counting(app)
+    ask(app_, environ=with_tenant())
+
+    assert one(ledger).cpu >= 0.03
+    assert one(ledger).database == pytest.approx(2.0)
+
+
+def test_database_time_is_counted_by_request() -> None:
+    """What the thread has spent before belongs to others."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        SPENT.database += 0.25
+        start_response("200 OK", [])
+        return [b""]
+
+    SPENT.database += 100.0
+    app_, ledger = counting(app)
+    for _ in range(3):
+        ask(app_, environ=with_tenant())
+
+    assert one(ledger).requests == 3
+    assert one(ledger).database == pytest.approx(0.75)
+
+
+def test_a_real_statement_is_database_time(tmp_path: Path) -> None:
+    """An engine that is confined to a site's file tells what its statements took."""
+    database = SiteDatabase(tmp_path / "site.sqlite3")
+    database.create()
+    engine = database.open_engine()
+    slow = (
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 200000) "
+        "SELECT sum(x) FROM n"
+    )
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(slow).scalar()
+        start_response("200 OK", [])
+        return [b""]
+
+    app_, ledger = counting(app)
+    ask(app_, environ=with_tenant())
+    engine.dispose()
+
+    assert 0.005 < one(ledger).database <= one(ledger).wall
+
+
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "500 Internal Server Error"])
+def test_whatever_the_answer_the_tenant_is_counted(status: str) -> None:
+    """An error page of a site costs as much as any other."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response(status, [])
+        return [b""]
+
+    app_, ledger = counting(app)
+    ask(app_, environ=with_tenant())
+
+    assert account(ledger) == [("acme", 1)]
+
+
+def test_a_request_that_breaks_is_counted() -> None:
+    """So is one whose app raises, at once or in the middle."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/":
+            raise RuntimeError("at once")
+        start_response("200 OK", [])
+
+        def pieces() -> Iterator[bytes]:
+            yield b"a"
+            raise RuntimeError("in the middle")
+
+        return pieces()
+
+    app_, ledger = counting(app)
+    assert ask(app_, "/", environ=with_tenant()).status == 500
+    with pytest.raises(RuntimeError, match="in the middle"):
+        ask(app_, "/stream", environ=with_tenant())
+
+    assert account(ledger) == [("acme", 2)]
+
+
+def test_the_door_counts_tenants_and_nobody_else(make_door: Callable[..., Door]) -> None:
+    """Law 6: what the front door refuses without knowing a tenant leaves no entry anywhere."""
+    door = make_door()
+    door.add("acme")
+    door.add("bolt", state="suspended")
+    for _ in range(3):
+        assert door.ask("/", "acme").status == 200
+    assert door.ask("/backend/", "acme").status == 200
+    assert door.ask("/", "bolt").status == 403
+    for number in range(20):
+        door.ask("/", f"nobody{number}")
+        door.ask("/", host=f"random{number}.example.org")
+    door.ask("/", host="a b")
+    door.ask("/")
+    door.ask("/-/health")
+
+    assert account(door.ledger) == [("acme", 4), ("bolt", 1)]
