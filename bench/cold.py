@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import shutil
 import statistics
 import sys
 import tempfile
@@ -42,7 +43,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tenantry-cold-") as folder:
         settings = settings_in(Path(folder))
         catalog = open_world(settings, tenants=1000)
-        _share_one_database(settings, catalog, number=1000)
+        environs = _front_pages()
+        _provision(settings, catalog, environs)
         builders = {
             "flyweight": partial(tenants.create_app, settings=settings),
             "full": partial(full_site, settings=settings),
@@ -50,10 +52,10 @@ def main() -> int:
         extra: dict[str, list[float]] = {"flyweight": [], "full": []}
         hot: dict[str, list[float]] = {"flyweight": [], "full": []}
         for build in builders.values():  # prototypes and statements are made once per process
-            _round(settings, catalog, build)
+            _round(settings, catalog, build, environs)
         for _ in range(ROUNDS):
             for name, build in builders.items():
-                for first, later in _round(settings, catalog, build):
+                for first, later in _round(settings, catalog, build, environs):
                     extra[name].append((first - later) * 1000)
                     hot[name].append(later * 1000)
         catalog.close()
@@ -72,17 +74,18 @@ def main() -> int:
     return 0
 
 
-def _round(settings: Settings, catalog: Catalog, build: Any) -> list[tuple[float, float]]:
+def _round(
+    settings: Settings, catalog: Catalog, build: Any, environs: list[WSGIEnvironment]
+) -> list[tuple[float, float]]:
     """Visit some tenants in a new worker's state; return each first time with a later one."""
     directory = Directory(catalog, domain=settings.domain)
     pool: InstancePool[Any] = InstancePool(build, dispose=tenants.dispose)
     door = build_door(
         settings=settings, directory=directory, pool=pool, front=_nothing, backend=_nothing
     )
-    environs = {environ["HTTP_HOST"]: environ for environ in _front_pages()}
     times = []
     gc.collect()
-    for environ in list(environs.values())[:VISITED]:
+    for environ in environs:
         first = _serve(door, environ)
         later = statistics.median(_serve(door, environ) for _ in range(HOT))
         times.append((first, later))
@@ -92,8 +95,10 @@ def _round(settings: Settings, catalog: Catalog, build: Any) -> list[tuple[float
 
 
 def _front_pages() -> list[WSGIEnvironment]:
+    """Return a request to each tenant that is visited."""
     asked = visits(tenants=1000, visited=VISITED * 2, requests=2000)
-    return [environ for environ in asked if environ["PATH_INFO"] == "/"]
+    fronts = {environ["HTTP_HOST"]: environ for environ in asked if environ["PATH_INFO"] == "/"}
+    return list(fronts.values())[:VISITED]
 
 
 def _serve(door: WSGIApplication, environ: WSGIEnvironment) -> float:
@@ -118,14 +123,15 @@ def _nothing(_environ: WSGIEnvironment, start_response: StartResponse) -> list[b
     return []
 
 
-def _share_one_database(settings: Settings, catalog: Catalog, *, number: int) -> None:
-    """Give all tenants the folder of the first one; it is the process that is measured."""
-    first = catalog.get_tenant("site-0")
+def _provision(settings: Settings, catalog: Catalog, environs: list[WSGIEnvironment]) -> None:
+    """Give each tenant a database of its own: SQLite makes the log of each when it is opened."""
+    first, *others = [
+        catalog.get_tenant(environ["HTTP_HOST"].partition(".")[0]) for environ in environs
+    ]
     tenants.provision(first, settings)
     tenants.demonstrate(first, settings)
-    for index in range(1, number):
-        tenant_id = f"{index:032x}"
-        settings.tenant_dir(tenant_id).symlink_to(settings.tenant_dir(first.id))
+    for tenant in others:
+        shutil.copytree(settings.tenant_dir(first.id), settings.tenant_dir(tenant.id))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,13 @@ KEY = "0123456789abcdef" * 2
 OTHER_KEY = "fedcba9876543210" * 2
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make soak` say for how long."""
+    parser.addoption(
+        "--soak-seconds", type=float, default=12, help="how long tests/live/test_soak.py takes"
+    )
+
+
 def eventually(condition: Callable[[], object], *, seconds: float = 10) -> None:
     """Wait for another thread or process to reach a state, instead of sleeping and hoping."""
     deadline = time.monotonic() + seconds

@@ -42,6 +42,7 @@ class WorkerReport:
     def __call__(self) -> dict[str, Any]:
         """Return the document."""
         stats = asdict(self.pool.stats())
+        refused = stats.pop("limited")  # a limit's figure, like that of the clients
         return {
             "pid": os.getpid(),
             "worker": self.worker,
@@ -56,7 +57,7 @@ class WorkerReport:
             "leaks": [asdict(undead) for undead in self.collector.undead()],
             "collector": self.collector.figures(),
             "limits": {
-                "refused_tenant": stats["limited"],
+                "refused_tenant": refused,
                 "refused_client": self.refused_clients(),
             },
         }

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import threading
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import TenantryError
@@ -31,8 +31,14 @@ log = logging.getLogger(__name__)
 MAX_LISTED = 1000
 """Tenants in a worker's list."""
 
+BEYOND_BELIEF = 1e15
+"""Nobody was asked for so often: the list is damaged."""
+
 KEPT = 0.5
 """What the requests of the last generation of workers still count in the next one."""
+
+LEFT_BEHIND = 600.0
+"""A list that is so many seconds older than the newest one is of a worker that is no more."""
 
 
 class Popularity:
@@ -46,26 +52,28 @@ class Popularity:
         self._folder = folder
         self._file = folder / f"{worker}.json"
         self._ledger = ledger
-        self._before: Counter[str] = Counter()
-        """What the last generation left, for all workers together."""
-        self._workers = 1
+        self._before: dict[str, float] | None = None
+        """This worker's part of what the last generation left; ``None`` until it has been read."""
 
     def load(self) -> list[str]:
         """Read all workers' lists; return the tenants' ids, the most used one first."""
-        lists = [_read(file) for file in sorted(self._folder.glob("*.json"))]
-        self._workers = max(1, len(lists))
+        lists = [_read(file) for file in _living(self._folder)]
+        before: dict[str, float] = defaultdict(float)
         for one in lists:
-            self._before.update(one)
-        return [tenant_id for tenant_id, _ in self._before.most_common()]
+            for tenant_id, requests in one.items():
+                before[tenant_id] += requests * KEPT / len(lists)
+        self._before = dict(sorted(before.items(), key=lambda pair: pair[1], reverse=True))
+        return list(self._before)
 
     def save(self) -> None:
         """Write this worker's list; a reader sees the old one or the new one, nothing between."""
-        counts: Counter[str] = Counter()
-        for tenant_id, requests in self._before.items():
-            counts[tenant_id] = int(requests * KEPT / self._workers)
+        if self._before is None:  # what nobody has read yet must not be overwritten
+            self.load()
+        counts = dict(self._before or {})
         for tenant_id, usage in self._ledger.top("requests", MAX_LISTED):
-            counts[tenant_id] += usage.requests
-        listed = [pair for pair in counts.most_common(MAX_LISTED) if pair[1]]
+            counts[tenant_id] = counts.get(tenant_id, 0) + usage.requests
+        most = sorted(counts.items(), key=lambda pair: pair[1], reverse=True)[:MAX_LISTED]
+        listed = [(tenant_id, round(requests, 3)) for tenant_id, requests in most]
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._file.with_suffix(f".{os.getpid()}.draft")
         draft.write_text(json.dumps(dict(listed)))
@@ -119,19 +127,30 @@ class WarmUp:
 
     def _warm(self, tenant_id: str) -> bool:
         found = self._catalog.find_tenant_by_id(tenant_id)
-        # Asked by its name, so that the directory knows it when the first visitor comes.
-        tenant = self._directory.find_by_slug(found.slug) if found is not None else None
-        if tenant is None or tenant.state is not TenantState.ACTIVE or not self._pool.warm(tenant):
+        if found is None or found.state is not TenantState.ACTIVE:
+            return False
+        # Asked by its names, so that the directory knows them when the first visitor comes.
+        tenant = self._directory.find_by_slug(found.slug)
+        if tenant is None or not self._pool.warm(tenant):
             return False
         try:
+            for host in tenant.hosts:
+                self._directory.find(host)
             with self._pool.acquire(tenant) as lease:
                 self._probe(lease.instance, tenant)
-        except Exception as error:  # noqa: BLE001 - visitors will see it, in the app's own words
+        except BaseException as error:  # noqa: BLE001 - visitors will see it, in the app's own words
             log.info("warming up %s: %s", tenant.slug, error)
         return True
 
 
-def _read(file: Path) -> dict[str, int]:
+def _living(folder: Path) -> list[Path]:
+    """Return the lists, without those of workers of which there were more once."""
+    files = {file: file.stat().st_mtime for file in sorted(folder.glob("*.json"))}
+    newest = max(files.values(), default=0.0)
+    return [file for file, written in files.items() if newest - written <= LEFT_BEHIND]
+
+
+def _read(file: Path) -> dict[str, float]:
     """Return a list; what cannot be read was never written."""
     try:
         found = json.loads(file.read_text())
@@ -139,4 +158,8 @@ def _read(file: Path) -> dict[str, int]:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {str(key): value for key, value in found.items() if isinstance(value, int)}
+    return {
+        tenant_id: requests
+        for tenant_id, requests in found.items()
+        if isinstance(requests, int | float) and 0 < requests < BEYOND_BELIEF
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 20
 """A front page that never ends has proved by then that it works."""
+
+MAX_SECONDS = 2.0
+"""A page that comes in drops, as a stream of events does, would keep the change waiting for ever."""
 
 FAILURE = 500
 """From this status on the app itself says that it does not work (RFC 9110, section 15.6)."""
@@ -48,10 +52,10 @@ class Probe:
 
         body = app(self._request(tenant), start_response)
         try:
-            size = 0
+            size, until = 0, time.monotonic() + MAX_SECONDS
             for chunk in body:
                 size += len(chunk)
-                if size > MAX_BYTES:
+                if size > MAX_BYTES or time.monotonic() > until:
                     break
         finally:
             close = getattr(body, "close", None)

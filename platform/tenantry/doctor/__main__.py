@@ -39,7 +39,7 @@ def main(descriptor: int, seconds: float) -> None:
     except TenantryError as error:
         emit(unsafe("settings", "settings", str(error)))
     else:
-        Examination(settings, emit, tell).run()
+        Examination(settings, emit, tell, seconds).run()
     write(end=True)
     # Threads of the examined code may go on for ever.
     sys.stdout.flush()

@@ -45,6 +45,8 @@ FACTORY = "factory"
 PAGES = "pages"
 WHOSE = ("the first tenant's app", "the second tenant's app")
 TRIES = 3
+VISITORS = 8
+"""A member and an owner, for two tenants, two times."""
 
 
 class StoppedError(Exception):
@@ -75,6 +77,8 @@ class Examination:
     settings: Settings
     emit: Emit
     tell: Tell
+    seconds: float
+    """How long it may take; half of it is for visits."""
 
     def run(self) -> None:
         """Do everything, as far as the factory lets."""
@@ -94,13 +98,15 @@ class Examination:
         self._build(factory, patients)
         self._look(patients)
         apps = {id(patient.app): whose for patient, whose in zip(patients, WHOSE, strict=True)}
-        live = list(holders.signal_holders(apps))
+        found = list(holders.signal_holders(apps, live=True))
         self._dispose(factory, patients)
-        found = [*live, *_new(holders.signal_holders(apps), live)]
+        found += holders.signal_holders(apps, live=False)
         found += holders.thread_holders(threads, apps)
-        for finding in {finding.subject: finding for finding, _ in reversed(found)}.values():
+        # One line for both tenants; the first one was found first.
+        once = {suspicion.finding.subject: suspicion.finding for suspicion in reversed(found)}
+        for finding in once.values():
             self.emit(finding)
-        names = self._release(patients, exits, [holder for _, holder in found])
+        names = self._release(patients, exits, {suspicion.holder for suspicion in found})
         self._look_for_traces(patients, names)
 
     def _load(self) -> Factory:
@@ -113,7 +119,8 @@ class Examination:
             self.tell("making the data of a tenant")
             with self._stopping("provision() fails for a new tenant"):
                 factory.provision(patient.tenant)
-                factory.provision(patient.tenant)  # saying it again changes nothing
+            with self._stopping("provision() fails when it is called again"):
+                factory.provision(patient.tenant)
             try:
                 factory.demonstrate(patient.tenant)
             except Exception as error:  # noqa: BLE001 - foreign code fails as it likes
@@ -203,6 +210,7 @@ class Examination:
             report=report,
             is_foreign=other.identity.is_in,
             tell=lambda place: self.tell(f"asking for {place}"),
+            seconds=self.seconds / 2 / VISITORS,
         )
 
     def _emit_visits(self, reports: list[Report]) -> None:
@@ -219,6 +227,15 @@ class Examination:
         troubles = {place: what for report in reports for place, what in report.troubles.items()}
         for place, what in troubles.items():
             self.emit(warning(PAGES, place, f"It {what}."))
+        if any(report.cut for report in reports):
+            self.emit(
+                warning(
+                    PAGES,
+                    self.settings.factory,
+                    "There was more to visit than time, or requests, allowed.",
+                    "Give it more --seconds, if pages are slow.",
+                )
+            )
         report = reports[0]
         answered = f"{len(report.answered)} of {report.routes} GET routes answered; "
         self.emit(
@@ -245,7 +262,7 @@ class Examination:
                     )
                 )
 
-    def _release(self, patients: list[Patient], exits: ExitWatcher, known: list[Any]) -> set[str]:
+    def _release(self, patients: list[Patient], exits: ExitWatcher, known: set[int]) -> set[str]:
         """Let go of the apps, and look whether they die; return what holds them."""
         self.tell("looking whether disposed instances die")
         graves = [_Grave(patient.app) for patient in patients]
@@ -266,7 +283,7 @@ class Examination:
             if not found and not known and not names:
                 names.add("")
                 self.emit(_held(holders.Hold(holders.nearest(app), None), whose))
-        if not names and not known:
+        if not any(grave.find() is not None for grave in graves):
             self.emit(fine(holders.INSTANCES, self.settings.factory, "Disposed instances die."))
         return names
 
@@ -362,13 +379,6 @@ def _held(hold: holders.Hold, whose: str) -> Finding:
         f"It holds {whose} after it was disposed of{place}. Such instances fill the worker's memory.",
         "Remove it in dispose(app), or keep a weak reference.",
     )
-
-
-def _new(
-    found: Iterable[tuple[Finding, Any]], known: Iterable[tuple[Finding, Any]]
-) -> list[tuple[Finding, Any]]:
-    receivers = {id(receiver) for _, receiver in known}
-    return [pair for pair in found if id(pair[1]) not in receivers]
 
 
 def _open_files(patients: Iterable[Patient]) -> list[str]:

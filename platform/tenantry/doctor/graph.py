@@ -52,6 +52,12 @@ class Walk:
     numbers: dict[int, int] = field(default_factory=dict)
     complete: bool = True
 
+    def root(self, number: int) -> Root:
+        """Return from where the object is reached."""
+        while number >= len(self.roots):
+            number = self.parents[number]
+        return self.roots[number]
+
     def name(self, number: int, last: object = None) -> Name:
         """Return by which names the object is reached, and *last* inside it, if that is given."""
         chain = [last] if last is not None else []
@@ -68,6 +74,7 @@ class Walk:
         holder, parent = self.objects[number], self.parents[number]
         whole = type(holder) is types.ModuleType or issubclass(type(holder), type)
         plain = parent >= 0 and holder is instance_dict(self.objects[parent])
+        plain = plain or any(name == key for name, _ in slot_values(holder))
         if (whole or plain) and name.path == name.holder:
             path = f"{name.path}.{key}"
             return Name(path, path, value)
@@ -92,7 +99,8 @@ class Name:
         """The holder with its kind: ``shop.views._cache (dict)``."""
         if self.holder.endswith(")"):  # it tells its kind already
             return self.holder
-        kind = "lru_cache" if type(self.holding) is LRU else type(self.holding).__name__
+        held = self.holding.cell_contents if type(self.holding) is types.CellType else self.holding
+        kind = "lru_cache" if type(held) is LRU else type(held).__name__
         return f"{self.holder} ({kind})"
 
 
@@ -252,12 +260,20 @@ def _is_elsewhere(value: Any, module: str) -> bool:
 
 def _of_function(function: types.FunctionType) -> Iterator[Any]:
     yield from function.__closure__ or ()
-    yield from function.__defaults__ or ()
-    yield from (function.__kwdefaults__ or {}).values()
-    yield from vars(function).values()
+    yield from (value for _, value in _defaults(function))
+    if vars(function):
+        yield vars(function)
     # Compiled templates have globals that are no module's.
     if "__name__" not in function.__globals__:
         yield function.__globals__
+
+
+def _defaults(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yield the function's parameters that have a default, which is made once for all calls."""
+    values = function.__defaults__ or ()
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    yield from zip(names[len(names) - len(values) :], values, strict=True)
+    yield from (function.__kwdefaults__ or {}).items()
 
 
 def _spell(label: str, chain: Sequence[Any]) -> Name:
@@ -268,6 +284,8 @@ def _spell(label: str, chain: Sequence[Any]) -> Name:
         part, plain = _step(before, parent, value)
         path += part
         named = named and plain
+        if not named and (own := _own_name(value)) is not None:
+            path, named = own, True
         if named:
             holder, holding = path, value
     return Name(path, holder, holding)
@@ -291,9 +309,19 @@ def _step(before: Any, parent: Any, value: Any) -> tuple[str, bool]:  # noqa: PL
     return _step_in_object(parent, value)
 
 
+def _own_name(value: Any) -> str | None:
+    """Return the name that a function or class has from its definition, wherever it is kept."""
+    if type(value) is types.FunctionType:
+        return f"{value.__module__}.{value.__qualname__}"
+    return f"{value.__module__}.{value.__qualname__}" if type(value) is type else None
+
+
 def _step_in_function(function: types.FunctionType, value: Any) -> str:
-    names = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
-    return "".join(f".{name}" for name, cell in names if cell is value) or ".__defaults__"
+    if value is vars(function):
+        return ""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
+    named = [*cells, *_defaults(function)]
+    return next((f".{name}" for name, held in named if held is value), "")
 
 
 def _step_in_dict(before: Any, table: dict[Any, Any], value: Any) -> tuple[str, bool]:

@@ -48,10 +48,21 @@ class Hold:
     place: str = ""
 
 
-def signal_holders(apps: Mapping[int, str]) -> Iterator[tuple[Finding, Any]]:
-    """Yield the signals whose receivers hold an app, each with the receiver.
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A finding about something that may keep an app alive. It must not do so itself."""
+
+    finding: Finding
+    holder: int
+    """The id of what holds the app."""
+
+
+def signal_holders(apps: Mapping[int, str], *, live: bool) -> Iterator[Suspicion]:
+    """Yield the signals whose receivers hold an app.
 
     :param apps: The tenants' apps by id, with what to call them.
+    :param live: Whether the apps are in use: then a receiver may hold one, if the signal calls it
+        for that app alone.
     """
     for signal in [found for found in gc.get_objects() if issubclass(type(found), Signal)]:
         name = getattr(signal, "name", "without a name")
@@ -60,12 +71,10 @@ def signal_holders(apps: Mapping[int, str]) -> Iterator[tuple[Finding, Any]]:
             receiver = held() if weak else held
             what = _reaches(Root("receiver", receiver), apps) if receiver is not None else None
             everyone = number in signal._by_sender.get(ANY_ID, ())  # noqa: SLF001 - blinker tells nobody
-            if what is None or (weak and not everyone):
+            if what is None or not (everyone if live else not weak):
                 continue
-            yield (
-                _signal_finding(name, receiver, apps[what[0]], weak=weak, everyone=everyone),
-                receiver,
-            )
+            finding = _signal_finding(name, receiver, apps[what[0]], weak=weak, everyone=everyone)
+            yield Suspicion(finding, id(receiver))
 
 
 def _signal_finding(name: str, receiver: Any, whose: str, *, weak: bool, everyone: bool) -> Finding:
@@ -79,13 +88,13 @@ def _signal_finding(name: str, receiver: Any, whose: str, *, weak: bool, everyon
         remedy += " Or name the app: connect(..., sender=app)."
     else:
         sentence = f"Signal {name!r} keeps it for ever, and with it {whose}."
-        remedy += " Or disconnect it in dispose(app)."
+        remedy += " Or disconnect it, without naming a sender, in dispose(app)."
     return unsafe(SIGNALS, f"{_called(receiver)} (receiver)", sentence, remedy)
 
 
 def thread_holders(
     before: Iterable[threading.Thread], apps: Mapping[int, str]
-) -> Iterator[tuple[Finding, Any]]:
+) -> Iterator[Suspicion]:
     """Yield the threads that building and visiting started and that disposing did not end."""
     known = set(before)
     deadline = time.monotonic() + GRACE_SECONDS
@@ -98,45 +107,39 @@ def thread_holders(
         subject = f"{kind} (thread)"
         what = next((met for root in thread_roots(thread) if (met := _reaches(root, apps))), None)
         if what is not None:
-            yield (
-                unsafe(
-                    THREADS,
-                    subject,
-                    f"It still runs after the instance was disposed of, and holds {apps[what[0]]}, "
-                    f"at {what[1].path}.",
-                    "End it in dispose(app), or give it the tenant's id instead of the app.",
-                ),
-                thread,
+            finding = unsafe(
+                THREADS,
+                subject,
+                f"It still runs after the instance was disposed of, and holds {apps[what[0]]}, "
+                f"at {what[1].path}.",
+                "End it in dispose(app), or give it the tenant's id instead of the app.",
             )
         elif kinds.count(kind) > 1:
-            yield (
-                unsafe(
-                    THREADS,
-                    subject,
-                    "Every instance starts one, and disposing of the instance does not end it.",
-                    "End it in dispose(app), or start one for all when the module is loaded.",
-                ),
-                thread,
+            finding = unsafe(
+                THREADS,
+                subject,
+                "Every instance starts one, and disposing of the instance does not end it.",
+                "End it in dispose(app), or start one for all when the module is loaded.",
             )
         else:
-            yield (
-                warning(
-                    THREADS,
-                    subject,
-                    "It was started by an instance or a request, and goes on.",
-                    "Make sure that there is one for the process, not one for each tenant.",
-                ),
-                thread,
+            finding = warning(
+                THREADS,
+                subject,
+                "It was started by an instance or a request, and goes on.",
+                "Make sure that there is one for the process, not one for each tenant.",
             )
+        yield Suspicion(finding, id(thread))
 
 
-def holders(app: Any, exits: Sequence[Exit], *, around: Iterable[Any] = ()) -> list[Hold]:
-    """Return what holds *app*, by name; what is in *around* is known already."""
-    known = list(around)
-    avoid = {id(value) for value in known}
+def holders(app: Any, exits: Sequence[Exit], *, around: Iterable[int] = ()) -> list[Hold]:
+    """Return what holds *app*, by name.
+
+    :param around: Ids of holders that are known already.
+    """
+    avoid = set(around)
     found: list[Hold] = []
     while len(found) < MOST_HOLDERS:
-        threads = [thread for thread in threading.enumerate() if thread not in known]
+        threads = [thread for thread in threading.enumerate() if id(thread) not in avoid]
         name = _find(app, [*module_roots(), *exit_roots(exits), *others(threads)], avoid)
         if name is None:
             break

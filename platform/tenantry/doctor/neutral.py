@@ -8,6 +8,8 @@ from pathlib import Path
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from flask import Blueprint, Config, Flask
+
 from tenantry.doctor.graph import LRU
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ NEUTRAL: Mapping[str, str] = MappingProxyType(
 """Types that are not looked into, each with the reason."""
 
 STANDARD = frozenset(sys.stdlib_module_names)
-PASSING = frozenset({"flask.config.Config", "flask.app.Flask", "flask.blueprints.Blueprint"})
+PASSING = (Config, Flask, Blueprint)
 """Types of libraries that exist to hold what the operator's code puts in."""
 
 DOCTOR = __name__.rpartition(".")[0]
@@ -82,7 +84,7 @@ class Ownership:
             module = type.__dict__["__dict__"].__get__(value).get("__module__")
         else:
             module = kind.__module__
-            if f"{module}.{kind.__qualname__}" in PASSING:
+            if issubclass(kind, PASSING):
                 return True
         if not isinstance(module, str) or (
             module.partition(".")[0] in STANDARD and kind is not LRU

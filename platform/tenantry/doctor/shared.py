@@ -20,6 +20,7 @@ from tenantry.doctor.graph import (
     class_values,
     instance_dict,
     module_values,
+    slot_values,
     walk,
 )
 from tenantry.doctor.neutral import is_neutral, modules
@@ -114,8 +115,10 @@ def changed(before: Look, after: Look) -> Iterator[Finding]:
         number = after.walk.numbers[identity]
         if earlier is None or earlier == shown:
             continue
-        if type(after.walk.objects[number]) is LRU and not after.walk.own[number]:
-            continue  # a library's own business: it knows no tenant
+        if not after.walk.own[number] and (
+            type(after.walk.objects[number]) is LRU or not after.walk.root(number).own
+        ):
+            continue  # a library's own business: nothing of a tenant's was met there
         name = _changed_name(after.walk, number, earlier, shown)
         yield _changed(name, after.walk, number)
 
@@ -209,6 +212,8 @@ def _print(value: Any, found: list[Any], *, own: bool) -> Any:  # noqa: PLR0911 
         return sum(hash(_face(item)) for item in found)
     if kind in MUTABLE or issubclass(kind, list | deque):
         return hash(tuple(_face(item) for item in found))
+    if own and (slots := dict(slot_values(value))):
+        return {name: _face(item) for name, item in slots.items()}
     return None
 
 

@@ -6,6 +6,7 @@ There is a limit to everything, and each request has its time.
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -55,6 +56,9 @@ class Report:
     troubles: dict[str, str] = field(default_factory=dict)
     """What went wrong, by method and path."""
 
+    cut: bool = False
+    """Whether time or number of requests ran out before everything was visited."""
+
     leaks: list[str] = field(default_factory=list)
     """Pages that show what belongs to somebody else."""
 
@@ -65,6 +69,7 @@ class Visitor:
     :param origin: Scheme, host and port of the tenant's site.
     :param is_foreign: Says whether a page has what no visitor of this tenant may see.
     :param tell: Is told of each request before it is made.
+    :param seconds: How long everything may take.
     """
 
     def __init__(
@@ -77,7 +82,9 @@ class Visitor:
         report: Report,
         is_foreign: Callable[[bytes], bool],
         tell: Callable[[str], None],
+        seconds: float,
     ) -> None:
+        self._deadline = time.monotonic() + seconds
         self._client = Client(app)
         self._tenant = tenant
         self._origin = origin
@@ -113,6 +120,8 @@ class Visitor:
         late: list[Form] = []
         while paths := [path for path in self._all_paths() if path not in opened]:
             for path in sorted(paths, key=is_last):
+                if self._is_over():
+                    return
                 opened.add(path)
                 for form in self._get(path):
                     if form.key in sent:
@@ -125,8 +134,13 @@ class Visitor:
         for form in late:
             self._send(form)
 
+    def _is_over(self) -> bool:
+        over = self._left <= 0 or time.monotonic() > self._deadline
+        self._report.cut = self._report.cut or over
+        return over
+
     def _all_paths(self) -> list[str]:
-        if self._left <= 0:
+        if self._is_over():
             return []
         for path in self._routes.addresses().values():
             self._add(path)
@@ -162,14 +176,15 @@ class Visitor:
 
     def _ask(self, method: str, path: str, **options: Any) -> Page | None:
         """Make one request, and return the page if it is one."""
-        if self._left <= 0:
+        if self._is_over():
             return None
         self._left -= 1
         self._report.requests += 1
         place = f"{method} {path.partition('?')[0]}"
         self._tell(place)
+        limit = min(SECONDS, max(1.0, self._deadline - time.monotonic()))
         try:
-            with within(SECONDS):
+            with within(limit):
                 response = self._client.open(
                     path,
                     method=method,
@@ -184,7 +199,7 @@ class Visitor:
                 )
                 body = read(response)
         except TooSlowError:
-            self._report.troubles[place] = f"takes more than {SECONDS:.0f} s"
+            self._report.troubles[place] = f"takes more than {limit:.0f} s"
             return None
         except Exception as error:  # noqa: BLE001 - foreign code fails as it likes
             self._report.troubles[place] = f"raises {type(error).__name__}: {error}"

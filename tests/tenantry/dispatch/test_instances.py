@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import pytest
 from flask import Flask, stream_with_context
 from flask import Response as FlaskResponse
 
+from tenantry.errors import RateLimitError
 from tests.conftest import eventually
 from tests.tenantry.support import ask, make_environ
 
@@ -315,3 +318,53 @@ def test_a_changed_site_is_rebuilt_for_its_next_visitor(make_door: MakeDoor) -> 
     old.close()  # type: ignore[attr-defined]
     assert door.built == ["acme", "acme"]
     assert door.pool.stats().disposals == 1
+
+
+# --- more visitors than it may have -------------------------------------------------------------
+
+
+def refuse(tenant: Tenant) -> int:
+    raise RateLimitError(tenant.slug, 7)
+
+
+def test_a_busy_site_is_503(make_door: MakeDoor, caplog: pytest.LogCaptureFixture) -> None:
+    """Who comes when a site has its whole share of the threads learns when to come back."""
+    door = make_door(pool={"share": lambda _: 1, "others_wait": lambda: True})
+    door.add("acme")
+    door.add("bolt")
+    body = door.app(make_environ(host="acme.example.test"), lambda *_: lambda _: None)
+    page = door.ask("/", "acme", headers={"Accept": "text/html"})
+    problem = door.ask("/", "acme", headers={"Accept": "application/json"})
+    neighbour = door.ask("/", "bolt")
+    body.close()  # type: ignore[attr-defined]
+
+    assert (page.status, page.headers["retry-after"]) == (503, "1")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "very busy" in page.text
+    assert (problem.status, problem.headers["retry-after"]) == (503, "1")
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert "very busy" in json.loads(problem.body)["detail"]
+    assert neighbour.status == 200
+    assert door.ask("/", "acme").status == 200
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
+def test_a_site_that_is_asked_too_often_is_429(
+    make_door: MakeDoor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Over its limit a site answers 429, says for how long, and fills no log."""
+    door = make_door(pool={"draw": refuse})
+    door.add("acme")
+    assert door.ask("/", "acme").status == 200  # the one that has it built
+    page = door.ask("/", "acme", headers={"Accept": "text/html"})
+    problem = door.ask("/", "acme", headers={"Accept": "application/json"})
+
+    assert (page.status, page.headers["retry-after"]) == (429, "7")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "asked for too often" in page.text
+    assert (problem.status, problem.headers["retry-after"]) == (429, "7")
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert json.loads(problem.body)["status"] == 429
+    assert leases(door) == 0
+    assert door.pool.stats().limited == 2
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []

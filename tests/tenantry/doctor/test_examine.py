@@ -50,6 +50,12 @@ def bad(found: list[Finding]) -> list[Finding]:
             "for every tenant's requests",
             id="signal",
         ),
+        pytest.param(
+            "signal_kept",
+            "signal_kept.create_app.<locals>.count (receiver)",
+            "keeps it for ever, and with it the first tenant's app",
+            id="signal of one app",
+        ),
         pytest.param("thread", "thread.poll (thread)", "holds the first tenant's app", id="thread"),
         pytest.param("idle_thread", "idle_thread.wait (thread)", "Every instance", id="threads"),
         pytest.param(
@@ -87,6 +93,7 @@ def test_a_planted_leak_is_found(diagnose: Diagnose, factory: str, subject: str,
     "factory",
     [
         pytest.param("clean", id="Flask"),
+        pytest.param("tidy", id="Flask that tidies up"),
         pytest.param("own_database", id="Flask with extensions"),
         pytest.param("full_site", id="bundled site as full apps"),
         pytest.param("tenants", id="bundled site"),
@@ -101,6 +108,30 @@ def test_every_page_of_the_bundled_site_is_reached(diagnose: Diagnose) -> None:
     """Signing up, signing in and the owner's link open all its doors."""
     [visits] = [finding for finding in diagnose("tenants") if finding.check == "pages"]
     assert "13 of 13 GET routes answered" in visits.sentence
+
+
+def test_no_place_is_overlooked(diagnose: Diagnose) -> None:
+    """Defaults, slots, function attributes, closures, counters and extensions are looked into."""
+    found = {finding.subject for finding in bad(diagnose("odd_places"))}
+    assert found == {
+        "app.extensions (dict)",
+        "odd_places.attribute.calls (int)",
+        "odd_places.build.<locals>.nonlocal_list.recent (list)",
+        "odd_places.build.<locals>.nonlocal_number.total (int)",
+        "odd_places.default.seen (list)",
+        "odd_places.numbers (count)",
+        "odd_places.tally.number (int)",
+    }
+
+
+def test_a_page_that_never_ends_is_left(diagnose: Diagnose) -> None:
+    """One page cannot use up the time of all others."""
+    found = diagnose("slow", seconds=24)
+    assert is_safe(found)
+    [finding] = about(found, "GET /endless")
+    assert finding.severity is WARNING
+    assert "takes more than" in finding.sentence
+    assert about(found, "slow:create_app")
 
 
 def test_a_late_import_is_told_with_its_place(diagnose: Diagnose) -> None:
