@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tenantry.settings import Settings
 
-ACME = a_tenant("acme", settings={})
+ACME = a_tenant("acme")
 HOSTED = a_tenant("acme", hosts=("www.acme.org", "acme.net"))
 
 
@@ -122,7 +122,7 @@ def test_it_is_marked(probe: Probe) -> None:
             id="its own host",
         ),
         pytest.param(
-            {"routing": "path"},
+            {"routing": "path", "allow_shared_origin": True},
             HOSTED,
             "http://example.test/sites/acme/",
             "80",
