@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -80,13 +81,27 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
         return [unsafe("settings", error.variable, str(error), "See docs/settings.md.")]
     found: list[Finding] = []
     if only != "machine":
-        with telling() as tell:
+        with stoppable(), telling() as tell:
             found += examine(settings.factory, os.environ, seconds=seconds, tell=tell, log=echo_log)
     if only != "factory":
         debug = os.environ.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"}
         found += examine_settings(settings, debug=debug)
         found += examine_machine(settings, ini=_find_ini())
     return found
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """End the block as by Ctrl-C when a build server stops this: what it made goes with it."""
+
+    def stop(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

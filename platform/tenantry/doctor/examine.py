@@ -59,7 +59,7 @@ def examine(
 ) -> list[Finding]:
     """Examine a factory with two throw-away tenants, and return what was found.
 
-    Catalog, keys and data folder are made for it and removed at the end, however it ends.
+    Catalog, keys and data folder are made for it and removed at the end.
 
     :param factory: ``module:callable``.
     :param environment: What the process sees beside them.

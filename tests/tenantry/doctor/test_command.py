@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.conftest import eventually
 from tests.tenantry.doctor.conftest import FACTORIES
 
 PROGRAM = Path(sys.executable).with_name("tenantry")
@@ -52,6 +56,33 @@ def test_what_is_allowed_is_in_order() -> None:
     done = call("--only", "factory", "--allow", "counter.hits", FACTORY="counter:create_app")
     assert done.returncode == 0, done.stdout
     assert "Allowed: The first tenant's requests changed it" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_it_leaves_nothing(tmp_path: Path, number: int) -> None:
+    """Whoever stops the doctor has no folder and no process to clear away."""
+    environment = {
+        **os.environ,
+        "TMPDIR": str(tmp_path),
+        "TENANTRY_FACTORY": "hanging:create_app",
+    }
+    with subprocess.Popen(
+        [PROGRAM, "doctor"], cwd=FACTORIES, env=environment, stderr=subprocess.DEVNULL
+    ) as process:
+        eventually(lambda: children_of(process.pid), seconds=30)
+        [child] = children_of(process.pid)
+        process.send_signal(number)
+        assert process.wait(30) != 0
+    assert not list(tmp_path.iterdir())
+    eventually(lambda: not Path(f"/proc/{child}").exists())
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def test_wrong_settings_are_a_finding_and_wrong_usage_is_not() -> None:
