@@ -7,34 +7,29 @@ end is held here by nobody.
 from __future__ import annotations
 
 import gc
-import os
-import secrets
 import threading
 import traceback
-import uuid
-import weakref
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
 from tenantry.doctor import holders, shared
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
-from tenantry.doctor.identity import Identity
 from tenantry.doctor.neutral import Ownership
+from tenantry.doctor.patients import Grave, Patient, make_patient, open_files, wording
 from tenantry.doctor.visits import Report, visit
 from tenantry.doctor.watchers import ExitWatcher, ImportWatcher
 from tenantry.errors import TenantryError
 from tenantry.factory import load_factory
 from tenantry.flask import init_tenant
 from tenantry.flask.binding import EXTENSION
-from tenantry.tenant import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from tenantry.doctor.identity import Identity
     from tenantry.factory import Factory
     from tenantry.settings import Settings
 
@@ -51,19 +46,6 @@ VISITORS = 8
 
 class StoppedError(Exception):
     """The factory does not do what everything else needs; that has been told."""
-
-
-@dataclass(eq=False, slots=True)
-class Patient:
-    """A throw-away tenant and its app."""
-
-    tenant: Tenant
-    mark: str
-    app: Any = None
-
-    @property
-    def identity(self) -> Identity:
-        return Identity(self.tenant, self.app, self.mark)
 
 
 @dataclass(slots=True)
@@ -86,8 +68,8 @@ class Examination:
         exits.install()
         try:
             factory = self._load()
-            patients = [_make_patient("a"), _make_patient("b")]
-            self.emit = _wording(self.emit, patients)
+            patients = [make_patient("a"), make_patient("b")]
+            self.emit = wording(self.emit, patients)
             self._provision(factory, patients)
             self._examine(factory, patients, exits)
         except StoppedError:
@@ -265,7 +247,7 @@ class Examination:
     def _release(self, patients: list[Patient], exits: ExitWatcher, known: set[int]) -> set[str]:
         """Let go of the apps, and look whether they die; return what holds them."""
         self.tell("looking whether disposed instances die")
-        graves = [_Grave(patient.app) for patient in patients]
+        graves = [Grave(patient.app) for patient in patients]
         for patient in patients:
             patient.app = None
         for _ in range(TRIES):
@@ -297,7 +279,7 @@ class Examination:
         for subject, finding in kept.items():
             if subject not in known:
                 self.emit(finding)
-        for path in _open_files(patients):
+        for path in open_files(patients):
             self.emit(
                 unsafe(
                     "descriptors",
@@ -322,46 +304,6 @@ class Examination:
         raise StoppedError
 
 
-class _Grave:
-    """Knows an app without holding it."""
-
-    def __init__(self, app: Any) -> None:
-        self._id, self._kind = id(app), type(app)
-        try:
-            self._ref: weakref.ref[Any] | None = weakref.ref(app)
-        except TypeError:  # a class with slots
-            self._ref = None
-
-    def find(self) -> Any:
-        """Return the app if it still lives."""
-        if self._ref is not None:
-            return self._ref()
-        alike = (value for value in gc.get_objects() if id(value) == self._id)
-        return next((value for value in alike if type(value) is self._kind), None)
-
-
-def _wording(emit: Emit, patients: Iterable[Patient]) -> Emit:
-    """Return *emit* for findings that say what a name is instead of the throw-away name itself."""
-    names: dict[str, str] = {}
-    for patient in patients:
-        names[patient.tenant.id] = "<tenant id>"
-        names[patient.tenant.slug] = "<slug>"
-        names[patient.tenant.name] = "<name>"
-
-    def emit_worded(finding: Finding) -> None:
-        subject, sentence = finding.subject, finding.sentence
-        for name, wording in names.items():
-            subject, sentence = subject.replace(name, wording), sentence.replace(name, wording)
-        emit(replace(finding, subject=subject, sentence=sentence))
-
-    return emit_worded
-
-
-def _make_patient(letter: str) -> Patient:
-    mark = f"zqdx{letter}{secrets.token_hex(3)}"
-    return Patient(Tenant(uuid.uuid4().hex, f"doctor-{mark}", f"Doctor {mark}"), mark)
-
-
 def _held(hold: holders.Hold, whose: str) -> Finding:
     if hold.value is None:
         return unsafe(
@@ -379,20 +321,6 @@ def _held(hold: holders.Hold, whose: str) -> Finding:
         f"It holds {whose} after it was disposed of{place}. Such instances fill the worker's memory.",
         "Remove it in dispose(app), or keep a weak reference.",
     )
-
-
-def _open_files(patients: Iterable[Patient]) -> list[str]:
-    """Return the open files in the tenants' folders."""
-    names = [f"t_{patient.tenant.id}" for patient in patients]
-    found = set()
-    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, no paths
-        try:
-            target = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - may be no path
-        except OSError:
-            continue
-        if any(name in target for name in names):
-            found.add(f"{Path(target).name} (file)")
-    return sorted(found)
 
 
 def _said(error: BaseException) -> str:

@@ -16,8 +16,10 @@ from blinker import Signal
 from blinker.base import ANY_ID
 
 from tenantry.doctor.findings import Finding, unsafe, warning
-from tenantry.doctor.graph import Name, Root, Walk, children, walk
+from tenantry.doctor.graph import Root, Walk, walk
+from tenantry.doctor.naming import Name
 from tenantry.doctor.neutral import DOCTOR
+from tenantry.doctor.parts import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

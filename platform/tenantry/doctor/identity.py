@@ -8,7 +8,7 @@ from pathlib import PurePath
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from tenantry.doctor.graph import LEAVES, instance_dict, slot_values
+from tenantry.doctor.parts import LEAVES, instance_dict, slot_values
 
 if TYPE_CHECKING:
     from tenantry.tenant import Tenant

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Config, Flask
 
-from tenantry.doctor.graph import LRU
+from tenantry.doctor.parts import LRU
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import AnyConverter, BuildError, RequestRedirect
 
-from tenantry.doctor.graph import children
+from tenantry.doctor.parts import children
 
 if TYPE_CHECKING:
     from werkzeug.routing import MapAdapter, Rule

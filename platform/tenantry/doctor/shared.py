@@ -10,25 +10,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tenantry.doctor.findings import Finding, unsafe, warning
-from tenantry.doctor.graph import (
+from tenantry.doctor.graph import Root, Walk, walk
+from tenantry.doctor.neutral import is_neutral, modules
+from tenantry.doctor.parts import (
     LRU,
-    Name,
-    Root,
-    Walk,
     cached,
     children,
     class_values,
     instance_dict,
     module_values,
     slot_values,
-    walk,
 )
-from tenantry.doctor.neutral import is_neutral, modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tenantry.doctor.identity import Identity
+    from tenantry.doctor.naming import Name
     from tenantry.doctor.neutral import Ownership
 
 CHECK = "shared state"
