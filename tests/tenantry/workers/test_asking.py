@@ -73,7 +73,7 @@ def test_nobody_has_ever_run_here(folder: Path) -> None:
 def test_workers_come_in_their_order(folder: Path, start_worker: StartWorker) -> None:
     """Process ids say nothing about which worker it is."""
     started = {number: start_worker(number).pid for number in (2, 1, 3)}
-    assert ask_workers(folder) == [
+    assert ask_workers(folder, timeout=10) == [
         {"pid": started[number], "worker": number} for number in (1, 2, 3)
     ]
 
