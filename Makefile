@@ -10,7 +10,7 @@ export TENANTRY_PORT := $(PORT)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
+.PHONY: help setup run test soak lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
 	bench-flood reload lock system clean
 
 help: ## List what there is.
@@ -38,6 +38,11 @@ run: setup ## Serve it with demonstration sites; PORT=8000 is the default.
 
 test: setup ## Run all tests; ARGS="-k door" and the like are handed on.
 	@$(BIN)/python -m pytest $(ARGS)
+
+SECONDS ?= 600
+
+soak: setup ## Ask, change, break and reload a small pool for a long time; SECONDS=600 is the default.
+	@$(BIN)/python -m pytest --timeout=0 --soak-seconds=$(SECONDS) tests/live/test_soak.py $(ARGS)
 
 lint: setup ## Check style, types and import directions.
 	@$(BIN)/ruff check .

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -48,9 +48,17 @@ UNABLE = {"sulky": {503}, "late": {503}, "shut": {403, 503}, "torn": {503}}
 THREADS = 4
 INSTANCES = THREADS - 1  # of each worker: now and then all are in use
 CONNECTIONS = 2
+CATALOG_CONNECTIONS = (2, 8)
+"""Those that the catalog's engine keeps, and opens at most. SQLite keeps the file of a closed one for
+the next one, while another one has a lock on it."""
+
+MOST_BUILDING = 2 * INSTANCES  # in a pair of workers at the same moment
 VISITORS = 6
 WRITER = "plain-0"
 POST = "/posts/welcome"
+LONG = 60
+"""From so many seconds on it is a soak, and not only a test."""
+
 QUIET_SECONDS = 40
 """For the last instance to be given up: the workers look every ten seconds."""
 
@@ -101,7 +109,7 @@ class Restless(Server):
         held = Counter({"threads": len(list((system / "task").iterdir()))})
         for descriptor in (system / "fd").iterdir():
             try:
-                target = os.readlink(descriptor)
+                target = str(descriptor.readlink())
             except FileNotFoundError:  # closed at this very moment
                 continue
             held[re.sub(r"\d+", "#", target.removeprefix(str(self.data)))] += 1
@@ -239,11 +247,12 @@ def reload(server: Restless) -> None:
     """Replace all workers, one after the other."""
     before = server.workers()
     (server.data / "run" / "reload").touch()
-    until(
-        lambda: len(server.workers()) == server.processes and not before & server.workers(),
-        seconds=90,
-        why="all workers are new",
-    )
+
+    def all_new() -> bool:
+        now = server.workers()
+        return len(now) == server.processes and not before & now
+
+    until(all_new, seconds=90, why="all workers are new")
 
 
 @pytest.fixture
@@ -254,32 +263,64 @@ def restless(folder: Path) -> Iterator[Restless]:
 
 def test_nothing_is_left_of_a_rough_time(restless: Restless, pytestconfig: pytest.Config) -> None:
     """No lease, instance, connection, descriptor or thread outlives its use; no visitor sees a 500."""
-    seconds = float(pytestconfig.getoption("--soak-seconds"))
+    seconds = pytestconfig.getoption("--soak-seconds")
     rush(restless)
-    before = next(iter(restless.held().values()))
+    before = min(restless.held().values(), key=Counter.total)
     with Soak(restless, seed=1) as soak:
         seen = watch(restless, soak, seconds / 3)
         with torn(restless.site_file("torn-0")):
             reload(restless)
             seen += watch(restless, soak, seconds / 3)
         seen += watch(restless, soak, seconds / 3)
-    print(dict(soak.seen), dict(seen), soak.changes, len(soak.written))
+
     assert soak.complaints == []
-    assert soak.changes > 10 * seconds
-    assert soak.seen["plain", 200] > 10 * seconds
+    assert soak.seen["plain", 200] > 5 * seconds
+    assert soak.changes > 5 * seconds
     assert soak.seen["torn", 503]
     assert soak.seen["shut", 403]
+    assert seen["queued"]
     assert seen["backing_off"]
+    with closing(sqlite3.connect(restless.site_file(WRITER))) as database:
+        kept = {body for (body,) in database.execute("SELECT body FROM comment")}
+    assert set(soak.written) <= kept
 
     until(
-        lambda: len(reports := restless.reports()) == 2 and all(map(is_quiet, reports)),
+        lambda: [is_quiet(report) for report in restless.reports()] == [True] * restless.processes,
         seconds=QUIET_SECONDS,
         why="nothing is kept of what nobody asks for",
     )
-    assert restless.noted("disposed") == restless.noted("built")
-    assert set(restless.noted("disposed").values()) == {1}
-    for report in restless.reports():
-        assert report["leaks"] == []
-        assert report["pool"]["builds"] > seconds
-    for held in restless.held().values():
-        print(before, held)
+    check_leftovers(restless, before, patiently=seconds >= LONG)
+
+
+def check_leftovers(server: Restless, before: Counter[str], *, patiently: bool) -> None:
+    """Look at what there is when all is quiet.
+
+    :param patiently: Wait for apps with cycles, too, which the collector finds only after a while.
+    """
+    disposed = server.noted("disposed")
+    assert set(disposed.values()) == {1}
+    left = server.noted("built") - disposed
+    # A worker that ends takes with it what it is just building, and waits for none of it.
+    running = {str(pid) for pid in server.workers()}
+    assert not [name for name in left if name.split()[2] in running]
+    assert len(left) <= MOST_BUILDING
+    # The first workers are older than the socket on which the server tells its figures.
+    before["socket:[#]"] += 1
+    before["/catalog.sqlite#-wal"], before["/catalog.sqlite#"] = CATALOG_CONNECTIONS
+    until(
+        lambda: all(held <= before for held in server.held().values()),
+        why=f"no descriptor and no thread more than {before}: {server.held()}",
+    )
+    for told in server.alive().values():
+        assert not [name for name in told["threads"] if name.startswith(("build-", "warm-up"))]
+        assert not [name for name in told["instances"] if not name.startswith("full")]
+    if patiently:
+        until(
+            lambda: not any(told["instances"] for told in server.alive().values()),
+            seconds=300,
+            why="every instance dies",
+        )
+    assert [report["leaks"] for report in server.reports()] == [[]] * server.processes
+    log = server.log()
+    assert "housekeeping failed" not in log
+    assert "disposing of an instance" not in log
