@@ -71,6 +71,9 @@ SLOW_SECONDS = 0.1
 SHED_SHARE = 10
 """While memory is short, one in so many idle instances is given up at each look."""
 
+HELPS = 0.005
+"""Part of the limit by which memory has to change before more is given up."""
+
 UNLIMITED = 1 << 60
 
 
@@ -135,6 +138,7 @@ class InstancePool(Generic[App]):
         self._retired: set[Resident[App]] = set()  # out of the cache, still on loan
         self._slowest: list[BuildReport] = []
         self._waiting = 0
+        self._shed_at = 0.0  # MiB that the process took when it last gave up some
         self._short = False  # of memory or descriptors, when somebody looked last
         self._closed = False
         self._counts = dict.fromkeys(
@@ -616,10 +620,19 @@ class InstancePool(Generic[App]):
         return self._evict(one for one in everyone if now - one.used_at >= self._idle_limit(one))
 
     def shed(self) -> int:
-        """While the process takes more than it may, give up some idle instances; return how many."""
+        """While the process takes more than it may, give up some idle instances; return how many.
+
+        Only as long as it helps: Python keeps what small objects leave, to use it again, and then
+        giving up the rest would not bring the memory back.
+        """
         self._short = self._budget.shortage() is not None
+        memory = self._budget.footprint().memory_mb
         if not self._short:
+            self._shed_at = 0.0
             return 0
+        if abs(memory - self._shed_at) < self._budget.memory_mb * HELPS:
+            return 0
+        self._shed_at = memory
         idle = [one for one in self._snapshot() if not one.leases]
         return self._evict(idle[: -(-len(idle) // SHED_SHARE)])
 
