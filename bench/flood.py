@@ -98,6 +98,7 @@ def prepare(settings: Settings, folder: Path) -> dict[str, str]:
     (folder / "counts").mkdir()
     environment = environment_of(
         settings,
+        TENANTRY_LIMIT_LOOKUPS=str(settings.limit_lookups),
         BENCH_CATALOG=str(settings.data_dir / DATABASE),
         BENCH_COUNTS=str(folder / "counts"),
     )

@@ -6,8 +6,9 @@
 The shipped uwsgi.ini runs twice: with the platform, and with the recipe of Flask's documentation. The
 front page of one site is asked for at a fixed rate: while all is quiet, while a neighbour's factory
 sleeps 2 s, while 50 cold tenants arrive per second, and while 32 clients hammer a neighbour's page that
-takes a second. The limits by client and by tenant are off: they would end the trouble before it
-begins. The last line is JSON.
+takes a second. Beside the cold tenants stands a warm one that gets as many visits: what pages cost
+anyway. The limits by client and by tenant are off: they would end the trouble before it begins. The
+last line is JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -45,11 +46,16 @@ CLIENTS = 32
 PAUSE = 0.1
 PLATFORM, RECIPE = "platform", "recipe"
 QUIET, SLOW, COLD, HAMMERED = "quiet", "slow_build", "cold_storm", "hammered"
-TROUBLES = (SLOW, COLD, HAMMERED)
+WARM = "warm_visits"
+TURNS = ((QUIET, SLOW), (QUIET, COLD, WARM), (QUIET, HAMMERED))
+RECIPE_EVERY = 4
+"""Rounds: the recipe's figures are far from any border."""
+WARM_UP = 200
 TITLES = {
     QUIET: "quiet",
     SLOW: f"a neighbour's factory sleeps {SLOW_BUILD:.0f} s",
     COLD: f"{COLD_RATE} cold tenants a second",
+    WARM: f"{COLD_RATE} visits a second to a warm one",
     HAMMERED: f"{CLIENTS} clients hammer a neighbour",
 }
 HOT_ASKED = round(RATE * SECONDS)
@@ -113,6 +119,8 @@ def trouble(kind: str, server: Server, newcomers: Newcomers) -> list[Visit]:
     if kind == COLD:
         hosts = [_host(slug) for slug in islice(newcomers.cold, COLD_ASKED)]
         return [arrivals(server.port, hosts, rate=COLD_RATE)]
+    if kind == WARM:
+        return [arrivals(server.port, [_host(TEMPLATE)] * COLD_ASKED, rate=COLD_RATE)]
     if kind == HAMMERED:
         return [
             hammering(
@@ -131,18 +139,17 @@ def measure(servers: Mapping[str, Server], newcomers: Newcomers) -> dict[str, di
     """Let each trouble come to each server in turn, with quiet before it."""
     windows = {name: {kind: Windows() for kind in TITLES} for name in servers}
     for server in servers.values():
-        for host in (_host(HOT), _host(BUSY)):  # built in both processes, templates read
-            send_out(arrivals(server.port, [host] * HOT_ASKED, rate=RATE))
-    for number in range(ROUNDS):
-        for kind in TROUBLES:
-            for name, server in servers.items():
-                if name == RECIPE and number % 2:
-                    continue  # its figures are far from any border
-                for now in (QUIET, kind):
-                    hot = arrivals(server.port, [_host(HOT)] * HOT_ASKED, rate=RATE)
-                    heard, *others = send_out(hot, *trouble(now, server, newcomers))
-                    windows[name][now].hot.append(heard)
-                    windows[name][now].others += others
+        for slug in (HOT, BUSY, TEMPLATE):  # built in both processes, templates read
+            send_out(arrivals(server.port, [_host(slug)] * WARM_UP, rate=RATE))
+    for number, kinds in product(range(ROUNDS), TURNS):
+        for name, server in servers.items():
+            if name == RECIPE and number % RECIPE_EVERY:
+                continue
+            for kind in kinds:
+                hot = arrivals(server.port, [_host(HOT)] * HOT_ASKED, rate=RATE)
+                heard, *others = send_out(hot, *trouble(kind, server, newcomers))
+                windows[name][kind].hot.append(heard)
+                windows[name][kind].others += others
     return windows
 
 

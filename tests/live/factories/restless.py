@@ -23,7 +23,7 @@ import tenants
 from tenants.site import build_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -67,11 +67,8 @@ def create_app(tenant: Tenant) -> WSGIApplication:
         raise RuntimeError("not today")
     if kind == "late":
         time.sleep(LATE_SECONDS)
-    app: WSGIApplication
-    if kind == "drip":
-        app = Drip()
-    else:
-        app = build_site() if kind == "full" else tenants.create_app(tenant)
+    makers: dict[str, Callable[[], WSGIApplication]] = {"drip": Drip, "full": build_site}
+    app = makers[kind]() if kind in makers else tenants.create_app(tenant)
     _names[app] = f"{tenant.slug} {tenant.revision} {os.getpid()} {next(_numbers)}"
     _note("built", _names[app])
     return app
