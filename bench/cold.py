@@ -7,7 +7,6 @@ tenant, in alternating rounds in one process.
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import shutil
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import tenants
 from bench.world import full_site, open_world, settings_in, visits
 from tenantry.catalog.directory import Directory
+from tenantry.collector import Collector
 from tenantry.dispatch import build_door
 from tenantry.flask.database import ENGINES
 from tenantry.pool import InstancePool
@@ -79,12 +79,13 @@ def _round(
 ) -> list[tuple[float, float]]:
     """Visit some tenants in a new worker's state; return each first time with a later one."""
     directory = Directory(catalog, domain=settings.domain)
-    pool: InstancePool[Any] = InstancePool(build, dispose=tenants.dispose)
+    collector = Collector()
+    pool: InstancePool[Any] = InstancePool(build, dispose=tenants.dispose, collector=collector)
     door = build_door(
         settings=settings, directory=directory, pool=pool, front=_nothing, backend=_nothing
     )
     times = []
-    gc.collect()
+    collector.freeze()  # as a worker does when it has loaded
     for environ in environs:
         first = _serve(door, environ)
         later = statistics.median(_serve(door, environ) for _ in range(HOT))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -258,6 +259,22 @@ def test_closing_leaves_no_work_to_the_collector(
         assert count_open(tmp_path) == 0
     finally:
         gc.enable()
+
+
+def test_a_closed_engine_is_gone_at_once(
+    make_path: Callable[[int], Path], make_engines: Callable[..., OpenEngines]
+) -> None:
+    """A worker freezes what lives: of that, cycles would never be collected."""
+    engines = make_engines()
+    path = make_path(1)
+    ask(engines.get(path))
+    references = [weakref.ref(engines.get(path)), weakref.ref(engines.get(path).pool)]
+    gc.freeze()
+    try:
+        engines.close(path)
+        assert [reference() for reference in references] == [None, None]
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize("how", ["get", "trim", "close", "clear"])
