@@ -28,7 +28,7 @@ def test_twenty_thousand_random_hosts(new_odd_server: NewOddServer) -> None:
             wake_all(lambda slug=slug: server.site(slug))  # type: ignore[misc]
         storm(server.port, WARM, seed=1)
         built = server.noted("built")
-        files = sorted(path.name for path in server.data.rglob("*"))
+        files = files_in(server.data)
         workers = server.workers()
         before = {worker: resident_mb(worker) for worker in workers}
         with Load(lambda: server.site("acme"), threads=1) as known:
@@ -42,10 +42,15 @@ def test_twenty_thousand_random_hosts(new_odd_server: NewOddServer) -> None:
         assert known.statuses == {200}
         assert len(known.answers) > 20
         assert server.noted("built") == built
-        assert sorted(path.name for path in server.data.rglob("*")) == files
+        assert files_in(server.data) == files
         assert server.workers() == workers
         for worker in workers:
             assert resident_mb(worker) - before[worker] < GROWTH_MB
+
+
+def files_in(data: Path) -> set[Path]:
+    """Return what there is but the lists of popular sites, which workers write now and then."""
+    return {path for path in data.rglob("*") if "popular" not in path.parts}
 
 
 def storm(port: int, hosts: int, *, seed: int) -> Counter[int]:

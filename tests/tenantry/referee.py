@@ -145,6 +145,7 @@ def check_laws(pool: Pool, referee: Referee) -> None:
             whole = share(one.instance.tenant)
             left = on_loan[tenant_id]
             demand(one.share == whole - left, "older instances do not count")
+            demand(not one.turns or one.leases >= one.share, "waits for a turn that is free")
             # Those who waited for a build get it together, whatever the older one has lent meanwhile.
             most = whole + min(pool._max_waiters, whole)
             demand(one.leases + left <= most, "a tenant beyond its share")

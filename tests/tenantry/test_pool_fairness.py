@@ -20,7 +20,13 @@ from tenantry.errors import (
     TenantLimitError,
     TooManyWaitersError,
 )
-from tenantry.pool.instances import PATIENCE, SHED_SHARE
+from tenantry.pool.instances import (
+    MOVING_SECONDS,
+    PATIENCE,
+    SHED_SHARE,
+    TURN_SECONDS,
+    YOUNG_SECONDS,
+)
 from tests.conftest import eventually
 from tests.tenantry.support import (
     FakeClock,
@@ -186,6 +192,53 @@ def test_one_too_many_makes_way_for_others(shared: Pool, entrance: Entrance) -> 
     assert shared.stats().busy == 1
 
 
+def test_a_busy_site_is_not_refused_for_being_busy(shared: Pool, entrance: Entrance) -> None:
+    """Whoever stands at the door may want the same site: while its requests end, all get their turn."""
+    entrance.crowd = True
+    serve(shared, ACME)
+
+    def visit(_: int) -> None:
+        for _ in range(20):
+            with shared.acquire(ACME):
+                time.sleep(MOVING_SECONDS / 20)
+
+    assert at_once(6, visit) == [None] * 6
+    assert shared.stats().busy == 0
+
+
+def test_a_slow_site_gets_no_such_credit(shared: Pool, entrance: Entrance) -> None:
+    """Where no request has ended lately, the one too many is refused at once, and so is the next."""
+    with shared.acquire(ACME), shared.acquire(ACME):
+        time.sleep(MOVING_SECONDS)
+        entrance.crowd = True
+        for _ in range(5):
+            looks = entrance.looks
+            with pytest.raises(TenantBusyError):
+                shared.acquire(ACME)
+            assert entrance.looks == looks + 2
+
+
+def test_the_end_of_a_lease_is_heard(shared: Pool, entrance: Entrance) -> None:
+    """Who waits for a turn is woken: those who come to the door later do not overtake it for ever."""
+    entrance.crowd = True
+    serve(shared, ACME)
+    ending = threading.Event()
+
+    def hurry() -> None:
+        while not ending.is_set():
+            with shared.acquire(ACME):
+                time.sleep(0.002)
+
+    hurrying = [in_background(hurry) for _ in range(2)]
+    waited = [seconds_of(lambda: serve(shared, ACME)) for _ in range(20)]
+    ending.set()
+    for thread in hurrying:
+        thread.join(10)
+
+    assert max(waited) < AT_ONCE
+    assert shared.stats().busy == 0
+
+
 def test_who_waits_already_makes_way_too(shared: Pool, entrance: Entrance) -> None:
     """Somebody who comes later is reason enough for a waiting surplus request to go."""
     errors: list[PoolError] = []
@@ -228,7 +281,7 @@ def test_patience_has_an_end(shared: Pool) -> None:
             shared.acquire(ACME)
         seconds = time.perf_counter() - started
 
-    assert PATIENCE * 0.9 < seconds < PATIENCE * 6
+    assert TURN_SECONDS * 0.9 < seconds < TURN_SECONDS * 3
     assert shared.stats().busy == 1
 
 
@@ -267,6 +320,37 @@ def test_no_more_than_the_share_wait_for_a_build(
         pool.acquire(ACME)
     for lease in leases:
         lease.release()
+
+
+def test_a_young_build_is_worth_waiting_for(
+    make_pool: MakePool, workshop: Workshop, entrance: Entrance
+) -> None:
+    """A new worker's first visitors all want the same site: none is refused before it is built."""
+    pool = make_pool(workshop.build, share=lambda _: 3, others_wait=entrance.others_wait)
+    entrance.crowd = True
+    threading.Timer(YOUNG_SECONDS / 5, workshop.shut("acme").set).start()
+    served = at_once(6, lambda _: serve(pool, ACME))
+
+    assert [type(one) for one in served] == [Instance] * 6
+    assert (pool.stats().refusals, pool.stats().busy) == (0, 0)
+
+
+def test_an_old_build_is_not(make_pool: MakePool, workshop: Workshop, entrance: Entrance) -> None:
+    """Law 4: while a slow factory keeps others waiting, no more than so many threads wait for it."""
+    pool = make_pool(workshop.build, max_waiters=2, max_waiting=2, others_wait=entrance.others_wait)
+    door = workshop.shut("acme")
+    entrance.crowd = True
+    waiting = [in_background(lambda: serve(pool, ACME)) for _ in range(2)]
+    eventually(lambda: pool.stats().waiting == 2)
+    time.sleep(YOUNG_SECONDS)
+    for tenant in (ACME, BOLT):  # one that could be built at once finds no thread to wait in either
+        looks = entrance.looks
+        with pytest.raises(TooManyWaitersError):
+            pool.acquire(tenant)
+        assert entrance.looks == looks + 2
+    door.set()
+    for thread in waiting:
+        thread.join(10)
 
 
 def test_a_stale_instance_obeys_the_share(

@@ -46,11 +46,19 @@ MAX_DELAY = 60.0
 """Seconds between tries of a failing factory: the first, doubled each time, and the most."""
 
 PATIENCE = 0.5
-"""Seconds that a request waits where it need not: for a newer instance while the old one could
-serve, or beyond its tenant's share of the threads while nobody else needs one."""
+"""Seconds that a request waits for a newer instance while the old one could serve."""
+
+TURN_SECONDS = 2.0
+"""Seconds that a surplus request waits for its turn while nobody else needs its thread."""
 
 LOOK_SECONDS = 0.002
 """Between two looks of a surplus request at whether its turn has come, or somebody else's."""
+
+MOVING_SECONDS = 0.05
+"""A tenant of which a request has ended so lately has a turn for the next one soon."""
+
+YOUNG_SECONDS = 0.25
+"""A build that has taken no longer yet may well be done in a moment."""
 
 STALE_SECONDS = 60.0
 """An instance whose tenant has changed leaves after so long without a request."""
@@ -216,8 +224,11 @@ class InstancePool(Generic[App]):
         """End one lease. Whoever holds it calls this once."""
         self._lock.acquire()
         try:
-            resident.leases -= 1
             resident.used_at = self._clock()
+            if resident.turns and not resident.retired:
+                resident.turns.pop(0).set()  # the lease goes to who waits for it
+                return
+            resident.leases -= 1
             if resident.retired:
                 self._return_share(resident.tenant_id)
             if resident.leases or not (resident.retired or self._queue):
@@ -233,28 +244,24 @@ class InstancePool(Generic[App]):
 
     def _hold_slowly(self, tenant: Tenant) -> Resident[App]:
         """Lend an instance that has to be built, or waited for, or paid for first."""
-        looks = round(PATIENCE / LOOK_SECONDS)
+        until = time.monotonic() + TURN_SECONDS
         impatient = False
         while True:
             self._short = self._budget.shortage() is not None
             with self._lock:
                 found = self._choose(tenant, impatient=impatient)
-                if isinstance(found, Resident):
-                    if found.tokens and found.leases < found.share:
-                        found.tokens -= 1
-                        self._hits += 1
-                        return self._lend(found)
-                    crowded = found.leases >= found.share
-                else:
-                    crowded = self._is_crowded(found)
-                    if not crowded:
-                        found.waiters += 1
-                        self._waiting += 1
+                crowded = self._is_crowded(found)
+                if isinstance(found, Build):
+                    found.waiters += not crowded
+                    self._waiting += not crowded
+                elif found.tokens and not crowded:
+                    return self._lend(found)
             self._start()
-            if crowded:
-                looks = self._linger(looks, found)
-            elif isinstance(found, Resident):
-                self._refill(found, tenant)
+            if isinstance(found, Resident):
+                if self._is_ready(found, tenant, until, crowded=crowded):
+                    return found
+            elif crowded:
+                self._linger(found, until)
             else:
                 held = self._wait(found, tenant)
                 if held is not None and held.revision >= tenant.revision:
@@ -275,7 +282,8 @@ class InstancePool(Generic[App]):
             if build is None:
                 build = self._begin(tenant)
             elif self._clock() >= build.deadline:
-                raise BuildTimeoutError(tenant.slug, build.error_id, RETRY_SLOW)
+                self._forget_unwanted(build)
+                raise self._too_late(build)
         except PoolError:
             if resident is None:
                 self._counts["refusals"] += 1
@@ -287,8 +295,11 @@ class InstancePool(Generic[App]):
             return resident  # the old one serves while the new one is built
         return build
 
-    def _is_crowded(self, build: Build[App]) -> bool:
-        """Say whether one more waiter would take the thread that somebody else needs."""
+    def _is_crowded(self, found: Resident[App] | Build[App]) -> bool:
+        """Say whether one more request would take the thread that somebody else needs."""
+        if isinstance(found, Resident):
+            return found.leases >= found.share
+        build = found
         older = self._residents.get(build.tenant.id)
         on_loan = self._leftovers(build.tenant.id) + (older.leases if older is not None else 0)
         enough = min(self._max_waiters, build.share - on_loan)
@@ -301,30 +312,77 @@ class InstancePool(Generic[App]):
     def _return_share(self, tenant_id: str) -> None:
         """Give the present instance what a request that held an older one has taken from it."""
         resident = self._residents.get(tenant_id)
-        if resident is not None:
-            resident.share += 1
+        if resident is None:
+            return
+        resident.share += 1
+        if resident.turns and resident.leases < resident.share:
+            resident.leases += 1
+            resident.turns.pop(0).set()
 
-    def _linger(self, looks: int, found: Resident[App] | Build[App]) -> int:
-        """Wait a moment for what can be had soon, as long as nobody else needs the thread.
+    def _is_ready(
+        self, resident: Resident[App], tenant: Tenant, until: float, *, crowded: bool
+    ) -> bool:
+        """Get what an instance could not be lent without; say whether it is lent now."""
+        if not crowded:
+            self._refill(resident, tenant)
+            return False
+        if not self._take_turn(resident, until):
+            return False
+        self._pay(resident, tenant)
+        return True
 
-        :param looks: How often this request may still do so.
-        :returns: How often it may do so afterwards.
-        """
-        # Two looks: another thread may be just about to let in whom the first one sees.
-        if looks and not (self._others_wait() and self._still_wait()):
-            if isinstance(found, Build):
-                found.ready.wait(LOOK_SECONDS)
-            else:
-                time.sleep(LOOK_SECONDS)
-            return looks - 1
-        if isinstance(found, Resident):
-            with self._lock:
-                self._counts["busy"] += 1
-            raise TenantBusyError(found.slug)
+    def _take_turn(self, resident: Resident[App], until: float) -> bool:
+        """Wait for one of the tenant's requests to end; say whether its lease is this one's now."""
+        turn = threading.Event()
+        with self._lock:
+            if resident.leases < resident.share:
+                return False
+            resident.turns.append(turn)
+        refused = False
+        # While it is in the cache: whoever holds it then knows of its successor, not of this request.
+        while not turn.wait(LOOK_SECONDS) and self._residents.get(resident.tenant_id) is resident:
+            refused = not self._may_linger(resident, until)
+            if refused:
+                break
+        with self._lock:
+            if turn.is_set():
+                return True
+            resident.turns.remove(turn)
+            self._counts["busy"] += refused
+        if refused:
+            raise TenantBusyError(resident.slug)
+        return False
+
+    def _linger(self, build: Build[App], until: float) -> None:
+        """Wait a moment for a build for which enough requests wait already."""
+        if self._may_linger(build, until):
+            build.ready.wait(LOOK_SECONDS)
+            return
         with self._lock:
             self._counts["refusals"] += 1
-            self._forget_unwanted(found)
-        raise TooManyWaitersError(found.tenant.slug)
+            self._forget_unwanted(build)
+        raise TooManyWaitersError(build.tenant.slug)
+
+    def _may_linger(self, found: Resident[App] | Build[App], until: float) -> bool:
+        """Say whether a surplus request may wait on, for what comes soon or because nobody minds."""
+        if time.monotonic() >= until:
+            return False
+        # Two looks: another thread may be just about to let in whom the first one sees.
+        return self._moves(found) or not (self._others_wait() and self._still_wait())
+
+    def _moves(self, found: Resident[App] | Build[App]) -> bool:
+        """Say whether the turn of one more request comes soon, by what has just happened.
+
+        Whoever stands at the door may want the same site: a busy one must not be refused for that. A
+        site whose requests take long, or whose factory does, gets no such credit.
+        """
+        now = self._clock()
+        if isinstance(found, Resident):
+            return now - found.used_at < MOVING_SECONDS
+        with self._lock:
+            everyone_waits = self._waiting >= self._max_waiting
+            oldest = next(iter(self._builds.values()), found) if everyone_waits else found
+        return now - oldest.asked_at < YOUNG_SECONDS
 
     def _still_wait(self) -> bool:
         time.sleep(LOOK_SECONDS / 2)
@@ -340,7 +398,23 @@ class InstancePool(Generic[App]):
         with self._lock:
             resident.tokens += drawn
 
+    def _pay(self, resident: Resident[App], tenant: Tenant) -> None:
+        """Take a token for a lease that has been handed over; without one it is handed on."""
+        while True:
+            with self._lock:
+                if resident.tokens:
+                    resident.tokens -= 1
+                    self._hits += 1
+                    return
+            try:
+                self._refill(resident, tenant)
+            except TenantLimitError:
+                self.give_back(resident)
+                raise
+
     def _lend(self, resident: Resident[App]) -> Resident[App]:
+        resident.tokens -= 1
+        self._hits += 1
         resident.leases += 1
         self._residents.move_to_end(resident.tenant_id)
         return resident
@@ -374,15 +448,19 @@ class InstancePool(Generic[App]):
             build.error = PoolFullError(tenant.slug)
 
     def _overdue(self, build: Build[App]) -> PoolError:
-        if build.queued:
+        if not build.queued:
+            log.warning(
+                "%s (%s) takes more than %.1f s to build, error %s",
+                build.tenant.slug,
+                build.tenant.id,
+                self._build_seconds,
+                build.error_id,
+            )
+        return self._too_late(build)
+
+    def _too_late(self, build: Build[App]) -> PoolError:
+        if build.queued or isinstance(build.error, PoolFullError):  # it never got a place
             return PoolFullError(build.tenant.slug)
-        log.warning(
-            "%s (%s) takes more than %.1f s to build, error %s",
-            build.tenant.slug,
-            build.tenant.id,
-            self._build_seconds,
-            build.error_id,
-        )
         return BuildTimeoutError(build.tenant.slug, build.error_id, RETRY_SLOW)
 
     # --- building -------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ class Resident(Generic[App]):
         "stale",
         "tenant_id",
         "tokens",
+        "turns",
         "used_at",
     )
 
@@ -40,6 +41,7 @@ class Resident(Generic[App]):
         self.revision = tenant.revision
         self.share = share  # leases at once, at most; fewer while older instances are on loan
         self.leases = leases
+        self.turns: list[threading.Event] = []  # of those who wait for a lease to end
         self.tokens = 0  # requests that may still come before the next draw
         self.used_at = used_at
         self.stale = False  # the tenant has a newer revision

@@ -268,7 +268,9 @@ def test_a_closed_engine_is_gone_at_once(
     engines = make_engines()
     path = make_path(1)
     ask(engines.get(path))
-    references = [weakref.ref(engines.get(path)), weakref.ref(engines.get(path).pool)]
+    engine = engines.get(path)
+    references: list[weakref.ref[object]] = [weakref.ref(engine), weakref.ref(engine.pool)]
+    del engine
     gc.freeze()
     try:
         engines.close(path)
