@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 from tenantry.budget import Budget
 from tenantry.catalog import Catalog, ChangeSignal
 from tenantry.catalog.engine import open_engine
+from tenantry.catalog.models import Base
 from tenantry.catalog.schema import upgrade
 from tenantry.pool import InstancePool
 from tenantry.settings import Settings
@@ -125,7 +126,7 @@ def sqlite_url(tmp_path: Path, _empty_catalog: Path) -> str:
 @pytest.fixture
 def clean_postgres_url(postgres_url: str) -> str:
     """Return the URL of an empty, prepared PostgreSQL catalog."""
-    tables = "accounts, audit_events, changes, heads, hosts, links, memberships, tenants, throttles"
+    tables = ", ".join(Base.metadata.tables)
     with _superuser(postgres_url) as connection:
         connection.execute(f"TRUNCATE {tables} RESTART IDENTITY".encode())
         connection.execute("INSERT INTO heads VALUES (1, 0, repeat('0', 64))")

@@ -58,6 +58,9 @@ class Tenant:
     placement: str = "local"
     """Name of the database server that holds the tenant's data."""
 
+    quiet: bool = False
+    """A copy that must not speak for the original: no mail, no webhooks, no jobs, until released."""
+
     revision: int = 1
     """Grows with every change of this tenant; an instance belongs to one revision."""
 

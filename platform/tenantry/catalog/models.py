@@ -81,6 +81,9 @@ class TenantRecord(Base):
         Index(None, "listed", "state", "name"),
         Index(None, "state"),
         Index(None, "created_at"),
+        Index(None, "schema_revision"),
+        Index(None, "purge_at"),
+        Index(None, "placement"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -94,6 +97,10 @@ class TenantRecord(Base):
     settings: Mapped[dict[str, Any]]
     listed: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(default=now)
+    quiet: Mapped[bool] = mapped_column(default=False)
+    schema_revision: Mapped[str] = mapped_column(String(40), default="")
+    purge_at: Mapped[datetime | None]
+    purged_at: Mapped[datetime | None]
 
     hosts: Mapped[list[HostRecord]] = relationship(
         back_populates="tenant", lazy="selectin", order_by="HostRecord.created_at"
@@ -113,10 +120,21 @@ def as_tenant(row: Any, *, hosts: Iterable[str]) -> Tenant:
         state=TenantState(row.state),
         plan=row.plan,
         placement=row.placement,
+        quiet=row.quiet,
         revision=row.revision,
         hosts=tuple(hosts),
         settings=MappingProxyType(dict(row.settings)),
     )
+
+
+class FormerSlugRecord(Base):
+    """A name that a tenant once had: it leads to the new one for a time, and stays reserved."""
+
+    __tablename__ = "former_slugs"
+
+    slug: Mapped[str] = mapped_column(String(63), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    redirects_until: Mapped[datetime]
 
 
 class HostRecord(Base):
@@ -202,6 +220,37 @@ class ChangeRecord(Base):
 
     epoch: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     tenant_id: Mapped[str] = mapped_column(String(32))
+
+
+class MigrationRunRecord(Base):
+    """A run of migrations over tenants' databases; *seen_at* shows whether it lives."""
+
+    __tablename__ = "migration_runs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))
+    target: Mapped[str] = mapped_column(String(40))
+    options: Mapped[dict[str, Any]]
+    actor: Mapped[str] = mapped_column(String(254))
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class MigrationStepRecord(Base):
+    """What a run did to one tenant's database."""
+
+    __tablename__ = "migration_steps"
+    __table_args__ = (Index(None, "run_id", "state", "position"),)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("migration_runs.id"), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    position: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    before: Mapped[str] = mapped_column(String(40), default="")
+    after: Mapped[str] = mapped_column(String(40), default="")
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    error: Mapped[str] = mapped_column(String(500), default="")
 
 
 class AuditRecord(Base):

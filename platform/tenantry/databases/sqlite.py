@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from sqlalchemy import create_engine, event
@@ -74,6 +74,15 @@ class SiteDatabase:
     path: Path
 
     @property
+    def kind(self) -> Literal["sqlite"]:
+        """The kind of server: none, the file is all."""
+        return "sqlite"
+
+    def exists(self) -> bool:
+        """Say whether the file is there."""
+        return self.path.is_file()
+
+    @property
     def url(self) -> str:
         """The SQLAlchemy URL, which opens for reading and writing but never creates.
 
@@ -102,6 +111,29 @@ class SiteDatabase:
     def open_engine(self) -> Engine:
         """Return an engine whose connections are confined to this file."""
         return confine(create_engine(self.url, **self.engine_options))
+
+    def drop(self) -> None:
+        """Remove the file and its log; what is not there is no error."""
+        for suffix in ("-wal", "-shm", "-journal", ""):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def size(self) -> int:
+        """Return the octets of the file and its log."""
+        sizes = 0
+        for suffix in ("", "-wal"):
+            with suppress(FileNotFoundError):
+                sizes += self.path.with_name(self.path.name + suffix).stat().st_size
+        return sizes
+
+    def check(self) -> str | None:
+        """Let SQLite look at every page and index; return what is wrong."""
+        uri = f"file:{quote(str(self.path))}?mode=ro"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as connection:
+                answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            return str(error)
+        return None if answer == "ok" else str(answer)
 
 
 def site_database(tenant: Tenant, settings: Settings) -> SiteDatabase:

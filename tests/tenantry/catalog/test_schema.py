@@ -13,7 +13,7 @@ from sqlalchemy import make_url, text
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.engine import open_engine
 from tenantry.catalog.models import Base
-from tenantry.catalog.schema import check, upgrade
+from tenantry.catalog.schema import check, head, upgrade
 from tenantry.errors import CatalogNotReadyError, CatalogUnavailableError
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def test_another_releases_schema_is_refused(any_catalog: Catalog, found: str) ->
             check(any_catalog.engine)
     finally:
         with any_catalog.engine.begin() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            connection.execute(
+                text("UPDATE alembic_version SET version_num = :head"), {"head": head()}
+            )
 
     assert caught.value.found == found
     assert "tenantry init" in str(caught.value)

@@ -170,3 +170,36 @@ def test_many_threads_write_in_turn(engine: Engine) -> None:
     assert at_once(6, write) == [None] * 6
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM t")).scalar() == 30
+
+
+def test_what_there_is_of_it(database: SiteDatabase, engine: Engine) -> None:
+    """Whether it exists, how much it takes and whether it is sound; dropped, nothing is left."""
+    assert database.exists()
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE notes (body)"))
+        connection.execute(text("INSERT INTO notes VALUES (hex(zeroblob(50000)))"))
+    assert database.size() > 100_000
+    assert database.check() is None
+    engine.dispose()
+
+    database.drop()
+    database.drop()
+    assert not database.exists()
+    assert database.size() == 0
+    assert list(database.path.parent.iterdir()) == []
+
+
+def test_damage_is_told(database: SiteDatabase, engine: Engine) -> None:
+    """A damaged page, no database at all, no file: each is told and none raises."""
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE notes (body)"))
+        connection.execute(text("INSERT INTO notes VALUES (hex(zeroblob(50000)))"))
+    engine.dispose()
+    content = bytearray(database.path.read_bytes())
+    content[4096 : 4096 * 3] = b"\xff" * 4096 * 2
+    database.path.write_bytes(content)
+    assert database.check()
+    database.path.write_bytes(b"no database, but long enough to be one" * 100)
+    assert database.check() == "file is not a database"
+    database.drop()
+    assert database.check() == "unable to open database file"
