@@ -108,8 +108,24 @@ class TenantNotFoundError(CatalogError, LookupError):
     problem = "does not exist"
 
 
+class TenantRenamedError(TenantNotFoundError):
+    """A tenant had this slug once and has another one now.
+
+    :param redirects: Whether visitors who come by the old name are still led to the new one.
+    """
+
+    def __init__(self, name: str, now: str, *, redirects: bool = False) -> None:
+        super().__init__(name)
+        self.args = (name, now)
+        self.now = now
+        self.redirects = redirects
+
+    def __str__(self) -> str:
+        return f"Tenant {self.name!r} does not exist any more: it is called {self.now!r} now."
+
+
 class TenantExistsError(CatalogError):
-    """The slug is taken, or still reserved for a deleted tenant."""
+    """The slug is taken, or still reserved for a tenant that had it."""
 
     problem = "exists already or its name is still reserved; choose another name"
 

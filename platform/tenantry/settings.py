@@ -122,6 +122,13 @@ class Settings(BaseSettings):
         description="Let `/backend` share the apex's origin with path-routed sites, whose scripts "
         "could then act as the operator. For development.",
     )
+    rename_redirect_days: int = Field(
+        default=90,
+        ge=0,
+        le=3650,
+        description="How long a renamed tenant's old address leads to the new one. Afterwards the "
+        "name stays reserved.",
+    )
     trusted_proxies: int = Field(
         default=0,
         ge=0,

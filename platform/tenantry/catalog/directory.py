@@ -8,7 +8,13 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from tenantry.errors import BadSlugError, CatalogUnavailableError, LookupLimitError
+from tenantry.catalog.values import FormerName
+from tenantry.errors import (
+    BadSlugError,
+    CatalogUnavailableError,
+    LookupLimitError,
+    TenantRenamedError,
+)
 from tenantry.hosts import check_slug
 from tenantry.limits import TokenBucket
 
@@ -30,13 +36,13 @@ PAUSE_AFTER_FAILURE = 1.0
 class Directory:
     """Finds tenants by host. A known host costs two dictionary look-ups and no lock.
 
-    Known and unknown hosts are remembered apart, so that random hosts can never push a tenant out.
-    Before each answer the node's shared counter is compared: whoever asks after a change has been
-    committed gets the new state.
+    Known, unknown and former hosts are remembered apart, so that random ones can never push a tenant
+    out. Before each answer the node's shared counter is compared: whoever asks after a change has
+    been committed gets the new state.
 
     :param domain: The platform's own domain; ``<slug>.<domain>`` is the tenant with that slug.
     :param known: Hosts of tenants kept in memory, at most.
-    :param unknown: Hosts that nobody has, kept in memory, at most.
+    :param unknown: Hosts that nobody has, kept in memory, at most; and as many that somebody had.
     :param lookups: Questions to the catalog per second, at most.
     """
 
@@ -63,8 +69,9 @@ class Directory:
         self._silent_until = 0.0
         self._known: OrderedDict[str, Tenant] = OrderedDict()
         self._unknown: OrderedDict[str, None] = OrderedDict()
+        self._former: OrderedDict[str, FormerName] = OrderedDict()
         self._hosts_of: dict[str, set[str]] = {}
-        self._lock = threading.Lock()  # owns the three maps and the epoch
+        self._lock = threading.Lock()  # owns the four maps and the epoch
         self._catching_up = threading.Lock()
         self._listeners: list[Listener] = []
 
@@ -81,6 +88,7 @@ class Directory:
     def find(self, host: str) -> Tenant | None:
         """Return the tenant that answers on this canonical host, in whatever state it is.
 
+        :raises TenantRenamedError: The host was a tenant's until it got another slug.
         :raises LookupLimitError: The host is not in memory and too many such were asked for.
         :raises CatalogUnavailableError: The host is not in memory and the catalog does not answer.
         """
@@ -137,38 +145,51 @@ class Directory:
         ours = rest == self._domain
         if host in self._unknown or (ours and not _is_slug(slug)):
             return None
+        if (former := self._former.get(host)) is not None:
+            raise _renamed(former)
         if self._clock() < self._silent_until:
             raise CatalogUnavailableError("it did not answer a moment ago")
         if not self._bucket.take():
             raise LookupLimitError
         epoch = self._epoch
-        find = self._catalog.find_tenant if ours else self._catalog.find_tenant_by_host
         try:
-            tenant = find(slug if ours else host)
+            catalog = self._catalog
+            found = catalog.find_named(slug) if ours else catalog.find_tenant_by_host(host)
         except CatalogUnavailableError:
             # Each further try could take a thread for seconds, and known tenants need the threads.
             self._silent_until = self._clock() + PAUSE_AFTER_FAILURE
             raise
-        self._remember(host, tenant, epoch)
-        return tenant
+        self._remember(host, found, epoch)
+        if isinstance(found, FormerName):
+            raise _renamed(found)
+        return found
 
-    def _remember(self, host: str, tenant: Tenant | None, epoch: int) -> None:
+    def _remember(self, host: str, found: Tenant | FormerName | None, epoch: int) -> None:
         with self._lock:
             if epoch != self._epoch:
                 return  # a change came in between: this answer may be older than it
-            if tenant is None:
+            if found is None:
                 self._unknown[host] = None
                 if len(self._unknown) > self._max_unknown:
                     self._unknown.popitem(last=False)
-                return
-            self._known[host] = tenant
-            self._hosts_of.setdefault(tenant.id, set()).add(host)
-            if len(self._known) > self._max_known:
-                evicted, other = self._known.popitem(last=False)
-                hosts = self._hosts_of[other.id]
-                hosts.discard(evicted)
-                if not hosts:
-                    del self._hosts_of[other.id]
+            elif isinstance(found, FormerName):
+                self._former[host] = found
+                self._hosts_of.setdefault(found.tenant_id, set()).add(host)
+                if len(self._former) > self._max_unknown:
+                    evicted, gone = self._former.popitem(last=False)
+                    self._drop_host(gone.tenant_id, evicted)
+            else:
+                self._known[host] = found
+                self._hosts_of.setdefault(found.id, set()).add(host)
+                if len(self._known) > self._max_known:
+                    evicted, other = self._known.popitem(last=False)
+                    self._drop_host(other.id, evicted)
+
+    def _drop_host(self, tenant_id: str, host: str) -> None:
+        hosts = self._hosts_of[tenant_id]
+        hosts.discard(host)
+        if not hosts:
+            del self._hosts_of[tenant_id]
 
     def _forget(self, changes: Changes) -> None:
         with self._lock:
@@ -176,11 +197,13 @@ class Directory:
             if not changes.complete:
                 self._known.clear()
                 self._unknown.clear()
+                self._former.clear()
                 self._hosts_of.clear()
                 return
             for tenant_id in changes.revisions:
                 for host in self._hosts_of.pop(tenant_id, ()):
                     self._known.pop(host, None)
+                    self._former.pop(host, None)
                 for host in changes.hosts.get(tenant_id, ()):
                     self._unknown.pop(host, None)
             for slug in changes.slugs.values():
@@ -192,6 +215,11 @@ class Directory:
                 listener(revisions)
             except Exception:
                 log.exception("a listener failed on the changes of %s", revisions)
+
+
+def _renamed(former: FormerName) -> TenantRenamedError:
+    # Asked now, not remembered: a name stops leading on without any change in the catalog.
+    return TenantRenamedError(former.slug, former.now, redirects=former.redirects)
 
 
 def _is_slug(text: str) -> bool:

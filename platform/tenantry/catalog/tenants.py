@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import asc, bindparam, delete, desc, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import selectinload
 
 from tenantry.catalog.models import (
     ChangeRecord,
@@ -16,25 +16,24 @@ from tenantry.catalog.models import (
     LinkRecord,
     MembershipRecord,
     TenantRecord,
-    as_tenant,
 )
-from tenantry.catalog.store import Store
-from tenantry.catalog.values import Actor, Changes, Host, Page, TenantRow
+from tenantry.catalog.names import FOUND, Names, locked, missing
+from tenantry.catalog.values import Actor, Changes, FormerName, Host, Page, TenantRow
 from tenantry.errors import (
-    BadSlugError,
     BadTransitionError,
     HostNotFoundError,
     HostTakenError,
     TenantExistsError,
     TenantNotFoundError,
+    TenantRenamedError,
 )
-from tenantry.hosts import canonical_host, check_slug
+from tenantry.hosts import canonical_host
 from tenantry.tenant import MOVES, Tenant, TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement
 
 SORTS = {
     "slug": TenantRecord.slug,
@@ -43,17 +42,10 @@ SORTS = {
     "created_at": TenantRecord.created_at,
 }
 
-# A visitor's first request waits for one of these. Made once, of tables instead of records, they cost a
-# sixth of what the ORM takes. A tenant comes in as many rows as it has hosts, and at least in one.
 _tenants, _hosts = TenantRecord.__table__.c, HostRecord.__table__.c
-_FOUND = (
-    select(TenantRecord.__table__, _hosts.name.label("host"))
-    .join_from(TenantRecord.__table__, HostRecord.__table__, isouter=True)
-    .order_by(_hosts.created_at)
-)
-BY_SLUG = _FOUND.where(_tenants.slug == bindparam("key"))
-BY_ID = _FOUND.where(_tenants.id == bindparam("key"))
-BY_HOST = _FOUND.where(
+BY_SLUG = FOUND.where(_tenants.slug == bindparam("key"))
+BY_ID = FOUND.where(_tenants.id == bindparam("key"))
+BY_HOST = FOUND.where(
     _tenants.id == select(_hosts.tenant_id).where(_hosts.name == bindparam("key")).scalar_subquery()
 )
 
@@ -70,7 +62,7 @@ def tidy(text: str) -> str:
     return text.replace("\0", "").strip()[:200]
 
 
-class Tenants(Store):
+class Tenants(Names):
     """What the catalog knows of tenants."""
 
     def find_tenant(self, slug: str) -> Tenant | None:
@@ -88,11 +80,14 @@ class Tenants(Store):
     def get_tenant(self, slug: str) -> Tenant:
         """Like :meth:`find_tenant`.
 
-        :raises TenantNotFoundError: No tenant has the slug.
+        :raises TenantNotFoundError: No tenant has the slug; if one had it, the error says which.
         """
-        if (tenant := self.find_tenant(slug)) is None:
+        found = self.find_named(slug)
+        if found is None:
             raise TenantNotFoundError(slug)
-        return tenant
+        if isinstance(found, FormerName):
+            raise TenantRenamedError(slug, found.now)
+        return found
 
     def get_tenant_by_id(self, tenant_id: str) -> Tenant:
         """Like :meth:`find_tenant_by_id`.
@@ -157,12 +152,12 @@ class Tenants(Store):
     def get_row(self, slug: str) -> TenantRow:
         """Return a tenant with its owners.
 
-        :raises TenantNotFoundError: No tenant has the slug.
+        :raises TenantNotFoundError: No tenant has the slug; if one had it, the error says which.
         """
         with self.reading() as session:
             record = session.scalar(select(TenantRecord).where(TenantRecord.slug == slug))
             if record is None:
-                raise TenantNotFoundError(slug)
+                raise missing(session, slug)
             return _row(record)
 
     def count_tenants(self) -> dict[TenantState, int]:
@@ -185,11 +180,11 @@ class Tenants(Store):
         """Add a tenant in state *provisioning*, with a new id.
 
         :raises BadSlugError: The slug breaks the rule or is reserved.
-        :raises TenantExistsError: The slug is taken.
+        :raises TenantExistsError: The slug is taken, or another tenant's former one.
         """
         record = TenantRecord(
             id=uuid.uuid4().hex,
-            slug=self._free_slug(slug),
+            slug=slug,
             name=tidy(name) or slug,
             state=TenantState.PROVISIONING,
             plan=plan,
@@ -200,6 +195,7 @@ class Tenants(Store):
         )
         try:
             with self.writing(by) as writer:
+                self._claim(writer.session, slug)
                 writer.session.add(record)
                 writer.changed(record)
                 writer.session.flush()
@@ -214,7 +210,7 @@ class Tenants(Store):
         :raises BadTransitionError: It has left the state *provisioning*.
         """
         with self.writing(by) as writer:
-            record = _locked(writer.session, tenant_id)
+            record = locked(writer.session, tenant_id)
             if record.state != TenantState.PROVISIONING:
                 raise BadTransitionError(record.slug, record.state, "forgotten")
             writer.changed(record)
@@ -231,7 +227,7 @@ class Tenants(Store):
         :raises BadTransitionError: :data:`tenantry.tenant.MOVES` has no such move.
         """
         with self.writing(by) as writer:
-            record = _locked(writer.session, tenant_id)
+            record = locked(writer.session, tenant_id)
             before = TenantState(record.state)
             if before == state:
                 return record.to_tenant()
@@ -254,7 +250,7 @@ class Tenants(Store):
     ) -> Tenant:
         """Change a tenant's name or some of its settings; the others stay, as a blank name does."""
         with self.writing(by) as writer:
-            record = _locked(writer.session, tenant_id)
+            record = locked(writer.session, tenant_id)
             before, after = record.settings, record.settings | dict(settings or {})
             changed = {key: after[key] for key in after if after[key] != before.get(key)}
             detail = {"before": {key: before.get(key) for key in changed}, "after": changed}
@@ -280,7 +276,7 @@ class Tenants(Store):
             raise HostTakenError(name)
         try:
             with self.writing(by) as writer:
-                record = _locked(writer.session, tenant_id)
+                record = locked(writer.session, tenant_id)
                 if any(host.name == name for host in record.hosts):
                     raise HostTakenError(name)
                 record.hosts.append(HostRecord(name=name))
@@ -298,7 +294,7 @@ class Tenants(Store):
         """
         name = canonical_host(host)
         with self.writing(by) as writer:
-            record = _locked(writer.session, tenant_id)
+            record = locked(writer.session, tenant_id)
             found = next((entry for entry in record.hosts if entry.name == name), None)
             if found is None:
                 raise HostNotFoundError(name)
@@ -342,25 +338,6 @@ class Tenants(Store):
                 slugs={r.id: r.slug for r in records},
                 revisions=gone | {r.id: r.revision for r in records},
             )
-
-    def _free_slug(self, slug: str) -> str:
-        if f"{slug}.{self.domain}" == self.backend_host:
-            raise BadSlugError(slug, "the operators' backend is at this address")
-        return check_slug(slug)
-
-    def _find(self, query: Select[Any], key: str) -> Tenant | None:
-        with self.asking() as connection:
-            rows = connection.execute(query, {"key": key}).all()
-        if not rows:
-            return None
-        return as_tenant(rows[0], hosts=(row.host for row in rows if row.host is not None))
-
-
-def _locked(session: Session, tenant_id: str) -> TenantRecord:
-    record = session.get(TenantRecord, tenant_id, with_for_update=True)
-    if record is None:
-        raise TenantNotFoundError(tenant_id)
-    return record
 
 
 def _row(record: TenantRecord) -> TenantRow:

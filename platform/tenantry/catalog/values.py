@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from tenantry.tenant import Tenant
 
@@ -81,6 +81,22 @@ class Host:
     tenant_id: str
     tenant_slug: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FormerName:
+    """A slug that a tenant has given up. Nobody else gets it."""
+
+    slug: str
+    tenant_id: str
+    now: str
+    """The slug that the tenant has now, however often it was renamed."""
+    redirects_until: datetime
+
+    @property
+    def redirects(self) -> bool:
+        """Whether the name still leads to the tenant."""
+        return datetime.now(UTC) < self.redirects_until
 
 
 @dataclass(frozen=True, slots=True)

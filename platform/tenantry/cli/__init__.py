@@ -24,7 +24,7 @@ COMMANDS = {
     "status": "Show how the platform and its workers are doing.",
     "metrics": "Give the running workers' figures to Prometheus.",
     "doctor": "Look whether tenants are safe from each other.",
-    "tenant": "Create, find, suspend and resume tenants.",
+    "tenant": "Create, find and change tenants.",
     "host": "Give tenants hosts of their own.",
     "account": "Let people in to the platform.",
 }

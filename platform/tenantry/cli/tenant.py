@@ -11,6 +11,7 @@ from tenantry.cli.context import actor, ready_catalog
 from tenantry.cli.create import create
 from tenantry.cli.listing import json_option, paged, pages_of, show_rest
 from tenantry.cli.output import echo_facts, echo_json, echo_json_array, echo_table, plain
+from tenantry.cli.tenant_life import rename
 from tenantry.errors import BadTransitionError
 from tenantry.lifecycle import resume_tenant, suspend_tenant
 from tenantry.settings import get_settings
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def tenant() -> None:
-    """Create, find, suspend and resume tenants."""
+    """Create, find and change tenants."""
 
 
 tenant.add_command(create)
+tenant.add_command(rename)
 
 
 @tenant.command("list")
@@ -73,11 +75,21 @@ def show(slug: str, *, as_json: bool) -> None:
     settings = get_settings()
     with ready_catalog(settings) as catalog:
         facts = _to_json(catalog.get_row(slug), settings)
+        former = catalog.list_former_names(facts["id"])
+    facts["former_names"] = [
+        {"slug": name.slug, "redirects_until": name.redirects_until.isoformat()} for name in former
+    ]
     facts["folder"] = str(settings.tenant_dir(facts["id"]))
     if as_json:
         echo_json(facts)
         return
-    for name in ("hosts", "owners"):
+    facts["former_names"] = [
+        f"{name.slug} (leads here until {name.redirects_until:%Y-%m-%d})"
+        if name.redirects
+        else f"{name.slug} (reserved)"
+        for name in former
+    ]
+    for name in ("hosts", "owners", "former_names"):
         facts[name] = ", ".join(facts[name])
     facts["settings"] = ", ".join(f"{name}={value!r}" for name, value in facts["settings"].items())
     echo_facts({name.replace("_", " ").capitalize(): value for name, value in facts.items()})

@@ -92,7 +92,7 @@ def check_together(lines: Sequence[Line], catalog: Catalog) -> Iterator[Line]:
         slug = line.order.slug
         if slug in first:
             yield replace(line, problem=f"{slug!r} stands on line {first[slug]} already")
-        elif catalog.find_tenant(slug) is not None:
+        elif catalog.find_named(slug) is not None:
             yield replace(line, problem=str(TenantExistsError(slug)))
         else:
             yield line

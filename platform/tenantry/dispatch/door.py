@@ -104,6 +104,7 @@ def build_dispatcher(
         unknown=front,
         domain=settings.domain,
         directory=None if settings.routing == "path" else directory,
+        url_of=settings.url_of,
         pages=pages,
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.errors import CatalogUnavailableError, LookupLimitError
+from tenantry.dispatch.renamed import lead_on
+from tenantry.errors import CatalogUnavailableError, LookupLimitError, TenantRenamedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,6 +38,11 @@ class PathDispatcher:
             tenant = self._directory.find_by_slug(slug) if slug else None
         except (LookupLimitError, CatalogUnavailableError) as error:
             return self._pages.not_looked_up(error, environ, start_response)
+        except TenantRenamedError as error:
+            if error.redirects:
+                place = f"{environ.get('SCRIPT_NAME', '')}/{error.now}"
+                return lead_on(place, slash + rest, environ, start_response)
+            tenant = None
         if tenant is None:
             return self._pages.answer(environ, start_response, 404, "No site has this name.")
         mount = f"{environ.get('SCRIPT_NAME', '')}/{slug}"

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.errors import BadHostError, CatalogUnavailableError, LookupLimitError
+from tenantry.dispatch.renamed import lead_on
+from tenantry.errors import (
+    BadHostError,
+    CatalogUnavailableError,
+    LookupLimitError,
+    TenantRenamedError,
+)
 from tenantry.hosts import parse_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -28,6 +34,7 @@ class SubdomainDispatcher:
         the name in ``environ["tenantry.unknown_slug"]``.
     :param domain: The platform's domain.
     :param directory: Finds tenants by host; ``None`` where only paths name them.
+    :param url_of: Makes the origin of a host of ours, for tenants that have another name now.
     """
 
     def __init__(
@@ -38,6 +45,7 @@ class SubdomainDispatcher:
         unknown: WSGIApplication,
         domain: str,
         directory: Directory | None,
+        url_of: Callable[[str], str],
         pages: Pages,
     ) -> None:
         self._site = site
@@ -45,6 +53,7 @@ class SubdomainDispatcher:
         self._unknown = unknown
         self._domain = domain
         self._directory = directory
+        self._url_of = url_of
         self._pages = pages
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -59,12 +68,28 @@ class SubdomainDispatcher:
             return self._nobody(host, environ, start_response)
         try:
             tenant = self._directory.find(host)
-        except (LookupLimitError, CatalogUnavailableError) as error:
-            return self._pages.not_looked_up(error, environ, start_response)
+        except (TenantRenamedError, LookupLimitError, CatalogUnavailableError) as error:
+            return self._not_found(error, environ, start_response)
         if tenant is None:
             return self._nobody(host, environ, start_response)
         environ["tenantry.tenant"] = tenant
         return self._site(environ, start_response)
+
+    def _not_found(
+        self,
+        error: TenantRenamedError | LookupLimitError | CatalogUnavailableError,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        """Answer for a host that could not be looked up, or lead on from a tenant's former one."""
+        if not isinstance(error, TenantRenamedError):
+            return self._pages.not_looked_up(error, environ, start_response)
+        if not error.redirects:
+            # Not the page for free names: this one is not to be had.
+            return self._pages.answer(environ, start_response, 404, "No site has this name.")
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        origin = self._url_of(f"{error.now}.{self._domain}")
+        return lead_on(origin, path, environ, start_response)
 
     def _nobody(
         self, host: str, environ: WSGIEnvironment, start_response: StartResponse

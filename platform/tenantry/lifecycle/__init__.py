@@ -2,6 +2,15 @@
 
 from tenantry.lifecycle.create import create_tenant
 from tenantry.lifecycle.create_many import Order, create_tenants
+from tenantry.lifecycle.rename import check_rename, rename_tenant
 from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
 
-__all__ = ["Order", "create_tenant", "create_tenants", "resume_tenant", "suspend_tenant"]
+__all__ = [
+    "Order",
+    "check_rename",
+    "create_tenant",
+    "create_tenants",
+    "rename_tenant",
+    "resume_tenant",
+    "suspend_tenant",
+]

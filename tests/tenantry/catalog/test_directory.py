@@ -5,26 +5,30 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.directory import Directory
-from tenantry.errors import CatalogUnavailableError, LookupLimitError
+from tenantry.errors import CatalogUnavailableError, LookupLimitError, TenantRenamedError
 from tenantry.tenant import Tenant, TenantState
-from tests.conftest import DOMAIN
+from tests.conftest import DOMAIN, eventually
 from tests.tenantry.support import FakeClock, at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from sqlalchemy import Row
 
     from tenantry.catalog.values import Changes
 
     OpenCatalog = Callable[..., Catalog]
 
 ACME = f"acme.{DOMAIN}"
+LATER = datetime.now(UTC) + timedelta(days=1)
 
 
 class Probe(Catalog):
@@ -36,10 +40,10 @@ class Probe(Catalog):
     """Answer "nobody" without the database, as fast as a flood needs."""
     before_answer: Callable[[], None] = staticmethod(lambda: None)
 
-    def _find(self, query: Any, key: str) -> Tenant | None:
+    def _ask(self, query: Any, key: str) -> Sequence[Row[Any]]:
         self.asked += 1
         self._fail_if_down()
-        found = None if self.empty else super()._find(query, key)
+        found = () if self.empty else super()._ask(query, key)
         self.before_answer()
         return found
 
@@ -138,6 +142,63 @@ def test_every_state_is_found(catalog: Catalog, directory: Directory) -> None:
         found = directory.find(ACME)
         assert found is not None
         assert found.state is state
+
+
+def test_a_former_host_is_told_from_one_that_nobody_had(
+    catalog: Catalog, probe: Probe, directory: Directory
+) -> None:
+    """Law 6, 7: who was renamed is said at the next question, and asked for once."""
+    acme = add(catalog)
+    assert directory.find(ACME) == acme
+    for name in ("bolt", "coil"):
+        acme = catalog.rename_tenant(acme.id, name, redirects_until=LATER, by=SYSTEM)
+    asked = probe.asked
+    for slug in ("acme", "bolt"):
+        for _ in range(3):
+            with pytest.raises(TenantRenamedError) as caught:
+                directory.find_by_slug(slug)
+            assert (caught.value.now, caught.value.redirects) == ("coil", True)
+    assert probe.asked == asked + 2
+    assert directory.find_by_slug("coil") == acme
+
+    back = catalog.rename_tenant(acme.id, "acme", redirects_until=LATER, by=SYSTEM)
+    assert directory.find(ACME) == back
+    for slug in ("bolt", "coil"):
+        with pytest.raises(TenantRenamedError, match="'acme' now"):
+            directory.find_by_slug(slug)
+
+
+def test_a_name_stops_leading_on_by_itself(catalog: Catalog, directory: Directory) -> None:
+    """The time is looked at with each question: nothing in the catalog changes when it is over."""
+    acme = add(catalog)
+    until = datetime.now(UTC) + timedelta(milliseconds=300)
+    catalog.rename_tenant(acme.id, "bolt", redirects_until=until, by=SYSTEM)
+
+    def leads() -> bool:
+        with pytest.raises(TenantRenamedError) as caught:
+            directory.find(ACME)
+        return caught.value.redirects
+
+    assert leads()
+    eventually(lambda: not leads())
+
+
+def test_former_hosts_are_bounded(catalog: Catalog, probe: Probe) -> None:
+    """Law 6: of more former names than fit, the one remembered first is looked up again."""
+    directory = Directory(probe, domain=DOMAIN, unknown=2, lookups=10**6)
+    acme = add(catalog)
+    for name in ("n1", "n2", "n3"):
+        catalog.rename_tenant(acme.id, name, redirects_until=LATER, by=SYSTEM)
+    for slug in ("acme", "n1", "n2"):
+        with pytest.raises(TenantRenamedError):
+            directory.find_by_slug(slug)
+    assert list(directory._former) == [f"n1.{DOMAIN}", f"n2.{DOMAIN}"]
+    assert directory._hosts_of == {acme.id: set(directory._former)}
+    catalog.configure_tenant(acme.id, name="Acme 2", by=SYSTEM)
+    assert directory.find_by_slug("nobody") is None
+
+    assert not directory._former
+    assert not directory._hosts_of
 
 
 # --- bounded ------------------------------------------------------------------------------------

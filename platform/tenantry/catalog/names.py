@@ -1,0 +1,177 @@
+"""Names in the catalog: what a slug leads to, and how a tenant gets another one.
+
+A name that a tenant has given up leads to it for a time and stays reserved for ever: an old link must
+never show somebody else's site. Only the tenant that had it may take it back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, select
+
+from tenantry.catalog.models import FormerSlugRecord, HostRecord, TenantRecord, as_tenant
+from tenantry.catalog.store import Store
+from tenantry.catalog.values import Actor, FormerName
+from tenantry.errors import (
+    BadSlugError,
+    BadTransitionError,
+    TenantExistsError,
+    TenantNotFoundError,
+    TenantRenamedError,
+)
+from tenantry.hosts import check_slug
+from tenantry.tenant import Tenant, TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Row, Select
+    from sqlalchemy.orm import Session
+
+UNNAMEABLE = frozenset({TenantState.PROVISIONING, TenantState.DELETED})
+"""States in which a tenant keeps its name: one is being made, the other is only a tombstone."""
+
+# A visitor's first request waits for one of these. Made once, of tables instead of records, they cost a
+# sixth of what the ORM takes. A tenant comes in as many rows as it has hosts, and at least in one.
+_tenants, _hosts = TenantRecord.__table__.c, HostRecord.__table__.c
+_former = FormerSlugRecord.__table__.c
+FOUND = (
+    select(TenantRecord.__table__, _hosts.name.label("host"))
+    .join_from(TenantRecord.__table__, HostRecord.__table__, isouter=True)
+    .order_by(_hosts.created_at)
+)
+_KEY: Any = bindparam("key")
+_OWN = TenantRecord.__table__.alias("own")
+_until = select(_former.redirects_until).where(_former.slug == _KEY)
+# One statement also for names that nobody has, of which there can be floods. What coalesce() does not
+# need it does not evaluate, so a tenant under its own name costs no look at the former ones.
+BY_NAME = FOUND.add_columns(_until.scalar_subquery().label("redirects_until")).where(
+    _tenants.id
+    == func.coalesce(
+        select(_OWN.c.id).where(_OWN.c.slug == _KEY).scalar_subquery(),
+        select(_former.tenant_id).where(_former.slug == _KEY).scalar_subquery(),
+    )
+)
+
+
+class Names(Store):
+    """What the catalog knows of names."""
+
+    def find_named(self, slug: str) -> Tenant | FormerName | None:
+        """Return the tenant that has this slug, or what became of the one that had it."""
+        rows = self._ask(BY_NAME, slug)
+        if not rows:
+            return None
+        first = rows[0]
+        if first.slug != slug:
+            return FormerName(slug, first.id, first.slug, first.redirects_until)
+        return _from_rows(rows)
+
+    def rename_tenant(
+        self, tenant_id: str, slug: str, *, redirects_until: datetime, by: Actor
+    ) -> Tenant:
+        """Give a tenant another slug and keep the old one for it; the same again changes nothing.
+
+        :param redirects_until: When the old name stops leading to the new one.
+        :raises BadSlugError: The slug breaks the rule or is reserved.
+        :raises BadTransitionError: The tenant is being made, or is deleted.
+        :raises TenantExistsError: Another tenant has the slug, or had it.
+        """
+        with self.writing(by) as writer:
+            record = locked(writer.session, tenant_id)
+            if record.slug == slug:
+                return record.to_tenant()
+            check_renamable(record)
+            self._claim(writer.session, slug, tenant_id=tenant_id)
+            before, record.slug = record.slug, slug
+            former = FormerSlugRecord(slug=before, tenant_id=tenant_id)
+            former.redirects_until = redirects_until
+            writer.session.add(former)
+            writer.changed(record)
+            until = redirects_until.isoformat(timespec="seconds")
+            detail = {"before": before, "after": slug, "redirects_until": until}
+            writer.audit("tenant.rename", tenant=record, detail=detail)
+            return record.to_tenant()
+
+    def list_former_names(self, tenant_id: str) -> tuple[FormerName, ...]:
+        """Return the names that a tenant has given up, by name."""
+        query = (
+            select(FormerSlugRecord, TenantRecord.slug)
+            .join(TenantRecord)
+            .where(TenantRecord.id == tenant_id)
+            .order_by(FormerSlugRecord.slug)
+        )
+        with self.reading() as session:
+            return tuple(
+                FormerName(record.slug, tenant_id, slug, record.redirects_until)
+                for record, slug in session.execute(query).tuples()
+            )
+
+    def check_name(self, slug: str, *, tenant_id: str | None = None) -> None:
+        """Refuse a slug that this tenant, or a new one, cannot have.
+
+        :raises BadSlugError: The slug breaks the rule or is reserved.
+        :raises TenantExistsError: Another tenant has the slug, or had it.
+        """
+        with self.reading() as session:
+            self._find_claimable(session, slug, tenant_id)
+
+    def _claim(self, session: Session, slug: str, *, tenant_id: str | None = None) -> None:
+        """Check the slug like :meth:`check_name`, and take it out of the former ones.
+
+        The writer holds the head's lock, so nobody else claims it meanwhile.
+        """
+        if (former := self._find_claimable(session, slug, tenant_id)) is not None:
+            session.delete(former)
+
+    def _find_claimable(
+        self, session: Session, slug: str, tenant_id: str | None
+    ) -> FormerSlugRecord | None:
+        if f"{slug}.{self.domain}" == self.backend_host:
+            raise BadSlugError(slug, "the operators' backend is at this address")
+        check_slug(slug)
+        former = session.get(FormerSlugRecord, slug)
+        owner = session.scalar(select(TenantRecord.id).where(TenantRecord.slug == slug))
+        if former is not None:
+            owner = former.tenant_id
+        if owner not in {None, tenant_id}:
+            raise TenantExistsError(slug)
+        return former
+
+    def _ask(self, query: Select[Any], key: str) -> Sequence[Row[Any]]:
+        with self.asking() as connection:
+            return connection.execute(query, {"key": key}).all()
+
+    def _find(self, query: Select[Any], key: str) -> Tenant | None:
+        rows = self._ask(query, key)
+        return _from_rows(rows) if rows else None
+
+
+def missing(session: Session, slug: str) -> TenantNotFoundError:
+    """Return what to say of a slug that no tenant has."""
+    query = select(TenantRecord.slug).join(FormerSlugRecord).where(FormerSlugRecord.slug == slug)
+    name = session.scalar(query)
+    return TenantNotFoundError(slug) if name is None else TenantRenamedError(slug, name)
+
+
+def check_renamable(tenant: Tenant | TenantRecord) -> None:
+    """Refuse a tenant that keeps its name because of its state."""
+    if tenant.state in UNNAMEABLE:
+        raise BadTransitionError(tenant.slug, tenant.state, "renamed")
+
+
+def locked(session: Session, tenant_id: str) -> TenantRecord:
+    """Return the tenant's record, to be changed.
+
+    :raises TenantNotFoundError: No tenant has the id.
+    """
+    record = session.get(TenantRecord, tenant_id, with_for_update=True)
+    if record is None:
+        raise TenantNotFoundError(tenant_id)
+    return record
+
+
+def _from_rows(rows: Sequence[Row[Any]]) -> Tenant:
+    return as_tenant(rows[0], hosts=(row.host for row in rows if row.host is not None))

@@ -1,0 +1,150 @@
+"""What a slug leads to when its tenant was renamed, and who may have it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tenantry.catalog import SYSTEM, Actor, Catalog, FormerName
+from tenantry.errors import (
+    BadSlugError,
+    BadTransitionError,
+    TenantExistsError,
+    TenantNotFoundError,
+    TenantRenamedError,
+)
+from tenantry.tenant import Tenant
+from tenantry.tenant import TenantState as S
+from tests.tenantry.support import at_once
+
+LATER = datetime.now(UTC) + timedelta(days=1)
+BEFORE = datetime.now(UTC) - timedelta(days=1)
+OPERATOR = Actor("operator", "op@example.com")
+
+
+def add(catalog: Catalog, slug: str = "acme") -> Tenant:
+    tenant = catalog.add_tenant(slug, name=slug.title(), by=SYSTEM)
+    return catalog.activate_tenants({tenant.id: None}, by=SYSTEM)[0]
+
+
+def rename(catalog: Catalog, tenant: Tenant, slug: str, *, until: datetime = LATER) -> Tenant:
+    return catalog.rename_tenant(tenant.id, slug, redirects_until=until, by=OPERATOR)
+
+
+def test_a_renamed_tenant_is_the_same(any_catalog: Catalog) -> None:
+    """Law 7, 12: only the slug is another one; the change is numbered and stands in the trail."""
+    acme = add(any_catalog)
+    acme = any_catalog.add_host(acme.id, "www.acme.org", by=SYSTEM)
+    epoch = any_catalog.read_epoch()
+    bolt = rename(any_catalog, acme, "bolt")
+
+    assert (bolt.id, bolt.slug, bolt.hosts) == (acme.id, "bolt", ("www.acme.org",))
+    assert bolt.revision == acme.revision + 1
+    assert any_catalog.read_epoch() == epoch + 1
+    assert any_catalog.get_tenant("bolt") == any_catalog.find_named("bolt") == bolt
+    assert any_catalog.find_tenant_by_host("www.acme.org") == bolt
+    event = any_catalog.list_audit(tenant_id=acme.id).items[0]
+    assert (event.action, event.actor, event.tenant_slug) == (
+        "tenant.rename",
+        "op@example.com",
+        "bolt",
+    )
+    assert (event.detail["before"], event.detail["after"]) == ("acme", "bolt")
+
+
+def test_former_names_lead_to_the_present_one(any_catalog: Catalog) -> None:
+    """However long the chain, each name leads straight to the tenant."""
+    acme = add(any_catalog)
+    rename(any_catalog, acme, "bolt", until=BEFORE)
+    rename(any_catalog, acme, "coil")
+
+    first, second = any_catalog.list_former_names(acme.id)
+    assert first == FormerName("acme", acme.id, "coil", BEFORE)
+    assert second == FormerName("bolt", acme.id, "coil", LATER)
+    assert [first.redirects, second.redirects] == [False, True]
+    assert any_catalog.find_named("acme") == first
+    assert any_catalog.find_named("bolt") == second
+    assert any_catalog.find_named("nobody") is None
+    assert any_catalog.find_tenant("acme") is None
+    for get in (any_catalog.get_tenant, any_catalog.get_row):
+        with pytest.raises(TenantRenamedError, match="called 'coil' now"):
+            get("acme")
+        with pytest.raises(TenantNotFoundError, match="'nobody' does not exist"):
+            get("nobody")
+
+
+def test_nobody_else_gets_a_former_name(any_catalog: Catalog) -> None:
+    """Law 11: not for a new site and not for another one, even when it leads nowhere any more."""
+    acme, other = add(any_catalog), add(any_catalog, "other")
+    rename(any_catalog, acme, "bolt", until=BEFORE)
+    epoch = any_catalog.read_epoch()
+
+    with pytest.raises(TenantExistsError, match="acme"):
+        any_catalog.add_tenant("acme", name="Another", by=SYSTEM)
+    for slug in ("acme", "bolt"):
+        with pytest.raises(TenantExistsError, match=slug):
+            rename(any_catalog, other, slug)
+        with pytest.raises(TenantExistsError, match=slug):
+            any_catalog.check_name(slug, tenant_id=other.id)
+        with pytest.raises(TenantExistsError, match=slug):
+            any_catalog.check_name(slug)
+    assert any_catalog.read_epoch() == epoch
+
+
+def test_a_tenant_takes_its_name_back(any_catalog: Catalog) -> None:
+    """The name is its own again, and the one in between is the former one."""
+    acme = add(any_catalog)
+    rename(any_catalog, acme, "bolt")
+    any_catalog.check_name("acme", tenant_id=acme.id)
+    back = rename(any_catalog, acme, "acme")
+
+    assert any_catalog.get_tenant("acme") == back
+    assert [name.slug for name in any_catalog.list_former_names(acme.id)] == ["bolt"]
+    assert rename(any_catalog, acme, "bolt").slug == "bolt"
+    assert [name.slug for name in any_catalog.list_former_names(acme.id)] == ["acme"]
+
+
+def test_the_same_name_again_changes_nothing(any_catalog: Catalog) -> None:
+    """A command can be repeated: no change, no audit row, no former name."""
+    acme = add(any_catalog)
+    bolt = rename(any_catalog, acme, "bolt")
+    epoch, events = any_catalog.read_epoch(), any_catalog.list_audit().total
+
+    assert rename(any_catalog, acme, "bolt") == bolt
+    assert (any_catalog.read_epoch(), any_catalog.list_audit().total) == (epoch, events)
+    assert len(any_catalog.list_former_names(acme.id)) == 1
+
+
+@pytest.mark.parametrize("slug", ["www", "Bolt", "", "a" * 41, "a\0b"])
+def test_a_bad_name_is_refused(any_catalog: Catalog, slug: str) -> None:
+    """R27: the rule for slugs holds for new names, too."""
+    acme = add(any_catalog)
+    with pytest.raises(BadSlugError):
+        rename(any_catalog, acme, slug)
+    with pytest.raises(BadSlugError):
+        any_catalog.check_name(slug)
+
+
+@pytest.mark.parametrize("moves", [[], [S.DELETED]], ids=["being made", "deleted"])
+def test_who_is_not_there_yet_or_any_more_keeps_its_name(catalog: Catalog, moves: list[S]) -> None:
+    """A tombstone shows what was there, and a site that is being made was never there."""
+    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    for state in moves:
+        catalog.move_tenant(tenant.id, state, by=SYSTEM)
+    with pytest.raises(BadTransitionError, match="renamed"):
+        rename(catalog, tenant, "bolt")
+
+
+def test_of_two_who_want_a_name_one_gets_it(any_catalog: Catalog) -> None:
+    """R26: four tenants and two new ones want one name at the same moment."""
+    tenants = [add(any_catalog, f"t{number}") for number in range(4)]
+
+    def want(number: int) -> Tenant:
+        if number < len(tenants):
+            return rename(any_catalog, tenants[number], "bolt")
+        return any_catalog.add_tenant("bolt", name="New", by=SYSTEM)
+
+    results = at_once(6, want)
+    assert sum(isinstance(result, Tenant) for result in results) == 1
+    assert sum(isinstance(result, TenantExistsError) for result in results) == 5
