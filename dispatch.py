@@ -20,10 +20,11 @@ from tenantry.budget import Budget
 from tenantry.catalog import open_catalog, schema
 from tenantry.catalog.directory import Directory
 from tenantry.collector import Collector
+from tenantry.databases.servers import probe
 from tenantry.dispatch import build_door
 from tenantry.dispatch.listener import Listeners
 from tenantry.dispatch.probe import Probe
-from tenantry.errors import TenantryError
+from tenantry.errors import DatabaseUnavailableError, TenantryError
 from tenantry.factory import Factory, load_factory
 from tenantry.flask import init_tenant
 from tenantry.flask.binding import EXTENSION
@@ -89,13 +90,30 @@ def start_in_worker(*starts: Callable[[], None]) -> None:
         uwsgi.post_fork_hook = start_all
 
 
+def check_servers(settings: Settings) -> None:
+    """Refuse servers that do not keep tenants apart. One that is down stops nobody else's site.
+
+    It is looked at again when it is first reached.
+
+    :raises UnsafePlacementError: One of them does not.
+    """
+    for placement in settings.databases:
+        if placement.kind == "postgresql":
+            try:
+                probe(placement)
+            except DatabaseUnavailableError as error:
+                log.warning("%s", error)
+
+
 def create_application(settings: Settings) -> WSGIApplication:
     """Put the platform together.
 
     :raises SettingsError: A setting is missing.
     :raises CatalogNotReadyError: ``tenantry init`` has not been run for this release.
+    :raises UnsafePlacementError: A server does not keep tenants apart.
     """
     configure_logs(settings.log_level)
+    check_servers(settings)
     catalog = open_catalog(settings)
     schema.check(catalog.engine)
     directory = Directory(

@@ -18,6 +18,7 @@ from tenantry.catalog import Catalog, ChangeSignal
 from tenantry.catalog.engine import open_engine
 from tenantry.catalog.models import Base
 from tenantry.catalog.schema import upgrade
+from tenantry.databases.servers import SERVERS
 from tenantry.pool import InstancePool
 from tenantry.settings import Settings
 
@@ -108,6 +109,62 @@ def postgres_url() -> Iterator[str]:
     yield address
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _server_for_sites(postgres_url: str) -> str:
+    """Make what docs/data.md says: a role and a database for tenants; return their URL."""
+    with _superuser(postgres_url) as connection:
+        connection.execute("CREATE ROLE tenantry LOGIN CREATEROLE NOINHERIT")
+        connection.execute("ALTER ROLE tenantry SET search_path = ''")
+        connection.execute("CREATE DATABASE sites OWNER tenantry")
+    url = make_url(postgres_url).set(username="tenantry", database="sites")
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def server_url(_server_for_sites: str) -> Iterator[str]:
+    """Return the URL of a PostgreSQL server without tenants; at the end nothing of it is in use."""
+    yield _server_for_sites
+    SERVERS.clear()
+    url = make_url(_server_for_sites).set(username="postgres")
+    with _superuser(url.render_as_string(hide_password=False)) as connection:
+        found = connection.execute(
+            "SELECT pid, query FROM pg_stat_activity WHERE usename = 'tenantry' AND state <> 'idle'"
+        ).fetchall()
+        for schema in names(connection, "SELECT nspname FROM pg_namespace"):
+            connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
+        for role in names(connection, "SELECT rolname FROM pg_roles"):
+            connection.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
+    assert not found, f"a transaction was left open: {found}"
+
+
+def names(connection: psycopg.Connection[Any], query: str) -> list[str]:
+    """Return the answers to *query* that are tenants' names."""
+    found = [name for (name,) in connection.execute(query.encode())]
+    return [name for name in found if name.startswith("t_") and len(name) == 34]
+
+
+@pytest.fixture
+def superuser(server_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Return a connection to the tenants' database that may do everything."""
+    url = make_url(server_url).set(username="postgres")
+    with _superuser(url.render_as_string(hide_password=False)) as connection:
+        yield connection
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def any_placement(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return the placement ``local`` as settings have it, of each kind in turn."""
+    if request.param == "sqlite":
+        return {"local": "sqlite"}
+    return {"local": {"url": request.getfixturevalue("server_url"), "connections": 4}}
+
+
+@pytest.fixture
+def any_settings(make_settings: Callable[..., Settings], any_placement: dict[str, Any]) -> Settings:
+    """Return settings whose tenants live on each kind of placement in turn."""
+    return make_settings(databases=any_placement)
 
 
 def _superuser(url: str) -> psycopg.Connection[Any]:

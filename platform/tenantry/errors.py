@@ -241,6 +241,81 @@ class ProvisionError(TenantryError):
         return f"Tenant {self.slug!r} could not be provisioned and was not created: {self.problem}"
 
 
+class PlacementError(TenantryError):
+    """A placement cannot be used."""
+
+    def __init__(self, placement: str, problem: str) -> None:
+        super().__init__(placement, problem)
+        self.placement = placement
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"Placement {self.placement!r}: {self.problem}"
+
+
+class DatabaseUnavailableError(PlacementError):
+    """The placement's server does not answer."""
+
+    retry_after = 5
+
+    def __str__(self) -> str:
+        return f"Placement {self.placement!r} does not answer: {self.problem}"
+
+
+class UnsafePlacementError(PlacementError):
+    """The placement's server is set up so that tenants could reach each other's data."""
+
+    def __init__(self, placement: str, problem: str, remedy: str) -> None:
+        super().__init__(placement, problem)
+        self.args = (placement, problem, remedy)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"Placement {self.placement!r} is not safe: {self.problem}. {self.remedy}"
+
+
+class UnknownPlacementError(TenantryError, LookupError):
+    """``TENANTRY_DATABASES`` names no such placement."""
+
+    def __init__(self, placement: str, known: tuple[str, ...]) -> None:
+        super().__init__(placement, known)
+        self.placement = placement
+        self.known = known
+
+    def __str__(self) -> str:
+        known = ", ".join(self.known)
+        return (
+            f"There is no placement {self.placement!r}; TENANTRY_DATABASES names {known}. Add it "
+            "there, or name another one."
+        )
+
+
+class NoRoomError(TenantryError):
+    """No placement takes one more tenant."""
+
+    def __init__(self, placements: tuple[str, ...]) -> None:
+        super().__init__(placements)
+        self.placements = placements
+
+    def __str__(self) -> str:
+        names = ", ".join(self.placements)
+        return (
+            f"No placement has room for one more tenant ({names}). Raise `tenants` of one in "
+            "TENANTRY_DATABASES, or add a placement."
+        )
+
+
+class ConfinementError(TenantryError, RuntimeError):
+    """A transaction would not have been confined to one tenant, and was not begun."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"Refused: {self.problem}"
+
+
 class FactoryError(TenantryError):
     """``TENANTRY_FACTORY`` does not lead to a factory."""
 

@@ -20,6 +20,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    InstanceOf,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -30,8 +31,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from tenantry.errors import BadHostError, SettingsError
+from tenantry.errors import BadHostError, SettingsError, UnknownPlacementError
 from tenantry.hosts import parse_host
+from tenantry.placement import Placement, read_placements
 
 if TYPE_CHECKING:
     from tenantry.tenant import Tenant
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
 PREFIX = "TENANTRY_"
 ENV_FILE = ".env"
 MIN_KEY_LENGTH = 32
-SECRET_FIELDS = frozenset({"secret_keys", "catalog_url"})
-"""Fields whose values are never shown: the catalog's URL may hold a password."""
+SECRET_FIELDS = frozenset({"secret_keys", "catalog_url", "databases"})
+"""Fields whose values are never shown: a URL may hold a password."""
 
 
 _ORIGIN_RULE = "must be a scheme and a host, with a port if unusual, as `https://example.com`"
@@ -59,6 +61,12 @@ class PlanLimits(BaseModel):
 
     requests: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Requests per second, all workers of the machine together; 0 sets no limit."""
+
+    statement_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """How long a statement may take on PostgreSQL; 0 sets no limit."""
+
+    lock_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """How long a statement may wait for a lock on PostgreSQL; 0 sets no limit."""
 
 
 class Settings(BaseSettings):
@@ -92,6 +100,12 @@ class Settings(BaseSettings):
         default="",
         description="SQLAlchemy URL of the catalog, `sqlite:///…` or `postgresql+psycopg://…`. "
         "Default: a SQLite file in the data folder.",
+    )
+    databases: Annotated[tuple[InstanceOf[Placement], ...], NoDecode] = Field(
+        default=(),
+        description="The placements: where tenants' data can be, as JSON with a URL for each name. "
+        "New tenants go to the first one with room. Default: `local`, SQLite files in the data "
+        "folder.",
     )
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
@@ -188,6 +202,19 @@ class Settings(BaseSettings):
         description="Requests of one client address per second, all workers of the machine "
         "together; above it 429. Shared assets are not counted. 0 sets no limit.",
     )
+    limit_statement_seconds: float = Field(
+        default=20.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long a tenant's statement may take on PostgreSQL. 0 sets no limit.",
+    )
+    limit_lock_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long a tenant's statement may wait for a lock on PostgreSQL. 0 sets no "
+        "limit.",
+    )
     limit_plans: Annotated[Mapping[str, PlanLimits], NoDecode] = Field(
         default={},
         description="What tenants of some plans may do instead, as JSON: "
@@ -247,6 +274,11 @@ class Settings(BaseSettings):
                 raise ValueError(problem)
         return value
 
+    @field_validator("databases", mode="before")
+    @classmethod
+    def _read_databases(cls, value: Any) -> tuple[Placement, ...]:
+        return read_placements(value)
+
     @field_validator("limit_plans", mode="before")
     @classmethod
     def _read_plans(cls, value: Any) -> Any:
@@ -264,7 +296,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{_PLANS_RULE}; plan {plan!r} has {limits!r}")  # noqa: TRY004
             for name in limits:
                 if name not in PlanLimits.model_fields:
-                    known = " and ".join(f"`{field}`" for field in PlanLimits.model_fields)
+                    known = ", ".join(f"`{field}`" for field in PlanLimits.model_fields)
                     raise ValueError(f"plan {plan!r} limits {name!r}; there are {known}")
         return value
 
@@ -379,6 +411,30 @@ class Settings(BaseSettings):
         if own is not None and own.requests is not None:
             return own.requests
         return self.limit_tenant_requests
+
+    def statement_seconds_of(self, plan: str) -> float:
+        """Return how long a statement of a tenant of *plan* may take; 0 is no limit."""
+        own = self.limit_plans.get(plan)
+        if own is not None and own.statement_seconds is not None:
+            return own.statement_seconds
+        return self.limit_statement_seconds
+
+    def lock_seconds_of(self, plan: str) -> float:
+        """Return how long a statement of a tenant of *plan* may wait; 0 is no limit."""
+        own = self.limit_plans.get(plan)
+        if own is not None and own.lock_seconds is not None:
+            return own.lock_seconds
+        return self.limit_lock_seconds
+
+    def get_placement(self, name: str) -> Placement:
+        """Return the placement of this name.
+
+        :raises UnknownPlacementError: There is none.
+        """
+        for placement in self.databases:
+            if placement.name == name:
+                return placement
+        raise UnknownPlacementError(name, tuple(known.name for known in self.databases))
 
     @property
     def address(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -142,9 +143,10 @@ def test_variable_without_value_is_no_choice(monkeypatch: pytest.MonkeyPatch) ->
         pytest.param(
             "LIMIT_PLANS",
             '{"free": {"rps": 3}}',
-            "limits 'rps'; there are `in_flight` and `requests`",
+            "limits 'rps'; there are `in_flight`, `requests`, `statement_seconds`, `lock_seconds`",
             id="unknown limit",
         ),
+        pytest.param("LIMIT_LOCK_SECONDS", "-1", "greater than or equal to 0", id="lock"),
         pytest.param("LOG_LEVEL", "loud", "'debug', 'info'", id="log level"),
         pytest.param("ALLOW_SHARED_ORIGIN", "perhaps", "valid boolean", id="neither yes nor no"),
     ],
@@ -199,6 +201,34 @@ def test_plans_override_the_common_limits(monkeypatch: pytest.MonkeyPatch) -> No
     assert [load_settings().in_flight_of(plan) for plan in names] == [2, 3, 3]
 
 
+def test_placements_are_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a choice there are files in the data folder; a URL's password is shown nowhere."""
+    assert [placement.name for placement in load_settings().databases] == ["local"]
+    server = "postgresql+psycopg://tenantry:geheim@db:5432/sites"
+    places = {"fast": "sqlite:////srv/fast", "eu": {"url": server, "tenants": 9, "connections": 3}}
+    monkeypatch.setenv("TENANTRY_DATABASES", json.dumps(places))
+    settings = load_settings()
+    fast, eu = settings.databases
+
+    assert (fast.kind, fast.shown, fast.tenants) == ("sqlite", "/srv/fast", 0)
+    assert (eu.kind, eu.tenants, eu.connections) == ("postgresql", 9, 3)
+    assert eu.shown == "postgresql+psycopg://tenantry:***@db:5432/sites"
+    assert "geheim" not in repr(settings) + str(settings)
+    assert settings.get_placement("eu") is eu
+
+
+def test_a_plan_has_its_own_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plan says nothing of is what every tenant may."""
+    monkeypatch.setenv("TENANTRY_LIMIT_LOCK_SECONDS", "3")
+    plans = '{"free": {"statement_seconds": 1.5}, "gold": {"lock_seconds": 0}}'
+    monkeypatch.setenv("TENANTRY_LIMIT_PLANS", plans)
+    settings = load_settings()
+
+    names = ("free", "gold", "other")
+    assert [settings.statement_seconds_of(plan) for plan in names] == [1.5, 20, 20]
+    assert [settings.lock_seconds_of(plan) for plan in names] == [3, 0, 3]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -218,6 +248,22 @@ def test_plans_override_the_common_limits(monkeypatch: pytest.MonkeyPatch) -> No
             "CATALOG_URL", "postgresql+psycopg://u:geheim@h", "must name a database", id="no name"
         ),
         pytest.param("CATALOG_URL", "sqlite:///?x=geheim", "must name a database", id="in memory"),
+        *(
+            pytest.param("DATABASES", value, sentence, id=f"databases: {sentence}")
+            for value, sentence in {
+                "{geheim": "must be JSON with a URL for each name",
+                '["geheim"]': "must be JSON",
+                "{}": "must be JSON",
+                '{"postgresql+psycopg://u:geheim@h/d": 1}': "A URL cannot name a placement",
+                '{"EU": "postgresql+psycopg://u:geheim@h/d"}': "'EU' cannot name a placement",
+                '{"eu": "mysql://u:geheim@h/d"}': "placement 'eu' needs a URL",
+                '{"eu": "postgresql+psycopg://u:geheim@h"}': "must name a user and a database",
+                '{"eu": "postgresql+psycopg://u:geheim@h:port/d"}': "%40",
+                '{"eu": "sqlite:///geheim"}': "four slashes",
+                '{"eu": {"url": "sqlite", "tenants": -1}}': "tenants=-1; give a whole number",
+                '{"eu": {"url": "sqlite", "size": 1}}': "an option 'size'; there are `url`",
+            }.items()
+        ),
         pytest.param("SECRET_KEY", "geheim", "no such setting", id="misspelt name"),
         pytest.param("DATABASE_PASSWORD", "geheim", "no such setting", id="other name"),
     ],

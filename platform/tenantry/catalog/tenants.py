@@ -167,6 +167,14 @@ class Tenants(Names):
             found = dict(session.execute(query).tuples().all())
         return {state: found.get(state, 0) for state in TenantState}
 
+    def count_placements(self) -> dict[str, int]:
+        """Return how many tenants live on each placement; where none does, it is not there."""
+        alive = TenantRecord.state != TenantState.DELETED
+        query = select(TenantRecord.placement, func.count()).where(alive)
+        with self.reading() as session:
+            found = session.execute(query.group_by(TenantRecord.placement))
+            return dict(found.tuples().all())
+
     def add_tenant(
         self,
         slug: str,

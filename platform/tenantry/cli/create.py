@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 @click.option("--owner", metavar="EMAIL", help="Who owns it; gets an account if there is none.")
 @click.option("--plan", default="free", show_default=True, help="The plan of each new tenant.")
 @click.option(
+    "--placement", metavar="NAME", help="Where its data goes.  [default: where there is room]"
+)
+@click.option(
     "--from-file",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -43,6 +46,7 @@ def create(
     name: str | None,
     owner: str | None,
     plan: str,
+    placement: str | None,
     file: Path | None,
     all_or_nothing: bool,
 ) -> None:
@@ -57,12 +61,12 @@ def create(
         raise click.UsageError("With --from-file, names and owners stand in the file.")
     if file is None and all_or_nothing:
         raise click.UsageError("--all-or-nothing goes with --from-file.")
-    lines = read_lines(file, plan=plan) if file else []
+    lines = read_lines(file, plan=plan, placement=placement) if file else []
     settings = get_settings()
     with ready_catalog(settings) as catalog:
         factory = load_factory(settings.factory)
         if slug is not None:
-            order = Order(slug, slug if name is None else name, owner, plan)
+            order = Order(slug, slug if name is None else name, owner, plan, placement)
             create_one(catalog, factory, order)
         elif all_or_nothing:
             create_all(catalog, factory, lines)
@@ -132,6 +136,7 @@ def _create(catalog: Catalog, factory: Factory, order: Order) -> Tenant:
         name=order.name,
         owner_email=order.owner_email,
         plan=order.plan,
+        placement=order.placement,
         settings=get_settings(),
         by=actor(),
     )

@@ -19,6 +19,7 @@ from tenantry.doctor import (
     allowing,
     examine,
     examine_machine,
+    examine_placements,
     examine_settings,
     is_safe,
 )
@@ -87,6 +88,7 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
         debug = os.environ.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"}
         found += examine_settings(settings, debug=debug)
         found += examine_machine(settings, ini=_find_ini())
+        found += examine_placements(settings)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, BadSlugError, TenantExistsError, TenantryError
@@ -62,9 +62,10 @@ class Line:
         return self.order
 
 
-def read_lines(path: Path, *, plan: str = "free") -> list[Line]:
+def read_lines(path: Path, *, plan: str = "free", placement: str | None = None) -> list[Line]:
     """Read the whole file.
 
+    :param plan: Of each tenant; so is *placement*.
     :raises TenantFileError: It is not CSV in UTF-8 with exactly the columns :data:`COLUMNS`.
     """
     try:
@@ -77,9 +78,8 @@ def read_lines(path: Path, *, plan: str = "free") -> list[Line]:
     records = _records(path, text)
     header = next(records, (1, []))[1]
     positions = _positions(path, header)
-    return [
-        _line(number, record, positions, plan=plan) for number, record in records if any(record)
-    ]
+    every = {"plan": plan, "placement": placement}
+    return [_line(number, record, positions, every) for number, record in records if any(record)]
 
 
 def check_together(lines: Sequence[Line], catalog: Catalog) -> Iterator[Line]:
@@ -129,12 +129,12 @@ def _positions(path: Path, header: list[str]) -> list[int]:
     return [names.index(name) for name in COLUMNS]
 
 
-def _line(number: int, record: list[str], positions: list[int], *, plan: str) -> Line:
+def _line(number: int, record: list[str], positions: list[int], every: dict[str, Any]) -> Line:
     if len(record) != len(COLUMNS):
         return Line(number, None, f"{len(record)} columns instead of {len(COLUMNS)}")
     slug, name, email = (record[position].strip() for position in positions)
     try:
-        order = Order(check_slug(slug), name or slug, canonical_email(email), plan)
+        order = Order(check_slug(slug), name or slug, canonical_email(email), **every)
     except (BadSlugError, BadEmailError) as error:
         return Line(number, None, str(error))
     return Line(number, order)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from tenantry.databases.binding import Binding
+from tenantry.databases.postgresql import SchemaDatabase
+from tenantry.databases.servers import SERVERS
 from tenantry.databases.sqlite import site_database
+from tenantry.errors import NoRoomError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sqlalchemy import Engine
 
+    from tenantry.placement import Kind, Placement
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
-
-Kind = Literal["sqlite", "postgresql"]
 
 
 class TenantDatabase(Protocol):
@@ -21,6 +26,10 @@ class TenantDatabase(Protocol):
     @property
     def kind(self) -> Kind:
         """The kind of server."""
+
+    @property
+    def shown(self) -> str:
+        """Where it is, for people; never with a password."""
 
     def exists(self) -> bool:
         """Say whether it has been made."""
@@ -42,5 +51,37 @@ class TenantDatabase(Protocol):
 
 
 def tenant_database(tenant: Tenant, settings: Settings) -> TenantDatabase:
-    """Return the tenant's database, on the placement that it lives on."""
+    """Return the tenant's database, on the placement that it lives on.
+
+    :raises UnknownPlacementError: The settings do not name it any more.
+    """
+    placement = settings.get_placement(tenant.placement)
+    if placement.kind == "postgresql":
+        binding = Binding(
+            f"t_{tenant.id}",
+            statement_seconds=settings.statement_seconds_of(tenant.plan),
+            lock_seconds=settings.lock_seconds_of(tenant.plan),
+        )
+        return SchemaDatabase(SERVERS.get(placement, settings), binding)
     return site_database(tenant, settings)
+
+
+def choose_placement(
+    settings: Settings, asked: str | None, count: Callable[[], Mapping[str, int]]
+) -> Placement:
+    """Return where a new tenant goes: the placement asked for, or the first one with room.
+
+    :param count: Returns how many tenants live on each placement; asked only where that matters.
+    :raises UnknownPlacementError: Nothing has the name asked for.
+    :raises NoRoomError: All are full. Whoever asks for one by name has looked for room.
+    """
+    if asked is not None:
+        return settings.get_placement(asked)
+    counts: Mapping[str, int] | None = None
+    for placement in settings.databases:
+        if not placement.tenants:
+            return placement
+        counts = count() if counts is None else counts
+        if counts.get(placement.name, 0) < placement.tenants:
+            return placement
+    raise NoRoomError(tuple(placement.name for placement in settings.databases))

@@ -15,6 +15,7 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.util.queue import Empty
 
 from tenantry.databases.timing import TimedConnection
+from tenantry.errors import PlacementError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +79,11 @@ class SiteDatabase:
         """The kind of server: none, the file is all."""
         return "sqlite"
 
+    @property
+    def shown(self) -> str:
+        """Where it is, for people."""
+        return str(self.path)
+
     def exists(self) -> bool:
         """Say whether the file is there."""
         return self.path.is_file()
@@ -116,6 +122,8 @@ class SiteDatabase:
         """Remove the file and its log; what is not there is no error."""
         for suffix in ("-wal", "-shm", "-journal", ""):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        with suppress(OSError):  # there may be other things of the tenant, or nothing at all
+            self.path.parent.rmdir()
 
     def size(self) -> int:
         """Return the octets of the file and its log."""
@@ -137,8 +145,17 @@ class SiteDatabase:
 
 
 def site_database(tenant: Tenant, settings: Settings) -> SiteDatabase:
-    """Return where this tenant's data is; the folder is named by id, which never changes."""
-    return SiteDatabase(settings.tenant_dir(tenant.id) / FILE_NAME)
+    """Return where this tenant's file is; the folder is named by id, which never changes.
+
+    :raises PlacementError: The tenant lives on a server, or nowhere.
+    """
+    placement = settings.get_placement(tenant.placement)
+    if placement.kind != "sqlite":
+        problem = f"tenant {tenant.slug!r} has no file; ask for tenant_database() instead"
+        raise PlacementError(placement.name, problem)
+    if placement.folder is None:
+        return SiteDatabase(settings.tenant_dir(tenant.id) / FILE_NAME)
+    return SiteDatabase(placement.folder / f"t_{tenant.id}" / FILE_NAME)
 
 
 def confine(engine: Engine) -> Engine:

@@ -1,7 +1,8 @@
-"""SQLite connections whose time is counted: each adds what it took to :data:`tenantry.usage.SPENT`.
+"""Connections whose time is counted: each adds what it took to :data:`tenantry.usage.SPENT`.
 
 SQLite works while rows are fetched as much as while a statement begins, and waits for the disk at the
-commit: all three are counted, in the thread that asked.
+commit: all three are counted, in the thread that asked. From PostgreSQL all rows have come when a
+statement ends.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import sqlite3
 from functools import wraps
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import psycopg
 
 from tenantry.usage import SPENT
 
@@ -66,3 +69,21 @@ class TimedConnection(sqlite3.Connection):
     def executescript(self, *arguments: Any) -> Any:
         """Run a script with a cursor of its own."""
         return self.cursor().executescript(*arguments)
+
+
+class TimedServerCursor(psycopg.Cursor[Any]):
+    """A cursor on PostgreSQL whose statements are counted."""
+
+    execute = _timed(psycopg.Cursor.execute)
+    executemany = _timed(psycopg.Cursor.executemany)
+
+
+class TimedServerConnection(psycopg.Connection[Any]):
+    """A connection to PostgreSQL whose statements, commits and rollbacks are counted."""
+
+    commit = _timed(psycopg.Connection.commit)
+    rollback = _timed(psycopg.Connection.rollback)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.cursor_factory = TimedServerCursor

@@ -10,6 +10,7 @@ from tenantry.doctor.choices import examine_settings
 from tenantry.doctor.examine import examine
 from tenantry.doctor.findings import Finding, Severity, allowing, is_safe
 from tenantry.doctor.machine import examine_machine
+from tenantry.doctor.placements import examine_placements
 
 __all__ = [
     "Finding",
@@ -17,6 +18,7 @@ __all__ = [
     "allowing",
     "examine",
     "examine_machine",
+    "examine_placements",
     "examine_settings",
     "is_safe",
 ]

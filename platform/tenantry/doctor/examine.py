@@ -72,6 +72,7 @@ def examine(
             "FACTORY": factory,
             "DATA_DIR": f"{folder}/data",
             "CATALOG_URL": f"sqlite:///{folder}/data/catalog.sqlite3",
+            "DATABASES": '{"local": "sqlite"}',
             "SECRET_KEYS": secrets.token_hex(32),
             "ACCESS_LOG": "off",
         }

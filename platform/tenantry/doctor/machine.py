@@ -146,7 +146,9 @@ def _check_file(path: Path, user: int) -> Iterator[Finding]:
     except OSError as error:
         yield unsafe("files", f"{path} (file)", f"It cannot be looked at: {error.strerror}.")
         return
-    if path.name == ".env" and not re.search(rf"^\s*{PREFIX}(SECRET|CATALOG)", text, re.MULTILINE):
+    if path.name == ".env" and not re.search(
+        rf"^\s*{PREFIX}(SECRET|CATALOG|DATABASES)", text, re.MULTILINE
+    ):
         return  # nothing in it is secret
     mode, folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
     subject, wanted = f"{path} ({mode:04o})", "0700" if folder else "0600"

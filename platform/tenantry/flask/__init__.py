@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from tenantry.databases.placements import TenantDatabase, tenant_database
 from tenantry.databases.sqlite import SiteDatabase, confine, site_database
 from tenantry.flask.binding import TenantBinding, current_tenant, init_platform, init_tenant
 from tenantry.flask.database import TenantSQLAlchemy
@@ -23,6 +24,7 @@ __all__ = [
     "Flyweight",
     "SiteDatabase",
     "TenantBinding",
+    "TenantDatabase",
     "TenantSQLAlchemy",
     "confine",
     "current_tenant",
@@ -32,4 +34,5 @@ __all__ = [
     "init_ui",
     "is_local_path",
     "site_database",
+    "tenant_database",
 ]

@@ -8,7 +8,8 @@ from flask import g
 from flask_sqlalchemy import SQLAlchemy
 
 from tenantry.databases.engines import OpenEngines
-from tenantry.databases.sqlite import site_database
+from tenantry.databases.placements import tenant_database
+from tenantry.databases.sqlite import SiteDatabase
 from tenantry.flask.binding import current_binding
 
 if TYPE_CHECKING:
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from flask import Flask
     from sqlalchemy import Engine
 
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
 ENGINES = OpenEngines()
-"""The process's open engines, whichever app they serve. The composition root gives them its budget."""
+"""The process's open files, whichever app they serve. The composition root gives them its budget."""
 
 _ENGINES = "_tenantry_engines"
 
@@ -45,17 +49,29 @@ class TenantSQLAlchemy(SQLAlchemy):
         settings, tenant = current_binding()
         engines: Mapping[str | None, Engine] | None = g.get(_ENGINES)
         if engines is None:
-            engines = {None: ENGINES.get(site_database(tenant, settings).path)}
+            engines = {None: _engine(tenant, settings)}
             # The same for the whole request: were the engine closed and made anew meanwhile, the
             # session would go on with a second connection, beside its own unfinished transaction.
             setattr(g, _ENGINES, engines)
         return engines
 
     def close(self, app: Flask) -> None:
-        """Close what the app's tenant has open; a factory's ``dispose`` calls it."""
+        """Close what the app's tenant has open; a factory's ``dispose`` calls it.
+
+        On PostgreSQL that is nothing: the connections are its neighbours' as well.
+        """
         with app.app_context():
             settings, tenant = current_binding()
-        ENGINES.close(site_database(tenant, settings).path)
+        database = tenant_database(tenant, settings)
+        if isinstance(database, SiteDatabase):
+            ENGINES.close(database.path)
 
     def _teardown_session(self, _error: BaseException | None) -> None:
         self.session.remove()
+
+
+def _engine(tenant: Tenant, settings: Settings) -> Engine:
+    database = tenant_database(tenant, settings)
+    if isinstance(database, SiteDatabase):
+        return ENGINES.get(database.path)
+    return database.open_engine()

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog.accounts import canonical_email
+from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.errors import ProvisionError, TenantryError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def create_tenant(
     owner_email: str | None = None,
     site_settings: Mapping[str, Any] | None = None,
     plan: str = "free",
+    placement: str | None = None,
     settings: Settings,
     by: Actor,
 ) -> Tenant:
@@ -37,13 +39,19 @@ def create_tenant(
 
     :param owner_email: Gets an account, if it has none, and owns the tenant.
     :param site_settings: The site's own settings.
+    :param placement: Where its data goes; by default the first placement with room.
     :raises BadSlugError: The slug breaks the rule or is reserved.
     :raises TenantExistsError: The slug is taken.
     :raises BadEmailError: The owner's address is none.
+    :raises UnknownPlacementError: There is no such placement.
+    :raises NoRoomError: All placements are full.
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
     """
     email = canonical_email(owner_email) if owner_email else None
-    tenant = catalog.add_tenant(slug, name=name, settings=site_settings, plan=plan, by=by)
+    chosen = choose_placement(settings, placement, catalog.count_placements)
+    tenant = catalog.add_tenant(
+        slug, name=name, settings=site_settings, plan=plan, placement=chosen.name, by=by
+    )
     with taking_back(catalog, [tenant], settings=settings, by=by):
         provision(factory, tenant)
         return catalog.activate_tenants({tenant.id: email}, by=by)[0]
@@ -86,4 +94,8 @@ def _take_back(catalog: Catalog, tenant: Tenant, *, settings: Settings, by: Acto
     except TenantryError:
         log.exception("tenant %s (%s) could not be taken back", tenant.slug, tenant.id)
         return
+    try:
+        tenant_database(tenant, settings).drop()
+    except (TenantryError, OSError):
+        log.exception("the data of tenant %s (%s) could not be removed", tenant.slug, tenant.id)
     shutil.rmtree(settings.tenant_dir(tenant.id), ignore_errors=True)

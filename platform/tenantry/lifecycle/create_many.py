@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tenantry.databases.placements import choose_placement
 from tenantry.lifecycle.create import provision, taking_back
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Order:
     name: str
     owner_email: str | None = None
     plan: str = "free"
+    placement: str | None = None
+    """Where its data goes; by default the first placement with room."""
 
 
 def create_tenants(
@@ -44,7 +47,10 @@ def create_tenants(
     owners: dict[str, str | None] = {}
     with taking_back(catalog, tenants, settings=settings, by=by):
         for order in orders:
-            tenant = catalog.add_tenant(order.slug, name=order.name, plan=order.plan, by=by)
+            chosen = choose_placement(settings, order.placement, catalog.count_placements)
+            tenant = catalog.add_tenant(
+                order.slug, name=order.name, plan=order.plan, placement=chosen.name, by=by
+            )
             tenants.append(tenant)
             provision(factory, tenant)
             owners[tenant.id] = order.owner_email

@@ -1,0 +1,192 @@
+"""A schema and a role for each tenant on a PostgreSQL server, both named by its id."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from tenantry.databases.binding import NAME, Binding
+from tenantry.databases.servers import first_line
+from tenantry.errors import DatabaseUnavailableError, PlacementError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+    from tenantry.databases.servers import Server
+
+TABLES_AT_ONCE = 50
+OBJECTS_AT_ONCE = 1000
+"""Dropped in one transaction: each takes locks, and the server's table of those is not endless."""
+
+_STATE = text(
+    "SELECT pg_catalog.to_regrole(:name) IS NOT NULL, pg_catalog.to_regnamespace(:name) IS NOT NULL"
+)
+_LOCK = text("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(:name, 0))")
+_SIZE = text(
+    "SELECT coalesce(sum(pg_catalog.pg_total_relation_size(oid)), 0) FROM pg_catalog.pg_class "
+    "WHERE relnamespace = pg_catalog.to_regnamespace(:name) AND relkind IN ('r', 'm')"
+)
+_TABLES = text(
+    "SELECT oid::pg_catalog.regclass::text FROM pg_catalog.pg_class "
+    "WHERE relnamespace = pg_catalog.to_regnamespace(:name) AND relkind IN ('r', 'f') LIMIT :most"
+)
+_LARGE_OBJECTS = text(
+    "SELECT pg_catalog.count(pg_catalog.lo_unlink(oid)) FROM (SELECT oid FROM "
+    "pg_catalog.pg_largeobject_metadata WHERE lomowner = pg_catalog.to_regrole(:name) LIMIT :most) a"
+)
+_GUESTS = text(
+    "SELECT DISTINCT coalesce(r.rolname, 'PUBLIC') FROM pg_catalog.pg_namespace n, "
+    "pg_catalog.aclexplode(n.nspacl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee "
+    "WHERE n.nspname = :name AND a.grantee <> n.nspowner"
+)
+_OWNER = text(
+    "SELECT r.rolname FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r "
+    "ON r.oid = n.nspowner WHERE n.nspname = :name"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaDatabase:
+    """One tenant's schema, and the role that may use it.
+
+    :param binding: What its transactions begin with.
+    """
+
+    server: Server
+    binding: Binding
+
+    def __post_init__(self) -> None:
+        if not NAME.match(self.name):
+            problem = f"{self.name[:80]!r} cannot name a schema"
+            raise PlacementError(self.server.placement.name, problem)
+
+    @property
+    def kind(self) -> Literal["postgresql"]:
+        """The kind of server."""
+        return "postgresql"
+
+    @property
+    def name(self) -> str:
+        """Of the schema and of the role."""
+        return self.binding.name
+
+    @property
+    def shown(self) -> str:
+        """Where it is, for people; never with a password."""
+        return f"schema {self.name} of {self.server.placement.shown}"
+
+    def exists(self) -> bool:
+        """Say whether the schema is there."""
+        with self._as_platform() as connection:
+            return all(self._ask_state(connection))
+
+    def create(self) -> None:
+        """Make role and schema, if they are not there, in one transaction."""
+        with self._as_platform() as connection:
+            connection.execute(_LOCK, {"name": self.name})
+            has_role, has_schema = self._ask_state(connection)
+            if not has_role:
+                connection.exec_driver_sql(f"CREATE ROLE {self.name} NOLOGIN ROLE CURRENT_USER")
+            if not has_schema:
+                connection.exec_driver_sql(f"CREATE SCHEMA {self.name} AUTHORIZATION {self.name}")
+
+    def drop(self) -> None:
+        """Destroy schema and role, a few tables in each transaction; what is not there is no error."""
+        with self._as_platform() as connection:
+            has_role, has_schema = self._ask_state(connection)
+        if has_role and has_schema:
+            while self._drop_some_tables():
+                pass
+        if has_role:
+            while self._drop_some_objects():
+                pass
+        with self._as_platform() as connection:
+            connection.execute(_LOCK, {"name": self.name})
+            has_role, has_schema = self._ask_state(connection)
+            if has_role:
+                connection.exec_driver_sql(f"SET LOCAL ROLE {self.name}")
+                connection.exec_driver_sql(f"DROP OWNED BY {self.name} CASCADE")
+                connection.exec_driver_sql("SET LOCAL ROLE NONE")
+            if has_schema:  # somebody else's, or it would be gone: then that is said
+                connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {self.name} CASCADE")
+            if has_role:
+                connection.exec_driver_sql(f"DROP ROLE {self.name}")
+
+    def open_engine(self) -> Engine:
+        """Return an engine confined to the schema. It shares its connections with its neighbours'."""
+        return self.server.view(self.binding)
+
+    def size(self) -> int:
+        """Return the octets of all tables, with what they keep beside themselves."""
+        with self._as_platform() as connection:
+            return int(connection.scalar(_SIZE, {"name": self.name}) or 0)
+
+    def check(self) -> str | None:
+        """Look whether role and schema are there and nobody else may enter; return what is wrong."""
+        try:
+            with self._as_platform() as connection:
+                return self._find_problem(connection)
+        except PlacementError as error:
+            return str(error)
+
+    def _find_problem(self, connection: Connection) -> str | None:
+        has_role, has_schema = self._ask_state(connection)
+        if not has_schema:
+            return f"there is no schema {self.name}"
+        if not has_role:
+            return f"there is no role {self.name}"
+        if (owner := connection.scalar(_OWNER, {"name": self.name})) != self.name:
+            return f"schema {self.name} belongs to {owner}"
+        if guests := connection.scalars(_GUESTS, {"name": self.name}).all():
+            return f"schema {self.name} is open to {', '.join(sorted(guests))}"
+        return None
+
+    def _ask_state(self, connection: Connection) -> tuple[bool, bool]:
+        has_role, has_schema = connection.execute(_STATE, {"name": self.name}).one()
+        return has_role, has_schema
+
+    def _drop_some_tables(self) -> bool:
+        """Drop ordinary tables, among them parts of others; return whether there were any."""
+        with self._as_owner() as connection:
+            most = {"name": self.name, "most": TABLES_AT_ONCE}
+            tables = connection.scalars(_TABLES, most).all()
+            if tables:
+                names = ", ".join(tables).replace("%", "%%")  # the driver's own mark
+                connection.exec_driver_sql(f"DROP TABLE {names} CASCADE")
+        return bool(tables)
+
+    def _drop_some_objects(self) -> bool:
+        """Drop large objects, which are in no schema; return whether there were any."""
+        with self._as_owner() as connection:
+            most = {"name": self.name, "most": OBJECTS_AT_ONCE}
+            return bool(connection.scalar(_LARGE_OBJECTS, most))
+
+    @contextmanager
+    def _as_platform(self) -> Iterator[Connection]:
+        binding = Binding(lock_seconds=self.binding.lock_seconds)
+        with self._translated(), self.server.view(binding).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _as_owner(self) -> Iterator[Connection]:
+        binding = Binding(self.name, lock_seconds=self.binding.lock_seconds)
+        with self._translated(), self.server.view(binding).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn the server's failures into sentences."""
+        placement = self.server.placement.name
+        try:
+            yield
+        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            raise DatabaseUnavailableError(placement, first_line(error)) from error
+        except DBAPIError as error:
+            raise PlacementError(placement, first_line(error)) from error

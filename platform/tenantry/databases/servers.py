@@ -1,0 +1,222 @@
+"""PostgreSQL servers: one engine, with one small pool, for all tenants of a server in a process."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine.base import OptionEngine
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+
+from tenantry.databases.binding import OPTION, Binding, bind
+from tenantry.databases.safety import verify
+from tenantry.databases.timing import TimedServerConnection
+from tenantry.errors import DatabaseUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Engine
+    from sqlalchemy.pool import QueuePool
+
+    from tenantry.placement import Placement
+    from tenantry.settings import Settings
+
+STATEMENTS = 2000
+"""Compiled statements kept for all tenants together."""
+POOL_SECONDS = 2.0
+"""How long a request waits for a connection before it fails."""
+CONNECT_SECONDS = 3
+PAUSE_SECONDS = 1.0
+"""After a failure nobody tries to connect for so long: a server that is down takes no threads."""
+SPARE = 2
+"""Connections beyond a worker's threads."""
+
+
+class TenantEngine(OptionEngine):
+    """One tenant's view of a server's engine: its transactions are bound, the pool is everybody's."""
+
+    def dispose(self, close: bool = True) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's signature
+        """Do nothing: the connections are the neighbours' as well."""
+
+
+TenantEngine._option_cls = TenantEngine  # noqa: SLF001 - views of a view are views
+
+
+class Server:
+    """A PostgreSQL server as this process uses it.
+
+    :param connections: How many there may be.
+    """
+
+    def __init__(
+        self,
+        placement: Placement,
+        *,
+        connections: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.placement = placement
+        self.limit = connections
+        self._clock = clock
+        self._verified = False
+        # Owns what is below. Nobody connects under it.
+        self._lock = threading.Lock()
+        self._failure: Exception | None = None
+        self._retry_at = 0.0
+        self._engine = self._make()
+
+    def __repr__(self) -> str:
+        return f"<Server {self.placement.shown}: {self.connections} of {self.limit} connections>"
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open, idle or in use."""
+        pool: QueuePool = self._engine.pool  # type: ignore[assignment]
+        return pool.checkedin() + pool.checkedout()
+
+    def view(self, binding: Binding) -> Engine:
+        """Return the engine as *binding* sees it."""
+        return TenantEngine(self._engine, {OPTION: binding})
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._engine.dispose()
+
+    def forget(self) -> None:
+        """Leave the connections to the process that this one was forked from."""
+        self._engine.dispose(close=False)
+
+    def _make(self) -> Engine:
+        engine = create_engine(
+            self.placement.url,
+            pool_size=self.limit,
+            max_overflow=0,
+            pool_timeout=POOL_SECONDS,
+            pool_use_lifo=True,  # so that idle ones stay idle
+            query_cache_size=STATEMENTS,
+            use_native_hstore=False,  # it would ask each server for a type
+            connect_args={
+                # Transactions are begun by the binding. What runs outside one is the login role's,
+                # which finds no schema and may read none.
+                "autocommit": True,
+                # A plan that one tenant's tables have shaped fails on its neighbour's.
+                "prepare_threshold": None,
+                "connect_timeout": CONNECT_SECONDS,
+                "fallback_application_name": "tenantry",
+                "keepalives_idle": 30,
+                "tcp_user_timeout": 10_000,
+            },
+        )
+        bind(engine)
+        event.listen(engine, "do_connect", self._connect)
+        event.listen(engine, "checkout", _check_alive)
+        return engine
+
+    def _connect(self, _dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        self._pause()
+        try:
+            connection = TimedServerConnection.connect(*arguments, **options)
+            try:
+                if not self._verified:
+                    verify(connection, self.placement)
+            except BaseException:
+                connection.close()
+                raise
+        except psycopg.Error as error:
+            with self._lock:
+                self._failure, self._retry_at = error, self._clock() + PAUSE_SECONDS
+            raise
+        self._verified = True
+        self._failure = None
+        return connection
+
+    def _pause(self) -> None:
+        """Fail at once where connecting has just failed, or somebody else is trying again."""
+        with self._lock:
+            if self._failure is None:
+                return
+            if self._clock() < self._retry_at:
+                raise psycopg.OperationalError(f"{self._failure} (not tried again yet)")
+            self._retry_at = self._clock() + CONNECT_SECONDS + PAUSE_SECONDS
+
+
+def _check_alive(driver: Any, _record: Any, _proxy: Any) -> None:
+    # An idle server says nothing. If it has, it has closed the connection: asking the system costs
+    # microseconds, asking the server a round trip.
+    poll = select.poll()
+    try:
+        poll.register(driver.pgconn.socket, select.POLLIN)
+    except psycopg.OperationalError as error:  # closed on this side
+        raise DisconnectionError(str(error)) from error
+    if poll.poll(0):
+        raise DisconnectionError("the server has closed the connection")
+
+
+def probe(placement: Placement) -> None:
+    """Connect once, and look whether the server keeps tenants apart.
+
+    :raises UnsafePlacementError: It does not.
+    :raises DatabaseUnavailableError: It does not answer.
+    """
+    server = Server(placement, connections=1)
+    try:
+        with server.view(Binding()).connect():
+            pass
+    except DBAPIError as error:
+        raise DatabaseUnavailableError(placement.name, first_line(error)) from error
+    finally:
+        server.close()
+
+
+def first_line(error: Exception) -> str:
+    """Return what a database said, in one line."""
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
+
+
+class Servers:
+    """The servers of a process, by URL."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._servers: dict[str, Server] = {}
+        os.register_at_fork(after_in_child=self._forget)
+
+    def get(self, placement: Placement, settings: Settings) -> Server:
+        """Return the placement's server; it connects at first use."""
+        server = self._servers.get(placement.url)
+        if server is not None:
+            return server
+        limit = placement.connections or settings.threads + SPARE
+        with self._lock:
+            return self._servers.setdefault(placement.url, Server(placement, connections=limit))
+
+    @property
+    def connections(self) -> int:
+        """How many connections to all servers are open."""
+        return sum(server.connections for server in tuple(self._servers.values()))
+
+    def clear(self) -> None:
+        """Close the idle connections, and forget the servers."""
+        with self._lock:
+            servers = list(self._servers.values())
+            self._servers.clear()
+        for server in servers:
+            server.close()
+
+    def _forget(self) -> None:
+        # Two processes must never share a socket; nor a lock that another thread held at the fork.
+        self._lock = threading.Lock()
+        servers, self._servers = list(self._servers.values()), {}
+        for server in servers:
+            server.forget()
+
+
+SERVERS = Servers()
+"""The process's servers, whichever app they serve."""

@@ -1,0 +1,30 @@
+"""Whether the servers that hold tenants' data answer, and keep tenants apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenantry.databases.servers import probe
+from tenantry.doctor.findings import Finding, fine, unsafe, warning
+from tenantry.errors import DatabaseUnavailableError, UnsafePlacementError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenantry.settings import Settings
+
+
+def examine_placements(settings: Settings) -> Iterator[Finding]:
+    """Ask each server of ``TENANTRY_DATABASES``."""
+    for placement in settings.databases:
+        if placement.kind != "postgresql":
+            continue
+        subject = f"{placement.name} (placement)"
+        try:
+            probe(placement)
+        except UnsafePlacementError as error:
+            yield unsafe("placements", subject, f"{error.problem}.", error.remedy)
+        except DatabaseUnavailableError as error:
+            yield warning("placements", subject, str(error), "Start it, or correct its URL.")
+        else:
+            yield fine("placements", subject, f"{placement.shown} keeps tenants apart.")
