@@ -185,8 +185,9 @@ class Settings(BaseSettings):
     limit_in_flight: int = Field(
         default=0,
         ge=0,
-        description="Requests of one tenant at once, per worker; one more waits while nobody else "
-        "does, and is answered 503 otherwise. 0 means `threads` less one.",
+        description="Requests of one tenant at once, per worker; one more waits for its turn. Where "
+        "the site is slow and others need the thread, it is answered 503. 0 means `threads` less "
+        "one.",
     )
     limit_tenant_requests: float = Field(
         default=1000.0,
