@@ -27,6 +27,7 @@ from tenantry.pool.instances import (
     TURN_SECONDS,
     YOUNG_SECONDS,
 )
+from tenantry.pool.parts import WINDOW_SECONDS, Pace
 from tests.conftest import eventually
 from tests.tenantry.support import (
     FakeClock,
@@ -216,6 +217,52 @@ def test_a_slow_site_gets_no_such_credit(shared: Pool, entrance: Entrance) -> No
             with pytest.raises(TenantBusyError):
                 shared.acquire(ACME)
             assert entrance.looks == looks + 2
+
+
+def test_a_slow_site_is_known_by_its_pace(
+    make_pool: MakePool, workshop: Workshop, entrance: Entrance
+) -> None:
+    """Requests that have just ended say little where they come in bunches, a second apart."""
+    clock = FakeClock()
+    pool = make_pool(
+        workshop.build, share=lambda _: 2, others_wait=entrance.others_wait, clock=clock, **MANY
+    )
+
+    def refused_at_once() -> bool:
+        looks = entrance.looks
+        with pytest.raises(TenantBusyError):
+            pool.acquire(ACME)
+        return entrance.looks == looks + 2
+
+    def bunch() -> None:
+        for lease in [pool.acquire(ACME) for _ in range(2)]:
+            lease.release()
+
+    serve(pool, ACME)
+    entrance.crowd = True
+    for _ in range(4):
+        with pool.acquire(ACME), pool.acquire(ACME):
+            for _ in range(2):
+                clock.advance(WINDOW_SECONDS)
+                assert refused_at_once()
+        bunch()
+        with pool.acquire(ACME), pool.acquire(ACME):
+            assert refused_at_once()
+
+
+def test_a_pace_is_forgotten() -> None:
+    """What was slow a while ago may be fast today, and nobody has counted in between."""
+    pace = Pace()
+    pace.look(100.0, 10)
+    assert pace.seconds is None
+    pace.look(100.1, 20)
+    assert pace.seconds is None
+    pace.look(100.5, 30)
+    assert pace.seconds == pytest.approx(0.5 / 20)
+    pace.look(101.0, 30)
+    assert pace.seconds == pytest.approx(0.5)
+    pace.look(103.0, 31)
+    assert pace.seconds is None
 
 
 def test_the_end_of_a_lease_is_heard(shared: Pool, entrance: Entrance) -> None:

@@ -29,7 +29,7 @@ from tenantry.errors import (
     TooManyWaitersError,
 )
 from tenantry.pool.journey import Steps, begin, timed
-from tenantry.pool.parts import Build, Failure, Lease, Resident
+from tenantry.pool.parts import Build, Failure, Lease, Pace, Resident
 from tenantry.pool.reports import BuildReport, FailureReport, PoolStats
 
 if TYPE_CHECKING:
@@ -54,8 +54,11 @@ TURN_SECONDS = 2.0
 LOOK_SECONDS = 0.002
 """Between two looks of a surplus request at whether its turn has come, or somebody else's."""
 
+SOON_SECONDS = 0.025
+"""From one turn of a tenant to the next: whoever waits no longer is in nobody's way."""
+
 MOVING_SECONDS = 0.05
-"""A tenant of which a request has ended so lately has a turn for the next one soon."""
+"""While the pace is not known: a request that has ended so lately says that the next one ends soon."""
 
 YOUNG_SECONDS = 0.25
 """A build that has taken no longer yet may well be done in a moment."""
@@ -371,15 +374,19 @@ class InstancePool(Generic[App]):
         return self._moves(found) or not (self._others_wait() and self._still_wait())
 
     def _moves(self, found: Resident[App] | Build[App]) -> bool:
-        """Say whether the turn of one more request comes soon, by what has just happened.
+        """Say whether the turn of one more request comes soon, by what has happened lately.
 
         Whoever stands at the door may want the same site: a busy one must not be refused for that. A
         site whose requests take long, or whose factory does, gets no such credit.
         """
         now = self._clock()
-        if isinstance(found, Resident):
-            return now - found.used_at < MOVING_SECONDS
         with self._lock:
+            if isinstance(found, Resident):
+                pace = found.pace = found.pace or Pace()
+                pace.look(now, found.drawn - found.tokens)
+                if pace.seconds is not None:
+                    return pace.seconds < SOON_SECONDS
+                return now - found.used_at < MOVING_SECONDS
             everyone_waits = self._waiting >= self._max_waiting
             oldest = next(iter(self._builds.values()), found) if everyone_waits else found
         return now - oldest.asked_at < YOUNG_SECONDS
@@ -397,6 +404,7 @@ class InstancePool(Generic[App]):
             raise TenantLimitError(tenant.slug, error.retry_after or 1) from None
         with self._lock:
             resident.tokens += drawn
+            resident.drawn += drawn
 
     def _pay(self, resident: Resident[App], tenant: Tenant) -> None:
         """Take a token for a lease that has been handed over; without one it is handed on."""

@@ -14,13 +14,45 @@ if TYPE_CHECKING:
 
 App = TypeVar("App")
 
+WINDOW_SECONDS = 0.25
+"""So long turns are counted before their pace is judged."""
+
+FORGET_SECONDS = 1.0
+"""A pace that nobody has looked at for so long is not known any more."""
+
+
+class Pace:
+    """How fast the requests of a crowded tenant get their turns. Only those who wait look at it."""
+
+    __slots__ = ("_at", "_lent", "seconds")
+
+    def __init__(self) -> None:
+        self._at = -FORGET_SECONDS
+        self._lent = 0
+        self.seconds: float | None = None
+        """From one turn to the next; ``None`` while it is not known."""
+
+    def look(self, now: float, lent: int) -> None:
+        """Count on.
+
+        :param lent: How many requests have got the instance so far.
+        """
+        passed = now - self._at
+        if passed < WINDOW_SECONDS:
+            return
+        known = passed < FORGET_SECONDS
+        self.seconds = passed / max(1, lent - self._lent) if known else None
+        self._at, self._lent = now, lent
+
 
 class Resident(Generic[App]):
     """An instance from the end of its build until its disposal."""
 
     __slots__ = (
+        "drawn",
         "instance",
         "leases",
+        "pace",
         "retired",
         "revision",
         "share",
@@ -43,6 +75,8 @@ class Resident(Generic[App]):
         self.leases = leases
         self.turns: list[threading.Event] = []  # of those who wait for a lease to end
         self.tokens = 0  # requests that may still come before the next draw
+        self.drawn = 0  # tokens so far: what is missing of them has been lent for
+        self.pace: Pace | None = None  # while it is crowded
         self.used_at = used_at
         self.stale = False  # the tenant has a newer revision
         self.retired = False  # out of the cache; disposed of when the last lease ends
