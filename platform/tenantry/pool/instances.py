@@ -343,9 +343,9 @@ class InstancePool(Generic[App]):
             resident.turns.append(turn)
         refused = False
         # While it is in the cache: whoever holds it then knows of its successor, not of this request.
-        while not turn.wait(LOOK_SECONDS) and self._residents.get(resident.tenant_id) is resident:
+        while self._residents.get(resident.tenant_id) is resident:
             refused = not self._may_linger(resident, until)
-            if refused:
+            if refused or turn.wait(LOOK_SECONDS):
                 break
         with self._lock:
             if turn.is_set():
@@ -392,7 +392,7 @@ class InstancePool(Generic[App]):
         return now - oldest.asked_at < YOUNG_SECONDS
 
     def _still_wait(self) -> bool:
-        time.sleep(LOOK_SECONDS / 2)
+        time.sleep(LOOK_SECONDS / 4)
         return self._others_wait()
 
     def _refill(self, resident: Resident[App], tenant: Tenant) -> None:
