@@ -426,3 +426,15 @@ class BuildTimeoutError(BuildError):
     """The build takes longer than a request may wait; it goes on in the background."""
 
     problem = "is taking too long to build"
+
+
+class BundleError(TenantryError):
+    """A bundle cannot be written, or is not one that can be used."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(name, problem)
+        self.name = name
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.problem}."

@@ -51,6 +51,7 @@ class Activation(Store):
                     detail = {"email": email, "role": "owner"}
                     writer.audit("membership.add", tenant=record, detail=detail)
                 record.state = TenantState.ACTIVE
+                record.reason = ""
                 writer.changed(record)
                 detail = {"before": TenantState.PROVISIONING, "after": TenantState.ACTIVE}
                 writer.audit("tenant.state", tenant=record, detail=detail)

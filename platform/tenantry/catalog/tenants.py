@@ -183,10 +183,13 @@ class Tenants(Names):
         settings: Mapping[str, Any] | None = None,
         plan: str = "free",
         placement: str = "local",
+        quiet: bool = False,
+        reason: str = "",
         by: Actor,
     ) -> Tenant:
         """Add a tenant in state *provisioning*, with a new id.
 
+        :param reason: Why it is in that state; forgotten when it is opened.
         :raises BadSlugError: The slug breaks the rule or is reserved.
         :raises TenantExistsError: The slug is taken, or another tenant's former one.
         """
@@ -197,6 +200,8 @@ class Tenants(Names):
             state=TenantState.PROVISIONING,
             plan=plan,
             placement=placement,
+            quiet=quiet,
+            reason=reason,
             settings=dict(settings or {}),
             listed=bool((settings or {}).get("listed")),
             hosts=[],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tenantry.catalog.tenants import SORTS
+from tenantry.cli.bundle import export, import_
 from tenantry.cli.context import actor, ready_catalog
 from tenantry.cli.create import create
 from tenantry.cli.listing import json_option, paged, pages_of, show_rest
@@ -29,6 +30,8 @@ def tenant() -> None:
 
 tenant.add_command(create)
 tenant.add_command(rename)
+tenant.add_command(export)
+tenant.add_command(import_)
 
 
 @tenant.command("list")

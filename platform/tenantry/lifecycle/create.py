@@ -83,11 +83,12 @@ def taking_back(
         yield
     except BaseException:
         for tenant in tenants:
-            _take_back(catalog, tenant, settings=settings, by=by)
+            take_back(catalog, tenant, settings=settings, by=by)
         raise
 
 
-def _take_back(catalog: Catalog, tenant: Tenant, *, settings: Settings, by: Actor) -> None:
+def take_back(catalog: Catalog, tenant: Tenant, *, settings: Settings, by: Actor) -> None:
+    """Remove a tenant that was never let in to, as far as that is possible."""
     try:
         # First the row: data without a row is lost space, a row without its data a broken site.
         catalog.forget_tenant(tenant.id, by=by)

@@ -1,0 +1,103 @@
+"""Reading a PostgreSQL database at one moment, and filling one."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tenantry.bundles import values
+from tenantry.bundles.sql import BATCH, insert, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sqlalchemy import Connection, Engine
+
+    from tenantry.bundles.sql import Table
+
+
+class PostgresqlSide:
+    """PostgreSQL: a repeatable read sees one moment."""
+
+    @contextmanager
+    def reading(self, engine: Engine) -> Iterator[Connection]:
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with engine.connect().execution_options(**options) as connection:
+            yield connection
+            connection.rollback()
+
+    @contextmanager
+    def filling(self, engine: Engine) -> Iterator[Connection]:
+        with engine.connect() as connection:
+            # A moment without a zone is one in UTC.
+            connection.exec_driver_sql("SET LOCAL timezone = 'UTC'")
+            checks = self._foreign_keys(connection)
+            for change in checks:
+                connection.exec_driver_sql(f"{change} DEFERRABLE INITIALLY DEFERRED")
+            yield connection
+            connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+            for change in checks:
+                connection.exec_driver_sql(f"{change} NOT DEFERRABLE")
+            connection.commit()
+
+    def left_out(self, connection: Connection) -> frozenset[str]:  # noqa: ARG002 - there are none
+        return frozenset()
+
+    def rows(self, connection: Connection, table: Table) -> Iterator[list[Any]]:
+        sorts = list(table.columns.values())
+        streaming = connection.execution_options(stream_results=True)
+        result = streaming.exec_driver_sql(select(connection, table, table.columns, as_text=True))
+        for row in result.yield_per(BATCH):
+            yield [values.from_postgresql(*pair) for pair in zip(row, sorts, strict=True)]
+
+    def insert(self, connection: Connection, table: Table, rows: Iterable[list[Any]]) -> None:
+        sorts = list(table.columns.values())
+        ready = [
+            tuple(values.to_postgresql(*pair) for pair in zip(row, sorts, strict=True))
+            for row in rows
+        ]
+        connection.exec_driver_sql(insert(connection, table, "%s"), ready)
+
+    def counters(self, connection: Connection) -> dict[str, int]:
+        found = {}
+        for table, sequence in self._sequences(connection):
+            last = connection.exec_driver_sql(f"SELECT last_value, is_called FROM {sequence}").one()  # noqa: S608
+            if last.is_called:
+                found[table] = int(last.last_value)
+        return found
+
+    def count_from(self, connection: Connection, counters: Mapping[str, int]) -> None:
+        for table, sequence in self._sequences(connection):
+            if (number := counters.get(table)) is not None:
+                connection.exec_driver_sql(
+                    "SELECT setval(%s::regclass, greatest(%s, last_value))"  # noqa: S608
+                    f" FROM {sequence}",
+                    (sequence, number),
+                )
+
+    def _sequences(self, connection: Connection) -> list[tuple[str, str]]:
+        """Return each table's sequence, as a name that is quoted where that is needed."""
+        query = """
+            SELECT t.relname, s.oid::regclass::text
+            FROM pg_class s
+            JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass
+                AND d.deptype IN ('a', 'i')
+            JOIN pg_class t ON t.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass
+            WHERE s.relkind = 'S' AND pg_table_is_visible(t.oid)
+                AND t.relnamespace = to_regnamespace(quote_ident(current_schema()))
+            ORDER BY t.relname, d.refobjsubid
+        """
+        return [(row[0], row[1]) for row in connection.exec_driver_sql(query)]
+
+    def _foreign_keys(self, connection: Connection) -> list[str]:
+        """Return the beginning of a change of each foreign key that is checked row by row."""
+        query = """
+            SELECT conrelid::regclass::text, quote_ident(conname)
+            FROM pg_constraint
+            WHERE contype = 'f' AND NOT condeferrable AND conparentid = 0
+                AND connamespace = to_regnamespace(quote_ident(current_schema()))
+        """
+        return [
+            f"ALTER TABLE {table} ALTER CONSTRAINT {name}"
+            for table, name in connection.exec_driver_sql(query)
+        ]

@@ -1,0 +1,92 @@
+"""``tenantry tenant export`` and ``import``: a tenant in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tenantry.bundles.archive import check_bundle
+from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.output import plain
+from tenantry.cli.passphrase import known_passphrase, new_passphrase, passphrase_option
+from tenantry.factory import load_factory
+from tenantry.lifecycle import export_tenant, import_tenant
+from tenantry.settings import get_settings
+
+if TYPE_CHECKING:
+    from tenantry.bundles.manifest import Manifest
+
+
+@click.command("export")
+@click.argument("slug")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; it must not be there.",
+)
+@click.option("--encrypt", is_flag=True, help="Ask for a passphrase, and encrypt with it.")
+@passphrase_option("Encrypt")
+def export(slug: str, *, output: Path, encrypt: bool, passphrase_file: Path | None) -> None:
+    """Write all of the tenant SLUG into one file, while its site is in use."""
+    passphrase = new_passphrase(passphrase_file, encrypt=encrypt)
+    settings = get_settings()
+    with ready_catalog(settings) as catalog:
+        manifest = export_tenant(
+            catalog, slug, output, passphrase=passphrase, settings=settings, by=actor()
+        )
+    sealed = ", encrypted" if passphrase is not None else ""
+    click.echo(f"Exported {slug} to {plain(output)}: {_content(manifest)}{sealed}.")
+    for path in manifest.left_out:
+        click.echo(f"Left out, because it is no plain file: {plain(path)}", err=True)
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--slug", help="Its name on this platform.  [default: the one that it had]")
+@click.option("--placement", default="local", show_default=True, help="Where its data shall live.")
+@click.option("--owner", metavar="EMAIL", help="Who owns it; gets an account if there is none.")
+@passphrase_option("Decrypt")
+@click.option("--dry-run", is_flag=True, help="Only check the file, and say what is in it.")
+def import_(
+    file: Path,
+    *,
+    slug: str | None,
+    placement: str,
+    owner: str | None,
+    passphrase_file: Path | None,
+    dry_run: bool,
+) -> None:
+    """Make a new tenant of FILE, which is checked as a whole before anything is written.
+
+    It gets an id and keys of its own: nobody is signed in there, and its custom hosts stay where
+    they are.
+    """
+    passphrase = known_passphrase(passphrase_file, file)
+    settings = get_settings()
+    if dry_run:
+        manifest = check_bundle(file, passphrase=passphrase)
+        known = plain(manifest.tenant.slug)
+        click.echo(f"Would import {slug or known}: {_content(manifest)}. The file is sound.")
+        return
+    with ready_catalog(settings) as catalog:
+        made = import_tenant(
+            catalog,
+            load_factory(settings.factory),
+            file,
+            slug=slug,
+            placement=placement,
+            owner_email=owner,
+            passphrase=passphrase,
+            settings=settings,
+            by=actor(),
+        )
+    click.echo(f"Imported {made.slug}: {settings.site_url(made)}")
+
+
+def _content(manifest: Manifest) -> str:
+    tables, files = len(manifest.tables), len(manifest.files)
+    return f"{manifest.rows} rows in {tables} tables, {files} files"

@@ -1,0 +1,102 @@
+"""Importing a tenant: a bundle becomes a new one with an id and keys of its own, or nothing."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from tenantry.bundles.archive import check_bundle, open_bundle
+from tenantry.bundles.files import place_file
+from tenantry.bundles.tables import fill_database
+from tenantry.catalog.accounts import canonical_email
+from tenantry.databases.placements import tenant_database
+from tenantry.errors import BundleError
+from tenantry.hosts import check_slug
+from tenantry.lifecycle.create import provision, taking_back
+from tenantry.lifecycle.half_made import COPYING, making
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenantry.bundles.archive import Bundle
+    from tenantry.bundles.manifest import Manifest
+    from tenantry.catalog import Actor, Catalog
+    from tenantry.factory import Factory
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+
+def import_tenant(
+    catalog: Catalog,
+    factory: Factory,
+    path: Path,
+    *,
+    slug: str | None = None,
+    placement: str = "local",
+    owner_email: str | None = None,
+    passphrase: bytes | None = None,
+    settings: Settings,
+    by: Actor,
+) -> Tenant:
+    """Make a tenant of a bundle; its site can be visited when this returns.
+
+    The whole file is checked before anything is written.
+
+    :param slug: Its name here; by default the one that it had.
+    :param owner_email: Gets an account, if it has none, and owns the tenant.
+    :raises BundleError: The bundle is damaged, or does not fit this platform.
+    :raises TenantExistsError: The slug is taken.
+    :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
+    """
+    manifest = check_bundle(path, passphrase=passphrase)
+    _check_room(path, manifest, settings)
+    email = canonical_email(owner_email) if owner_email else None
+    name = check_slug(manifest.tenant.slug if slug is None else slug)
+    with making(catalog, name, settings=settings, by=by):
+        tenant = catalog.add_tenant(
+            name,
+            name=manifest.tenant.name,
+            settings=manifest.tenant.settings,
+            plan=manifest.tenant.plan,
+            placement=placement,
+            reason=COPYING,
+            by=by,
+        )
+        with taking_back(catalog, [tenant], settings=settings, by=by):
+            provision(factory, tenant)
+            with open_bundle(path, passphrase=passphrase) as bundle:
+                if bundle.manifest != manifest:
+                    raise BundleError(str(path), "it was changed while it was read")
+                fill(tenant, bundle, name=str(path), settings=settings)
+            detail = {"from": manifest.tenant.id, "slug": manifest.tenant.slug}
+            catalog.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)
+            return catalog.activate_tenants({tenant.id: email}, by=by)[0]
+
+
+def fill(tenant: Tenant, bundle: Bundle, *, name: str, settings: Settings) -> None:
+    """Give a provisioned tenant what is in the bundle.
+
+    :raises BundleError: Its database cannot hold it.
+    """
+    manifest, members = bundle.manifest, bundle.members()
+    database = tenant_database(tenant, settings)
+    if manifest.database is not None:
+        if not database.exists():
+            raise BundleError(name, "it has a database, and this platform's sites have none")
+        fill_database(database, manifest, islice(members, len(manifest.tables)), name=name)
+    folder = settings.tenant_dir(tenant.id)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        for member, content in members:
+            assert member.path is not None  # tables come first
+            place_file(content, folder, member.path)
+    except OSError as error:
+        raise BundleError(name, f"a file cannot be written ({error})") from error
+
+
+def _check_room(path: Path, manifest: Manifest, settings: Settings) -> None:
+    free = shutil.disk_usage(settings.data_dir).free
+    if manifest.size > free:
+        problem = f"it unpacks to {manifest.size} octets and the data folder has room for {free}"
+        raise BundleError(str(path), problem)
