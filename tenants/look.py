@@ -27,6 +27,8 @@ class Look:
     url: str
     """Canonical URL of the front page: from the platform, never from a Host header (R9)."""
     platform_url: str
+    quiet: bool
+    """A copy that does not speak for the original; its editors are told."""
 
 
 def get_look() -> Look:
@@ -39,6 +41,7 @@ def get_look() -> Look:
         revision=current_tenant.revision,
         url=settings.site_url(current_tenant),
         platform_url=settings.apex_url,
+        quiet=current_tenant.quiet,
     )
 
 

@@ -161,3 +161,12 @@ def test_pages_need_no_inline_script_or_style(site: Site) -> None:
         assert not re.search(r"<script(?![^>]* src=)", page)
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", page)
         assert not re.search(r"""(?:src|<link[^>]* href)=["'](?:https?:)?//(?!acme\.)""", page)
+
+
+def test_editors_of_a_quiet_copy_are_told(tmp_path: Path) -> None:
+    """Who looks after a clone knows that it sends nothing; its readers need not."""
+    site = make_site(tmp_path, quiet=True)
+    assert "This site is a copy" in site.member("ed", Role.EDITOR).get("/").text
+    for visitor in (site.visitor(), site.member("ann")):
+        assert "This site is a copy" not in visitor.get("/").text
+    site.close()

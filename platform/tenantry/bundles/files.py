@@ -16,7 +16,7 @@ from tenantry.bundles.streams import BLOCK
 from tenantry.errors import BundleError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def copy_files(
@@ -89,17 +89,19 @@ def _pour(source: BinaryIO, target: BinaryIO) -> tuple[int, str]:
     return size, summed.hexdigest()
 
 
+def move_files(members: Iterable[Member], parts: Path, folder: Path) -> None:
+    """Move files that :func:`copy_files` has copied to where they belong in *folder*."""
+    for member in members:
+        assert member.path is not None
+        (parts / member.name).rename(_place(folder, member.path))
+
+
 def place_file(content: BinaryIO, folder: Path, path: str) -> None:
     """Put a file where it belongs in *folder*; one that is there is replaced.
 
     :param path: One that :func:`~tenantry.bundles.names.check_file_names` has let pass.
     """
-    target = folder / path
-    for parent in reversed(target.relative_to(folder).parents[:-1]):
-        place = folder / parent
-        place.mkdir(mode=0o700, exist_ok=True)
-        if place.is_symlink():
-            raise FileExistsError(f"{place} is a link")
+    target = _place(folder, path)
     partial = target.with_name(f".{secrets.token_hex(8)}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     with os.fdopen(os.open(partial, flags, 0o600), "wb") as file:
@@ -107,3 +109,14 @@ def place_file(content: BinaryIO, folder: Path, path: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.rename(target)
+
+
+def _place(folder: Path, path: str) -> Path:
+    """Make the folders that lead to a file."""
+    target = folder / path
+    for parent in reversed(target.relative_to(folder).parents[:-1]):
+        place = folder / parent
+        place.mkdir(mode=0o700, exist_ok=True)
+        if place.is_symlink():
+            raise FileExistsError(f"{place} is a link")
+    return target

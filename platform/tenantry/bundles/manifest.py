@@ -78,9 +78,9 @@ class Manifest:
     """Everything that a bundle says of itself."""
 
     tenant: Source
-    database: Database | None
-    tables: tuple[TableMember, ...]
-    files: tuple[Member, ...]
+    database: Database | None = None
+    tables: tuple[TableMember, ...] = ()
+    files: tuple[Member, ...] = ()
     created: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     left_out: tuple[str, ...] = ()
     """What is in the folder and no file, as links are."""

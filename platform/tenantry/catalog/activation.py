@@ -58,6 +58,21 @@ class Activation(Store):
                 tenants.append(record.to_tenant())
             return tuple(tenants)
 
+    def release_tenant(self, tenant_id: str, *, by: Actor) -> Tenant:
+        """Let a clone speak for itself; saying it again changes nothing.
+
+        :raises TenantNotFoundError: No tenant has the id.
+        """
+        with self.writing(by) as writer:
+            record = writer.session.get(TenantRecord, tenant_id, with_for_update=True)
+            if record is None:
+                raise TenantNotFoundError(tenant_id)
+            if record.quiet:
+                record.quiet = False
+                writer.changed(record)
+                writer.audit("tenant.release", tenant=record)
+            return record.to_tenant()
+
 
 def _provisioning(writer: Writer, tenant_id: str) -> TenantRecord:
     record = writer.session.get(TenantRecord, tenant_id, with_for_update=True)

@@ -133,9 +133,11 @@ class Tenants(Names):
             return Page(tuple(_row(record) for record in rows), total, number, size)
 
     def list_public_sites(self, *, search: str = "", page: int = 1, size: int = 24) -> Page[Tenant]:
-        """Return one page of the active tenants that want to be found, by name."""
+        """Return one page of the active tenants that want to be found, by name; never a quiet one."""
         query = select(TenantRecord).where(
-            TenantRecord.listed, TenantRecord.state == TenantState.ACTIVE
+            TenantRecord.listed,
+            TenantRecord.state == TenantState.ACTIVE,
+            TenantRecord.quiet.is_(False),
         )
         if search:
             query = query.where(contains(search, TenantRecord.slug, TenantRecord.name))

@@ -8,6 +8,7 @@ import click
 
 from tenantry.catalog.tenants import SORTS
 from tenantry.cli.bundle import export, import_
+from tenantry.cli.clone import clone, release
 from tenantry.cli.context import actor, ready_catalog
 from tenantry.cli.create import create
 from tenantry.cli.listing import json_option, paged, pages_of, show_rest
@@ -32,6 +33,8 @@ tenant.add_command(create)
 tenant.add_command(rename)
 tenant.add_command(export)
 tenant.add_command(import_)
+tenant.add_command(clone)
+tenant.add_command(release)
 
 
 @tenant.command("list")
@@ -160,6 +163,7 @@ def _to_json(row: TenantRow, settings: Settings) -> dict[str, Any]:
         "owners": list(row.owners),
         "plan": found.plan,
         "placement": found.placement,
+        "quiet": found.quiet,
         "settings": dict(found.settings),
         "id": found.id,
         "revision": found.revision,

@@ -144,6 +144,32 @@ class SiteDatabase:
         return None if answer == "ok" else str(answer)
 
 
+def copy_site(source: SiteDatabase, target: SiteDatabase) -> None:
+    """Copy a database as it is at one moment, whoever writes to it; *target* appears when whole."""
+    target.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target.path.parent.chmod(0o700)
+    partial = target.path.with_name(f"{target.path.name}-partial")
+    copy_file(source.path, partial)
+    target.drop()
+    partial.rename(target.path)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a database file as it is at one moment into a new file, which lasts when this returns."""
+    uri = f"file:{quote(str(source))}?mode=ro"
+    target.unlink(missing_ok=True)
+    target.touch(mode=0o600)
+    with (
+        closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as reader,
+        closing(sqlite3.connect(target)) as writer,
+    ):
+        reader.backup(writer)  # all pages in one step: one moment
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
 def site_database(tenant: Tenant, settings: Settings) -> SiteDatabase:
     """Return where this tenant's file is; the folder is named by id, which never changes.
 

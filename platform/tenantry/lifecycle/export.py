@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenantry.bundles.archive import write_bundle
 from tenantry.bundles.files import copy_files
@@ -65,17 +65,17 @@ def gather(tenant: Tenant, parts: Path, *, settings: Settings) -> Manifest:
     if database.exists():
         described, tables = dump_database(database, parts, name=tenant.slug)
     files, left_out = copy_files(settings.tenant_dir(tenant.id), parts, name=tenant.slug)
-    return Manifest(
-        tenant=Source(
-            id=tenant.id,
-            slug=tenant.slug,
-            name=tenant.name,
-            plan=tenant.plan,
-            settings=dict(tenant.settings),
-            hosts=tenant.hosts,
-        ),
-        database=described,
-        tables=tables,
-        files=files,
-        left_out=left_out,
+    return describe(tenant, database=described, tables=tables, files=files, left_out=left_out)
+
+
+def describe(tenant: Tenant, **content: Any) -> Manifest:
+    """Return the manifest of a tenant with this content."""
+    source = Source(
+        id=tenant.id,
+        slug=tenant.slug,
+        name=tenant.name,
+        plan=tenant.plan,
+        settings=dict(tenant.settings),
+        hosts=tenant.hosts,
     )
+    return Manifest(tenant=source, **content)

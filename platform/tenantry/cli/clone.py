@@ -1,0 +1,59 @@
+"""``tenantry tenant clone`` and ``release``: a copy that stays quiet until it may speak."""
+
+from __future__ import annotations
+
+import click
+
+from tenantry.cli.context import actor, ready_catalog
+from tenantry.errors import TenantExistsError
+from tenantry.factory import load_factory
+from tenantry.hosts import check_slug
+from tenantry.lifecycle.clone import clone_tenant, release_tenant
+from tenantry.settings import get_settings
+
+
+@click.command()
+@click.argument("slug")
+@click.argument("new")
+@click.option("--owner", metavar="EMAIL", help="Who owns it.  [default: who owns SLUG]")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
+    """Make the tenant NEW of what the tenant SLUG is at this moment.
+
+    It sends no mail, calls no webhooks and runs no jobs until it is released.
+    """
+    settings = get_settings()
+    with ready_catalog(settings) as catalog:
+        if dry_run:
+            found = catalog.get_tenant(slug)
+            if catalog.find_tenant(check_slug(new)) is not None:
+                raise TenantExistsError(new)
+            click.echo(f"Would make {new} of {slug}, which is {found.state}.")
+            return
+        made = clone_tenant(
+            catalog,
+            load_factory(settings.factory),
+            slug,
+            new,
+            owner_email=owner,
+            settings=settings,
+            by=actor(),
+        )
+    click.echo(f"Cloned {slug} to {made.slug}: {settings.site_url(made)}")
+    click.echo(f"It is quiet until `tenantry tenant release {made.slug}`.")
+
+
+@click.command()
+@click.argument("slug")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+def release(slug: str, *, dry_run: bool) -> None:
+    """Let the clone SLUG send mail, call webhooks and run jobs, from its next request on."""
+    with ready_catalog() as catalog:
+        found = catalog.get_tenant(slug)
+        if not found.quiet:
+            click.echo(f"{slug} is not quiet.")
+        elif dry_run:
+            click.echo(f"Would release {slug}.")
+        else:
+            release_tenant(catalog, slug, by=actor())
+            click.echo(f"{slug} speaks for itself now.")

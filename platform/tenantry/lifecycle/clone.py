@@ -1,0 +1,105 @@
+"""Cloning a tenant: a second site like the first, which does not speak for it until it is released."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from tenantry.bundles.files import copy_files, move_files
+from tenantry.bundles.scratch import scratch_folder
+from tenantry.bundles.tables import dump_database, fill_database
+from tenantry.catalog.accounts import canonical_email
+from tenantry.databases.placements import tenant_database
+from tenantry.databases.sqlite import SiteDatabase, copy_site
+from tenantry.errors import BundleError
+from tenantry.lifecycle.create import provision, taking_back
+from tenantry.lifecycle.export import WITHOUT_DATA, describe
+from tenantry.lifecycle.half_made import COPYING, making
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tenantry.bundles.manifest import Manifest, Member
+    from tenantry.catalog import Actor, Catalog
+    from tenantry.factory import Factory
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+
+def clone_tenant(
+    catalog: Catalog,
+    factory: Factory,
+    slug: str,
+    new: str,
+    *,
+    owner_email: str | None = None,
+    settings: Settings,
+    by: Actor,
+) -> Tenant:
+    """Make the tenant *new* of what *slug* is at this moment; its site can then be visited.
+
+    It is quiet, has no custom hosts, and keys of its own: nobody is signed in there.
+
+    :param owner_email: Owns the clone; by default those who own the original.
+    :raises TenantNotFoundError: No tenant has the slug.
+    :raises TenantExistsError: The new slug is taken.
+    :raises BundleError: Something cannot be copied; nothing was kept.
+    """
+    source = catalog.get_tenant(slug)
+    if source.state in WITHOUT_DATA:
+        raise BundleError(slug, f"it is {source.state} and has no data to copy")
+    owners = [canonical_email(owner_email)] if owner_email else catalog.get_row(slug).owners
+    with making(catalog, new, settings=settings, by=by):
+        tenant = catalog.add_tenant(
+            new,
+            name=source.name,
+            settings=source.settings,
+            plan=source.plan,
+            placement=source.placement,
+            quiet=True,
+            reason=COPYING,
+            by=by,
+        )
+        with taking_back(catalog, [tenant], settings=settings, by=by):
+            with scratch_folder(settings.data_dir) as parts:
+                _copy(factory, source, tenant, parts, settings=settings)
+            detail = {"from": source.id, "slug": source.slug}
+            catalog.record("tenant.clone", tenant_id=tenant.id, detail=detail, by=by)
+            made = catalog.activate_tenants({tenant.id: next(iter(owners), None)}, by=by)[0]
+    for email in owners[1:]:
+        if (account := catalog.find_account(email)) is not None:
+            catalog.add_membership(account.id, made.id, by=by)
+    return made
+
+
+def release_tenant(catalog: Catalog, slug: str, *, by: Actor) -> Tenant:
+    """Let a clone speak for itself: mail, webhooks and jobs, from its next request on.
+
+    :raises TenantNotFoundError: No tenant has the slug.
+    """
+    return catalog.release_tenant(catalog.get_tenant(slug).id, by=by)
+
+
+def _copy(
+    factory: Factory, source: Tenant, target: Tenant, parts: Path, *, settings: Settings
+) -> None:
+    before, after = tenant_database(source, settings), tenant_database(target, settings)
+    fast = isinstance(before, SiteDatabase) and isinstance(after, SiteDatabase)
+    if fast and before.exists():
+        # The rows come as pages, and the schema with them; the factory finds its work done.
+        copy_site(before, after)
+    provision(factory, target)
+    folder = settings.tenant_dir(target.id)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files, _ = copy_files(settings.tenant_dir(source.id), parts, name=source.slug)
+    move_files(files, parts, folder)
+    if before.exists() and not fast:
+        database, tables = dump_database(before, parts, name=source.slug)
+        manifest = describe(source, database=database, tables=tables)
+        fill_database(after, manifest, _opened(manifest, parts), name=source.slug)
+
+
+def _opened(manifest: Manifest, parts: Path) -> Iterator[tuple[Member, BinaryIO]]:
+    for member in manifest.tables:
+        with (parts / member.name).open("rb") as content:
+            yield member, content

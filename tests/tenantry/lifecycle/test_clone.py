@@ -1,0 +1,163 @@
+"""A clone is what the original is at one moment, and does not speak for it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenantry.catalog import SYSTEM, Catalog
+from tenantry.databases.placements import tenant_database
+from tenantry.errors import BundleError, ProvisionError, TenantExistsError
+from tenantry.lifecycle import create_tenant
+from tenantry.lifecycle.clone import clone_tenant, release_tenant
+from tenantry.secrets import keys_of
+from tenantry.tenant import TenantState
+from tests.tenantry.lifecycle import ledger
+
+if TYPE_CHECKING:
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+
+@pytest.fixture
+def acme(catalog: Catalog, settings: Settings) -> Tenant:
+    """Return a site with rows, files, an owner and a host of its own, found in the public list."""
+    made = create_tenant(
+        catalog,
+        ledger.make_factory(settings),
+        "acme",
+        name="Acme Ltd",
+        plan="gold",
+        owner_email="ada@example.com",
+        site_settings={"listed": True},
+        settings=settings,
+        by=SYSTEM,
+    )
+    ledger.write(made, settings)
+    return catalog.add_host(made.id, "www.acme.org", by=SYSTEM)
+
+
+def clone(catalog: Catalog, settings: Settings, new: str = "copy", **options: Any) -> Tenant:
+    """Clone acme."""
+    factory = options.pop("factory", None) or ledger.make_factory(settings)
+    return clone_tenant(catalog, factory, "acme", new, settings=settings, by=SYSTEM, **options)
+
+
+def test_a_clone_is_the_same_and_another_one(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Rows, files, name and plan are the original's; id, keys, folder and hosts are not."""
+    copy = clone(catalog, settings)
+    assert ledger.read(copy, settings) == ledger.read(acme, settings)
+    folder = settings.tenant_dir(copy.id)
+    assert (folder / "media/deep/grüße.bin").read_bytes() == b"\0\xff" * 70_000
+    assert sorted(path.name for path in folder.iterdir() if "sqlite" not in path.name) == ["media"]
+    assert tenant_database(copy, settings).check() is None
+    assert (copy.name, copy.plan, copy.placement) == ("Acme Ltd", "gold", acme.placement)
+    assert copy.state is TenantState.ACTIVE
+
+    keys = keys_of(settings.secret_keys)
+    assert keys.derive(copy.id, "session") != keys.derive(acme.id, "session")
+    assert copy.hosts == ()
+    assert catalog.find_tenant_by_host("www.acme.org") == acme
+
+
+def test_a_clone_is_quiet_until_it_is_released(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Customers of the original must not hear of it, and people must not find it by chance."""
+    copy = clone(catalog, settings)
+    assert copy.quiet
+    assert not acme.quiet
+    assert [site.slug for site in catalog.list_public_sites().items] == ["acme"]
+    epoch = catalog.read_epoch()
+    released = release_tenant(catalog, "copy", by=SYSTEM)
+    assert not released.quiet
+    assert released.revision > copy.revision
+    assert catalog.read_epoch() == epoch + 1
+    events = catalog.list_audit().total
+    assert release_tenant(catalog, "copy", by=SYSTEM) == released
+    assert catalog.list_audit().total == events
+    assert catalog.list_audit().items[0].action == "tenant.release"
+
+
+def test_a_clone_belongs_to_the_same_people(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Or to whom the operator says."""
+    bob = catalog.add_account("bob@example.com", by=SYSTEM)
+    catalog.add_membership(bob.id, acme.id, by=SYSTEM)
+    clone(catalog, settings)
+    assert catalog.get_row("copy").owners == ("ada@example.com", "bob@example.com")
+    clone(catalog, settings, "other", owner_email="Eve@example.com")
+    assert catalog.get_row("other").owners == ("eve@example.com",)
+
+
+def test_writing_to_one_is_not_seen_in_the_other(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Law 9: from the first moment on they are two sites."""
+    copy = clone(catalog, settings)
+    engine = tenant_database(copy, settings).open_engine()
+    with engine.begin() as connection:
+        connection.execute(ledger.PERSON.insert().values(name="only here"))
+    engine.dispose()
+    assert ledger.read(acme, settings)["person"] == ledger.PEOPLE
+    assert len(ledger.read(copy, settings)["person"]) == 3
+
+
+def test_one_moment_is_cloned_while_writers_write(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Two rows that always change together are never seen apart."""
+    engine = tenant_database(acme, settings).open_engine()
+    stop, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            with engine.begin() as connection:
+                for key in (1, 7):
+                    change = ledger.PERSON.update().where(ledger.PERSON.c.id == key)
+                    connection.execute(change.values(name=str(number)))
+            written.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(4):
+            written.clear()
+            assert written.wait(10)
+            copy = clone(catalog, settings, f"copy{number}")
+            one, other = ledger.read(copy, settings)["person"]
+            assert one["name"] == other["name"]
+    finally:
+        stop.set()
+        writer.join()
+        engine.dispose()
+
+
+def test_a_clone_that_fails_leaves_nothing(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Neither row nor folder nor scratch, whatever ended it."""
+
+    def fail(tenant: Tenant) -> None:
+        raise RuntimeError("the disk is full")
+
+    from dataclasses import replace
+
+    factory = replace(ledger.make_factory(settings), provision=fail)
+    with pytest.raises(ProvisionError):
+        clone(catalog, settings, factory=factory)
+    with pytest.raises(TenantExistsError):
+        clone(catalog, settings, "acme")
+    catalog.add_tenant("half", name="Half", by=SYSTEM)
+    with pytest.raises(BundleError, match="no data to copy"):
+        clone_tenant(catalog, factory, "half", "copy", settings=settings, by=SYSTEM)
+    assert [path.name for path in (settings.data_dir / "tenants").iterdir()] == [f"t_{acme.id}"]
+    assert list((settings.data_dir / "scratch").iterdir()) == []
+    assert catalog.find_tenant("copy") is None
