@@ -7,7 +7,7 @@ import io
 import os
 import tarfile
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import zstandard
 
@@ -132,8 +132,9 @@ class Bundle:
             content = self._archive.extractfile(header)
             assert content is not None  # it is a plain file
             summing = _Content(content)
-            yield member, cast("BinaryIO", summing)
-            while summing.read(BLOCK):
+            reader = io.BufferedReader(summing, BLOCK)
+            yield member, reader
+            while reader.read(BLOCK):
                 pass
             if (summing.size, summing.sum.hexdigest()) != (member.size, member.sha256):
                 raise BundleError(self._name, f"its member {member.name!r} is damaged")

@@ -20,8 +20,8 @@ MAX_OCTETS = 64 * 1024 * 1024
 MAX_SIZE = 2**44
 _ID = re.compile(r"[0-9a-f]{32}")
 _SUM = re.compile(r"[0-9a-f]{64}")
-_MEMBER = re.compile(r"database/\d{4,6}\.jsonl")
 FILES = "files/"
+PAGES = "database/site.sqlite3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +80,21 @@ class Manifest:
     tenant: Source
     database: Database | None = None
     tables: tuple[TableMember, ...] = ()
+    pages: Member | None = None
+    """The database as SQLite's own file, in the place of tables."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """The rows of each table in that file."""
     files: tuple[Member, ...] = ()
     created: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     left_out: tuple[str, ...] = ()
     """What is in the folder and no file, as links are."""
+    fingerprint: str = ""
+    """Changes whenever the site may have changed; nothing if that could not be told."""
 
     @property
     def members(self) -> tuple[Member, ...]:
         """All that follow the manifest, in order."""
-        return (*self.tables, *self.files)
+        return (*((self.pages,) if self.pages else ()), *self.tables, *self.files)
 
     @property
     def size(self) -> int:
@@ -98,7 +104,7 @@ class Manifest:
     @property
     def rows(self) -> int:
         """Rows of all tables."""
-        return sum(table.rows for table in self.tables)
+        return sum(table.rows for table in self.tables) + sum(self.counts.values())
 
     def to_json(self) -> bytes:
         """Return it as it stands in the bundle."""
@@ -153,9 +159,12 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
             )
             for table in content["tables"]
         ),
+        pages=None if content["pages"] is None else Member(**_member(_mapping(content["pages"]))),
+        counts=_counts(content["counts"]),
         files=tuple(Member(**_member(_mapping(file))) for file in content["files"]),
         created=datetime.fromisoformat(_text(content["created"])),
         left_out=_texts(content["left_out"]),
+        fingerprint=_text(content["fingerprint"]),
     )
 
 
@@ -163,9 +172,7 @@ def _database(content: Mapping[str, Any]) -> Database:
     return Database(
         kind=_text(content["kind"]),
         revision=_text(content["revision"]),
-        counters={
-            _text(name): _number(number) for name, number in _mapping(content["counters"]).items()
-        },
+        counters=_counts(content["counters"]),
         left_out=_texts(content["left_out"]),
     )
 
@@ -173,8 +180,10 @@ def _database(content: Mapping[str, Any]) -> Database:
 def _check(manifest: Manifest) -> None:
     if not _ID.fullmatch(manifest.tenant.id):
         raise ValueError("the tenant's id is none")
-    if manifest.tables and manifest.database is None:
+    if (manifest.tables or manifest.pages) and manifest.database is None:
         raise ValueError("it has tables and no database")
+    if manifest.pages and (manifest.tables or manifest.pages.name != PAGES):
+        raise ValueError("it has a database twice, or under a strange name")
     for number, table in enumerate(manifest.tables, 1):
         if table.name != table_member(number):
             raise ValueError(f"{table.name!r} is not the name of a table's member")
@@ -220,6 +229,10 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TypeError(f"{str(value)[:40]!r} is no list")
     return tuple(_text(item) for item in value)
+
+
+def _counts(value: Any) -> dict[str, int]:
+    return {_text(name): _number(number) for name, number in _mapping(value).items()}
 
 
 def _number(value: Any) -> int:

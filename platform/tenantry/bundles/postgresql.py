@@ -23,12 +23,14 @@ class PostgresqlSide:
     def reading(self, engine: Engine) -> Iterator[Connection]:
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with engine.connect().execution_options(**options) as connection:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # pages' limit, not ours
             yield connection
             connection.rollback()
 
     @contextmanager
     def filling(self, engine: Engine) -> Iterator[Connection]:
         with engine.connect() as connection:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             # A moment without a zone is one in UTC.
             connection.exec_driver_sql("SET LOCAL timezone = 'UTC'")
             checks = self._foreign_keys(connection)

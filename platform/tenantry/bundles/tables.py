@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from sqlalchemy.exc import DBAPIError, StatementError
 
@@ -36,7 +35,7 @@ def dump_database(
     """
     side = side_of(database.kind)
     engine = database.open_engine()
-    (parts / "database").mkdir(mode=0o700)
+    (parts / "database").mkdir(mode=0o700, exist_ok=True)
     try:
         with side.reading(engine) as connection:
             tables = tables_of(connection, side)
@@ -55,6 +54,13 @@ def dump_database(
     finally:
         engine.dispose()
     return described, members
+
+
+def stored_tables(manifest: Manifest, parts: Path) -> Iterator[tuple[Member, BinaryIO]]:
+    """Yield the tables that :func:`dump_database` has written, or that came out of a bundle."""
+    for member in manifest.tables:
+        with (parts / member.name).open("rb") as content:
+            yield member, content
 
 
 def _dump(
@@ -159,8 +165,7 @@ def _fill(
 
 
 def _batches(content: BinaryIO) -> Iterator[list[bytes]]:
-    lines = io.BufferedReader(cast("io.RawIOBase", content))
-    while batch := list(islice(lines, BATCH)):
+    while batch := list(islice(content, BATCH)):
         yield batch
 
 

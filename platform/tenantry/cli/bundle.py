@@ -47,7 +47,7 @@ def export(slug: str, *, output: Path, encrypt: bool, passphrase_file: Path | No
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--slug", help="Its name on this platform.  [default: the one that it had]")
-@click.option("--placement", default="local", show_default=True, help="Where its data shall live.")
+@click.option("--placement", help="Where its data shall live.  [default: the first with room]")
 @click.option("--owner", metavar="EMAIL", help="Who owns it; gets an account if there is none.")
 @passphrase_option("Decrypt")
 @click.option("--dry-run", is_flag=True, help="Only check the file, and say what is in it.")
@@ -55,7 +55,7 @@ def import_(
     file: Path,
     *,
     slug: str | None,
-    placement: str,
+    placement: str | None,
     owner: str | None,
     passphrase_file: Path | None,
     dry_run: bool,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from tenantry.bundles.files import copy_files, move_files
 from tenantry.bundles.scratch import scratch_folder
-from tenantry.bundles.tables import dump_database, fill_database
+from tenantry.bundles.tables import dump_database, fill_database, stored_tables
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import SiteDatabase, copy_site
@@ -16,10 +16,8 @@ from tenantry.lifecycle.export import WITHOUT_DATA, describe
 from tenantry.lifecycle.half_made import COPYING, making
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from tenantry.bundles.manifest import Manifest, Member
     from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
     from tenantry.settings import Settings
@@ -84,10 +82,11 @@ def _copy(
     factory: Factory, source: Tenant, target: Tenant, parts: Path, *, settings: Settings
 ) -> None:
     before, after = tenant_database(source, settings), tenant_database(target, settings)
-    fast = isinstance(before, SiteDatabase) and isinstance(after, SiteDatabase)
-    if fast and before.exists():
+    fast = False
+    if isinstance(before, SiteDatabase) and isinstance(after, SiteDatabase) and before.exists():
         # The rows come as pages, and the schema with them; the factory finds its work done.
         copy_site(before, after)
+        fast = True
     provision(factory, target)
     folder = settings.tenant_dir(target.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -96,10 +95,4 @@ def _copy(
     if before.exists() and not fast:
         database, tables = dump_database(before, parts, name=source.slug)
         manifest = describe(source, database=database, tables=tables)
-        fill_database(after, manifest, _opened(manifest, parts), name=source.slug)
-
-
-def _opened(manifest: Manifest, parts: Path) -> Iterator[tuple[Member, BinaryIO]]:
-    for member in manifest.tables:
-        with (parts / member.name).open("rb") as content:
-            yield member, content
+        fill_database(after, manifest, stored_tables(manifest, parts), name=source.slug)

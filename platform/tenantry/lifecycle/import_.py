@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from tenantry.bundles.archive import check_bundle, open_bundle
 from tenantry.bundles.files import place_file
-from tenantry.bundles.tables import fill_database
+from tenantry.bundles.pages import check_pages
+from tenantry.bundles.scratch import scratch_folder
+from tenantry.bundles.tables import dump_database, fill_database, stored_tables
 from tenantry.catalog.accounts import canonical_email
-from tenantry.databases.placements import tenant_database
+from tenantry.databases.placements import choose_placement, tenant_database
+from tenantry.databases.sqlite import SiteDatabase
 from tenantry.errors import BundleError
 from tenantry.hosts import check_slug
 from tenantry.lifecycle.create import provision, taking_back
@@ -33,7 +37,7 @@ def import_tenant(
     path: Path,
     *,
     slug: str | None = None,
-    placement: str = "local",
+    placement: str | None = None,
     owner_email: str | None = None,
     passphrase: bytes | None = None,
     settings: Settings,
@@ -44,22 +48,25 @@ def import_tenant(
     The whole file is checked before anything is written.
 
     :param slug: Its name here; by default the one that it had.
+    :param placement: Where its data goes; by default the first placement with room.
     :param owner_email: Gets an account, if it has none, and owns the tenant.
     :raises BundleError: The bundle is damaged, or does not fit this platform.
     :raises TenantExistsError: The slug is taken.
+    :raises UnknownPlacementError: There is no such placement.
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
     """
     manifest = check_bundle(path, passphrase=passphrase)
     _check_room(path, manifest, settings)
     email = canonical_email(owner_email) if owner_email else None
     name = check_slug(manifest.tenant.slug if slug is None else slug)
+    chosen = choose_placement(settings, placement, catalog.count_placements)
     with making(catalog, name, settings=settings, by=by):
         tenant = catalog.add_tenant(
             name,
             name=manifest.tenant.name,
             settings=manifest.tenant.settings,
             plan=manifest.tenant.plan,
-            placement=placement,
+            placement=chosen.name,
             reason=COPYING,
             by=by,
         )
@@ -84,7 +91,13 @@ def fill(tenant: Tenant, bundle: Bundle, *, name: str, settings: Settings) -> No
     if manifest.database is not None:
         if not database.exists():
             raise BundleError(name, "it has a database, and this platform's sites have none")
-        fill_database(database, manifest, islice(members, len(manifest.tables)), name=name)
+        if manifest.pages is not None:
+            _, content = next(members)
+            with scratch_folder(settings.data_dir) as parts:
+                rows = unpack_pages(content, manifest, parts, name=name)
+                fill_database(database, rows, stored_tables(rows, parts), name=name)
+        else:
+            fill_database(database, manifest, islice(members, len(manifest.tables)), name=name)
     folder = settings.tenant_dir(tenant.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
@@ -93,6 +106,21 @@ def fill(tenant: Tenant, bundle: Bundle, *, name: str, settings: Settings) -> No
             place_file(content, folder, member.path)
     except OSError as error:
         raise BundleError(name, f"a file cannot be written ({error})") from error
+
+
+def unpack_pages(content: BinaryIO, manifest: Manifest, parts: Path, *, name: str) -> Manifest:
+    """Turn SQLite's pages out of a bundle into rows below *parts*; return what that would be.
+
+    Nothing but its tables' rows is taken from a file that anybody may have made.
+
+    :raises BundleError: It is damaged, or not what the manifest says.
+    """
+    path = parts / "pages.sqlite3"
+    with path.open("xb") as file:
+        shutil.copyfileobj(content, file)
+    check_pages(path, manifest, name=name)
+    described, tables = dump_database(SiteDatabase(path), parts, name=name)
+    return replace(manifest, database=described, tables=tables, pages=None, counts={})
 
 
 def _check_room(path: Path, manifest: Manifest, settings: Settings) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     Time,
     Uuid,
+    func,
     insert,
     select,
 )
@@ -118,6 +119,8 @@ def write(tenant: Tenant, settings: Settings) -> Path:
         # Somebody who had a number that must not be given away again.
         connection.execute(insert(PERSON).values(id=50, name="gone"))
         connection.execute(PERSON.delete().where(PERSON.c.id == 50))
+        if engine.dialect.name == "postgresql":
+            connection.execute(select(func.setval("person_id_seq", 50)))
         for entry in ENTRIES:
             connection.execute(insert(ENTRY), entry)
     engine.dispose()

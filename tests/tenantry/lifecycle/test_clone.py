@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def settings(any_settings: Settings) -> Settings:
+    """Return settings whose tenants live on each kind of placement in turn."""
+    return any_settings
+
+
+@pytest.fixture
 def acme(catalog: Catalog, settings: Settings) -> Tenant:
     """Return a site with rows, files, an owner and a host of its own, found in the public list."""
     made = create_tenant(

@@ -1,0 +1,97 @@
+"""A SQLite database as its own pages: the quickest copy, with whatever schema it has."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from tenantry.bundles.manifest import PAGES, Database, Member
+from tenantry.bundles.sql import VERSIONS
+from tenantry.bundles.streams import BLOCK
+from tenantry.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tenantry.bundles.manifest import Manifest
+
+
+def describe_pages(path: Path, *, name: str) -> tuple[Database, Member, dict[str, int]]:
+    """Return what a manifest says of a copy that nobody writes to.
+
+    :param name: What errors call the site.
+    :raises BundleError: It is damaged.
+    """
+    summed = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(BLOCK):
+            summed.update(part)
+    try:
+        with closing(_open(path)) as connection:
+            counts = _count(connection)
+            revision = _revision(connection, counts)
+    except sqlite3.Error as error:
+        raise BundleError(name, f"its database cannot be read ({error})") from error
+    member = Member(PAGES, path.stat().st_size, summed.hexdigest())
+    return Database("sqlite", revision), member, counts
+
+
+def check_pages(path: Path, manifest: Manifest, *, name: str) -> None:
+    """Let SQLite look at everything in a file that came out of a bundle.
+
+    :raises BundleError: It is damaged, or not what the manifest says.
+    """
+    try:
+        with closing(_open(path)) as connection:
+            problem = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if problem != "ok":
+                raise BundleError(name, f"its database is damaged ({problem})")
+            if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
+                raise BundleError(
+                    name, "its database has a row that refers to one that is not there"
+                )
+            counts = _count(connection)
+    except sqlite3.Error as error:
+        raise BundleError(name, f"its database is damaged ({error})") from error
+    check_counts(counts, manifest.counts, name=name)
+
+
+def check_counts(found: Mapping[str, int], told: Mapping[str, int], *, name: str) -> None:
+    """Compare the rows of each table.
+
+    :raises BundleError: They are not as many as the manifest says.
+    """
+    for table in sorted({*found, *told}):
+        if found.get(table) != told.get(table):
+            problem = (
+                f"table {table!r} has {found.get(table)} rows in the place of {told.get(table)}"
+            )
+            raise BundleError(name, problem)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    # Nobody writes to it, so that it needs neither log nor locks beside it.
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
+
+
+def _count(connection: sqlite3.Connection) -> dict[str, int]:
+    tables = connection.execute("PRAGMA table_list").fetchall()
+    names = sorted(row[1] for row in tables if row[0] == "main" and row[2] == "table")
+    return {name: _rows(connection, name) for name in names if not name.startswith("sqlite_")}
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> int:
+    quoted = table.replace('"', '""')
+    found: int = connection.execute(f'SELECT count(*) FROM "{quoted}"').fetchone()[0]  # noqa: S608
+    return found
+
+
+def _revision(connection: sqlite3.Connection, tables: Mapping[str, int]) -> str:
+    if VERSIONS not in tables:
+        return ""
+    found = connection.execute(f"SELECT version_num FROM {VERSIONS}").fetchall()  # noqa: S608
+    return ",".join(sorted(row[0] for row in found))
