@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, DateTime, MetaData, String, Table, TypeDecorator, insert, select
 from sqlalchemy.orm import DeclarativeBase, registry
 
-from tenantry.flask import TenantSQLAlchemy, site_database
+from tenantry.flask import TenantSQLAlchemy, tenant_database
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def now() -> datetime:
 
 def provision(tenant: Tenant, settings: Settings | None = None) -> None:
     """Make the tenant's database, if it is not there. An existing one is left as it is."""
-    database = site_database(tenant, settings or get_settings())
+    database = tenant_database(tenant, settings or get_settings())
     database.create()
     engine = database.open_engine()
     try:
@@ -85,8 +85,12 @@ def _create_schema(engine: Engine) -> None:
     from tenants import models  # noqa: F401, PLC0415 - they must be known to the metadata
 
     with closing(engine.connect()) as connection:
-        # All or nothing, one process at a time: the driver itself would commit each table.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # All or nothing, one process at a time: SQLite's driver itself would commit each table.
+        one_at_a_time = {
+            "sqlite": "BEGIN IMMEDIATE",
+            "postgresql": "SELECT pg_advisory_xact_lock(hashtext(current_schema()))",
+        }
+        connection.exec_driver_sql(one_at_a_time[engine.dialect.name])
         _alembic_version.create(connection, checkfirst=True)
         if connection.scalar(select(_alembic_version.c.version_num)) is None:
             Base.metadata.create_all(connection)

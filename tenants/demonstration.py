@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tenantry.flask import site_database
+from tenantry.flask import tenant_database
 from tenantry.settings import get_settings
 from tenants.database import now, provision
 from tenants.models import Comment, Member, Post, Role
@@ -83,7 +83,7 @@ def demonstrate(tenant: Tenant, settings: Settings | None = None) -> None:
     settings = settings or get_settings()
     provision(tenant, settings)
     folder = HERE / (tenant.slug if tenant.slug in DEMONSTRATIONS else WELCOME)
-    engine = site_database(tenant, settings).open_engine()
+    engine = tenant_database(tenant, settings).open_engine()
     try:
         with Session(engine) as session:
             if session.scalar(select(Post.id).limit(1)) is None:

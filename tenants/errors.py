@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 from flask import current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
+from psycopg.errors import DiskFull, ReadOnlySqlTransaction
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from tenantry.flask import current_tenant, site_database
+from tenantry.errors import PlacementError, UnknownPlacementError
+from tenantry.flask import current_tenant, tenant_database
 from tenants.access import find_member
 from tenants.database import db
 
 if TYPE_CHECKING:
     from flask import Flask, Response
+
+    from tenantry.settings import Settings
 
 RETRY_SECONDS = 30
 
@@ -66,6 +70,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(InternalServerError, _show_crash)
     app.register_error_handler(DBAPIError, _show_database_error)
     app.register_error_handler(PoolTimeoutError, _show_database_error)
+    app.register_error_handler(PlacementError, _show_resting)
+    app.register_error_handler(UnknownPlacementError, _show_resting)
 
 
 def _show_http_error(error: HTTPException) -> Response | HTTPException:
@@ -101,29 +107,45 @@ def _show_database_error(error: SQLAlchemyError) -> Response:
     """Answer 503 and leave nothing broken behind for the next request."""
     if isinstance(error, IntegrityError):
         raise error  # our mistake, not the database's: a 500 with a traceback in the log
-    g.without_database = True
-    settings = current_app.extensions["tenantry"].settings
-    current_app.logger.error(
-        "site %s (tenant %s): database %s: %s",
-        current_tenant.slug,
-        current_tenant.id,
-        site_database(current_tenant, settings).path,
-        getattr(error, "orig", None) or error,
-    )
+    _log(tenant_database(current_tenant, _settings()).shown, getattr(error, "orig", None) or error)
     db.session.remove()
     # An open connection would hold on to a file that has been put back in the meantime.
     db.engine.dispose()
-    title, message = NOT_SAVED if _is_refused_write(error) else DOWN
+    return _rest(*(NOT_SAVED if _is_refused_write(error) else DOWN))
+
+
+def _show_resting(error: PlacementError | UnknownPlacementError) -> Response:
+    """Answer 503 for a site whose placement is not there, or must not be used."""
+    _log(current_tenant.placement, error)
+    return _rest(*DOWN)
+
+
+def _rest(title: str, message: str) -> Response:
+    g.without_database = True
     response = _page(503, title, message)
     response.retry_after = RETRY_SECONDS
     return response
 
 
+def _settings() -> Settings:
+    settings: Settings = current_app.extensions["tenantry"].settings
+    return settings
+
+
+def _log(place: str, error: BaseException) -> None:
+    current_app.logger.error(
+        "site %s (tenant %s): database %s: %s", current_tenant.slug, current_tenant.id, place, error
+    )
+
+
 def _is_refused_write(error: SQLAlchemyError) -> bool:
     if request.method in {"GET", "HEAD"}:
         return False
-    name: str = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
-    return name.startswith(("SQLITE_READONLY", "SQLITE_FULL"))
+    cause = getattr(error, "orig", None)
+    name: str = getattr(cause, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_READONLY", "SQLITE_FULL")) or isinstance(
+        cause, (DiskFull, ReadOnlySqlTransaction)
+    )
 
 
 def _page(status: int, title: str, message: str, response: Response | None = None) -> Response:

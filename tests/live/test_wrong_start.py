@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import make_url
 
 from tests.live.server import ROOT
 
@@ -27,7 +29,20 @@ pytestmark = pytest.mark.live
 )
 def test_a_refusal_is_one_sentence(tmp_path: Path, variable: str, value: str, words: str) -> None:
     """Loading the application tells the operator what to do, and shows no traceback."""
-    env = {**os.environ, "TENANTRY_DATA_DIR": str(tmp_path / "var"), variable: value}
+    assert words in refuse(tmp_path, variable, value)
+
+
+@pytest.mark.postgresql
+def test_an_unsafe_server_is_refused(tmp_path: Path, server_url: str) -> None:
+    """Tenants' SQL must never run as a superuser."""
+    url = make_url(server_url).set(username="postgres").render_as_string(hide_password=False)
+    sentence = refuse(tmp_path, "TENANTRY_DATABASES", json.dumps({"eu": url}))
+    assert "Placement 'eu' is not safe: the login role 'postgres' may do everything" in sentence
+
+
+def refuse(folder: Path, variable: str, value: str) -> str:
+    """Load the application with one more variable, and return the one line that it dies with."""
+    env = {**os.environ, "TENANTRY_DATA_DIR": str(folder / "var"), variable: value}
     done = subprocess.run(
         [sys.executable, "-c", "import dispatch"],
         check=False,
@@ -38,4 +53,4 @@ def test_a_refusal_is_one_sentence(tmp_path: Path, variable: str, value: str, wo
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert words in line
+    return line

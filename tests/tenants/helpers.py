@@ -165,8 +165,11 @@ class Site:
         dispose(self.app)
 
 
-def make_site(folder: Path, slug: str = "acme", **changes: Any) -> Site:
-    """Provision a tenant and build its site."""
-    settings, tenant = make_settings(folder), make_tenant(slug, **changes)
+def make_site(folder: Path, slug: str = "acme", *, databases: Any = (), **changes: Any) -> Site:
+    """Provision a tenant and build its site.
+
+    :param databases: The placements; by default files in the folder.
+    """
+    settings, tenant = make_settings(folder, databases=databases), make_tenant(slug, **changes)
     provision(tenant, settings)
     return Site(tenant, settings, create_app(tenant, settings))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
-from tenants.database import db
 from tenants.models import Role
 from tenants.reading import COMMENTS_PER_PAGE, POSTS_PER_PAGE
 from tests.tenants.helpers import make_site
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.tenants.helpers import Site, Visitor
@@ -66,15 +66,27 @@ def test_a_page_that_is_no_number_is_not_there(visitor: Visitor, page: str) -> N
     assert visitor.get("/", query_string={"page": page}).status_code == 404
 
 
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """Return a list of the statements that databases are asked, whichever they are."""
+    told: list[str] = []
+
+    def tell(*arguments: Any) -> None:
+        told.append(arguments[2])
+
+    event.listen(Engine, "before_cursor_execute", tell)
+    yield told
+    event.remove(Engine, "before_cursor_execute", tell)
+
+
 @pytest.mark.parametrize("signed_in", [False, True])
-def test_the_front_page_costs_the_same_queries(site: Site, *, signed_in: bool) -> None:
+def test_the_front_page_costs_the_same_queries(
+    site: Site, statements: list[str], *, signed_in: bool
+) -> None:
     """The number of queries does not grow with posts, authors or comments."""
     visitor = site.member() if signed_in else site.visitor()
     if not signed_in:
         site.add_member()
-    statements: list[str] = []
-    with site.app.app_context():
-        event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     counts = []
     for number in range(2):
         site.add_member(f"writer{number}")

@@ -18,6 +18,8 @@ from tests.tenants.helpers import Site, make_settings, make_tenant
 if TYPE_CHECKING:
     from pathlib import Path
 
+KINDS = ("sqlite",)  # what is seen here is files
+
 
 def ask(path: Path, query: str) -> list[Any]:
     """Ask the file itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,26 @@ def test_slug_alone_is_enough(ready: Desk) -> None:
     with ready.catalog as catalog:
         tenant = catalog.get_tenant("acme")
     assert (tenant.name, tenant.plan) == ("acme", "pro")
+
+
+def test_placements(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant goes where it is told, or to the first placement with room; or nowhere."""
+    places = {name: {"url": "sqlite", "tenants": size} for name, size in (("one", 1), ("two", 2))}
+    monkeypatch.setenv("TENANTRY_DATABASES", json.dumps(places))
+    ready.done("tenant", "create", "first")
+    ready.done("tenant", "create", "second")
+    ready.done("tenant", "create", "third", "--placement", "one")
+    ready.done(
+        "tenant", "create", "--from-file", write(ready, f"{HEADER}fourth,,ada@example.com\n")
+    )
+    full = ready.refused("tenant", "create", "fifth")
+    unknown = ready.refused("tenant", "create", "sixth", "--placement", "three")
+    with ready.catalog as catalog:
+        found = {slug: catalog.get_tenant(slug).placement for slug in slugs(ready)}
+
+    assert found == {"first": "one", "second": "two", "third": "one", "fourth": "two"}
+    assert "No placement has room for one more tenant (one, two)" in full
+    assert "no placement 'three'; TENANTRY_DATABASES names one, two" in unknown
 
 
 @pytest.mark.parametrize(

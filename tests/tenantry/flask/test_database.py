@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import insert, literal_column, select, text
 
 from tenantry.errors import NoTenantError
-from tenantry.flask import TenantSQLAlchemy, init_tenant, site_database
+from tenantry.flask import Flyweight, TenantSQLAlchemy, init_tenant, tenant_database
 from tenantry.flask.database import ENGINES
 from tests.tenantry.support import a_tenant
 
@@ -17,21 +17,52 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+    Maker = Callable[[Tenant, Settings], Flask]
 
 db = TenantSQLAlchemy(add_models_to_shell=False)
 
 
-@pytest.fixture
-def make_app(settings: Settings) -> Iterator[Callable[[str], Flask]]:
+class Word(db.Model):  # type: ignore[name-defined,misc]
+    """The same table as SQL sees it, for the ORM."""
+
+    __tablename__ = "words"
+    word = db.Column(db.Text, primary_key=True)
+
+
+def build() -> Flask:
+    """Build an app that knows of no tenant."""
+    app = Flask(__name__)
+    db.init_app(app)
+    return app
+
+
+def full(tenant: Tenant, settings: Settings) -> Flask:
+    """Build an app for this one tenant."""
+    app = build()
+    init_tenant(app, tenant, settings=settings)
+    return app
+
+
+def flyweight() -> Maker:
+    """Return what makes instances of one app."""
+    shared = Flyweight(build)
+    return lambda tenant, settings: shared.instance(tenant, settings=settings)
+
+
+@pytest.fixture(params=["full", "flyweight"])
+def make_app(
+    request: pytest.FixtureRequest, any_settings: Settings
+) -> Iterator[Callable[[str], Flask]]:
     """Return a function that makes a tenant's app, with a table for words in its database."""
     apps: list[Flask] = []
+    maker: Maker = full if request.param == "full" else flyweight()
 
     def make(slug: str) -> Flask:
         tenant = a_tenant(slug)
-        site_database(tenant, settings).create()
-        app = Flask(__name__)
-        init_tenant(app, tenant, settings=settings)
-        db.init_app(app)
+        tenant_database(tenant, any_settings).create()
+        app = maker(tenant, any_settings)
         with app.app_context():
             db.session.execute(text("CREATE TABLE words (word TEXT)"))
             db.session.commit()
@@ -90,10 +121,29 @@ def test_a_request_keeps_its_engine(make_app: Callable[[str], Flask]) -> None:
         db.session.commit()
         assert db.engine is engine
     with app.app_context():
-        assert db.engine is not engine
+        assert db.engine is not engine  # made anew
         assert heard() == ["before", "after"]
 
 
+def test_orm_core_and_text_are_confined(make_app: Callable[[str], Flask]) -> None:
+    """Law 9: however a query is written, it sees its own tenant's rows, and so do its writes."""
+    apps = {slug: make_app(slug) for slug in ("acme", "bolt")}
+    for slug, app in apps.items():
+        with app.app_context():
+            db.session.add(Word(word=f"{slug} by model"))
+            db.session.execute(insert(Word.__table__).values(word=f"{slug} by table"))
+            say(f"{slug} by text")
+            db.session.commit()
+    for slug, app in apps.items():
+        with app.app_context(), db.engine.connect() as connection:
+            mine = sorted(f"{slug} by {way}" for way in ("model", "table", "text"))
+            assert sorted(word.word for word in db.session.scalars(select(Word))) == mine
+            assert sorted(connection.scalars(select(Word.__table__.c.word))) == mine
+            assert sorted(heard()) == mine
+            assert sorted(db.session.scalars(select(literal_column("word FROM words")))) == mine
+
+
+@pytest.mark.parametrize("any_placement", ["sqlite"], indirect=True)
 def test_closing_an_app_closes_its_file(make_app: Callable[[str], Flask]) -> None:
     """What ``dispose`` of a factory calls leaves no connection of the tenant open."""
     app = make_app("acme")

@@ -1,0 +1,43 @@
+"""What the doctor says about the servers that hold tenants' data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenantry.doctor import Severity, examine_placements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+
+    from tenantry.settings import Settings
+
+NOWHERE = "postgresql+psycopg://tenantry:geheim@127.0.0.1:1/sites"
+
+
+def test_files_need_no_server(settings: Settings) -> None:
+    """The other parts of the doctor look at those."""
+    assert list(examine_placements(settings)) == []
+
+
+@pytest.mark.postgresql
+def test_each_server_is_asked(
+    make_settings: Callable[..., Settings], server_url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    """A good one is fine, one that is down is a warning, and one that mixes tenants is unsafe."""
+    settings = make_settings(databases={"eu": server_url, "us": NOWHERE, "local": "sqlite"})
+    good, down = examine_placements(settings)
+    superuser.execute("ALTER ROLE tenantry INHERIT")
+    try:
+        bad, _ = examine_placements(settings)
+    finally:
+        superuser.execute("ALTER ROLE tenantry NOINHERIT")
+
+    assert (good.severity, good.name) == (Severity.OK, "eu")
+    assert (down.severity, down.name) == (Severity.WARNING, "us")
+    assert "refused" in down.sentence
+    assert "geheim" not in down.sentence
+    assert (bad.severity, bad.remedy) == (Severity.UNSAFE, 'Run `ALTER ROLE "tenantry" NOINHERIT`.')
