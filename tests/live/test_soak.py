@@ -48,7 +48,7 @@ UNABLE = {"sulky": {503}, "late": {503}, "shut": {403, 503}, "torn": {503}}
 THREADS = 4
 INSTANCES = THREADS - 1  # of each worker: now and then all are in use
 CONNECTIONS = 2
-CATALOG_CONNECTIONS = (2, 8)
+CATALOG_CONNECTIONS = (4, 8)
 """Those that the catalog's engine keeps, and opens at most. SQLite keeps the file of a closed one for
 the next one, while another one has a lock on it."""
 
