@@ -2,11 +2,20 @@
 
 What a factory's module offers stands here: :func:`prepare` makes what all sites share,
 :func:`create_app` builds a tenant's app, :func:`provision` makes its data, :func:`dispose` closes what
-the app opened and :func:`demonstrate` fills it with something to look at.
+the app opened and :func:`demonstrate` fills it with something to look at. ``MIGRATIONS`` is the folder
+of the schema's revisions.
 """
 
-from tenants.database import provision
+from tenants.database import MIGRATIONS, provision
 from tenants.demonstration import DEMONSTRATIONS, demonstrate
 from tenants.site import create_app, dispose, prepare
 
-__all__ = ["DEMONSTRATIONS", "create_app", "demonstrate", "dispose", "prepare", "provision"]
+__all__ = [
+    "DEMONSTRATIONS",
+    "MIGRATIONS",
+    "create_app",
+    "demonstrate",
+    "dispose",
+    "prepare",
+    "provision",
+]

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, DateTime, MetaData, String, Table, TypeDecorator, insert, select
+from sqlalchemy import DateTime, MetaData, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, registry
 
-from tenantry.flask import TenantSQLAlchemy, tenant_database
+from tenantry.flask import TenantSQLAlchemy, provision_database
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import Dialect, Engine
+    from sqlalchemy import Dialect
 
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
-REVISION = "0001"
-"""The schema that the models describe, by the name that its migration will have."""
-
-_alembic_version = Table(
-    "alembic_version", MetaData(), Column("version_num", String(32), primary_key=True)
-)
+MIGRATIONS = Path(__file__).with_name("migrations")
+"""The revisions whose newest is the schema that the models describe."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -72,27 +68,4 @@ def now() -> datetime:
 
 def provision(tenant: Tenant, settings: Settings | None = None) -> None:
     """Make the tenant's database, if it is not there. An existing one is left as it is."""
-    database = tenant_database(tenant, settings or get_settings())
-    database.create()
-    engine = database.open_engine()
-    try:
-        _create_schema(engine)
-    finally:
-        engine.dispose()
-
-
-def _create_schema(engine: Engine) -> None:
-    from tenants import models  # noqa: F401, PLC0415 - they must be known to the metadata
-
-    with closing(engine.connect()) as connection:
-        # All or nothing, one process at a time: SQLite's driver itself would commit each table.
-        one_at_a_time = {
-            "sqlite": "BEGIN IMMEDIATE",
-            "postgresql": "SELECT pg_advisory_xact_lock(hashtext(current_schema()))",
-        }
-        connection.exec_driver_sql(one_at_a_time[engine.dialect.name])
-        _alembic_version.create(connection, checkfirst=True)
-        if connection.scalar(select(_alembic_version.c.version_num)) is None:
-            Base.metadata.create_all(connection)
-            connection.execute(insert(_alembic_version).values(version_num=REVISION))
-        connection.commit()
+    provision_database(tenant, settings or get_settings(), MIGRATIONS)

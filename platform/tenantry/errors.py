@@ -328,6 +328,84 @@ class FactoryError(TenantryError):
         return f"TENANTRY_FACTORY={self.path}: {self.problem}"
 
 
+class HistoryError(TenantryError):
+    """A factory's ``MIGRATIONS`` is no folder of Alembic revisions."""
+
+    def __init__(self, folder: str, problem: str) -> None:
+        super().__init__(folder, problem)
+        self.folder = folder
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"MIGRATIONS of the factory, {self.folder}: {self.problem}"
+
+
+class UnknownSchemaError(TenantryError):
+    """A database is at a schema revision that this release does not have."""
+
+    def __init__(self, revision: str, head: str) -> None:
+        super().__init__(revision, head)
+        self.revision = revision
+        self.head = head
+
+    def __str__(self) -> str:
+        return (
+            f"The database is at schema revision {self.revision!r}, which this release does not have; "
+            f"its newest is {self.head!r}. Run the release that brought it there."
+        )
+
+
+class UpgradeError(TenantryError):
+    """A tenant's database could not be brought to the newest schema revision; it is as it was."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class MigrationRunningError(TenantryError):
+    """Another run of migrations is under way."""
+
+    def __init__(self, run_id: int, node: str) -> None:
+        super().__init__(run_id, node)
+        self.run_id = run_id
+        self.node = node
+
+    def __str__(self) -> str:
+        return (
+            f"Migration run {self.run_id} is under way on {self.node}; "
+            "`tenantry migrate status` shows how far it is."
+        )
+
+
+class NoRunError(TenantryError):
+    """There is no run of migrations to go on with."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"No migration run to go on with: {self.problem}. `tenantry migrate` begins one."
+
+
+class RunLostError(TenantryError):
+    """A run of migrations was taken for dead, and another one may be under way."""
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return (
+            f"Migration run {self.run_id} gave no sign of life for too long and was ended from "
+            "elsewhere; `tenantry migrate status` shows where it got to."
+        )
+
+
 class PoolError(TenantryError):
     """The pool cannot lend an instance now."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import FactoryError
@@ -46,14 +47,17 @@ class Factory:
     demonstrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The sites of a demonstration: a slug with the site's ``name`` and ``settings``."""
 
+    migrations: Path | None = None
+    """The Alembic folder with the schema revisions of tenants' databases, if there is one."""
+
 
 def load_factory(path: str) -> Factory:
     """Import ``module:callable``; the other hooks come from its module.
 
-    They are ``prepare``, ``provision``, ``dispose``, ``demonstrate`` and the mapping
-    ``DEMONSTRATIONS``.
+    They are ``prepare``, ``provision``, ``dispose``, ``demonstrate``, the mapping
+    ``DEMONSTRATIONS`` and the path ``MIGRATIONS``.
 
-    :raises FactoryError: There is no such module or callable.
+    :raises FactoryError: There is no such module or callable, or no folder ``MIGRATIONS``.
     """
     module_name, colon, name = path.partition(":")
     if not colon or not name or not module_name or module_name.startswith("."):
@@ -72,5 +76,17 @@ def load_factory(path: str) -> Factory:
         for hook in ("prepare", "provision", "dispose", "demonstrate")
         if callable(getattr(module, hook, None))
     }
-    demonstrations = getattr(module, "DEMONSTRATIONS", {})
-    return Factory(build=build, demonstrations=demonstrations, **hooks)
+    return Factory(
+        build=build,
+        demonstrations=getattr(module, "DEMONSTRATIONS", {}),
+        migrations=_folder(path, getattr(module, "MIGRATIONS", None)),
+        **hooks,
+    )
+
+
+def _folder(path: str, value: Any) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, (str, Path)) or not Path(value).is_dir():
+        raise FactoryError(path, f"MIGRATIONS={value!r} is no folder; name that of the revisions")
+    return Path(value).absolute()

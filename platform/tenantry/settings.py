@@ -483,6 +483,11 @@ class Settings(BaseSettings):
         return self.data_dir / "run"
 
     @property
+    def templates_dir(self) -> Path:
+        """Folder of the prepared databases that new tenants' are copied from."""
+        return self.data_dir / "templates"
+
+    @property
     def workers_dir(self) -> Path:
         """Folder of the sockets on which workers tell how they are doing."""
         return self.run_dir / "workers"

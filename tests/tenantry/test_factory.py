@@ -31,6 +31,7 @@ def test_a_factory_brings_its_hooks(modules: Path) -> None:
         "def dispose(app): LOG.append(app)\n"
         "def demonstrate(tenant): LOG.append('demonstrate')\n"
         "DEMONSTRATIONS = {'one': {'name': 'One'}}\n"
+        f"MIGRATIONS = {str(modules)!r}\n"
     )
     factory = load_factory("whole_factory:create_app")
     factory.prepare()
@@ -43,6 +44,7 @@ def test_a_factory_brings_its_hooks(modules: Path) -> None:
 
     assert whole_factory.LOG == ["prepare", "provision", ("app", "acme"), "demonstrate"]
     assert factory.demonstrations == {"one": {"name": "One"}}
+    assert factory.migrations == modules
 
 
 def test_a_plain_callable_is_enough(modules: Path) -> None:
@@ -55,6 +57,14 @@ def test_a_plain_callable_is_enough(modules: Path) -> None:
     factory.provision(a_tenant())
     factory.dispose(object())
     assert factory.demonstrations == {}
+    assert factory.migrations is None
+
+
+def test_migrations_that_are_nowhere_are_told(modules: Path) -> None:
+    """Otherwise a misspelt folder would mean that there is never anything to migrate."""
+    (modules / "lost_factory.py").write_text("def make(tenant): ...\nMIGRATIONS = 'nowhere'\n")
+    with pytest.raises(FactoryError, match="MIGRATIONS='nowhere' is no folder"):
+        load_factory("lost_factory:make")
 
 
 @pytest.mark.parametrize(

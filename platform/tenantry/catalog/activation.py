@@ -24,12 +24,17 @@ class Activation(Store):
     """The last step of creating tenants."""
 
     def activate_tenants(
-        self, owners: Mapping[str, str | None], *, by: Actor
+        self,
+        owners: Mapping[str, str | None],
+        *,
+        schemas: Mapping[str, str] | None = None,
+        by: Actor,
     ) -> tuple[Tenant, ...]:
         """Let visitors in to tenants in state *provisioning*, and give each its owner.
 
         :param owners: Each tenant's id with the e-mail address of its owner, who gets an account
             if there is none, or with ``None``.
+        :param schemas: Tenants' ids with the schema revisions of their databases, where known.
         :raises BadEmailError: One of them is not an e-mail address.
         :raises TenantNotFoundError: No tenant has the id.
         :raises BadTransitionError: A tenant is not in state *provisioning*.
@@ -52,6 +57,7 @@ class Activation(Store):
                     writer.audit("membership.add", tenant=record, detail=detail)
                 record.state = TenantState.ACTIVE
                 record.reason = ""
+                record.schema_revision = (schemas or {}).get(record.id, record.schema_revision)
                 writer.changed(record)
                 detail = {"before": TenantState.PROVISIONING, "after": TenantState.ACTIVE}
                 writer.audit("tenant.state", tenant=record, detail=detail)

@@ -62,8 +62,8 @@ def _add(
     catalog: Catalog, factory: Factory, slug: str, found: Tenant | None, *, settings: Settings
 ) -> None:
     if found is not None:
-        provision(factory, found)
-        catalog.activate_tenants({found.id: None}, by=actor())
+        schemas = {found.id: provision(factory, found, settings=settings)}
+        catalog.activate_tenants({found.id: None}, schemas=schemas, by=actor())
         return
     site = factory.demonstrations[slug]
     create_tenant(

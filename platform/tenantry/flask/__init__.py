@@ -19,6 +19,7 @@ from tenantry.flask.database import TenantSQLAlchemy
 from tenantry.flask.flyweight import Flyweight
 from tenantry.flask.interface import init_ui
 from tenantry.flask.security import init_security, is_local_path
+from tenantry.migrations import provision_database
 
 __all__ = [
     "Flyweight",
@@ -33,6 +34,7 @@ __all__ = [
     "init_tenant",
     "init_ui",
     "is_local_path",
+    "provision_database",
     "site_database",
     "tenant_database",
 ]

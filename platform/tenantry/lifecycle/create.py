@@ -5,21 +5,30 @@ from __future__ import annotations
 import logging
 import shutil
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import choose_placement, tenant_database
-from tenantry.errors import ProvisionError, TenantryError
+from tenantry.errors import ProvisionError, TenantExistsError, TenantryError
+from tenantry.lifecycle.claims import Claims
+from tenantry.migrations import read_revision
+from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tenantry.catalog import Actor, Catalog
+    from tenantry.catalog import Actor, Catalog, TenantRow
     from tenantry.factory import Factory
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
 log = logging.getLogger(__name__)
+
+CREATING = "being created"
+"""The reason of a tenant in state *provisioning* whose slug its creator has claimed."""
+ABANDONED = timedelta(minutes=10)
+"""How old such a row must be where claims of other machines cannot be seen."""
 
 
 def create_tenant(
@@ -49,21 +58,75 @@ def create_tenant(
     """
     email = canonical_email(owner_email) if owner_email else None
     chosen = choose_placement(settings, placement, catalog.count_placements)
-    tenant = catalog.add_tenant(
-        slug, name=name, settings=site_settings, plan=plan, placement=chosen.name, by=by
-    )
-    with taking_back(catalog, [tenant], settings=settings, by=by):
-        provision(factory, tenant)
-        return catalog.activate_tenants({tenant.id: email}, by=by)[0]
+    with Claims(settings) as claims:
+        tenant = add(
+            catalog,
+            slug,
+            name=name,
+            site_settings=site_settings,
+            plan=plan,
+            placement=chosen.name,
+            claims=claims,
+            settings=settings,
+            by=by,
+        )
+        with taking_back(catalog, [tenant], settings=settings, by=by):
+            schemas = {tenant.id: provision(factory, tenant, settings=settings)}
+            return catalog.activate_tenants({tenant.id: email}, schemas=schemas, by=by)[0]
 
 
-def provision(factory: Factory, tenant: Tenant) -> None:
-    """Make the tenant's own data.
+def add(
+    catalog: Catalog,
+    slug: str,
+    *,
+    name: str,
+    site_settings: Mapping[str, Any] | None = None,
+    plan: str,
+    placement: str,
+    claims: Claims,
+    settings: Settings,
+    by: Actor,
+) -> Tenant:
+    """Add the tenant's row, in place of one that an interrupted creation left behind.
+
+    :raises TenantExistsError: The slug is taken, or somebody is creating it now.
+    """
+    claims.take(slug)
+
+    def row() -> Tenant:
+        return catalog.add_tenant(
+            slug,
+            name=name,
+            settings=site_settings,
+            plan=plan,
+            placement=placement,
+            reason=CREATING,
+            by=by,
+        )
+
+    try:
+        return row()
+    except TenantExistsError:
+        if catalog.find_tenant(slug) is None:  # it is another one's former name
+            raise
+        left = catalog.get_row(slug)
+        if not _is_abandoned(left, settings):
+            raise
+        log.warning("tenant %s was being created when its process ended; it begins anew", slug)
+        take_back(catalog, left.tenant, settings=settings, by=by)
+        return row()
+
+
+def provision(factory: Factory, tenant: Tenant, *, settings: Settings) -> str:
+    """Make the tenant's own data, and return its schema revision, if there are any.
 
     :raises ProvisionError: The factory's hook failed; its traceback is logged.
     """
     try:
         factory.provision(tenant)
+        if factory.migrations is None:
+            return ""
+        return read_revision(tenant_database(tenant, settings))
     except TenantryError:
         raise
     except Exception as error:
@@ -85,6 +148,14 @@ def taking_back(
         for tenant in tenants:
             take_back(catalog, tenant, settings=settings, by=by)
         raise
+
+
+def _is_abandoned(row: TenantRow, settings: Settings) -> bool:
+    """Say whether whoever created it is gone; the slug is claimed by us."""
+    if row.tenant.state is not TenantState.PROVISIONING or row.reason != CREATING:
+        return False
+    one_machine = settings.catalog_url.startswith("sqlite")
+    return one_machine or datetime.now(UTC) - row.created_at > ABANDONED
 
 
 def take_back(catalog: Catalog, tenant: Tenant, *, settings: Settings, by: Actor) -> None:

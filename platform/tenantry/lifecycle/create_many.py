@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import choose_placement
-from tenantry.lifecycle.create import provision, taking_back
+from tenantry.lifecycle.claims import Claims
+from tenantry.lifecycle.create import add, provision, taking_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,14 +46,22 @@ def create_tenants(
     """
     tenants: list[Tenant] = []
     owners: dict[str, str | None] = {}
-    with taking_back(catalog, tenants, settings=settings, by=by):
+    schemas: dict[str, str] = {}
+    with Claims(settings) as claims, taking_back(catalog, tenants, settings=settings, by=by):
         for order in orders:
             chosen = choose_placement(settings, order.placement, catalog.count_placements)
-            tenant = catalog.add_tenant(
-                order.slug, name=order.name, plan=order.plan, placement=chosen.name, by=by
+            tenant = add(
+                catalog,
+                order.slug,
+                name=order.name,
+                plan=order.plan,
+                placement=chosen.name,
+                claims=claims,
+                settings=settings,
+                by=by,
             )
             tenants.append(tenant)
-            provision(factory, tenant)
+            schemas[tenant.id] = provision(factory, tenant, settings=settings)
             owners[tenant.id] = order.owner_email
             advance()
-        return catalog.activate_tenants(owners, by=by)
+        return catalog.activate_tenants(owners, schemas=schemas, by=by)

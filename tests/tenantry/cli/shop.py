@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from tenantry.settings import get_settings
@@ -35,6 +36,8 @@ def provision(tenant: Tenant) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if tenant.slug.startswith("broken"):
         raise RuntimeError("the disk is full")
+    while (get_settings().data_dir / "wait").exists():
+        time.sleep(0.01)
     (folder / "made").touch()
 
 

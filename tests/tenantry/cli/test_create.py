@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tenantry.catalog import SYSTEM
 from tenantry.cli.tenant_file import TenantFileError, read_lines
 from tenantry.settings import get_settings
 from tenantry.tenant import TenantState
+from tests.tenantry.cli.conftest import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -249,3 +251,46 @@ def test_unreadable_file(tmp_path: Path) -> None:
     """A file that vanishes between look and read is told by the system's reason."""
     with pytest.raises(TenantFileError, match="No such file"):
         read_lines(tmp_path / "gone.csv")
+
+
+def test_a_killed_creation_is_finished_by_the_same_command(ready: Desk) -> None:
+    """Its row and its data are half-made; they are no obstacle, and nobody else's."""
+    wait = ready.folder / "var" / "wait"
+    wait.touch()
+    process = ready.start("tenant", "create", "acme", "--name", "Before")
+    until(lambda: folders(ready) == 1, why=lambda: ready.log)
+    assert "exists already" in ready.refused("tenant", "create", "acme"), "it is being created"
+    process.kill()
+    process.wait(30)
+    wait.unlink()
+
+    ready.done("tenant", "create", "acme", "--name", "After")
+    assert slugs(ready) == ["acme"]
+    assert folders(ready) == 1
+    with ready.catalog as catalog:
+        assert catalog.get_tenant("acme").name == "After"
+        assert catalog.get_row("acme").reason == ""
+
+
+def test_a_killed_file_is_finished_by_the_same_command(ready: Desk) -> None:
+    """All or nothing also means: all, once it is said again."""
+    write(ready, HEADER + GOOD)
+    wait = ready.folder / "var" / "wait"
+    wait.touch()
+    words = ("tenant", "create", "--from-file", "tenants.csv", "--all-or-nothing")
+    process = ready.start(*words)
+    until(lambda: folders(ready) == 1, why=lambda: ready.log)
+    process.kill()
+    process.wait(30)
+    wait.unlink()
+
+    assert ready.done(*words) == "Created 2 tenants.\n"
+    assert slugs(ready) == ["one", "two"]
+    assert folders(ready) == 2
+
+
+def test_what_somebody_else_prepares_is_not_taken_over(ready: Desk) -> None:
+    """A tenant in state *provisioning* may be an import that runs: only our own are begun anew."""
+    with ready.catalog as catalog:
+        catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    assert "exists already" in ready.refused("tenant", "create", "acme")

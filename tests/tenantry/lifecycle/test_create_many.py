@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select, update
 
+import tenants
 from tenantry.catalog import SYSTEM, Catalog
+from tenantry.catalog.models import TenantRecord, now
 from tenantry.errors import BadEmailError, ProvisionError, TenantExistsError
 from tenantry.factory import Factory
 from tenantry.lifecycle import Order, create_tenant, create_tenants
+from tenantry.lifecycle.create import ABANDONED, CREATING
+from tenantry.migrations import load_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,3 +135,40 @@ def test_one_that_fails_leaves_nothing(
             by=SYSTEM,
         )
     assert is_empty(any_catalog, settings)
+
+
+def test_the_catalog_knows_each_schema(any_catalog: Catalog, settings: Settings) -> None:
+    """A run of migrations then finds nothing to do for a tenant that was just created."""
+    factory = Factory(
+        build=tenants.create_app, provision=settings_bound(settings), migrations=tenants.MIGRATIONS
+    )
+    create_tenant(any_catalog, factory, "acme", name="Acme", settings=settings, by=SYSTEM)
+    create_tenants(any_catalog, factory, ORDERS, settings=settings, by=SYSTEM)
+
+    with any_catalog.reading() as session:
+        revisions = set(session.scalars(select(TenantRecord.schema_revision)))
+    assert revisions == {load_history(tenants.MIGRATIONS).head}
+
+
+def test_on_several_machines_a_row_is_old_before_it_is_abandoned(
+    any_catalog: Catalog, make_settings: Callable[..., Settings]
+) -> None:
+    """The claim of another machine cannot be seen, so that only its age tells."""
+    settings = make_settings(catalog_url="postgresql+psycopg://db/catalog")
+    any_catalog.add_tenant("acme", name="Acme", reason=CREATING, by=SYSTEM)
+
+    def create() -> Tenant:
+        return create_tenant(
+            any_catalog, make_factory(settings), "acme", name="New", settings=settings, by=SYSTEM
+        )
+
+    with pytest.raises(TenantExistsError):
+        create()
+    with any_catalog.writing(SYSTEM) as writer:
+        writer.session.execute(update(TenantRecord).values(created_at=now() - ABANDONED))
+    assert create().name == "New"
+
+
+def settings_bound(settings: Settings) -> Callable[[Tenant], None]:
+    """Return the bundled site's hook, with the test's settings."""
+    return lambda tenant: tenants.provision(tenant, settings)

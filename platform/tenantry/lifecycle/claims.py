@@ -1,0 +1,49 @@
+"""Who is creating which tenant on this machine: a claim ends with its process, however that ends."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import struct
+from typing import TYPE_CHECKING, Self
+
+from tenantry.errors import TenantExistsError
+
+if TYPE_CHECKING:
+    from tenantry.settings import Settings
+
+
+class Claims:
+    """Slugs that nobody else creates meanwhile; a context manager that gives all of them back.
+
+    One file for all: a claim is a lock on the octet whose number is the slug's hash.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._path = settings.run_dir / "creating.lock"
+        self._taken: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+    def take(self, slug: str) -> None:
+        """Claim the slug.
+
+        :raises TenantExistsError: Somebody else is creating it now, or it is claimed here already.
+        """
+        if slug in self._taken:
+            raise TenantExistsError(slug)
+        octet = int.from_bytes(hashlib.sha256(slug.encode()).digest()[:7], "big")
+        lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, octet, 1, 0)
+        try:
+            # Of this open file, not of the process: threads exclude each other as processes do.
+            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, lock)
+        except BlockingIOError as error:
+            raise TenantExistsError(slug) from error
+        self._taken.add(slug)

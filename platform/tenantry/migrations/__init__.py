@@ -1,0 +1,14 @@
+"""Schema revisions of tenants' databases: new ones begin at the newest, others are brought there."""
+
+from tenantry.migrations.history import History, load_history
+from tenantry.migrations.provision import provision_database
+from tenantry.migrations.upgrade import Upgrade, read_revision, upgrade
+
+__all__ = [
+    "History",
+    "Upgrade",
+    "load_history",
+    "provision_database",
+    "read_revision",
+    "upgrade",
+]

@@ -1,0 +1,66 @@
+"""Making a tenant's database at the newest schema revision, without replaying history."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from tenantry.databases.placements import tenant_database
+from tenantry.databases.sqlite import SiteDatabase
+from tenantry.migrations.history import load_history
+from tenantry.migrations.template import sqlite_template
+from tenantry.migrations.upgrade import read_revision, upgrade
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+
+def provision_database(tenant: Tenant, settings: Settings, migrations: Path) -> None:
+    """Make the tenant's database, if it is not there; one that has a schema is left as it is.
+
+    :param migrations: The factory's Alembic folder.
+    """
+    database = tenant_database(tenant, settings)
+    history = load_history(migrations)
+    if isinstance(database, SiteDatabase) and not database.exists():
+        _copy(sqlite_template(history, settings.templates_dir), database.path)
+        return
+    database.create()
+    if not read_revision(database):
+        upgrade(database, history)
+
+
+def _copy(template: Path, path: Path) -> None:
+    """Put a copy of *template* at *path*: whole or not at all, and never over another one."""
+    folder = path.parent
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    draft = folder / f".{path.name}.{secrets.token_hex(4)}"
+    try:
+        with template.open("rb") as source, os.fdopen(_open_new(draft), "wb") as target:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+        with suppress(FileExistsError):  # another process was faster
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(folder)
+
+
+def _open_new(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

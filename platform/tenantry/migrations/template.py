@@ -1,0 +1,63 @@
+"""The template that new SQLite databases are copied from: all revisions, run once per schema."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from tenantry.databases.sqlite import SiteDatabase
+from tenantry.migrations.upgrade import upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tenantry.migrations.history import History
+
+KEPT_SECONDS = 30 * 86_400
+"""Older templates of other schemas go when a new one is made."""
+
+
+def sqlite_template(history: History, folder: Path) -> Path:
+    """Return an empty database at the newest revision; the first who asks makes it.
+
+    :param folder: Where templates are kept, for all processes of the machine.
+    """
+    path = folder / f"{history.fingerprint}.sqlite3"
+    if path.is_file():
+        return path
+    with _taking_turns(folder):
+        if not path.is_file():
+            _make(history, path)
+            _remove_old(folder, but=path)
+    return path
+
+
+def _make(history: History, path: Path) -> None:
+    draft = SiteDatabase(path.with_name(f".{path.name}.{os.getpid()}"))
+    draft.drop()
+    try:
+        draft.create()
+        upgrade(draft, history)  # the last connection that closes moves the log into the file
+        draft.path.rename(path)
+    finally:
+        draft.drop()
+
+
+def _remove_old(folder: Path, *, but: Path) -> None:
+    oldest = time.time() - KEPT_SECONDS
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if path != but and path.suffix == ".sqlite3" and path.stat().st_mtime < oldest:
+                path.unlink()
+
+
+@contextmanager
+def _taking_turns(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it, however this process ends
+        yield

@@ -1,0 +1,100 @@
+"""Bringing one tenant's database to the newest schema revision: wholly, or not at all."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
+
+from tenantry.errors import UpgradeError
+from tenantry.migrations.history import find_revision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from tenantry.databases.placements import TenantDatabase
+    from tenantry.migrations.history import History
+
+LOCK_SECONDS = 10.0
+"""How long to wait for others who use the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What became of a database."""
+
+    before: str
+    after: str
+
+
+def read_revision(database: TenantDatabase) -> str:
+    """Return the revision that the database says it has; empty if it says none."""
+    engine = database.open_engine()
+    try:
+        with engine.connect() as connection:
+            return find_revision(connection)
+    finally:
+        engine.dispose()
+
+
+def upgrade(
+    database: TenantDatabase, history: History, *, lock_timeout: float = LOCK_SECONDS
+) -> Upgrade:
+    """Run the revisions that the database lacks, all in one transaction.
+
+    :param lock_timeout: Seconds to wait for others who use the database.
+    :raises UnknownSchemaError: The database is at a revision of another release.
+    :raises UpgradeError: A revision failed, or the database did; it is as it was.
+    """
+    engine = database.open_engine()
+    try:
+        with engine.connect() as connection:
+            begin = _sqlite if database.kind == "sqlite" else _postgresql
+            with begin(connection, lock_timeout):
+                before = find_revision(connection)
+                if history.path_from(before):
+                    history.run(connection)
+                return Upgrade(before, history.head)
+    except DBAPIError as error:
+        problem = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+        raise UpgradeError(problem[0]) from error
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _sqlite(connection: Connection, lock_timeout: float) -> Iterator[None]:
+    """Hold the file's write lock: the driver alone would begin too late for DDL to be taken back."""
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(lock_timeout * 1000)}")
+    # SQLite alters most things by copying a table and dropping the old one, which would delete what
+    # refers to it. It is checked afterwards instead, as SQLite's own manual says.
+    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+        _check_references(connection)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _check_references(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        table, _, other, _ = broken
+        raise UpgradeError(f"a row of {table!r} refers to one of {other!r} that is not there")
+
+
+@contextmanager
+def _postgresql(connection: Connection, lock_timeout: float) -> Iterator[None]:
+    """Begin, and let nobody else migrate the same schema at the same time."""
+    with connection.begin():
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(lock_timeout * 1000)}")
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext(current_schema()))")
+        yield

@@ -1,0 +1,63 @@
+"""The site's schema revisions say the same as its models."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from tenantry.migrations import load_history
+from tenantry.migrations.template import sqlite_template
+from tenants import models
+from tenants.database import MIGRATIONS, Base
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_newest_revision_is_the_models_schema(tmp_path: Path) -> None:
+    """Whoever changes a model writes a revision: otherwise old sites would lack what new code wants."""
+    assert models.Post.metadata is Base.metadata
+    engine = create_engine(f"sqlite:///{sqlite_template(load_history(MIGRATIONS), tmp_path)}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        found = compare_metadata(context, Base.metadata)
+    engine.dispose()
+    assert found == []
+
+
+def test_sites_made_before_there_were_revisions_need_none(tmp_path: Path) -> None:
+    """The first revision makes, to the letter, what was made from the models until then."""
+    engine = create_engine(f"sqlite:///{tmp_path}/old")
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    query = "SELECT name, sql FROM sqlite_master WHERE name <> 'alembic_version' AND sql <> ''"
+    schemas = []
+    for path in (tmp_path / "old", sqlite_template(load_history(MIGRATIONS), tmp_path)):
+        with closing(sqlite3.connect(path)) as connection:
+            rows = connection.execute(query).fetchall()
+        schemas.append({name: sorted(sql.replace(",", "").split()) for name, sql in rows})
+    schemas[1].pop("sqlite_autoindex_alembic_version_1", None)
+    assert schemas[0] == schemas[1]
+
+
+@pytest.mark.timeout(120)
+def test_the_wheel_has_the_revisions(tmp_path: Path) -> None:
+    """An installed platform has no checkout to take them from."""
+    code = (
+        "from hatchling.builders.wheel import WheelBuilder\n"
+        f"next(WheelBuilder({str(ROOT)!r}).build(directory={str(tmp_path)!r}, versions=['standard']))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for path in (MIGRATIONS / "versions").glob("*.py"):
+        assert f"tenants/migrations/versions/{path.name}" in names
