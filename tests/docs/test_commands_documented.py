@@ -23,8 +23,9 @@ SECTIONS = {match[1]: match[2] for match in SECTION.finditer(PAGE.read_text())}
 
 def walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
     """Yield every command that does something, with its full name."""
-    if not isinstance(command, click.Group):
+    if not isinstance(command, click.Group) or command.invoke_without_command:
         yield name, command
+    if not isinstance(command, click.Group):
         return
     context = click.Context(command)
     for word in command.list_commands(context):

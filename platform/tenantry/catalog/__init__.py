@@ -13,6 +13,7 @@ from tenantry.catalog.accounts import Accounts, canonical_email
 from tenantry.catalog.activation import Activation
 from tenantry.catalog.audit import Audit
 from tenantry.catalog.engine import open_engine
+from tenantry.catalog.runs import Runs
 from tenantry.catalog.signal import ChangeSignal
 from tenantry.catalog.tenants import Tenants
 from tenantry.catalog.values import (
@@ -25,6 +26,10 @@ from tenantry.catalog.values import (
     Host,
     Page,
     Role,
+    Run,
+    RunState,
+    Step,
+    StepState,
     TenantRow,
 )
 
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 
-class Catalog(Tenants, Accounts, Activation, Audit):
+class Catalog(Tenants, Accounts, Activation, Runs, Audit):
     """The whole catalog behind one name."""
 
 
@@ -58,6 +63,10 @@ __all__ = [
     "Host",
     "Page",
     "Role",
+    "Run",
+    "RunState",
+    "Step",
+    "StepState",
     "TenantRow",
     "canonical_email",
     "open_catalog",

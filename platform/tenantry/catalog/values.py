@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
@@ -81,6 +82,77 @@ class Host:
     tenant_id: str
     tenant_slug: str
     created_at: datetime
+
+
+class RunState(StrEnum):
+    """What became of a run of migrations."""
+
+    RUNNING = "running"
+    DONE = "done"
+    """Every step ended well."""
+    FAILED = "failed"
+    """It came to its end, and some tenants could not be migrated."""
+    STOPPED = "stopped"
+    """Too many failures, or one among the canaries: the other steps were not begun."""
+    INTERRUPTED = "interrupted"
+    """It was told to stop, or died."""
+
+
+class StepState(StrEnum):
+    """What became of one tenant in a run."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """There was nothing to do any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of migrations over tenants' databases."""
+
+    id: int
+    state: RunState
+    target: str
+    """The schema revision to which it leads."""
+    options: Mapping[str, Any]
+    actor: str
+    started_at: datetime
+    seen_at: datetime
+    finished_at: datetime | None
+    counts: Mapping[StepState, int]
+    """How many tenants are in each state; every state is there."""
+
+    @property
+    def total(self) -> int:
+        """How many tenants it is about."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a run does to one tenant."""
+
+    tenant: Tenant
+    state: StepState
+    before: str
+    """The schema revision before; empty if nobody knows."""
+    after: str = ""
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Tenants on one placement that are at one schema revision, and not at the newest."""
+
+    placement: str
+    schema_revision: str
+    tenants: int
+    example: str
+    """The id of one of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ COMMANDS = {
     "reload": "Let the running server take new code, if the new code works.",
     "status": "Show how the platform and its workers are doing.",
     "metrics": "Give the running workers' figures to Prometheus.",
+    "migrate": "Bring every tenant's database to the newest schema revision.",
     "doctor": "Look whether tenants are safe from each other.",
     "tenant": "Create, find and change tenants.",
     "host": "Give tenants hosts of their own.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from rich.progress import Progress
     from rich.table import Table as RichTable
 
 EVERY = 100
@@ -98,21 +100,46 @@ def rich_table(
 
 @contextmanager
 def progress(label: str, *, total: int) -> Iterator[Callable[[], None]]:
-    """Yield what to call after each step: a bar on a terminal, now and then a line in a log."""
-    if sys.stderr.isatty():
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import Progress  # noqa: PLC0415
+    """Yield what to call after each step: a bar on a terminal, now and then a line in a log.
 
-        with Progress(console=Console(stderr=True), transient=True) as bar:
+    Both tell how fast it goes and how long it will take.
+    """
+    if sys.stderr.isatty():
+        with _bar() as bar:
             task = bar.add_task(label, total=total)
             yield lambda: bar.advance(task)
         return
-    done = 0
+    done, started = 0, time.monotonic()
 
     def step() -> None:
         nonlocal done
         done += 1
         if done % EVERY == 0 and done < total:
-            click.echo(f"{label}: {done} of {total}", err=True)
+            rate = done / max(time.monotonic() - started, 0.001)
+            left = f"{rate:.0f} a second, {(total - done) / rate:.0f} s left"
+            click.echo(f"{label}: {done} of {total}, {left}", err=True)
 
     yield step
+
+
+def _bar() -> Progress:
+    from rich import progress as parts  # noqa: PLC0415 - takes longer than most commands
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    class Rate(parts.ProgressColumn):
+        """How many steps a second."""
+
+        def render(self, task: parts.Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:.0f}/s" if speed else "", style="progress.data.speed")
+
+    return parts.Progress(
+        parts.TextColumn("{task.description}"),
+        parts.BarColumn(),
+        parts.MofNCompleteColumn(),
+        Rate(),
+        parts.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -11,7 +11,7 @@ from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import SiteDatabase, copy_site
 from tenantry.errors import BundleError
-from tenantry.lifecycle.create import provision, taking_back
+from tenantry.lifecycle.create import find_schema, provision, taking_back
 from tenantry.lifecycle.export import WITHOUT_DATA, describe
 from tenantry.lifecycle.half_made import COPYING, making
 
@@ -63,7 +63,9 @@ def clone_tenant(
                 _copy(factory, source, tenant, parts, settings=settings)
             detail = {"from": source.id, "slug": source.slug}
             catalog.record("tenant.clone", tenant_id=tenant.id, detail=detail, by=by)
-            made = catalog.activate_tenants({tenant.id: next(iter(owners), None)}, by=by)[0]
+            owner = {tenant.id: next(iter(owners), None)}
+            schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
+            made = catalog.activate_tenants(owner, schemas=schemas, by=by)[0]
     for email in owners[1:]:
         if (account := catalog.find_account(email)) is not None:
             catalog.add_membership(account.id, made.id, by=by)
@@ -87,7 +89,7 @@ def _copy(
         # The rows come as pages, and the schema with them; the factory finds its work done.
         copy_site(before, after)
         fast = True
-    provision(factory, target)
+    provision(factory, target, settings=settings)
     folder = settings.tenant_dir(target.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     files, _ = copy_files(settings.tenant_dir(source.id), parts, name=source.slug)

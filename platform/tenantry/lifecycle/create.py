@@ -124,14 +124,19 @@ def provision(factory: Factory, tenant: Tenant, *, settings: Settings) -> str:
     """
     try:
         factory.provision(tenant)
-        if factory.migrations is None:
-            return ""
-        return read_revision(tenant_database(tenant, settings))
+        return find_schema(factory, tenant, settings=settings)
     except TenantryError:
         raise
     except Exception as error:
         log.exception("provisioning of tenant %s (%s) failed", tenant.slug, tenant.id)
         raise ProvisionError(tenant.slug, f"{type(error).__name__}: {error}") from error
+
+
+def find_schema(factory: Factory, tenant: Tenant, *, settings: Settings) -> str:
+    """Return the schema revision of the tenant's database; empty where there are none."""
+    if factory.migrations is None:
+        return ""
+    return read_revision(tenant_database(tenant, settings))
 
 
 @contextmanager

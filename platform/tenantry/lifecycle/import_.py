@@ -17,7 +17,7 @@ from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.databases.sqlite import SiteDatabase
 from tenantry.errors import BundleError
 from tenantry.hosts import check_slug
-from tenantry.lifecycle.create import provision, taking_back
+from tenantry.lifecycle.create import find_schema, provision, taking_back
 from tenantry.lifecycle.half_made import COPYING, making
 
 if TYPE_CHECKING:
@@ -71,14 +71,15 @@ def import_tenant(
             by=by,
         )
         with taking_back(catalog, [tenant], settings=settings, by=by):
-            provision(factory, tenant)
+            provision(factory, tenant, settings=settings)
             with open_bundle(path, passphrase=passphrase) as bundle:
                 if bundle.manifest != manifest:
                     raise BundleError(str(path), "it was changed while it was read")
                 fill(tenant, bundle, name=str(path), settings=settings)
             detail = {"from": manifest.tenant.id, "slug": manifest.tenant.slug}
             catalog.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)
-            return catalog.activate_tenants({tenant.id: email}, by=by)[0]
+            schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
+            return catalog.activate_tenants({tenant.id: email}, schemas=schemas, by=by)[0]
 
 
 def fill(tenant: Tenant, bundle: Bundle, *, name: str, settings: Settings) -> None:

@@ -74,9 +74,12 @@ class History:
             return False  # it will be refused, and is as it was
         return any(getattr(script.module, "maintenance", False) for script in lacking)
 
-    def run(self, connection: Connection) -> None:
-        """Bring the database to the head, in the transaction that the connection is in."""
-        with _RUNNING, self._environment() as environment:
+    def run(self, connection: Connection, *, to: str | None = None) -> None:
+        """Bring the database to the head, in the transaction that the connection is in.
+
+        :param to: An earlier revision instead.
+        """
+        with _RUNNING, self._environment(to=to) as environment:
             environment.configure(connection=connection)
             environment.run_migrations()
 
@@ -89,9 +92,9 @@ class History:
             environment.configure(dialect_name=dialect, output_buffer=buffer, literal_binds=True)
             environment.run_migrations()
 
-    def _environment(self, **options: Any) -> EnvironmentContext:
+    def _environment(self, *, to: str | None = None, **options: Any) -> EnvironmentContext:
         def work(revision: Any, _context: MigrationContext) -> Any:
-            return self._script._upgrade_revs(self.head, revision)  # noqa: SLF001 - as Alembic's cookbook does
+            return self._script._upgrade_revs(to or self.head, revision)  # noqa: SLF001 - as Alembic's cookbook does
 
         return EnvironmentContext(Config(), self._script, fn=work, **options)
 

@@ -1,0 +1,379 @@
+"""Runs of migrations over tenants' databases: who is behind, what was done, what failed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    cast,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from tenantry.catalog.models import (
+    MigrationRunRecord,
+    MigrationStepRecord,
+    TenantRecord,
+    now,
+)
+from tenantry.catalog.store import Store, Writer
+from tenantry.catalog.values import Behind, Run, RunState, Step, StepState
+from tenantry.errors import MigrationRunningError, NoRunError, RunLostError, TenantNotFoundError
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from tenantry.catalog.values import Actor
+
+WITHOUT = (TenantState.PROVISIONING, TenantState.DELETED)
+"""States of tenants that have no database to be kept up to date."""
+HELD = "its database is being migrated"
+"""The reason of a tenant that a run has put into maintenance, and that a run lets out of it."""
+STALE = timedelta(seconds=60)
+"""A run that was not seen for so long is over, whatever became of it."""
+BATCH = 200
+
+
+class Runs(Store):
+    """Records of migrations. The databases themselves know best; these tell without opening them."""
+
+    def count_behind(self, target: str, *, only: Collection[str] = ()) -> int:
+        """Return how many tenants are not known to be at the schema revision *target*."""
+        query = select(func.count()).select_from(TenantRecord).where(_behind(target, only))
+        with self.reading() as session:
+            return session.scalar(query) or 0
+
+    def list_behind(self, target: str, *, only: Collection[str] = ()) -> tuple[Behind, ...]:
+        """Return groups of tenants that are alike: on one placement, at one schema revision."""
+        record = TenantRecord
+        query = (
+            select(record.placement, record.schema_revision, func.count(), func.min(record.id))
+            .where(_behind(target, only))
+            .group_by(record.placement, record.schema_revision)
+            .order_by(record.placement, record.schema_revision)
+        )
+        with self.reading() as session:
+            return tuple(Behind(*row) for row in session.execute(query).tuples())
+
+    def count_schemas(self) -> dict[str, int]:
+        """Return how many tenants are at each schema revision; those that nobody knows under ``""``."""
+        query = (
+            select(TenantRecord.schema_revision, func.count())
+            .where(TenantRecord.state.not_in(WITHOUT))
+            .group_by(TenantRecord.schema_revision)
+            .order_by(TenantRecord.schema_revision)
+        )
+        with self.reading() as session:
+            return dict(session.execute(query).tuples().all())
+
+    def check_slugs(self, slugs: Iterable[str]) -> None:
+        """Make sure that there are such tenants.
+
+        :raises TenantNotFoundError: One is not there.
+        """
+        with self.reading() as session:
+            for slug in slugs:
+                query = select(TenantRecord.id).where(TenantRecord.slug == slug)
+                if session.scalar(query) is None:
+                    raise TenantNotFoundError(slug)
+
+    def find_last_run(self) -> Run | None:
+        """Return the newest run."""
+        query = select(MigrationRunRecord).order_by(MigrationRunRecord.id.desc()).limit(1)
+        with self.reading() as session:
+            record = session.scalar(query)
+            return None if record is None else _to_run(session, record)
+
+    def list_failed_steps(self, run_id: int, *, limit: int = 100) -> tuple[Step, ...]:
+        """Return the first failures of a run."""
+        query = _steps(run_id, StepState.FAILED).order_by(MigrationStepRecord.position).limit(limit)
+        with self.reading() as session:
+            return tuple(_to_step(step, tenant) for step, tenant in session.execute(query).tuples())
+
+    def begin_run(
+        self,
+        target: str,
+        *,
+        only: Sequence[str] = (),
+        node: str,
+        options: Mapping[str, Any],
+        by: Actor,
+    ) -> Run:
+        """Record a run over all tenants that are behind, or over *only* these.
+
+        :param node: Where it runs; the caller has made sure that no other run lives there.
+        :raises MigrationRunningError: Another one is under way elsewhere.
+        """
+        with self.writing(by) as writer:
+            _end_dead(writer.session, node)
+            record = MigrationRunRecord(
+                state=RunState.RUNNING,
+                target=target,
+                options={**options, "only": list(only), "node": node},
+                actor=by.label[:254],
+                started_at=now(),
+                seen_at=now(),
+            )
+            writer.session.add(record)
+            writer.session.flush()
+            # By id: they are random, so that canaries are a fair sample.
+            position = func.row_number().over(order_by=TenantRecord.id)
+            chosen = select(
+                literal(record.id),
+                TenantRecord.id,
+                cast(position, Integer),
+                literal(StepState.PENDING.value),
+                TenantRecord.schema_revision,
+                literal(""),
+                literal(0.0),
+                literal(""),
+            ).where(_behind(target, only))
+            columns = [column.name for column in MigrationStepRecord.__table__.columns]
+            writer.session.execute(insert(MigrationStepRecord).from_select(columns, chosen))
+            run = _to_run(writer.session, record)
+            detail = {"run": run.id, "target": target, "tenants": run.total}
+            writer.audit("migration.begin", detail=detail)
+            return run
+
+    def resume_run(
+        self, target: str, *, states: Collection[StepState], node: str, by: Actor
+    ) -> Run:
+        """Open the newest run again: its steps in *states* are to be done.
+
+        :raises NoRunError: There is nothing of that kind to do.
+        :raises MigrationRunningError: It is under way elsewhere.
+        """
+        with self.writing(by) as writer:
+            session = writer.session
+            _end_dead(session, node)
+            query = select(MigrationRunRecord).order_by(MigrationRunRecord.id.desc()).limit(1)
+            record = session.scalar(query)
+            if record is None:
+                raise NoRunError("there was none yet")
+            if record.target != target:
+                problem = f"the last one was to {record.target!r}, this release is at {target!r}"
+                raise NoRunError(problem)
+            reopened = session.execute(
+                update(MigrationStepRecord)
+                .where(MigrationStepRecord.run_id == record.id)
+                .where(MigrationStepRecord.state.in_(states))
+                .values(state=StepState.PENDING, error="")
+            ).rowcount  # type: ignore[attr-defined]
+            if not reopened:
+                raise NoRunError(f"run {record.id} has no step that is {' or '.join(states)}")
+            record.state, record.finished_at, record.seen_at = RunState.RUNNING, None, now()
+            record.options = {**record.options, "node": node}
+            detail = {"run": record.id, "target": target, "tenants": reopened}
+            writer.audit("migration.resume", detail=detail)
+            session.flush()
+            return _to_run(session, record)
+
+    def claim_steps(self, run_id: int, count: int, *, by: Actor) -> tuple[Step, ...]:
+        """Take the next steps, to be done now; those that need nothing any more are *skipped*.
+
+        :raises RunLostError: The run was taken for dead meanwhile.
+        """
+        with self.writing(by) as writer:
+            run = _seen(writer.session, run_id)
+            query = _steps(run_id, StepState.PENDING).order_by(MigrationStepRecord.position)
+            rows = writer.session.execute(query.limit(count)).tuples().all()
+            for step, tenant in rows:
+                step.before = tenant.schema_revision
+                if tenant.state in WITHOUT:
+                    step.state, step.error = StepState.SKIPPED, f"it is {tenant.state}"
+                elif tenant.schema_revision == run.target:
+                    step.state, step.after = StepState.SKIPPED, run.target
+                else:
+                    step.state = StepState.RUNNING
+            writer.session.flush()
+            return tuple(_to_step(step, tenant) for step, tenant in rows)
+
+    def return_steps(self, run_id: int, tenant_ids: Collection[str], *, by: Actor) -> None:
+        """Give back steps that were claimed and not begun."""
+        with self.writing(by) as writer:
+            writer.session.execute(
+                update(MigrationStepRecord)
+                .where(MigrationStepRecord.run_id == run_id)
+                .where(MigrationStepRecord.tenant_id.in_(tenant_ids))
+                .values(state=StepState.PENDING)
+            )
+
+    def record_steps(self, run_id: int, steps: Iterable[Step], *, by: Actor) -> None:
+        """Keep what became of steps; tenants whose schema changed are other ones from now on.
+
+        :raises RunLostError: The run was taken for dead meanwhile.
+        """
+        with self.writing(by) as writer:
+            _seen(writer.session, run_id)
+            for done in steps:
+                step = writer.session.get_one(MigrationStepRecord, (run_id, done.tenant.id))
+                step.state, step.before, step.after = done.state, done.before, done.after
+                step.seconds, step.error = done.seconds, done.error[:500]
+                tenant = writer.session.get(TenantRecord, done.tenant.id, with_for_update=True)
+                if tenant is not None and done.state is StepState.OK:
+                    tenant.schema_revision = done.after
+                    if done.before != done.after:
+                        writer.changed(tenant)
+                    _let_out(writer, tenant)
+
+    def touch_run(self, run_id: int, *, by: Actor) -> None:
+        """Show that the run lives.
+
+        :raises RunLostError: It was taken for dead meanwhile.
+        """
+        with self.writing(by) as writer:
+            _seen(writer.session, run_id)
+
+    def end_run(self, run_id: int, state: RunState, *, by: Actor) -> Run:
+        """Record that the run is over."""
+        with self.writing(by) as writer:
+            record = _seen(writer.session, run_id)
+            record.state, record.finished_at = state, now()
+            run = _to_run(writer.session, record)
+            detail = {"run": run_id, "state": state} | {
+                name.value: count for name, count in run.counts.items() if count
+            }
+            writer.audit("migration.end", detail=detail)
+            return run
+
+    def list_pending_schemas(self, run_id: int) -> tuple[str, ...]:
+        """Return the schema revisions at which a run's pending tenants are."""
+        query = (
+            select(TenantRecord.schema_revision)
+            .join(MigrationStepRecord, MigrationStepRecord.tenant_id == TenantRecord.id)
+            .where(MigrationStepRecord.run_id == run_id)
+            .where(MigrationStepRecord.state == StepState.PENDING)
+            .distinct()
+        )
+        with self.reading() as session:
+            return tuple(session.scalars(query))
+
+    def hold_tenants(
+        self, run_id: int, schemas: Collection[str], *, first: int | None = None, by: Actor
+    ) -> None:
+        """Put the run's pending tenants at these schema revisions into maintenance.
+
+        :param first: Only so many of the run's tenants are looked at, the first ones.
+        """
+        query = (
+            _steps(run_id, StepState.PENDING)
+            .where(TenantRecord.state == TenantState.ACTIVE)
+            .where(TenantRecord.schema_revision.in_(schemas))
+            .order_by(MigrationStepRecord.position)
+        )
+        if first is not None:
+            early = (
+                select(MigrationStepRecord.tenant_id)
+                .where(MigrationStepRecord.run_id == run_id)
+                .where(MigrationStepRecord.state == StepState.PENDING)
+                .order_by(MigrationStepRecord.position)
+                .limit(first)
+            )
+            query = query.where(TenantRecord.id.in_(early))
+        found = True
+        while found:
+            with self.writing(by) as writer:
+                _seen(writer.session, run_id)
+                found = False
+                for _, tenant in writer.session.execute(query.limit(BATCH)).tuples():
+                    found = True
+                    tenant.state, tenant.reason = TenantState.MAINTENANCE, HELD
+                    writer.changed(tenant)
+                    detail = {"before": TenantState.ACTIVE, "after": tenant.state, "reason": HELD}
+                    writer.audit("tenant.state", tenant=tenant, detail=detail)
+
+    def let_out_tenants(self, target: str, *, by: Actor) -> None:
+        """Serve tenants again that a run held, and that are at *target* without its help."""
+        held = (
+            select(TenantRecord)
+            .where(TenantRecord.state == TenantState.MAINTENANCE, TenantRecord.reason == HELD)
+            .where(TenantRecord.schema_revision == target)
+        )
+        with self.reading() as session:
+            if session.scalar(held.limit(1)) is None:
+                return
+        with self.writing(by) as writer:
+            for tenant in writer.session.scalars(held):
+                _let_out(writer, tenant)
+
+
+def _behind(target: str, only: Collection[str]) -> ColumnElement[bool]:
+    revision = TenantRecord.schema_revision
+    # Two ranges of an index. "Is not" would read every tenant, and so would naming the other states.
+    behind = or_(revision < target, revision > target) & TenantRecord.state.not_in(WITHOUT)
+    return behind & TenantRecord.slug.in_(only) if only else behind
+
+
+def _steps(run_id: int, state: StepState) -> Any:
+    return (
+        select(MigrationStepRecord, TenantRecord)
+        .join(TenantRecord, TenantRecord.id == MigrationStepRecord.tenant_id)
+        .where(MigrationStepRecord.run_id == run_id, MigrationStepRecord.state == state)
+    )
+
+
+def _seen(session: Session, run_id: int) -> MigrationRunRecord:
+    record = session.get_one(MigrationRunRecord, run_id)
+    if record.state != RunState.RUNNING:
+        raise RunLostError(run_id)
+    record.seen_at = now()
+    return record
+
+
+def _end_dead(session: Session, node: str) -> None:
+    """Record that runs which died are over; one that may live is left alone."""
+    running = select(MigrationRunRecord).where(MigrationRunRecord.state == RunState.RUNNING)
+    for record in session.scalars(running):
+        if record.options.get("node") != node and now() - record.seen_at < STALE:
+            raise MigrationRunningError(record.id, str(record.options.get("node")))
+        record.state, record.finished_at = RunState.INTERRUPTED, now()
+
+
+def _let_out(writer: Writer, tenant: TenantRecord) -> None:
+    if tenant.state != TenantState.MAINTENANCE or tenant.reason != HELD:
+        return
+    tenant.state, tenant.reason = TenantState.ACTIVE, ""
+    writer.changed(tenant)
+    detail = {"before": TenantState.MAINTENANCE, "after": tenant.state}
+    writer.audit("tenant.state", tenant=tenant, detail=detail)
+
+
+def _to_run(session: Session, record: MigrationRunRecord) -> Run:
+    query = (
+        select(MigrationStepRecord.state, func.count())
+        .where(MigrationStepRecord.run_id == record.id)
+        .group_by(MigrationStepRecord.state)
+    )
+    found = dict(session.execute(query).tuples().all())
+    return Run(
+        id=record.id,
+        state=RunState(record.state),
+        target=record.target,
+        options=dict(record.options),
+        actor=record.actor,
+        started_at=record.started_at,
+        seen_at=record.seen_at,
+        finished_at=record.finished_at,
+        counts={state: found.get(state, 0) for state in StepState},
+    )
+
+
+def _to_step(step: MigrationStepRecord, tenant: TenantRecord) -> Step:
+    return Step(
+        tenant=tenant.to_tenant(),
+        state=StepState(step.state),
+        before=step.before,
+        after=step.after,
+        seconds=step.seconds,
+        error=step.error,
+    )
