@@ -5,8 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tenantry.databases.sqlite import copy_site
-from tenantry.flask import site_database
 from tenantry.flask.flyweight import check_fit
 from tests.tenants.helpers import PASSWORD
 
@@ -77,19 +75,3 @@ def test_sites_share_everything_that_is_no_tenants(site: Site, other_site: Site)
     for name, view in one.view_functions.items():
         if name != "bootstrap.static":  # Flask makes it for each blueprint and app
             assert two.view_functions[name] is view, name
-
-
-def test_sessions_do_not_follow_into_a_clone(site: Site, other_site: Site) -> None:
-    """A clone has the same members and the same rows, and still nobody is signed in there."""
-    member = site.member()
-    copy_site(
-        site_database(site.tenant, site.settings),
-        site_database(other_site.tenant, other_site.settings),
-    )
-    cookie = member.client.get_cookie("session", domain="acme.example.test")
-    assert cookie is not None
-    thief = other_site.visitor()
-    thief.client.set_cookie("session", cookie.value, domain="acme.example.test")
-    assert member.is_signed_in()
-    assert not thief.is_signed_in()
-    assert other_site.visitor().sign_in("ann@mail.test").status_code == 303

@@ -46,7 +46,7 @@ def write_bundle(
     """
     if path.exists():
         raise BundleError(str(path), "the file exists already; nothing was written")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.partial")
     try:
         with _created(partial) as file:
             _write(file, manifest, parts, passphrase=passphrase, cost=cost)
@@ -74,7 +74,7 @@ def sync_folder(folder: Path) -> None:
 @contextmanager
 def _created(path: Path) -> Iterator[BinaryIO]:
     with suppress(FileNotFoundError):
-        path.unlink()  # of a process with our number that was killed
+        path.unlink()  # of a command that was killed
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         yield file
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,10 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-def copy_files(
-    folder: Path, parts: Path, *, name: str
-) -> tuple[tuple[Member, ...], tuple[str, ...]]:
-    """Copy the files of *folder* below *parts*; return them, and what is neither file nor folder.
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What was in a folder."""
+
+    files: tuple[Member, ...]
+    folders: tuple[str, ...]
+    """Those that are empty."""
+    left_out: tuple[str, ...]
+    """What is neither file nor folder."""
+
+
+def copy_files(folder: Path, parts: Path, *, name: str) -> Copied:
+    """Copy the files of *folder* below *parts*.
 
     The database's own files are passed over, and so is what disappears meanwhile.
 
@@ -30,30 +40,37 @@ def copy_files(
     :raises BundleError: A file cannot be read, or has a name that no bundle can hold.
     """
     members: list[Member] = []
+    folders: list[str] = []
     left_out: list[str] = []
     try:
         for path, entry in _walk(folder, ""):
             if is_database_file(path):
+                continue
+            if path.endswith("/"):
+                folders.append(path[:-1])
                 continue
             member = _copy(entry, parts / FILES / path, path)
             if member is None:
                 left_out.append(path)
             else:
                 members.append(member)
-        check_file_names([str(member.path) for member in members])
+        check_file_names([str(member.path) for member in members], folders)
     except OSError as error:
         problem = f"its file {error.filename} cannot be copied ({error.strerror})"
         raise BundleError(name, problem) from error
     except ValueError as error:
         raise BundleError(name, str(error)) from error
-    return tuple(members), tuple(left_out)
+    return Copied(tuple(members), tuple(folders), tuple(left_out))
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    """Yield what is no folder, and empty folders with a slash behind them."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
         return
+    if prefix and not entries:
+        yield prefix, folder
     for entry in entries:
         path = prefix + entry.name
         if entry.is_dir(follow_symlinks=False):
@@ -89,11 +106,18 @@ def _pour(source: BinaryIO, target: BinaryIO) -> tuple[int, str]:
     return size, summed.hexdigest()
 
 
-def move_files(members: Iterable[Member], parts: Path, folder: Path) -> None:
+def move_files(copied: Copied, parts: Path, folder: Path) -> None:
     """Move files that :func:`copy_files` has copied to where they belong in *folder*."""
-    for member in members:
+    for member in copied.files:
         assert member.path is not None
         (parts / member.name).rename(_place(folder, member.path))
+    make_folders(copied.folders, folder)
+
+
+def make_folders(paths: Iterable[str], folder: Path) -> None:
+    """Make the empty folders of a bundle in *folder*."""
+    for path in paths:
+        _place(folder, path).mkdir(mode=0o700, exist_ok=True)
 
 
 def place_file(content: BinaryIO, folder: Path, path: str) -> None:

@@ -86,8 +86,10 @@ class Manifest:
     """The rows of each table in that file."""
     files: tuple[Member, ...] = ()
     created: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    folders: tuple[str, ...] = ()
+    """Those that are empty."""
     left_out: tuple[str, ...] = ()
-    """What is in the folder and no file, as links are."""
+    """What is in the folder and neither file nor folder, as links are."""
     fingerprint: str = ""
     """Changes whenever the site may have changed; nothing if that could not be told."""
 
@@ -163,6 +165,7 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
         counts=_counts(content["counts"]),
         files=tuple(Member(**_member(_mapping(file))) for file in content["files"]),
         created=datetime.fromisoformat(_text(content["created"])),
+        folders=_texts(content["folders"]),
         left_out=_texts(content["left_out"]),
         fingerprint=_text(content["fingerprint"]),
     )
@@ -192,7 +195,7 @@ def _check(manifest: Manifest) -> None:
     for file in manifest.files:
         if file.path is None:
             raise ValueError(f"{file.name!r} does not belong to a bundle")
-    check_file_names([str(file.path) for file in manifest.files])
+    check_file_names([str(file.path) for file in manifest.files], manifest.folders)
     if manifest.size > MAX_SIZE:
         raise ValueError("it says that it unpacks to more than 16 TiB")
 

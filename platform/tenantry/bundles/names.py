@@ -19,14 +19,15 @@ def is_database_file(path: str) -> bool:
     return path == _DATABASE or path.startswith(_DATABASE + "-")
 
 
-def check_file_names(paths: Iterable[str]) -> None:
+def check_file_names(paths: Iterable[str], empty: Iterable[str] = ()) -> None:
     """Make sure that each path stays inside the folder, and that no two are in each other's way.
 
+    :param empty: Paths of empty folders.
     :raises ValueError: One of them does not.
     """
     seen: set[str] = set()
     folders: set[str] = set()
-    for path in paths:
+    for path in (*paths, *empty):
         _check(path)
         if path in seen:
             raise ValueError(f"{path!r} is there twice")

@@ -15,31 +15,40 @@ from tenantry.errors import BundleError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LOCK = ".lock"
-
 
 @contextmanager
 def scratch_folder(data_dir: Path) -> Iterator[Path]:
     """Make a folder that is gone afterwards; a killed process's are removed by the next one."""
     home = data_dir / "scratch"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _sweep(home)
-    folder = Path(tempfile.mkdtemp(dir=home))
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    with _locked(home):  # nobody sweeps while one is being made
+        _sweep(home)
+        folder = Path(tempfile.mkdtemp(dir=home))
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
 
 
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _sweep(home: Path) -> None:
     for folder in home.iterdir():
         try:
-            descriptor = os.open(folder / _LOCK, os.O_RDWR)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except OSError:
-            continue  # it is being made
+            continue  # its owner has just removed it
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -51,20 +60,26 @@ def _sweep(home: Path) -> None:
 
 
 @contextmanager
-def alone(data_dir: Path, name: str) -> Iterator[None]:
+def alone(data_dir: Path, name: str, *, what: str, shared: bool = False) -> Iterator[Path]:
     """Keep other commands of this machine away from what is called *name*.
 
+    It yields a file that lasts, for a note to whoever comes next.
+
+    :param what: What errors call it.
+    :param shared: Let those in who want it shared as well.
     :raises BundleError: Another one is at it. What a killed one held is free.
     """
     home = data_dir / "locks"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(home / name, os.O_RDWR | os.O_CREAT, 0o600)
+    path = home / name
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    wanted = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, wanted | fcntl.LOCK_NB)
         except BlockingIOError as error:
             problem = "another command is at work on it; wait for its end"
-            raise BundleError(name, problem) from error
-        yield
+            raise BundleError(what, problem) from error
+        yield path
     finally:
         os.close(descriptor)

@@ -160,6 +160,14 @@ def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
+def check_value(value: Any) -> None:
+    """Make sure that a value of a row is one.
+
+    :raises ValueError: It is not.
+    """
+    _to_python(value)
+
+
 class _Written:
     """A moment, a day or a time as it was written; SQLite gets it back to the letter."""
 

@@ -79,6 +79,23 @@ class Activation(Store):
                 writer.audit("tenant.release", tenant=record)
             return record.to_tenant()
 
+    def note_schema(self, tenant_id: str, schema: str, *, by: Actor) -> None:
+        """Note the schema revision that a tenant's database has got in another way than by a run.
+
+        Where no revision is known there are no migrations, and none is noted.
+
+        :raises TenantNotFoundError: No tenant has the id.
+        """
+        with self.writing(by) as writer:
+            record = writer.session.get(TenantRecord, tenant_id, with_for_update=True)
+            if record is None:
+                raise TenantNotFoundError(tenant_id)
+            if record.schema_revision and record.schema_revision != schema:
+                detail = {"before": record.schema_revision, "after": schema}
+                record.schema_revision = schema
+                writer.changed(record)
+                writer.audit("tenant.schema", tenant=record, detail=detail)
+
 
 def _provisioning(writer: Writer, tenant_id: str) -> TenantRecord:
     record = writer.session.get(TenantRecord, tenant_id, with_for_update=True)

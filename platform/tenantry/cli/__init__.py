@@ -26,6 +26,8 @@ COMMANDS = {
     "migrate": "Bring every tenant's database to the newest schema revision.",
     "doctor": "Look whether tenants are safe from each other.",
     "tenant": "Create, find and change tenants.",
+    "backup": "Back tenants up, list backups and check them.",
+    "restore": "Bring the data of the tenant SLUG back from a backup; no other tenant is touched.",
     "host": "Give tenants hosts of their own.",
     "account": "Let people in to the platform.",
 }

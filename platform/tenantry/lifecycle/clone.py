@@ -11,8 +11,8 @@ from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import SiteDatabase, copy_site
 from tenantry.errors import BundleError
-from tenantry.lifecycle.create import find_schema, provision, taking_back
-from tenantry.lifecycle.export import WITHOUT_DATA, describe
+from tenantry.lifecycle.create import find_schema, provision
+from tenantry.lifecycle.export import WITHOUT_DATA, describe, reading
 from tenantry.lifecycle.half_made import COPYING, making
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ def clone_tenant(
     if source.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {source.state} and has no data to copy")
     owners = [canonical_email(owner_email)] if owner_email else catalog.get_row(slug).owners
-    with making(catalog, new, settings=settings, by=by):
-        tenant = catalog.add_tenant(
+
+    def add() -> Tenant:
+        return catalog.add_tenant(
             new,
             name=source.name,
             settings=source.settings,
@@ -58,14 +59,15 @@ def clone_tenant(
             reason=COPYING,
             by=by,
         )
-        with taking_back(catalog, [tenant], settings=settings, by=by):
-            with scratch_folder(settings.data_dir) as parts:
-                _copy(factory, source, tenant, parts, settings=settings)
-            detail = {"from": source.id, "slug": source.slug}
-            catalog.record("tenant.clone", tenant_id=tenant.id, detail=detail, by=by)
-            owner = {tenant.id: next(iter(owners), None)}
-            schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
-            made = catalog.activate_tenants(owner, schemas=schemas, by=by)[0]
+
+    with making(catalog, new, add, settings=settings, by=by) as tenant:
+        with reading(source, settings), scratch_folder(settings.data_dir) as parts:
+            _copy(factory, source, tenant, parts, settings=settings)
+        detail = {"from": source.id, "slug": source.slug}
+        catalog.record("tenant.clone", tenant_id=tenant.id, detail=detail, by=by)
+        owner = {tenant.id: next(iter(owners), None)}
+        schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
+        made = catalog.activate_tenants(owner, schemas=schemas, by=by)[0]
     for email in owners[1:]:
         if (account := catalog.find_account(email)) is not None:
             catalog.add_membership(account.id, made.id, by=by)
@@ -92,8 +94,8 @@ def _copy(
     provision(factory, target, settings=settings)
     folder = settings.tenant_dir(target.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    files, _ = copy_files(settings.tenant_dir(source.id), parts, name=source.slug)
-    move_files(files, parts, folder)
+    copied = copy_files(settings.tenant_dir(source.id), parts, name=source.slug)
+    move_files(copied, parts, folder)
     if before.exists() and not fast:
         database, tables = dump_database(before, parts, name=source.slug)
         manifest = describe(source, database=database, tables=tables)

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from tenantry.bundles.archive import check_bundle, open_bundle
-from tenantry.bundles.files import place_file
+from tenantry.bundles.files import make_folders, place_file
 from tenantry.bundles.pages import check_pages
 from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.tables import dump_database, fill_database, stored_tables
@@ -17,7 +17,7 @@ from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.databases.sqlite import SiteDatabase
 from tenantry.errors import BundleError
 from tenantry.hosts import check_slug
-from tenantry.lifecycle.create import find_schema, provision, taking_back
+from tenantry.lifecycle.create import find_schema, provision
 from tenantry.lifecycle.half_made import COPYING, making
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ def import_tenant(
     email = canonical_email(owner_email) if owner_email else None
     name = check_slug(manifest.tenant.slug if slug is None else slug)
     chosen = choose_placement(settings, placement, catalog.count_placements)
-    with making(catalog, name, settings=settings, by=by):
-        tenant = catalog.add_tenant(
+
+    def add() -> Tenant:
+        return catalog.add_tenant(
             name,
             name=manifest.tenant.name,
             settings=manifest.tenant.settings,
@@ -70,16 +71,17 @@ def import_tenant(
             reason=COPYING,
             by=by,
         )
-        with taking_back(catalog, [tenant], settings=settings, by=by):
-            provision(factory, tenant, settings=settings)
-            with open_bundle(path, passphrase=passphrase) as bundle:
-                if bundle.manifest != manifest:
-                    raise BundleError(str(path), "it was changed while it was read")
-                fill(tenant, bundle, name=str(path), settings=settings)
-            detail = {"from": manifest.tenant.id, "slug": manifest.tenant.slug}
-            catalog.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)
-            schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
-            return catalog.activate_tenants({tenant.id: email}, schemas=schemas, by=by)[0]
+
+    with making(catalog, name, add, settings=settings, by=by) as tenant:
+        provision(factory, tenant, settings=settings)
+        with open_bundle(path, passphrase=passphrase) as bundle:
+            if bundle.manifest != manifest:
+                raise BundleError(str(path), "it was changed while it was read")
+            fill(tenant, bundle, name=str(path), settings=settings)
+        detail = {"from": manifest.tenant.id, "slug": manifest.tenant.slug}
+        catalog.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)
+        schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
+        return catalog.activate_tenants({tenant.id: email}, schemas=schemas, by=by)[0]
 
 
 def fill(tenant: Tenant, bundle: Bundle, *, name: str, settings: Settings) -> None:
@@ -105,6 +107,7 @@ def fill(tenant: Tenant, bundle: Bundle, *, name: str, settings: Settings) -> No
         for member, content in members:
             assert member.path is not None  # tables come first
             place_file(content, folder, member.path)
+        make_folders(manifest.folders, folder)
     except OSError as error:
         raise BundleError(name, f"a file cannot be written ({error})") from error
 

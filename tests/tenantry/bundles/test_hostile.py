@@ -37,6 +37,7 @@ def craft(path: Path, members: Iterable[tuple[tarfile.TarInfo, bytes]], **change
         "fingerprint": "",
         "files": [],
         "created": "2026-01-01T00:00:00+00:00",
+        "folders": [],
         "left_out": [],
     }  # fmt: skip
     text = json.dumps(manifest | changes).encode()
@@ -92,6 +93,16 @@ def test_only_the_plain_files_that_were_told_may_come(
     """The manifest names each member; the archive cannot bring another one under its name."""
     path = craft(tmp_path / "b", [(header, b"")], files=[told("files/a")])
     with pytest.raises(BundleError, match="in the place of 'files/a'"):
+        check_bundle(path)
+
+
+@pytest.mark.parametrize("folder", ["..", "a/../../b", "/etc", "files", "a\0b", "site.sqlite3"])
+def test_folders_stay_inside(folder: str, tmp_path: Path) -> None:
+    """An empty folder is made nowhere but in the tenant's own."""
+    path = craft(
+        tmp_path / "b", [(plain("files/files"), b"")], files=[told("files/files")], folders=[folder]
+    )
+    with pytest.raises(BundleError):
         check_bundle(path)
 
 

@@ -128,6 +128,7 @@ def write(tenant: Tenant, settings: Settings) -> Path:
     (folder / "media" / "deep").mkdir(parents=True)
     (folder / "media" / "deep" / "grüße.bin").write_bytes(b"\0\xff" * 70_000)
     (folder / "media" / "empty").touch()
+    (folder / "uploads").mkdir()
     return folder
 
 

@@ -57,9 +57,9 @@ def test_a_clone_is_the_same_and_another_one(
     """Rows, files, name and plan are the original's; id, keys, folder and hosts are not."""
     copy = clone(catalog, settings)
     assert ledger.read(copy, settings) == ledger.read(acme, settings)
-    folder = settings.tenant_dir(copy.id)
+    folder, names = settings.tenant_dir(copy.id), ["media", "uploads"]
     assert (folder / "media/deep/grüße.bin").read_bytes() == b"\0\xff" * 70_000
-    assert sorted(path.name for path in folder.iterdir() if "sqlite" not in path.name) == ["media"]
+    assert sorted(path.name for path in folder.iterdir() if "sqlite" not in path.name) == names
     assert tenant_database(copy, settings).check() is None
     assert (copy.name, copy.plan, copy.placement) == ("Acme Ltd", "gold", acme.placement)
     assert copy.state is TenantState.ACTIVE

@@ -92,6 +92,7 @@ def test_everything_comes_back(
     folder = settings.tenant_dir(copy.id)
     assert (folder / "media/deep/grüße.bin").read_bytes() == b"\0\xff" * 70_000
     assert (folder / "media/empty").read_bytes() == b""
+    assert (folder / "uploads").is_dir()
     assert (copy.name, copy.plan, dict(copy.settings)) == (
         "Acme Ltd",
         "gold",

@@ -1,0 +1,176 @@
+"""``tenantry backup``: making, listing and checking backups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.listing import json_option
+from tenantry.cli.output import echo_json, echo_table, plain, progress
+from tenantry.cli.passphrase import known_passphrase, new_passphrase, passphrase_option
+from tenantry.errors import CatalogUnavailableError, TenantryError
+from tenantry.lifecycle.backup import backup_tenant, backups_dir, read_backups
+from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.lifecycle.verify import verify_backup
+from tenantry.settings import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tenantry.catalog import Catalog
+    from tenantry.lifecycle.backup import Backup
+
+
+class _Backup(click.Group):
+    """A group whose command ``make`` need not be said."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["make", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Backup)
+def backup() -> None:
+    """Back tenants up, list backups and check them."""
+
+
+def _folder_option(text: str) -> Callable[..., Any]:
+    return click.option(
+        "--to", "folder", type=click.Path(file_okay=False, path_type=Path), help=text
+    )
+
+
+@backup.command()
+@click.argument("slugs", nargs=-1, metavar="[SLUG]...")
+@click.option("--all", "every", is_flag=True, help="Every tenant that has data.")
+@_folder_option("Where tenants' folders of backups are.  [default: backups in the data folder]")
+@click.option("--keep", type=click.IntRange(1), help="Remove all but so many of each tenant's.")
+@passphrase_option("Encrypt")
+def make(
+    slugs: tuple[str, ...],
+    *,
+    every: bool,
+    folder: Path | None,
+    keep: int | None,
+    passphrase_file: Path | None,
+) -> None:
+    """Back up each tenant SLUG, or all, while their sites are in use.
+
+    One that cannot be backed up keeps no other from it; the exit code is then 1.
+    """
+    if every == bool(slugs):
+        raise click.UsageError("Give either tenants or --all.")
+    passphrase = new_passphrase(passphrase_file, encrypt=False)
+    settings = get_settings()
+    made = skipped = failed = 0
+    with ready_catalog(settings) as catalog:
+        wanted = _all_slugs(catalog) if every else list(slugs)
+        with progress("Backing up", total=len(wanted)) as step:
+            for slug in wanted:
+                try:
+                    done = backup_tenant(
+                        catalog,
+                        slug,
+                        folder=folder,
+                        keep=keep,
+                        passphrase=passphrase,
+                        settings=settings,
+                        by=actor(),
+                    )
+                except CatalogUnavailableError:
+                    raise
+                except TenantryError as error:
+                    failed += 1
+                    click.echo(plain(error), err=True)
+                else:
+                    made += done.is_new
+                    skipped += not done.is_new
+                    if not every:
+                        click.echo(_told(slug, done))
+                step()
+    if failed:
+        raise click.ClickException(f"{made + skipped} were backed up, {failed} were not.")
+    if every:
+        click.echo(f"Backed up {made}; {skipped} had not changed since their last backup.")
+
+
+@backup.command("list")
+@click.argument("slugs", nargs=-1, metavar="[SLUG]...")
+@_folder_option("Where to look.  [default: backups in the data folder]")
+@json_option
+def list_backups(slugs: tuple[str, ...], *, folder: Path | None, as_json: bool) -> None:
+    """List the backups of each tenant SLUG, or all, the newest first."""
+    settings = get_settings()
+    home = folder or backups_dir(settings)
+    with ready_catalog(settings) as catalog:
+        wanted = {f"t_{catalog.get_tenant(slug).id}" for slug in slugs}
+    names = sorted(path.name for path in home.glob("t_*") if path.is_dir())
+    found = [
+        item for name in names if not slugs or name in wanted for item in read_backups(home / name)
+    ]
+    if as_json:
+        echo_json([_to_json(item) for item in found])
+        return
+    header = ["Site", "Made", "Octets", "Rows", "Files", "File"]
+    echo_table(header, [_to_row(item) for item in found])
+
+
+@backup.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@passphrase_option("Decrypt")
+def verify(file: Path, *, passphrase_file: Path | None) -> None:
+    """Unpack the backup FILE into a scratch place, and check everything in it."""
+    passphrase = known_passphrase(passphrase_file, file)
+    manifest = verify_backup(file, passphrase=passphrase, settings=get_settings())
+    content = f"{manifest.rows} rows, {len(manifest.files)} files, {manifest.size} octets"
+    click.echo(f"{plain(file)} is sound: {plain(manifest.tenant.slug)}, {content}.")
+
+
+def _all_slugs(catalog: Catalog) -> Sequence[str]:
+    return [row.tenant.slug for row in _rows(catalog) if row.tenant.state not in WITHOUT_DATA]
+
+
+def _rows(catalog: Catalog) -> Iterator[Any]:
+    page = catalog.list_tenants(size=500)
+    yield from page.items
+    while page.has_next:
+        page = catalog.list_tenants(page=page.number + 1, size=500)
+        yield from page.items
+
+
+def _told(slug: str, done: Backup) -> str:
+    if done.is_new:
+        return f"Backed up {slug}: {plain(done.path)}, {done.size} octets."
+    return f"{slug} has not changed since {plain(done.path)}."
+
+
+def _to_row(item: Backup) -> list[object]:
+    manifest, made = item.manifest, f"{item.created:%Y-%m-%d %H:%M:%S}"
+    if manifest is None:
+        return ["(damaged)" if item.problem else "(encrypted)", made, item.size, "", "", item.path]
+    rows, files = manifest.rows, len(manifest.files)
+    return [manifest.tenant.slug, made, item.size, rows, files, item.path]
+
+
+def _to_json(item: Backup) -> dict[str, Any]:
+    manifest = item.manifest
+    facts: dict[str, Any] = {
+        "file": str(item.path),
+        "made_at": item.created.isoformat(),
+        "size": item.size,
+        "encrypted": manifest is None and not item.problem,
+        "problem": item.problem,
+        "id": item.path.parent.name.removeprefix("t_"),
+    }
+    if manifest is not None:
+        facts |= {
+            "slug": manifest.tenant.slug,
+            "rows": manifest.rows,
+            "files": len(manifest.files),
+            "revision": manifest.database.revision if manifest.database else "",
+        }
+    return facts

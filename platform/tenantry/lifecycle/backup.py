@@ -1,0 +1,199 @@
+"""Backups: a tenant as it is at one moment in a file of its own, again and again, and not for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tenantry.bundles.archive import needs_passphrase, open_bundle, write_bundle
+from tenantry.bundles.files import copy_files
+from tenantry.bundles.manifest import PAGES
+from tenantry.bundles.pages import describe_pages
+from tenantry.bundles.scratch import alone, scratch_folder
+from tenantry.databases.placements import tenant_database
+from tenantry.databases.sqlite import SiteDatabase, copy_file
+from tenantry.errors import BundleError
+from tenantry.lifecycle.export import WITHOUT_DATA, describe, gather, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tenantry.bundles.manifest import Manifest
+    from tenantry.catalog import Actor, Catalog
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+SUFFIX = ".tenant"
+_STAMP = "%Y%m%dT%H%M%S.%fZ"
+_QUIET_SECONDS = 2.0
+"""A file that was written to as short ago as this may be written to again without looking newer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup, as far as it can be told without unpacking it."""
+
+    path: Path
+    created: datetime
+    size: int
+    manifest: Manifest | None
+    """``None`` if it is encrypted, or damaged at its beginning."""
+    problem: str = ""
+    """Why it cannot be read."""
+    is_new: bool = False
+    """Whether it was made now; otherwise nothing has changed since."""
+
+
+def backups_dir(settings: Settings) -> Path:
+    """Return the folder where backups are, unless somebody says otherwise."""
+    return settings.data_dir / "backups"
+
+
+def backup_tenant(
+    catalog: Catalog,
+    slug: str,
+    *,
+    folder: Path | None = None,
+    keep: int | None = None,
+    passphrase: bytes | None = None,
+    settings: Settings,
+    by: Actor,
+) -> Backup:
+    """Back a tenant up while its site is in use; return the newest backup, be it an older one.
+
+    A SQLite file is copied by its pages. What has not changed since the last backup is not backed up
+    again.
+
+    :param folder: Where tenants' folders of backups are.
+    :param keep: How many backups of this tenant shall stay.
+    :raises TenantNotFoundError: No tenant has the slug.
+    :raises BundleError: Something of it cannot be read or written.
+    """
+    tenant = catalog.get_tenant(slug)
+    if tenant.state in WITHOUT_DATA:
+        raise BundleError(slug, f"it is {tenant.state} and has no data to back up")
+    home = (folder or backups_dir(settings)) / f"t_{tenant.id}"
+    with (
+        reading(tenant, settings),
+        alone(settings.data_dir, f"backup-{tenant.id}", what=slug),
+    ):
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for partial in home.glob(".*.partial"):
+            partial.unlink()  # of a command that was killed
+        made = _back_up(tenant, home, passphrase=passphrase, settings=settings)
+        if keep is not None:
+            _thin_out(home, keep)
+    if made.is_new:
+        detail = {"file": made.path.name, "size": made.size}
+        catalog.record("tenant.backup", tenant_id=tenant.id, detail=detail, by=by)
+    return made
+
+
+def _back_up(tenant: Tenant, home: Path, *, passphrase: bytes | None, settings: Settings) -> Backup:
+    last = next(iter(read_backups(home, passphrase=passphrase)), None)
+    before = last.manifest if last is not None else None
+    fingerprint = find_fingerprint(tenant, settings)
+    if (
+        last is not None
+        and before is not None
+        and fingerprint
+        and before.fingerprint == fingerprint
+        and before.tenant == describe(tenant).tenant
+    ):
+        return last
+    with scratch_folder(settings.data_dir) as parts:
+        manifest = gather_pages(tenant, parts, settings=settings)
+        if last is not None and before is not None and _same(before, manifest):
+            return last
+        manifest = replace(manifest, fingerprint=fingerprint)
+        path = home / (datetime.now(UTC).strftime(_STAMP) + SUFFIX)
+        size = write_bundle(path, manifest, parts, passphrase=passphrase)
+    return Backup(path, manifest.created, size, manifest, is_new=True)
+
+
+def gather_pages(tenant: Tenant, parts: Path, *, settings: Settings) -> Manifest:
+    """Write all that is the tenant's below *parts*: SQLite as its own pages, anything else as rows.
+
+    :raises BundleError: Something of it cannot be read.
+    """
+    database = tenant_database(tenant, settings)
+    if not isinstance(database, SiteDatabase) or not database.exists():
+        return gather(tenant, parts, settings=settings)
+    copy = parts / PAGES
+    copy.parent.mkdir(mode=0o700)
+    try:
+        copy_file(database.path, copy)
+    except (OSError, sqlite3.Error) as error:
+        raise BundleError(tenant.slug, f"its database cannot be read ({error})") from error
+    described, pages, counts = describe_pages(copy, name=tenant.slug)
+    copied = copy_files(settings.tenant_dir(tenant.id), parts, name=tenant.slug)
+    return describe(tenant, copied, database=described, pages=pages, counts=counts)
+
+
+def find_fingerprint(tenant: Tenant, settings: Settings) -> str:
+    """Return what changes whenever the tenant's files may have changed, or nothing if none can tell.
+
+    Every commit of SQLite writes to the file or to its log. A file of which the last change is too
+    fresh could change once more within what the clock of the file system tells apart.
+    """
+    database = tenant_database(tenant, settings)
+    if not isinstance(database, SiteDatabase):
+        return ""
+    paths = [database.path, database.path.with_name(database.path.name + "-wal")]
+    folder = settings.tenant_dir(tenant.id)
+    paths += sorted(
+        path for path in folder.rglob("*") if not path.name.startswith(database.path.name)
+    )
+    summed, newest = hashlib.sha256(), 0
+    for path in paths:
+        with suppress(FileNotFoundError):
+            found = path.lstat()
+            if found.st_size or not path.name.endswith("-wal"):
+                newest = max(newest, found.st_mtime_ns, found.st_ctime_ns)
+                entry = (str(path), found.st_size, found.st_mtime_ns, found.st_ino, found.st_mode)
+                summed.update(repr(entry).encode())
+    if time.time() - newest / 1e9 < _QUIET_SECONDS:
+        return ""
+    return summed.hexdigest()
+
+
+def _same(one: Manifest, other: Manifest) -> bool:
+    created, fingerprint = one.created, one.fingerprint
+    return one == replace(other, created=created, fingerprint=fingerprint)
+
+
+def read_backups(home: Path, *, passphrase: bytes | None = None) -> Iterator[Backup]:
+    """Yield the backups of one tenant's folder, the newest first. Their content is not checked."""
+    for path in sorted(home.glob(f"*{SUFFIX}"), reverse=True):
+        try:
+            created = datetime.strptime(path.name.removesuffix(SUFFIX), _STAMP).replace(tzinfo=UTC)
+        except ValueError:
+            continue  # somebody else's file
+        manifest, problem = None, ""
+        try:
+            if passphrase is not None or not needs_passphrase(path):
+                with open_bundle(path, passphrase=passphrase) as bundle:
+                    manifest = bundle.manifest
+        except BundleError as error:
+            problem = error.problem
+        yield Backup(path, created, path.stat().st_size, manifest, problem)
+
+
+def _thin_out(home: Path, keep: int) -> None:
+    names = sorted(path for path in home.glob(f"*{SUFFIX}") if _is_stamp(path))
+    for path in names[: max(0, len(names) - keep)]:
+        path.unlink(missing_ok=True)
+
+
+def _is_stamp(path: Path) -> bool:
+    try:
+        datetime.strptime(path.name.removesuffix(SUFFIX), _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return True

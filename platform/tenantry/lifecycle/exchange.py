@@ -1,0 +1,188 @@
+"""Exchanging a tenant's data for what a restore has prepared, whatever has been done of it already."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tenantry.bundles.archive import sync_folder, write_bundle
+from tenantry.bundles.manifest import FILES, Manifest, read_manifest
+from tenantry.bundles.scratch import scratch_folder
+from tenantry.bundles.tables import fill_database, stored_tables
+from tenantry.databases.placements import tenant_database
+from tenantry.databases.sqlite import FILE_NAME, SiteDatabase
+from tenantry.errors import TenantryError
+from tenantry.lifecycle.export import JOURNAL, gather, restore_dir
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantry.catalog import Actor, Catalog
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+    Step = Callable[[str], object]
+
+
+class Place:
+    """Where a tenant's data is, and where the old and the new one are meanwhile."""
+
+    def __init__(self, tenant: Tenant, settings: Settings) -> None:
+        self.tenant = tenant
+        self.settings = settings
+        self.folder = settings.tenant_dir(tenant.id)
+        self.home = restore_dir(tenant, settings)
+        self.journal = self.home / JOURNAL
+        self.parts = self.home / "parts"
+        self.files = self.parts / FILES
+        self.old = self.home / "old"
+        self.database = tenant_database(tenant, settings)
+
+    @property
+    def beside(self) -> Path | None:
+        """The folder for a SQLite file beside the tenant's own, on the same disk."""
+        if not isinstance(self.database, SiteDatabase):
+            return None
+        folder = self.database.path.parent
+        return folder.with_name(f"{folder.name}.restore")
+
+    @property
+    def kept(self) -> Path:
+        """Where that is which the last restore replaced."""
+        beside = self.beside and self.beside / "old"
+        return self.old if beside is None or not beside.exists() else beside
+
+    def clear(self) -> None:
+        """Remove what an earlier try has left; what a restore put aside stays."""
+        shutil.rmtree(self.parts, ignore_errors=True)
+        if self.beside is not None:
+            for name in (FILE_NAME, "copy"):
+                SiteDatabase(self.beside / name).drop()
+            with suppress(OSError):
+                self.beside.rmdir()  # unless what was put aside is in it
+
+    def forget(self) -> None:
+        """Remove what the last restore put aside."""
+        for folder in (self.old, self.beside and self.beside / "old"):
+            if folder is not None and folder.exists():
+                shutil.rmtree(folder)
+
+
+def finish(
+    catalog: Catalog,
+    place: Place,
+    *,
+    by: Actor,
+    step: Step,
+    drain: float,
+    is_first: bool = False,
+) -> Tenant:
+    """Do what the journal says. Each step sees what has been done already.
+
+    :param step: Called with the name of each step when it is done.
+    :param drain: Seconds between closing the site and changing its data.
+    :param is_first: Nothing has been done of it yet. If the server then refuses the rows, the site
+        serves again as it was.
+    """
+    journal: dict[str, Any] = json.loads(place.journal.read_text())
+    manifest = read_manifest(json.dumps(journal["manifest"]).encode())
+    tenant = catalog.get_tenant_by_id(place.tenant.id)
+    if tenant.state is TenantState.ACTIVE:
+        catalog.move_tenant(tenant.id, TenantState.MAINTENANCE, reason="restoring", by=by)
+        step("closed")
+        time.sleep(drain)
+    place.old.mkdir(exist_ok=True, mode=0o700)
+    if place.beside is None and manifest.database is not None:
+        try:
+            _exchange_rows(place, manifest, step=step)
+        except TenantryError:
+            if is_first:
+                _undo(catalog, place, reopen=journal["reopen"], by=by)
+            raise
+    _exchange_files(place, step=step)
+    if place.beside is not None:
+        _exchange_database(place, step=step)
+    schema = manifest.database.revision if manifest.database is not None else ""
+    catalog.note_schema(tenant.id, schema, by=by)
+    restored = catalog.configure_tenant(tenant.id, settings=manifest.tenant.settings, by=by)
+    detail = {"file": Path(journal["file"]).name, "created": manifest.created.isoformat()}
+    catalog.record("tenant.restore", tenant_id=tenant.id, detail=detail, by=by)
+    step("told")
+    if journal["reopen"] and restored.state is TenantState.MAINTENANCE:
+        restored = catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)
+        step("opened")
+    place.journal.unlink()
+    sync_folder(place.home)
+    shutil.rmtree(place.parts)
+    if place.beside is not None:
+        with suppress(OSError):
+            place.beside.rmdir()  # unless the old file is in it
+    return restored
+
+
+def _undo(catalog: Catalog, place: Place, *, reopen: bool, by: Actor) -> None:
+    """Forget a restore of which nothing was done."""
+    place.journal.unlink()
+    place.clear()
+    if reopen:
+        catalog.move_tenant(place.tenant.id, TenantState.ACTIVE, by=by)
+
+
+def _exchange_rows(place: Place, manifest: Manifest, *, step: Step) -> None:
+    """Replace the rows in one transaction, after the present ones have been put aside."""
+    before = place.old / "before.tenant"
+    if not before.exists():
+        with scratch_folder(place.settings.data_dir) as parts:
+            present = gather(place.tenant, parts, settings=place.settings)
+            write_bundle(before, present, parts)
+        step("rows aside")
+    rows = stored_tables(manifest, place.parts)
+    fill_database(place.database, manifest, rows, name=place.tenant.slug)
+    step("rows")
+
+
+def _exchange_files(place: Place, *, step: Step) -> None:
+    if not place.files.exists():
+        return
+    if place.folder.exists():
+        place.folder.rename(_free(place.old / "folder"))
+        step("folder aside")
+    place.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    place.files.rename(place.folder)
+    sync_folder(place.folder.parent)
+    sync_folder(place.old)
+    step("folder")
+
+
+def _exchange_database(place: Place, *, step: Step) -> None:
+    assert isinstance(place.database, SiteDatabase)
+    assert place.beside is not None
+    new, path = place.beside / FILE_NAME, place.database.path
+    if not new.exists():
+        return
+    if path.exists():  # in a folder of its own; otherwise it went aside with the files
+        aside = place.beside / "old"
+        aside.mkdir(mode=0o700, exist_ok=True)
+        # The file last: a log that stays behind would be taken for the new file's.
+        for suffix in ("-wal", "-shm", "-journal", ""):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(aside / (path.name + suffix))
+        step("database aside")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new.rename(path)
+    sync_folder(path.parent)
+    step("database")
+
+
+def _free(path: Path) -> Path:
+    """Return *path*, or one with a number if it is taken by an interrupted run."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free

@@ -1,0 +1,180 @@
+"""Restoring a tenant from a backup: its own data and nobody else's, to the end or not at all.
+
+Everything is unpacked and checked beside the site first, while it serves. Once the journal is written
+the restore will happen: whatever ends the command, the same command goes on where it stopped. What
+was there before stays beside it until the next restore.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenantry.bundles.archive import open_bundle, sync_folder
+from tenantry.bundles.files import make_folders
+from tenantry.bundles.manifest import PAGES, Manifest
+from tenantry.bundles.pages import check_pages
+from tenantry.bundles.scratch import alone, scratch_folder
+from tenantry.bundles.sides import side_of
+from tenantry.bundles.sql import tables_of
+from tenantry.bundles.tables import check_schema, dump_database, fill_database, stored_tables
+from tenantry.databases.sqlite import FILE_NAME, SiteDatabase, copy_file
+from tenantry.errors import BundleError
+from tenantry.lifecycle.backup import backups_dir
+from tenantry.lifecycle.exchange import Place, finish
+from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from tenantry.catalog import Actor, Catalog
+    from tenantry.lifecycle.exchange import Step
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+DRAIN_SECONDS = 0.5
+"""Between closing the site and changing its data, for requests that are under way."""
+
+
+def restore_tenant(
+    catalog: Catalog,
+    slug: str,
+    path: Path | None = None,
+    *,
+    passphrase: bytes | None = None,
+    settings: Settings,
+    by: Actor,
+    step: Step = lambda _: None,
+    drain: float = DRAIN_SECONDS,
+) -> Tenant:
+    """Bring a tenant's data back as it was; a restore that was interrupted is finished first.
+
+    The site answers 503 while its data is exchanged. Its name, plan, hosts and owners stay as they are.
+
+    :param path: The backup; by default the newest one. After an interruption, by default none.
+    :param step: Called with the name of each step when it is done.
+    :param drain: Seconds between closing the site and changing its data.
+    :raises TenantNotFoundError: No tenant has the slug.
+    :raises BundleError: The backup is damaged, of another tenant, or does not fit; nothing changed.
+    """
+    tenant = catalog.get_tenant(slug)
+    if tenant.state in WITHOUT_DATA:
+        raise BundleError(slug, f"it is {tenant.state}; import the backup as a new tenant instead")
+    with alone(settings.data_dir, f"t_{tenant.id}", what=slug):
+        place = Place(catalog.get_tenant_by_id(tenant.id), settings)
+        if place.journal.exists():
+            tenant = finish(catalog, place, by=by, step=step, drain=drain)
+            if path is None:
+                return tenant
+            place = Place(tenant, settings)
+        place.clear()
+        chosen = path if path is not None else newest_backup(tenant, settings)
+        try:
+            _prepare(place, chosen, passphrase=passphrase, step=step)
+        except BaseException as error:
+            if place.journal.exists():
+                raise  # it is decided; the next restore finishes it
+            place.clear()
+            if isinstance(error, (sqlite3.Error, OSError)):
+                raise BundleError(slug, f"it cannot be restored ({error})") from error
+            raise
+        return finish(catalog, place, by=by, step=step, drain=drain, is_first=True)
+
+
+def newest_backup(tenant: Tenant, settings: Settings) -> Path:
+    """Return the tenant's newest backup in the data folder.
+
+    :raises BundleError: There is none.
+    """
+    home = backups_dir(settings) / f"t_{tenant.id}"
+    for path in sorted(home.glob("*.tenant"), reverse=True):
+        return path
+    raise BundleError(tenant.slug, f"there is no backup of it in {home}; name one with --from")
+
+
+def check_owner(manifest: Manifest, tenant: Tenant, path: Path) -> None:
+    """Make sure that a backup is this tenant's: what is another one's must never open as its own.
+
+    :raises BundleError: It is not.
+    """
+    if manifest.tenant.id != tenant.id:
+        problem = f"it is of another tenant ({manifest.tenant.slug!r}) and not of {tenant.slug!r}"
+        raise BundleError(str(path), f"{problem}; `tenantry tenant import` makes a new one of it")
+
+
+def _prepare(place: Place, path: Path, *, passphrase: bytes | None, step: Step) -> None:
+    """Unpack and check everything beside the site; at the end write the journal."""
+    place.parts.mkdir(parents=True, mode=0o700)
+    place.files.mkdir(mode=0o700)
+    (place.parts / "database").mkdir(mode=0o700)
+    with open_bundle(path, passphrase=passphrase) as bundle:
+        check_owner(bundle.manifest, place.tenant, path)
+        for member, content in bundle.members():
+            target = place.parts / member.name
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with target.open("xb") as file:
+                shutil.copyfileobj(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+        manifest = bundle.manifest
+    make_folders(manifest.folders, place.files)
+    step("unpacked")
+    if manifest.database is not None:
+        manifest = _prepare_database(place, manifest, name=str(path))
+    elif place.database.exists():
+        raise BundleError(str(path), "it has no database, and the site has one")
+    for folder, _, _ in os.walk(place.parts):
+        sync_folder(Path(folder))
+    step("prepared")
+    place.forget()
+    journal = {
+        "file": str(path),
+        "reopen": place.tenant.state is TenantState.ACTIVE,
+        "manifest": json.loads(manifest.to_json()),
+    }
+    partial = place.journal.with_suffix(".partial")
+    with partial.open("w") as text:
+        json.dump(journal, text)
+        text.flush()
+        os.fsync(text.fileno())
+    partial.rename(place.journal)
+    sync_folder(place.home)
+    step("decided")
+
+
+def _prepare_database(place: Place, manifest: Manifest, *, name: str) -> Manifest:
+    """Make the new SQLite file, or the rows for a server, and check them."""
+    pages = place.parts / PAGES
+    if manifest.pages is not None:
+        check_pages(pages, manifest, name=name)
+    if place.beside is not None:
+        assert isinstance(place.database, SiteDatabase)
+        place.beside.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = SiteDatabase(place.beside / FILE_NAME)
+        if manifest.pages is not None:
+            copy_file(pages, made.path)
+        else:
+            # The present file has the schema that the rows ask for, or the fill refuses them.
+            copy_file(place.database.path, made.path)
+            fill_database(made, manifest, stored_tables(manifest, place.parts), name=name)
+            copy = made.path.with_name("copy")
+            copy_file(made.path, copy)  # one file, without a log beside it
+            made.drop()
+            copy.rename(made.path)
+        sync_folder(place.beside)
+        return manifest
+    if manifest.pages is not None:
+        with scratch_folder(place.settings.data_dir) as parts:
+            database, tables = dump_database(SiteDatabase(pages), parts, name=name)
+            for table in tables:
+                (parts / table.name).rename(place.parts / table.name)
+        manifest = replace(manifest, database=database, tables=tables, pages=None, counts={})
+    side, engine = side_of(place.database.kind), place.database.open_engine()
+    with side.reading(engine) as connection:
+        check_schema(connection, tables_of(connection, side), manifest, name=name)
+    engine.dispose()
+    return manifest

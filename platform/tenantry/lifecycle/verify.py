@@ -1,0 +1,62 @@
+"""Verifying a backup: unpacked into a scratch place, and looked at as a restore would."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, BinaryIO
+
+from tenantry.bundles.archive import open_bundle
+from tenantry.bundles.manifest import TableMember
+from tenantry.bundles.pages import check_pages
+from tenantry.bundles.scratch import scratch_folder
+from tenantry.bundles.values import check_value, load_row
+from tenantry.errors import BundleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenantry.bundles.manifest import Manifest
+    from tenantry.settings import Settings
+
+
+def verify_backup(path: Path, *, passphrase: bytes | None = None, settings: Settings) -> Manifest:
+    """Read all of a backup or bundle, and return what it holds.
+
+    Checksums of every file and of the whole; a SQLite database is opened in a scratch place, where
+    ``integrity_check`` and ``foreign_key_check`` look at it; rows are counted and read, each value.
+
+    :raises BundleError: Something is not as it must be.
+    """
+    name = str(path)
+    with (
+        scratch_folder(settings.data_dir) as parts,
+        open_bundle(path, passphrase=passphrase) as bundle,
+    ):
+        for member, content in bundle.members():
+            if isinstance(member, TableMember):
+                _check_rows(member, content, name=name)
+            elif member is bundle.manifest.pages:
+                with (parts / "pages").open("xb") as file:
+                    shutil.copyfileobj(content, file)
+        if bundle.manifest.pages is not None:
+            check_pages(parts / "pages", bundle.manifest, name=name)
+        return bundle.manifest
+
+
+def _check_rows(member: TableMember, content: BinaryIO, *, name: str) -> None:
+    rows = 0
+    for line in content:
+        rows += 1
+        try:
+            values = load_row(line)
+            for value in values:
+                check_value(value)
+        except ValueError as error:
+            raise BundleError(name, f"table {member.table!r}, row {rows}: {error}") from error
+        if len(values) != len(member.columns):
+            problem = f"has {len(values)} values for {len(member.columns)} columns"
+            raise BundleError(name, f"table {member.table!r}, row {rows} {problem}")
+    if rows != member.rows:
+        raise BundleError(
+            name, f"table {member.table!r} does not have the {member.rows} rows it says"
+        )

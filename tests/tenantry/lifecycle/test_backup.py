@@ -1,0 +1,397 @@
+"""Backups are made while sites are in use, and bring one of them back as it was."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from tenantry.catalog import SYSTEM, Catalog
+from tenantry.databases.placements import tenant_database
+from tenantry.errors import BundleError
+from tenantry.lifecycle import backup, create_tenant, export_tenant, import_tenant, suspend_tenant
+from tenantry.lifecycle.backup import backup_tenant, read_backups
+from tenantry.lifecycle.restore import restore_tenant
+from tenantry.lifecycle.verify import verify_backup
+from tenantry.tenant import TenantState
+from tests.tenantry.lifecycle import ledger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenantry.lifecycle.backup import Backup
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+SECRET = b"correct horse battery staple"
+
+
+@pytest.fixture
+def settings(any_settings: Settings) -> Settings:
+    """Return settings whose tenants live on each kind of placement in turn."""
+    return any_settings
+
+
+def make(catalog: Catalog, settings: Settings, slug: str) -> Tenant:
+    """Return a site with rows and files."""
+    made = create_tenant(
+        catalog, ledger.make_factory(settings), slug, name=slug, settings=settings, by=SYSTEM
+    )
+    ledger.write(made, settings)
+    return made
+
+
+@pytest.fixture
+def acme(catalog: Catalog, settings: Settings) -> Tenant:
+    """Return a site."""
+    return make(catalog, settings, "acme")
+
+
+def back_up(catalog: Catalog, settings: Settings, **options: Any) -> Backup:
+    """Back acme up."""
+    return backup_tenant(catalog, "acme", settings=settings, by=SYSTEM, **options)
+
+
+def restore(catalog: Catalog, settings: Settings, *path: Path, **options: Any) -> Tenant:
+    """Restore acme."""
+    return restore_tenant(catalog, "acme", *path, settings=settings, by=SYSTEM, drain=0, **options)
+
+
+def spoil(tenant: Tenant, settings: Settings) -> None:
+    """Do to a site what makes people ask for its backup."""
+    engine = tenant_database(tenant, settings).open_engine()
+    with engine.begin() as connection:
+        connection.execute(ledger.ENTRY.delete())
+        connection.execute(ledger.PERSON.update().values(name="oops"))
+    engine.dispose()
+    folder = settings.tenant_dir(tenant.id)
+    shutil.rmtree(folder / "media" / "deep")
+    (folder / "media" / "empty").write_text("no more")
+    (folder / "rubbish").touch()
+    (folder / "uploads").rmdir()
+
+
+def content(tenant: Tenant, settings: Settings) -> Any:
+    """Return all rows and files of a site."""
+    folder = settings.tenant_dir(tenant.id)
+    files = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "sqlite3" not in path.name
+    }
+    return ledger.read(tenant, settings), files
+
+
+def test_one_site_comes_back_and_no_other_is_touched(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """R42: rows and files are as they were; the neighbour's are as they are."""
+    neighbour = make(catalog, settings, "globex")
+    before = content(acme, settings)
+    made = back_up(catalog, settings)
+    assert made.is_new
+    spoil(acme, settings)
+    spoil(neighbour, settings)
+    theirs = content(neighbour, settings)
+    restored = restore(catalog, settings)
+    assert content(acme, settings) == before
+    assert content(neighbour, settings) == theirs
+    assert restored.state is TenantState.ACTIVE
+    assert restored.revision > acme.revision
+    assert catalog.get_tenant("globex") == neighbour
+    assert tenant_database(restored, settings).check() is None
+    assert (settings.tenant_dir(acme.id) / "uploads").is_dir()
+    actions = [event.action for event in catalog.list_audit(tenant_id=acme.id).items]
+    assert {"tenant.backup", "tenant.restore"} <= set(actions)
+
+
+def test_what_was_there_before_is_kept(acme: Tenant, catalog: Catalog, settings: Settings) -> None:
+    """Law 11: a restore that was a mistake can be undone."""
+    back_up(catalog, settings)
+    spoil(acme, settings)
+    restore(catalog, settings)
+    home = settings.data_dir / "restores" / f"t_{acme.id}"
+    kept = {path.name for path in home.rglob("*") if path.is_file()}
+    assert kept & {"rubbish", "before.tenant"}
+    assert kept & {"site.sqlite3", "before.tenant"}
+    restore(catalog, settings)  # a second time puts aside what the first has brought
+    assert not (home / "parts").exists()
+
+
+def test_unchanged_sites_are_not_backed_up_again(
+    acme: Tenant, catalog: Catalog, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is the same as in the last backup takes no room; one row or one file makes another."""
+    first = back_up(catalog, settings)
+    again = back_up(catalog, settings)
+    assert (again.is_new, again.path) == (False, first.path)
+    engine = tenant_database(acme, settings).open_engine()
+    with engine.begin() as connection:
+        connection.execute(ledger.PERSON.update().where(ledger.PERSON.c.id == 1).values(name="x"))
+    second = back_up(catalog, settings)
+    (settings.tenant_dir(acme.id) / "media" / "new").touch()
+    third = back_up(catalog, settings)
+    catalog.configure_tenant(acme.id, settings={"tagline": "New"}, by=SYSTEM)
+    fourth = back_up(catalog, settings)
+    assert [found.is_new for found in (second, third, fourth)] == [True, True, True]
+    engine.dispose()
+
+
+def test_an_untouched_file_need_not_even_be_copied(
+    acme: Tenant, catalog: Catalog, settings: Settings, tmp_path: Path
+) -> None:
+    """SQLite's files tell by themselves that nothing was written, once their change is old enough."""
+    if settings.get_placement("local").kind != "sqlite":
+        pytest.skip("a server's tables do not tell")
+    assert backup.find_fingerprint(acme, settings) == ""
+    time.sleep(backup._QUIET_SECONDS + 0.1)
+    first = back_up(catalog, settings)
+    assert first.manifest is not None
+    assert first.manifest.fingerprint == backup.find_fingerprint(acme, settings) != ""
+    assert not back_up(catalog, settings).is_new
+    path = settings.tenant_dir(acme.id) / "site.sqlite3"
+    with closing(sqlite3.connect(path)) as writer:
+        # Still open: the change is in the log alone, and the file itself is as it was.
+        writer.execute("UPDATE person SET name = 'y'")
+        writer.commit()
+        assert backup.find_fingerprint(acme, settings) == ""
+        assert back_up(catalog, settings).is_new
+
+
+def test_only_so_many_are_kept(
+    acme: Tenant, catalog: Catalog, settings: Settings, tmp_path: Path
+) -> None:
+    """The oldest go, and nothing that is not a backup of this site."""
+    home = tmp_path / "elsewhere"
+    made = []
+    for number in range(4):
+        (settings.tenant_dir(acme.id) / "count").write_text(str(number))
+        made.append(back_up(catalog, settings, folder=home, keep=2))
+        (made[0].path.parent / "mine.tenant").touch()
+    found = list(read_backups(home / f"t_{acme.id}"))
+    assert [item.path for item in found] == [made[3].path, made[2].path]
+    assert (made[0].path.parent / "mine.tenant").exists()
+    assert made[3].path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_of_one_cannot_be_opened_as_another(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """R42: the id in the backup is compared, whatever its file is called."""
+    globex = make(catalog, settings, "globex")
+    before = content(globex, settings)
+    path = back_up(catalog, settings).path
+    with pytest.raises(BundleError, match="is of another tenant"):
+        restore_tenant(catalog, "globex", path, settings=settings, by=SYSTEM)
+    assert content(globex, settings) == before
+    assert catalog.get_tenant("globex") == globex
+
+
+def test_a_damaged_backup_changes_nothing(
+    acme: Tenant, catalog: Catalog, settings: Settings, tmp_path: Path
+) -> None:
+    """It is found before the site is closed, and by verifying as well."""
+    made = back_up(catalog, settings)
+    data = bytearray(made.path.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(data)
+    before, state = content(acme, settings), catalog.get_tenant("acme")
+    for act in (
+        lambda: restore(catalog, settings, damaged),
+        lambda: verify_backup(damaged, settings=settings),
+    ):
+        with pytest.raises(BundleError):
+            act()
+    assert content(acme, settings) == before
+    assert catalog.get_tenant("acme") == state
+    assert verify_backup(made.path, settings=settings).tenant.slug == "acme"
+    assert list((settings.data_dir / "scratch").iterdir()) == []
+
+
+def test_a_damaged_backup_is_listed_and_keeps_nobody_from_the_next(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """What cannot be read cannot be compared either: there has to be a new one."""
+    first = back_up(catalog, settings)
+    first.path.write_bytes(b"nothing")
+    second = back_up(catalog, settings)
+    assert second.is_new
+    new, old = read_backups(first.path.parent)
+    assert (new.problem, new.path) == ("", second.path)
+    assert "damaged" in old.problem
+
+
+def test_a_lost_or_corrupt_database_comes_back(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """That is what backups are for: nothing of the present file is needed."""
+    if settings.get_placement("local").kind != "sqlite":
+        pytest.skip("a server's tables are no file")
+    before = content(acme, settings)
+    back_up(catalog, settings)
+    path = settings.tenant_dir(acme.id) / "site.sqlite3"
+    path.write_bytes(b"\xff" * 10_000)
+    with pytest.raises(BundleError, match="cannot be read"):
+        back_up(catalog, settings)
+    restore(catalog, settings)
+    assert content(acme, settings) == before
+    shutil.rmtree(path.parent)
+    restore(catalog, settings)
+    assert content(acme, settings) == before
+
+
+def test_a_suspended_site_stays_suspended(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """A restore opens nothing that was closed."""
+    back_up(catalog, settings)
+    suspend_tenant(catalog, "acme", by=SYSTEM)
+    assert restore(catalog, settings).state is TenantState.SUSPENDED
+
+
+def test_a_site_can_be_restored_from_its_export(
+    acme: Tenant, catalog: Catalog, settings: Settings, tmp_path: Path
+) -> None:
+    """Rows go where pages go, as long as the schema is the same."""
+    before = content(acme, settings)
+    path = tmp_path / "export"
+    export_tenant(catalog, "acme", path, passphrase=SECRET, settings=settings, by=SYSTEM)
+    spoil(acme, settings)
+    restore(catalog, settings, path, passphrase=SECRET)
+    assert content(acme, settings) == before
+
+
+def test_a_backup_can_be_imported_where_everything_else_is_lost(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """It becomes a new tenant, on any kind of placement."""
+    made = back_up(catalog, settings, passphrase=SECRET)
+    assert made.manifest is not None
+    copy = import_tenant(
+        catalog,
+        ledger.make_factory(settings),
+        made.path,
+        slug="copy",
+        passphrase=SECRET,
+        settings=settings,
+        by=SYSTEM,
+    )
+    assert content(copy, settings) == content(acme, settings)
+
+
+def test_one_moment_is_backed_up_while_writers_write(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Two rows that always change together come back together."""
+    engine = tenant_database(acme, settings).open_engine()
+    stop, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            with engine.begin() as connection:
+                for key in (1, 7):
+                    change = ledger.PERSON.update().where(ledger.PERSON.c.id == key)
+                    connection.execute(change.values(name=str(number)))
+            written.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    paths = []
+    try:
+        for _ in range(4):
+            written.clear()
+            assert written.wait(10)
+            paths.append(back_up(catalog, settings).path)
+    finally:
+        stop.set()
+        writer.join()
+        engine.dispose()
+    for path in paths:
+        restore(catalog, settings, path)
+        one, other = ledger.read(acme, settings)["person"]
+        assert one["name"] == other["name"] != "Ada %s ? :x"
+
+
+def test_open_connections_notice(acme: Tenant, catalog: Catalog, settings: Settings) -> None:
+    """A worker that had the database open reads the restored one at its next request."""
+    engine = tenant_database(acme, settings).open_engine()
+    names = select(ledger.PERSON.c.name).order_by("id")
+    back_up(catalog, settings)
+    spoil(acme, settings)
+    with engine.connect() as connection:
+        assert set(connection.scalars(names)) == {"oops"}
+    restore(catalog, settings)
+    with engine.connect() as connection:
+        assert list(connection.scalars(names)) == [person["name"] for person in ledger.PEOPLE]
+    engine.dispose()
+
+
+def test_the_site_is_closed_for_the_exchange_alone(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Unpacking and checking do not close it; visitors get 503 only after the journal is written."""
+    back_up(catalog, settings)
+    states: dict[str, TenantState] = {}
+    restore(catalog, settings, step=lambda n: states.update({n: catalog.get_tenant("acme").state}))
+    closed = [name for name, state in states.items() if state is TenantState.MAINTENANCE]
+    assert closed[0] == "closed"
+    assert {"unpacked", "prepared", "decided", "opened"}.isdisjoint(closed)
+
+
+def test_no_backup_during_an_interrupted_restore(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Half of each is nothing to keep; both commands say what to do."""
+    back_up(catalog, settings)
+
+    def stop(name: str) -> None:
+        if name == "decided":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restore(catalog, settings, step=stop)
+    with pytest.raises(BundleError, match="restore was interrupted"):
+        back_up(catalog, settings)
+    assert restore(catalog, settings).state is TenantState.ACTIVE
+
+
+def test_rows_that_the_server_refuses_change_nothing(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """A constraint that came after the backup: the site serves again as it was, and says why."""
+    if settings.get_placement("local").kind == "sqlite":
+        pytest.skip("SQLite's pages bring their schema along")
+    path = back_up(catalog, settings).path
+    engine = tenant_database(acme, settings).open_engine()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE person SET boss_id = NULL")
+        connection.exec_driver_sql('DELETE FROM "Every thing"')
+        connection.exec_driver_sql("DELETE FROM person WHERE id = 7")
+        connection.exec_driver_sql("ALTER TABLE person ADD CHECK (id < 5)")
+    before = content(acme, settings)
+    with pytest.raises(BundleError, match="person"):
+        restore(catalog, settings, path)
+    assert content(acme, settings) == before
+    assert catalog.get_tenant("acme").state is TenantState.ACTIVE
+    back_up(catalog, settings)
+
+
+def test_neither_without_data_nor_without_backup(catalog: Catalog, settings: Settings) -> None:
+    """A site that is not made yet has nothing to keep and nothing to bring back."""
+    catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    with pytest.raises(BundleError, match="no data to back up"):
+        back_up(catalog, settings)
+    with pytest.raises(BundleError, match="import the backup"):
+        restore(catalog, settings)
+    make(catalog, settings, "globex")
+    with pytest.raises(BundleError, match="there is no backup of it"):
+        restore_tenant(catalog, "globex", settings=settings, by=SYSTEM)

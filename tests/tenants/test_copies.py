@@ -1,0 +1,79 @@
+"""A site's rows in another site: on the other kind of placement, and without its sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenantry.bundles.tables import dump_database, fill_database, stored_tables
+from tenantry.databases.placements import tenant_database
+from tenantry.lifecycle.export import describe
+from tests.tenants.helpers import make_site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.tenants.helpers import Site
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Callable[[Site, Site], None]:
+    """Return a function that replaces a site's rows by another one's, as an import does."""
+
+    def copy(source: Site, target: Site) -> None:
+        database, tables = dump_database(
+            tenant_database(source.tenant, source.settings), tmp_path, name="site"
+        )
+        manifest = describe(source.tenant, database=database, tables=tables)
+        fill_database(
+            tenant_database(target.tenant, target.settings),
+            manifest,
+            stored_tables(manifest, tmp_path),
+            name="bundle",
+        )
+
+    return copy
+
+
+def test_sessions_do_not_follow_into_a_copy(
+    site: Site, other_site: Site, copy: Callable[[Site, Site], None]
+) -> None:
+    """A copy has the same members and the same rows, and still nobody is signed in there."""
+    member = site.member()
+    copy(site, other_site)
+    cookie = member.client.get_cookie("session", domain="acme.example.test")
+    assert cookie is not None
+    thief = other_site.visitor()
+    thief.client.set_cookie("session", cookie.value, domain="acme.example.test")
+    assert member.is_signed_in()
+    assert not thief.is_signed_in()
+    assert other_site.visitor().sign_in("ann@mail.test").status_code == 303
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("way", [("sqlite", "postgresql"), ("postgresql", "sqlite")])
+def test_a_site_looks_the_same_on_the_other_kind(
+    way: tuple[str, str],
+    tmp_path: Path,
+    server_url: str,
+    copy: Callable[[Site, Site], None],
+) -> None:
+    """Posts, comments and members are read there as here, and new ones get numbers of their own."""
+    urls = {"sqlite": "sqlite", "postgresql": server_url}
+    one, other = (
+        make_site(tmp_path, slug, databases={"local": urls[kind]})
+        for slug, kind in zip(("acme", "globex"), way, strict=True)
+    )
+    one.add_member("ann")
+    slug = one.add_post("Zoë's *post*", "Some **words** \U0001f9f2.")
+    one.add_comments(slug, 3)
+    copy(one, other)
+    assert other.add_post("Another one")
+    shown = [site.visitor().get(f"/posts/{slug}").text for site in (one, other)]
+    assert "Remark 3." in shown[0]
+    assert shown[1].replace("Globex", "Acme").replace("globex", "acme") == shown[0]
+    assert other.visitor().sign_in("ann@mail.test").status_code == 303
+    for site in (one, other):
+        site.close()
