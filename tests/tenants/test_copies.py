@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,9 +72,13 @@ def test_a_site_looks_the_same_on_the_other_kind(
     one.add_comments(slug, 3)
     copy(one, other)
     assert other.add_post("Another one")
-    shown = [site.visitor().get(f"/posts/{slug}").text for site in (one, other)]
+    shown = []
+    for site in (one, other):
+        page = re.search("<main.*</main>", site.visitor().get(f"/posts/{slug}").text, re.DOTALL)
+        assert page is not None
+        shown.append(page[0])
     assert "Remark 3." in shown[0]
-    assert shown[1].replace("Globex", "Acme").replace("globex", "acme") == shown[0]
+    assert shown[1] == shown[0]
     assert other.visitor().sign_in("ann@mail.test").status_code == 303
     for site in (one, other):
         site.close()

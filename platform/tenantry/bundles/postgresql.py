@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tenantry.bundles import values
-from tenantry.bundles.sql import BATCH, insert, select
+from tenantry.bundles.sql import BATCH, insert, quoted, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -61,35 +61,40 @@ class PostgresqlSide:
         connection.exec_driver_sql(insert(connection, table, "%s"), ready)
 
     def counters(self, connection: Connection) -> dict[str, int]:
-        found = {}
-        for table, sequence in self._sequences(connection):
+        found: dict[str, int] = {}
+        for table, _, sequence in self._sequences(connection):
             last = connection.exec_driver_sql(f"SELECT last_value, is_called FROM {sequence}").one()  # noqa: S608
             if last.is_called:
-                found[table] = int(last.last_value)
+                found[table] = max(found.get(table, 0), int(last.last_value))
         return found
 
     def count_from(self, connection: Connection, counters: Mapping[str, int]) -> None:
-        for table, sequence in self._sequences(connection):
-            if (number := counters.get(table)) is not None:
+        for table, column, sequence in self._sequences(connection):
+            # SQLite needs no counter to go on after the highest number; a sequence knows of no rows.
+            highest = connection.exec_driver_sql(
+                f"SELECT max({quoted(connection, column)}) FROM {quoted(connection, table)}"  # noqa: S608
+            ).scalar()
+            last = max(int(highest or 0), counters.get(table, 0))
+            if last > 0:
                 connection.exec_driver_sql(
-                    "SELECT setval(%s::regclass, greatest(%s, last_value))"  # noqa: S608
-                    f" FROM {sequence}",
-                    (sequence, number),
+                    f"SELECT setval(%s::regclass, greatest(%s, last_value)) FROM {sequence}",  # noqa: S608
+                    (sequence, last),
                 )
 
-    def _sequences(self, connection: Connection) -> list[tuple[str, str]]:
-        """Return each table's sequence, as a name that is quoted where that is needed."""
+    def _sequences(self, connection: Connection) -> list[tuple[str, str, str]]:
+        """Return tables, columns and their sequences, these as names that are quoted where needed."""
         query = """
-            SELECT t.relname, s.oid::regclass::text
+            SELECT t.relname, a.attname, s.oid::regclass::text
             FROM pg_class s
             JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass
                 AND d.deptype IN ('a', 'i')
             JOIN pg_class t ON t.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass
+            JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
             WHERE s.relkind = 'S' AND pg_table_is_visible(t.oid)
                 AND t.relnamespace = to_regnamespace(quote_ident(current_schema()))
             ORDER BY t.relname, d.refobjsubid
         """
-        return [(row[0], row[1]) for row in connection.exec_driver_sql(query)]
+        return [(row[0], row[1], row[2]) for row in connection.exec_driver_sql(query)]
 
     def _foreign_keys(self, connection: Connection) -> list[str]:
         """Return the beginning of a change of each foreign key that is checked row by row."""
