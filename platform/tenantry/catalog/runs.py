@@ -16,6 +16,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.orm import noload
 
 from tenantry.catalog.models import (
     MigrationRunRecord,
@@ -215,12 +216,16 @@ class Runs(Store):
         """
         with self.writing(by) as writer:
             _seen(writer.session, run_id)
-            for done in steps:
-                step = writer.session.get_one(MigrationStepRecord, (run_id, done.tenant.id))
+            ended = {done.tenant.id: done for done in steps}
+            if not ended:
+                return
+            query = _steps(run_id).where(TenantRecord.id.in_(ended)).with_for_update()
+            query = query.options(noload(TenantRecord.hosts))
+            for step, tenant in writer.session.execute(query).tuples():
+                done = ended[tenant.id]
                 step.state, step.before, step.after = done.state, done.before, done.after
                 step.seconds, step.error = done.seconds, done.error[:500]
-                tenant = writer.session.get(TenantRecord, done.tenant.id, with_for_update=True)
-                if tenant is not None and done.state is StepState.OK:
+                if done.state is StepState.OK:
                     tenant.schema_revision = done.after
                     if done.before != done.after:
                         writer.changed(tenant)
@@ -314,12 +319,13 @@ def _behind(target: str, only: Collection[str]) -> ColumnElement[bool]:
     return behind & TenantRecord.slug.in_(only) if only else behind
 
 
-def _steps(run_id: int, state: StepState) -> Any:
-    return (
+def _steps(run_id: int, state: StepState | None = None) -> Any:
+    query = (
         select(MigrationStepRecord, TenantRecord)
         .join(TenantRecord, TenantRecord.id == MigrationStepRecord.tenant_id)
-        .where(MigrationStepRecord.run_id == run_id, MigrationStepRecord.state == state)
+        .where(MigrationStepRecord.run_id == run_id)
     )
+    return query if state is None else query.where(MigrationStepRecord.state == state)
 
 
 def _seen(session: Session, run_id: int) -> MigrationRunRecord:

@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from tenantry.errors import HistoryError, UnknownSchemaError
 
 if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
     from alembic.script import Script
     from sqlalchemy import Connection
 
 _RUNNING = threading.Lock()
 """`alembic.op` is one for the whole process: revisions run in one thread at a time. Whoever wants
 several at once takes several processes."""
+
+_HAS_VERSION = {
+    "sqlite": "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'",
+    "postgresql": "SELECT pg_catalog.to_regclass('alembic_version') IS NOT NULL",
+}
 
 
 class History:
@@ -110,4 +115,7 @@ def load_history(folder: Path) -> History:
 
 def find_revision(connection: Connection) -> str:
     """Return the revision that the database says it has; empty if it says none."""
-    return MigrationContext.configure(connection).get_current_revision() or ""
+    # Alembic's own way looks at much more, which for many databases is most of the time.
+    if not connection.exec_driver_sql(_HAS_VERSION[connection.dialect.name]).scalar():
+        return ""
+    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")

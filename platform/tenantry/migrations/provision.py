@@ -9,8 +9,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
+from tenantry.databases.postgresql import SchemaDatabase
 from tenantry.databases.sqlite import SiteDatabase
 from tenantry.migrations.history import load_history
+from tenantry.migrations.postgresql import fill_schema
 from tenantry.migrations.template import sqlite_template
 from tenantry.migrations.upgrade import read_revision, upgrade
 
@@ -32,7 +34,9 @@ def provision_database(tenant: Tenant, settings: Settings, migrations: Path) -> 
         _copy(sqlite_template(history, settings.templates_dir), database.path)
         return
     database.create()
-    if not read_revision(database):
+    if isinstance(database, SchemaDatabase):
+        fill_schema(database, history, settings.templates_dir)
+    elif not read_revision(database):
         upgrade(database, history)
 
 

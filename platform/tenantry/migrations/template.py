@@ -29,7 +29,7 @@ def sqlite_template(history: History, folder: Path) -> Path:
     path = folder / f"{history.fingerprint}.sqlite3"
     if path.is_file():
         return path
-    with _taking_turns(folder):
+    with taking_turns(folder):
         if not path.is_file():
             _make(history, path)
             _remove_old(folder, but=path)
@@ -56,7 +56,8 @@ def _remove_old(folder: Path, *, but: Path) -> None:
 
 
 @contextmanager
-def _taking_turns(folder: Path) -> Iterator[None]:
+def taking_turns(folder: Path) -> Iterator[None]:
+    """Let one process of the machine at a time make a template."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it, however this process ends

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from sqlalchemy.exc import DBAPIError
 
+from tenantry.databases.sqlite import SiteDatabase
 from tenantry.errors import UpgradeError
 from tenantry.migrations.history import find_revision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = 10.0
 """How long to wait for others who use the database."""
+_HAS_VERSION = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,23 @@ class Upgrade:
 
 def read_revision(database: TenantDatabase) -> str:
     """Return the revision that the database says it has; empty if it says none."""
+    if isinstance(database, SiteDatabase):
+        return _read_file(database.path)  # an engine would cost more than everything else
     engine = database.open_engine()
     try:
         with engine.connect() as connection:
             return find_revision(connection)
     finally:
         engine.dispose()
+
+
+def _read_file(path: Path) -> str:
+    uri = f"file:{quote(str(path))}?mode=rw"
+    with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS)) as connection:
+        if not connection.execute(_HAS_VERSION).fetchone():
+            return ""
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(found[0]) if found else ""
 
 
 def upgrade(
@@ -53,7 +69,7 @@ def upgrade(
     engine = database.open_engine()
     try:
         with engine.connect() as connection:
-            begin = _sqlite if database.kind == "sqlite" else _postgresql
+            begin = _sqlite if database.kind == "sqlite" else begin_postgresql
             with begin(connection, lock_timeout):
                 before = find_revision(connection)
                 if history.path_from(before):
@@ -91,7 +107,7 @@ def _check_references(connection: Connection) -> None:
 
 
 @contextmanager
-def _postgresql(connection: Connection, lock_timeout: float) -> Iterator[None]:
+def begin_postgresql(connection: Connection, lock_timeout: float = LOCK_SECONDS) -> Iterator[None]:
     """Begin, and let nobody else migrate the same schema at the same time."""
     with connection.begin():
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(lock_timeout * 1000)}")
