@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,10 +15,11 @@ from tenantry.bundles.tables import dump_database, fill_database, stored_tables
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.databases.sqlite import SiteDatabase
-from tenantry.errors import BundleError
+from tenantry.errors import BundleError, UnknownSchemaError
 from tenantry.hosts import check_slug
 from tenantry.lifecycle.create import find_schema, provision
 from tenantry.lifecycle.half_made import COPYING, making
+from tenantry.migrations import History, load_history, upgrade
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,12 +52,14 @@ def import_tenant(
     :param placement: Where its data goes; by default the first placement with room.
     :param owner_email: Gets an account, if it has none, and owns the tenant.
     :raises BundleError: The bundle is damaged, or does not fit this platform.
+    :raises UpgradeError: Its rows are of an older schema and cannot be brought to the newest.
     :raises TenantExistsError: The slug is taken.
     :raises UnknownPlacementError: There is no such placement.
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
     """
     manifest = check_bundle(path, passphrase=passphrase)
     _check_room(path, manifest, settings)
+    older = _find_older_schema(path, manifest, factory)
     email = canonical_email(owner_email) if owner_email else None
     name = check_slug(manifest.tenant.slug if slug is None else slug)
     chosen = choose_placement(settings, placement, catalog.count_placements)
@@ -73,15 +76,47 @@ def import_tenant(
         )
 
     with making(catalog, name, add, settings=settings, by=by) as tenant:
-        provision(factory, tenant, settings=settings)
+        database = tenant_database(tenant, settings)
+        if older is None:
+            provision(factory, tenant, settings=settings)
+        else:  # what the rows were made for; they go the way that every tenant's have gone
+            database.create()
+            upgrade(database, older.history, to=older.revision)
         with open_bundle(path, passphrase=passphrase) as bundle:
             if bundle.manifest != manifest:
                 raise BundleError(str(path), "it was changed while it was read")
             fill(tenant, bundle, name=str(path), settings=settings)
+        if older is not None:
+            upgrade(database, older.history)
+            provision(factory, tenant, settings=settings)
         detail = {"from": manifest.tenant.id, "slug": manifest.tenant.slug}
         catalog.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)
         schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
         return catalog.activate_tenants({tenant.id: email}, schemas=schemas, by=by)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _OlderSchema:
+    history: History
+    revision: str
+
+
+def _find_older_schema(path: Path, manifest: Manifest, factory: Factory) -> _OlderSchema | None:
+    """Return the schema that the rows need first, if it is not the newest one.
+
+    :raises BundleError: This release does not know it.
+    """
+    revision = manifest.database.revision if manifest.database is not None else ""
+    if factory.migrations is None or not revision:
+        return None
+    history = load_history(factory.migrations)
+    try:
+        lacking = history.path_from(revision)
+    except UnknownSchemaError as error:
+        known = f"this release does not have that; its newest is {history.head}"
+        problem = f"its data is at schema revision {revision[:40]}, and {known}"
+        raise BundleError(str(path), problem) from error
+    return _OlderSchema(history, revision) if lacking else None
 
 
 def fill(tenant: Tenant, bundle: Bundle, *, name: str, settings: Settings) -> None:

@@ -58,10 +58,15 @@ def _read_file(path: Path) -> str:
 
 
 def upgrade(
-    database: TenantDatabase, history: History, *, lock_timeout: float = LOCK_SECONDS
+    database: TenantDatabase,
+    history: History,
+    *,
+    to: str | None = None,
+    lock_timeout: float = LOCK_SECONDS,
 ) -> Upgrade:
     """Run the revisions that the database lacks, all in one transaction.
 
+    :param to: End at an earlier revision than the newest.
     :param lock_timeout: Seconds to wait for others who use the database.
     :raises UnknownSchemaError: The database is at a revision of another release.
     :raises UpgradeError: A revision failed, or the database did; it is as it was.
@@ -73,8 +78,8 @@ def upgrade(
             with begin(connection, lock_timeout):
                 before = find_revision(connection)
                 if history.path_from(before):
-                    history.run(connection)
-                return Upgrade(before, history.head)
+                    history.run(connection, to=to)
+                return Upgrade(before, to or history.head)
     except DBAPIError as error:
         problem = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
         raise UpgradeError(problem[0]) from error

@@ -19,10 +19,13 @@ from tenantry.bundles.archive import check_bundle
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import BundleError, TenantExistsError
+from tenantry.factory import Factory
 from tenantry.lifecycle import create_tenant, export_tenant, import_tenant
+from tenantry.migrations import provision_database, read_revision
 from tenantry.secrets import keys_of
 from tenantry.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
+from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -394,3 +397,40 @@ def test_from_one_kind_to_the_other_and_back(
             assert added.inserted_primary_key is not None
             assert added.inserted_primary_key[0] == 51 + number
             connection.execute(ledger.PERSON.delete().where(ledger.PERSON.c.name == "new"))
+
+
+def with_revisions(settings: Settings, folder: Path, *bodies: str) -> Factory:
+    """Return a factory whose sites have a schema of these revisions."""
+    write_revisions(folder, *bodies)
+
+    def provision(tenant: Tenant) -> None:
+        provision_database(tenant, settings, folder)
+
+    return Factory(build=lambda _: None, provision=provision, migrations=folder)  # type: ignore[arg-type, return-value]
+
+
+def test_rows_of_an_older_schema_are_brought_up_to_date(
+    catalog: Catalog, settings: Settings, tmp_path: Path
+) -> None:
+    """They go the way that every tenant's rows have gone; the other way round there is none."""
+    old = with_revisions(settings, tmp_path / "old", PEOPLE)
+    new = with_revisions(settings, tmp_path / "new", PEOPLE, NAME)
+    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
+    made = create_tenant(catalog, old, "acme", name="Acme", **options)
+    engine = tenant_database(made, settings).open_engine()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO people (id) VALUES (7)")
+    engine.dispose()
+    export_tenant(catalog, "acme", tmp_path / "one", **options)
+    copy = import_tenant(catalog, new, tmp_path / "one", slug="copy", **options)
+    assert read_revision(tenant_database(copy, settings)) == "0002"
+    engine = tenant_database(copy, settings).open_engine()
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("SELECT id, name FROM people").all() == [(7, None)]
+    engine.dispose()
+
+    export_tenant(catalog, "copy", tmp_path / "two", **options)
+    events = catalog.list_audit().total
+    with pytest.raises(BundleError, match="schema revision 0002, and this release does not have"):
+        import_tenant(catalog, old, tmp_path / "two", slug="back", **options)
+    assert catalog.list_audit().total == events
