@@ -426,7 +426,8 @@ def test_rows_of_an_older_schema_are_brought_up_to_date(
     assert read_revision(tenant_database(copy, settings)) == "0002"
     engine = tenant_database(copy, settings).open_engine()
     with engine.begin() as connection:
-        assert connection.exec_driver_sql("SELECT id, name FROM people").all() == [(7, None)]
+        rows = connection.exec_driver_sql("SELECT id, name FROM people")
+        assert [tuple(row) for row in rows] == [(7, None)]
     engine.dispose()
 
     export_tenant(catalog, "copy", tmp_path / "two", **options)
