@@ -34,10 +34,11 @@ from tenantry.limits import RateTable, TenantRates
 from tenantry.logs import configure_logs
 from tenantry.middleware.client_limit import ClientLimit
 from tenantry.pool import InstancePool
+from tenantry.popularity import Popularity
 from tenantry.report import WorkerReport
 from tenantry.settings import get_settings
 from tenantry.usage import Ledger
-from tenantry.warmup import Popularity, WarmUp
+from tenantry.warmup import WarmUp
 from tenantry.workers import Reporter
 
 try:
@@ -150,6 +151,7 @@ def create_application(settings: Settings) -> WSGIApplication:
     directory.subscribe(pool.retire)
 
     ledger = Ledger()
+    directory.subscribe_gone(ledger.forget)
     limits: list[ClientLimit] = []
 
     def limit_clients(app: WSGIApplication, pages: Pages) -> WSGIApplication:
@@ -165,7 +167,8 @@ def create_application(settings: Settings) -> WSGIApplication:
     starts, ends = [], [pool.close]
     if uwsgi is not None:  # not in a process that only looks whether the application loads
         worker = uwsgi.worker_id()
-        popularity = Popularity(settings.run_dir / "popular", worker, ledger)
+        popularity = Popularity(settings.popular_dir, worker, ledger)
+        directory.subscribe_gone(popularity.forget)
         warm_up = WarmUp(
             popularity=popularity,
             catalog=catalog,

@@ -147,6 +147,7 @@ def _show(
         row=catalog().get_row(tenant.slug),
         url=_site_url(tenant),
         hosts=(settings.host_of(tenant), *tenant.hosts),
+        former=catalog().list_former_names(tenant.id),
         events=catalog().list_audit(tenant_id=tenant.id, size=TRAIL),
         manageable=is_manageable(tenant),
         failures=find_failures(tenant.id),

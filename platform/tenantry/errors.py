@@ -143,6 +143,38 @@ class BadTransitionError(CatalogError):
         return f"Tenant {self.name!r} is {self.current} and cannot become {self.wanted}."
 
 
+class TooLateError(CatalogError):
+    """A deleted tenant is past its purge date."""
+
+    problem = "is past its purge date and cannot come back"
+
+
+class TooEarlyError(CatalogError):
+    """A deleted tenant has time left in which it can come back."""
+
+    def __init__(self, name: str, purge_at: str) -> None:
+        super().__init__(name)
+        self.args = (name, purge_at)
+        self.purge_at = purge_at
+
+    def __str__(self) -> str:
+        until = self.purge_at or "somebody purges it"
+        return f"Tenant {self.name!r} can be undeleted until {until}; --early purges it now."
+
+
+class LeftoversError(CatalogError):
+    """A purge looked everywhere afterwards and found something of the tenant."""
+
+    def __init__(self, name: str, left: tuple[str, ...]) -> None:
+        super().__init__(name)
+        self.args = (name, left)
+        self.left = left
+
+    def __str__(self) -> str:
+        left = "; ".join(self.left)
+        return f"Tenant {self.name!r} is not purged, say it again when this is mended: {left}"
+
+
 class HostNotFoundError(CatalogError, LookupError):
     """The tenant has no such host."""
 

@@ -143,6 +143,13 @@ class Settings(BaseSettings):
         description="How long a renamed tenant's old address leads to the new one. Afterwards the "
         "name stays reserved.",
     )
+    purge_days: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="How long a deleted tenant can be undeleted. Then `tenantry tenant purge --due` "
+        "destroys its data; nothing does that by itself.",
+    )
     trusted_proxies: int = Field(
         default=0,
         ge=0,
@@ -476,6 +483,15 @@ class Settings(BaseSettings):
     def tenant_dir(self, tenant_id: str) -> Path:
         """Return the folder of a tenant's own files, named by id because slugs change."""
         return self.data_dir / "tenants" / f"t_{tenant_id}"
+
+    def last_bundle(self, tenant_id: str) -> Path:
+        """Return the file of the bundle that is taken of a tenant when it is deleted."""
+        return self.data_dir / "deleted" / f"t_{tenant_id}.tenant"
+
+    @property
+    def popular_dir(self) -> Path:
+        """Folder of the workers' lists of the most used tenants."""
+        return self.run_dir / "popular"
 
     @property
     def run_dir(self) -> Path:

@@ -30,11 +30,17 @@ MOVES: Mapping[TenantState, frozenset[TenantState]] = MappingProxyType(
         _S.ACTIVE: frozenset({_S.MAINTENANCE, _S.SUSPENDED, _S.ARCHIVED}),
         _S.MAINTENANCE: frozenset({_S.ACTIVE, _S.SUSPENDED, _S.ARCHIVED}),
         _S.SUSPENDED: frozenset({_S.ACTIVE, _S.ARCHIVED}),
-        _S.ARCHIVED: frozenset({_S.SUSPENDED, _S.DELETED}),
-        _S.DELETED: frozenset(),
+        _S.ARCHIVED: frozenset({_S.ACTIVE, _S.SUSPENDED, _S.DELETED}),
+        _S.DELETED: frozenset({_S.ARCHIVED}),
     }
 )
-"""The allowed moves. Nothing leads back from *deleted*: the id is never used again."""
+"""The allowed moves.
+
+A site that was served is archived before it is deleted: nobody writes to it any more when its last copy
+is taken. What is deleted comes back to *archived*, from where somebody decides to serve it again, and
+only until its purge date; the catalog refuses the move after that. Purging is no move: a purged tenant
+stays *deleted* for ever, and its id and slug are never used again.
+"""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 

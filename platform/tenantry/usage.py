@@ -5,6 +5,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MAX_TENANTS = 20_000
 """Tenants that are counted, at most; beyond, the one not seen for longest is forgotten."""
@@ -59,6 +63,12 @@ class Ledger:
             usage.wall += wall
             usage.cpu += cpu
             usage.database += database
+
+    def forget(self, tenant_ids: Collection[str]) -> None:
+        """Drop what was counted of tenants that are no more."""
+        with self._lock:
+            for tenant_id in tenant_ids:
+                self._usages.pop(tenant_id, None)
 
     def top(self, by: str, number: int) -> list[tuple[str, Usage]]:
         """Return ids and usages of the tenants with the most *by*, a field of :class:`Usage`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,9 @@ from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
     from tests.backend_app.conftest import Browser, World
+
+
+SOON = datetime.now(UTC) + timedelta(days=3)
 
 
 def rows(page: str) -> list[str]:
@@ -133,12 +137,13 @@ def test_suspending_needs_a_reason_and_can_be_taken_back(world: World, operator:
 
 
 def test_a_move_that_is_not_allowed_is_explained(world: World, operator: Browser) -> None:
-    """An archived site is not suspended by an old page's button."""
+    """A deleted site is not served again by an old page's button."""
     acme = world.catalog.get_tenant("acme")
-    world.catalog.move_tenant(acme.id, TenantState.ARCHIVED, by=SYSTEM)
+    for state in (TenantState.ARCHIVED, TenantState.DELETED):
+        world.catalog.move_tenant(acme.id, state, by=SYSTEM)
     operator.post("/tenants/acme/resume")
     assert "cannot become active" in operator.get("/tenants/acme").text
-    assert world.catalog.get_tenant("acme").state == TenantState.ARCHIVED
+    assert world.catalog.get_tenant("acme").state == TenantState.DELETED
 
 
 def test_a_site_that_does_not_exist_is_not_found(operator: Browser) -> None:
@@ -196,3 +201,22 @@ def test_an_own_password_is_changed(world: World) -> None:
     assert olga.get("/sites").status_code == 200
     assert other.get("/sites").status_code == 302
     assert world.browser().sign_in("olga@example.com", password=new).status_code == 303
+
+
+def test_the_end_of_a_site_is_shown(world: World, operator: Browser) -> None:
+    """Its state, until when it can come back, its former names; and when it is purged."""
+    acme = world.catalog.get_tenant("acme")
+    world.catalog.rename_tenant(acme.id, "coil", redirects_until=SOON, by=SYSTEM)
+    world.catalog.move_tenant(acme.id, TenantState.ARCHIVED, reason="left us", by=SYSTEM)
+    page = operator.get("/tenants/coil").text
+    assert "left us" in page
+    assert "Resume the site" in page
+    assert "Former names" in page
+    world.catalog.move_tenant(acme.id, TenantState.DELETED, purge_at=SOON, by=SYSTEM)
+    assert "Can be undeleted until" in operator.get("/tenants/coil").text
+    assert f'until <time datetime="{SOON:%Y-%m-%d}' in operator.get("/tenants?search=coil").text
+    world.catalog.begin_purge(acme.id, early=True, by=SYSTEM)
+    world.catalog.finish_purge(acme.id, by=SYSTEM)
+    assert "<dt>Purged</dt>" in operator.get("/tenants/coil").text
+    assert "purged <time" in operator.get("/tenants?search=acme").text
+    assert operator.get("/tenants/acme").status_code == 404

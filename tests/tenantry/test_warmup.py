@@ -12,9 +12,10 @@ from sqlalchemy import event
 
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.directory import Directory
+from tenantry.popularity import KEPT, LEFT_BEHIND, MAX_LISTED, Popularity
 from tenantry.tenant import TenantState
 from tenantry.usage import Ledger
-from tenantry.warmup import KEPT, LEFT_BEHIND, MAX_LISTED, Popularity, WarmUp
+from tenantry.warmup import WarmUp
 from tests.conftest import DOMAIN, eventually
 from tests.tenantry.support import Instance, Workshop, at_once, serve
 

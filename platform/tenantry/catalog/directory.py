@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tenantry.catalog.values import FormerName
 from tenantry.errors import (
@@ -19,13 +19,15 @@ from tenantry.hosts import check_slug
 from tenantry.limits import TokenBucket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tenantry.catalog import Catalog
     from tenantry.catalog.values import Changes
     from tenantry.tenant import Tenant
 
     Listener = Callable[[Mapping[str, int] | None], None]
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ class Directory:
         self._lock = threading.Lock()  # owns the four maps and the epoch
         self._catching_up = threading.Lock()
         self._listeners: list[Listener] = []
+        self._listeners_gone: list[Callable[[Collection[str]], None]] = []
 
     def __repr__(self) -> str:
         return (
@@ -84,6 +87,10 @@ class Directory:
     def subscribe(self, listener: Listener) -> None:
         """Call *listener* with the ids and new revisions of changed tenants; ``None`` means all."""
         self._listeners.append(listener)
+
+    def subscribe_gone(self, listener: Callable[[Collection[str]], None]) -> None:
+        """Call *listener* with the ids of tenants that are no more."""
+        self._listeners_gone.append(listener)
 
     def find(self, host: str) -> Tenant | None:
         """Return the tenant that answers on this canonical host, in whatever state it is.
@@ -123,7 +130,9 @@ class Directory:
                 return
             self._forget(changes)
             self._seen = number
-        self._tell(changes.revisions if changes.complete else None)
+        _tell(self._listeners, changes.revisions if changes.complete else None)
+        if changes.gone:
+            _tell(self._listeners_gone, changes.gone)
 
     def poll(self) -> None:
         """Ask the catalog for its epoch, and catch up if it is another one than ours.
@@ -209,12 +218,13 @@ class Directory:
             for slug in changes.slugs.values():
                 self._unknown.pop(f"{slug}.{self._domain}", None)
 
-    def _tell(self, revisions: Mapping[str, int] | None) -> None:
-        for listener in self._listeners:
-            try:
-                listener(revisions)
-            except Exception:
-                log.exception("a listener failed on the changes of %s", revisions)
+
+def _tell(listeners: Sequence[Callable[[T], None]], news: T) -> None:
+    for listener in listeners:
+        try:
+            listener(news)
+        except Exception:
+            log.exception("a listener failed on the changes of %s", news)
 
 
 def _renamed(former: FormerName) -> TenantRenamedError:

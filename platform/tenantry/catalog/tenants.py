@@ -11,6 +11,7 @@ from sqlalchemy.orm import selectinload
 
 from tenantry.catalog.models import (
     ChangeRecord,
+    FormerSlugRecord,
     Head,
     HostRecord,
     LinkRecord,
@@ -26,12 +27,14 @@ from tenantry.errors import (
     TenantExistsError,
     TenantNotFoundError,
     TenantRenamedError,
+    TooLateError,
 )
 from tenantry.hosts import canonical_host
 from tenantry.tenant import MOVES, Tenant, TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement
 
@@ -60,6 +63,15 @@ def contains(text: str, *columns: Any) -> ColumnElement[bool]:
 def tidy(text: str) -> str:
     """Return a name as people meant it: PostgreSQL stores no NUL, and no column is endless."""
     return text.replace("\0", "").strip()[:200]
+
+
+def check_undeletable(row: TenantRow) -> None:
+    """Refuse a deleted tenant that cannot come back.
+
+    :raises TooLateError: Its purge date is over. A purge that begins sets the date to that moment.
+    """
+    if row.purged_at is not None or row.is_due:
+        raise TooLateError(row.tenant.slug)
 
 
 class Tenants(Names):
@@ -107,16 +119,18 @@ class Tenants(Names):
         page: int = 1,
         size: int = 50,
     ) -> Page[TenantRow]:
-        """Return one page of the tenants whose slug, name or host contains *search*.
+        """Return one page of the tenants whose slug, now or before, name or host contains *search*.
 
         :param sort: A key of :data:`SORTS`, with ``-`` in front for descending; else by slug.
         """
         query = select(TenantRecord)
         if search:
             by_host = TenantRecord.hosts.any(contains(search, HostRecord.name))
-            query = query.where(
-                or_(contains(search, TenantRecord.slug, TenantRecord.name), by_host)
+            former = select(FormerSlugRecord.tenant_id).where(
+                contains(search, FormerSlugRecord.slug)
             )
+            by_name = contains(search, TenantRecord.slug, TenantRecord.name)
+            query = query.where(or_(by_name, by_host, TenantRecord.id.in_(former)))
         if state is not None:
             query = query.where(TenantRecord.state == state)
         column = SORTS.get(sort.removeprefix("-"), TenantRecord.slug)
@@ -130,7 +144,7 @@ class Tenants(Names):
                 .limit(size)
                 .offset((number - 1) * size)
             )
-            return Page(tuple(_row(record) for record in rows), total, number, size)
+            return Page(tuple(to_row(record) for record in rows), total, number, size)
 
     def list_public_sites(self, *, search: str = "", page: int = 1, size: int = 24) -> Page[Tenant]:
         """Return one page of the active tenants that want to be found, by name; never a quiet one."""
@@ -160,7 +174,7 @@ class Tenants(Names):
             record = session.scalar(select(TenantRecord).where(TenantRecord.slug == slug))
             if record is None:
                 raise missing(session, slug)
-            return _row(record)
+            return to_row(record)
 
     def count_tenants(self) -> dict[TenantState, int]:
         """Return how many tenants are in each state; every state is there."""
@@ -235,10 +249,19 @@ class Tenants(Names):
             writer.session.execute(delete(TenantRecord).where(TenantRecord.id == tenant_id))
 
     def move_tenant(
-        self, tenant_id: str, state: TenantState, *, by: Actor, reason: str = ""
+        self,
+        tenant_id: str,
+        state: TenantState,
+        *,
+        by: Actor,
+        reason: str = "",
+        purge_at: datetime | None = None,
     ) -> Tenant:
         """Move a tenant to another state; saying the same again changes nothing.
 
+        :param purge_at: Until when a tenant that is deleted can come back; without, until somebody
+            purges it.
+        :raises TooLateError: It is deleted and past its purge date.
         :raises BadTransitionError: :data:`tenantry.tenant.MOVES` has no such move.
         """
         with self.writing(by) as writer:
@@ -248,10 +271,15 @@ class Tenants(Names):
                 return record.to_tenant()
             if state not in MOVES[before]:
                 raise BadTransitionError(record.slug, before, state)
+            if before is TenantState.DELETED:
+                check_undeletable(to_row(record))
             record.state = state
             record.reason = reason.replace("\0", "")[:500]
+            record.purge_at = purge_at if state is TenantState.DELETED else None
             writer.changed(record)
             detail = {"before": before, "after": state} | ({"reason": reason} if reason else {})
+            if record.purge_at is not None:
+                detail["purge_at"] = record.purge_at.isoformat(timespec="seconds")
             writer.audit("tenant.state", tenant=record, detail=detail)
             return record.to_tenant()
 
@@ -349,12 +377,20 @@ class Tenants(Names):
             gone = dict.fromkeys(ids, 2**31)
             return Changes(
                 epoch,
+                gone=frozenset(ids - {r.id for r in records if r.purged_at is None}),
                 hosts={r.id: tuple(host.name for host in r.hosts) for r in records},
                 slugs={r.id: r.slug for r in records},
                 revisions=gone | {r.id: r.revision for r in records},
             )
 
 
-def _row(record: TenantRecord) -> TenantRow:
+def to_row(record: TenantRecord) -> TenantRow:
     owners = sorted(m.account.email for m in record.members if m.role == "owner")
-    return TenantRow(record.to_tenant(), record.created_at, tuple(owners), record.reason)
+    return TenantRow(
+        record.to_tenant(),
+        record.created_at,
+        tuple(owners),
+        record.reason,
+        record.purge_at,
+        record.purged_at,
+    )

@@ -72,6 +72,20 @@ class TenantRow:
     owners: tuple[str, ...]
     reason: str = ""
     """Why it is in its state, in the operator's words."""
+    purge_at: datetime | None = None
+    """When a deleted tenant may be purged; it can come back until then."""
+    purged_at: datetime | None = None
+    """When its data were gone."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its purge date is over, so that it cannot come back."""
+        return self.purge_at is not None and self.purge_at <= datetime.now(UTC)
+
+    @property
+    def purge_date(self) -> str:
+        """The purge date for people; empty if there is none."""
+        return f"{self.purge_at:%Y-%m-%d %H:%M} UTC" if self.purge_at else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,5 +217,7 @@ class Changes:
     """Each changed tenant's id with the hosts it has now."""
     slugs: Mapping[str, str] = field(default_factory=dict)
     revisions: Mapping[str, int] = field(default_factory=dict)
+    gone: frozenset[str] = frozenset()
+    """The changed tenants that are purged, or were never made."""
     complete: bool = True
     """False when older changes have been pruned: everything may have changed."""

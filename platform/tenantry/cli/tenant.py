@@ -13,6 +13,7 @@ from tenantry.cli.context import actor, ready_catalog
 from tenantry.cli.create import create
 from tenantry.cli.listing import json_option, paged, pages_of, show_rest
 from tenantry.cli.output import echo_facts, echo_json, echo_json_array, echo_table, plain
+from tenantry.cli.tenant_end import archive, delete, purge, undelete
 from tenantry.cli.tenant_life import rename
 from tenantry.errors import BadTransitionError
 from tenantry.lifecycle import resume_tenant, suspend_tenant
@@ -31,6 +32,8 @@ def tenant() -> None:
 
 tenant.add_command(create)
 tenant.add_command(rename)
+for ending in (archive, delete, undelete, purge):
+    tenant.add_command(ending)
 tenant.add_command(export)
 tenant.add_command(import_)
 tenant.add_command(clone)
@@ -98,6 +101,9 @@ def show(slug: str, *, as_json: bool) -> None:
     for name in ("hosts", "owners", "former_names"):
         facts[name] = ", ".join(facts[name])
     facts["settings"] = ", ".join(f"{name}={value!r}" for name, value in facts["settings"].items())
+    for name in ("purge_at", "purged_at"):
+        if facts[name] is None:
+            del facts[name]
     echo_facts({name.replace("_", " ").capitalize(): value for name, value in facts.items()})
 
 
@@ -114,7 +120,7 @@ def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
 @click.argument("slug")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 def resume(slug: str, *, dry_run: bool) -> None:
-    """Serve the suspended tenant SLUG again from the next request on."""
+    """Serve the suspended or archived tenant SLUG again from the next request on."""
     _move(slug, TenantState.ACTIVE, reason="", dry_run=dry_run)
 
 
@@ -145,10 +151,19 @@ def _to_row(row: TenantRow, settings: Settings) -> list[object]:
     return [
         row.tenant.slug,
         row.tenant.name,
-        row.tenant.state,
+        _state_of(row),
         plain(", ".join(row.owners)),
         settings.site_url(row.tenant),
     ]
+
+
+def _state_of(row: TenantRow) -> str:
+    """Return the state, and what becomes of a deleted tenant and when."""
+    if row.purged_at is not None:
+        return f"{row.tenant.state}, purged {row.purged_at:%Y-%m-%d}"
+    if row.purge_at is not None:
+        return f"{row.tenant.state} until {row.purge_at:%Y-%m-%d}"
+    return row.tenant.state.value
 
 
 def _to_json(row: TenantRow, settings: Settings) -> dict[str, Any]:
@@ -168,4 +183,6 @@ def _to_json(row: TenantRow, settings: Settings) -> dict[str, Any]:
         "id": found.id,
         "revision": found.revision,
         "created_at": row.created_at.isoformat(),
+        "purge_at": row.purge_at.isoformat() if row.purge_at else None,
+        "purged_at": row.purged_at.isoformat() if row.purged_at else None,
     }

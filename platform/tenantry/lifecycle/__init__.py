@@ -1,20 +1,32 @@
 """What happens to a tenant in its life: one module per operation."""
 
+from tenantry.lifecycle.archive import archive_tenant
+from tenantry.lifecycle.belongings import Belonging, find_belongings
 from tenantry.lifecycle.create import create_tenant
 from tenantry.lifecycle.create_many import Order, create_tenants
+from tenantry.lifecycle.delete import check_undelete, delete_tenant, undelete_tenant
 from tenantry.lifecycle.export import export_tenant
 from tenantry.lifecycle.import_ import import_tenant
+from tenantry.lifecycle.purge import check_purge, purge_tenant
 from tenantry.lifecycle.rename import check_rename, rename_tenant
 from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
 
 __all__ = [
+    "Belonging",
     "Order",
+    "archive_tenant",
+    "check_purge",
     "check_rename",
+    "check_undelete",
     "create_tenant",
     "create_tenants",
+    "delete_tenant",
     "export_tenant",
+    "find_belongings",
     "import_tenant",
+    "purge_tenant",
     "rename_tenant",
     "resume_tenant",
     "suspend_tenant",
+    "undelete_tenant",
 ]

@@ -15,17 +15,17 @@ def suspend_tenant(catalog: Catalog, slug: str, *, reason: str = "", by: Actor) 
     """Answer 403 for the site from its next request on; nothing of it is lost.
 
     :raises TenantNotFoundError: No tenant has the slug.
-    :raises BadTransitionError: It is archived or deleted.
+    :raises BadTransitionError: It is deleted.
     """
     tenant = catalog.get_tenant(slug)
     return catalog.move_tenant(tenant.id, TenantState.SUSPENDED, reason=reason, by=by)
 
 
 def resume_tenant(catalog: Catalog, slug: str, *, by: Actor) -> Tenant:
-    """Serve the site again from its next request on.
+    """Serve the site again from its next request on, be it suspended or archived.
 
     :raises TenantNotFoundError: No tenant has the slug.
-    :raises BadTransitionError: It is archived or deleted.
+    :raises BadTransitionError: It is deleted.
     """
     tenant = catalog.get_tenant(slug)
     return catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)

@@ -74,6 +74,16 @@ def test_former_names_lead_to_the_present_one(any_catalog: Catalog) -> None:
             get("nobody")
 
 
+def test_a_tenant_is_found_by_its_former_names(any_catalog: Catalog) -> None:
+    """Who searches for an old name finds whose it was, once."""
+    acme = add(any_catalog)
+    add(any_catalog, "other")
+    for slug in ("acme-1", "acme-2", "coil"):
+        rename(any_catalog, acme, slug)
+    found = any_catalog.list_tenants(search="acme")
+    assert [row.tenant.slug for row in found.items] == ["coil"]
+
+
 def test_nobody_else_gets_a_former_name(any_catalog: Catalog) -> None:
     """Law 11: not for a new site and not for another one, even when it leads nowhere any more."""
     acme, other = add(any_catalog), add(any_catalog, "other")

@@ -148,9 +148,9 @@ ROUTES: dict[S, tuple[S, ...]] = {
 }
 
 
-def test_nothing_leads_back_from_deleted() -> None:
-    """Law 11: a deleted tenant's id is never used again."""
-    assert MOVES[S.DELETED] == frozenset()
+def test_what_is_deleted_comes_back_to_archived_only() -> None:
+    """Law 11: a deletion can be taken back, and never by serving at once what was deleted."""
+    assert MOVES[S.DELETED] == {S.ARCHIVED}
     assert set(MOVES) == set(S)
 
 

@@ -55,7 +55,7 @@ def test_json_has_everything(three: Desk) -> None:
     assert row["url"] == get_settings().url_of("acme.localhost") + "/"
     assert set(row) == {
         "slug", "name", "state", "reason", "url", "hosts", "owners", "plan", "placement", "quiet",
-        "settings", "id", "revision", "created_at",
+        "settings", "id", "revision", "created_at", "purge_at", "purged_at",
     }  # fmt: skip
 
 

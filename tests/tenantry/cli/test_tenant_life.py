@@ -1,11 +1,18 @@
-"""``tenantry tenant rename``."""
+"""``tenantry tenant rename``, ``archive``, ``delete``, ``undelete`` and ``purge``."""
 
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tenantry.settings import get_settings
+from tests.tenantry.cli.conftest import PROGRAM
 
 if TYPE_CHECKING:
     from tests.tenantry.cli.conftest import Desk
@@ -85,3 +92,147 @@ def test_without_days_the_old_address_is_closed(two: Desk, monkeypatch: pytest.M
     monkeypatch.setenv("TENANTRY_RENAME_REDIRECT_DAYS", "0")
     assert "old address is closed" in two.done("tenant", "rename", "acme", "bolt")
     assert "acme (reserved)" in two.done("tenant", "show", "bolt")
+
+
+# --- archive, delete, undelete, purge -----------------------------------------------------------
+
+
+def state_of(desk: Desk, slug: str = "acme") -> str:
+    """Return the state that the catalog has."""
+    with desk.catalog as catalog:
+        return catalog.get_tenant(slug).state.value
+
+
+def test_archive_and_resume(two: Desk) -> None:
+    """Both can be said again; the dry run changes nothing."""
+    assert "Would archive acme" in two.done("tenant", "archive", "acme", "--dry-run")
+    assert state_of(two) == "active"
+    assert "410" in two.done("tenant", "archive", "acme", "--reason", "season over")
+    assert "already" in two.done("tenant", "archive", "acme")
+    assert "served again" in two.done("tenant", "resume", "acme")
+    assert state_of(two) == "active"
+
+
+def test_delete_says_what_would_go(two: Desk) -> None:
+    """Law 12: every place with its size, and where the bundle would be; nothing is changed."""
+    with two.catalog as catalog:
+        tenant = catalog.get_tenant("acme")
+    (get_settings().tenant_dir(tenant.id) / "cat.png").write_bytes(b"cat" * 1000)
+    text = two.done("tenant", "delete", "acme", "--dry-run")
+    assert str(get_settings().last_bundle(tenant.id)) in text
+    assert f"its folder {get_settings().tenant_dir(tenant.id)}" in text
+    assert ", 2.9 KiB" in text
+    assert "1 memberships in the catalog" in text
+    assert state_of(two) == "active"
+
+
+def test_delete_undelete_delete_purge(two: Desk) -> None:
+    """The whole way: with a bundle, back once, and at last for ever."""
+    assert "undeleted until" in two.done("tenant", "delete", "acme", "--yes")
+    with two.catalog as catalog:
+        tenant = catalog.get_tenant("acme")
+    bundle = get_settings().last_bundle(tenant.id)
+    assert bundle.stat().st_mode & 0o777 == 0o600
+    assert "already" in two.done("tenant", "delete", "acme", "--yes")
+    assert "until 20" in two.done("tenant", "list", "--state", "deleted")
+    assert "Purge at" in two.done("tenant", "show", "acme")
+    assert "Would make acme archived" in two.done("tenant", "undelete", "acme", "--dry-run")
+    assert "archived again" in two.done("tenant", "undelete", "acme")
+    assert "already" in two.done("tenant", "undelete", "acme")
+
+    two.done("tenant", "delete", "acme", "--yes")
+    assert "can be undeleted until" in two.refused("tenant", "purge", "acme", "--yes")
+    dry = two.done("tenant", "purge", "acme", "--early", "--dry-run")
+    assert str(bundle) in dry
+    assert bundle.exists()
+    assert "nothing of it is left" in two.done("tenant", "purge", "acme", "--early", "--yes")
+    assert not bundle.exists()
+    assert not get_settings().tenant_dir(tenant.id).exists()
+    assert "purged already" in two.done("tenant", "purge", "acme", "--yes")
+    assert "purged 20" in two.done("tenant", "list", "--state", "deleted")
+    assert "purge date" in two.refused("tenant", "undelete", "acme")
+    assert "still reserved" in two.refused("tenant", "create", "acme")
+    (row,) = json.loads(two.done("tenant", "list", "--state", "deleted", "--json"))
+    assert row["purged_at"]
+    assert row["owners"] == []
+
+
+def test_a_deleted_site_s_bundle_makes_a_new_one(two: Desk) -> None:
+    """What was deleted by mistake is in the bundle also when nobody remembers undelete."""
+    two.done("tenant", "delete", "acme", "--yes")
+    with two.catalog as catalog:
+        bundle = get_settings().last_bundle(catalog.get_tenant("acme").id)
+    two.done("tenant", "import", str(bundle), "--slug", "acme-2")
+    assert state_of(two, "acme-2") == "active"
+
+
+def test_purge_due(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For cron: what is due and nothing else, one line for each."""
+    assert two.done("tenant", "purge", "--due", "--yes") == "Nothing is due.\n"
+    two.done("tenant", "delete", "bakery", "--yes")
+    monkeypatch.setenv("TENANTRY_PURGE_DAYS", "0")
+    two.done("tenant", "delete", "acme", "--yes")
+    assert "Would purge acme" in two.done("tenant", "purge", "--due", "--dry-run")
+    out = two.done("tenant", "purge", "--due", "--yes")
+    assert out == "acme is purged: nothing of it is left but its name.\n"
+    assert two.done("tenant", "purge", "--due", "--yes") == "Nothing is due.\n"
+    assert "undeleted until" in two.done("tenant", "delete", "bakery", "--yes")
+
+
+def test_what_is_left_is_exit_1(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law 12: one line names it, and the others are purged all the same."""
+    monkeypatch.setenv("TENANTRY_PURGE_DAYS", "0")
+    for slug in ("acme", "bakery"):
+        two.done("tenant", "delete", slug, "--yes")
+    with two.catalog as catalog:
+        folder = get_settings().tenant_dir(catalog.get_tenant("acme").id)
+    folder.rename(two.folder / "elsewhere")
+    folder.symlink_to(two.folder / "elsewhere")
+    result = two.run("tenant", "purge", "--due", "--yes")
+
+    assert result.exit_code == 1
+    assert "bakery is purged" in result.stdout
+    assert result.stderr.count("\n") == 1
+    assert str(folder) in result.stderr
+
+
+@pytest.mark.parametrize("command", ["delete", "purge"])
+def test_nothing_is_destroyed_unasked(two: Desk, command: str) -> None:
+    """Law 12: without a terminal nobody can be asked, so --yes has to be said."""
+    if command == "purge":
+        two.done("tenant", "delete", "acme", "--yes")
+    before = state_of(two)
+    options = ["--early"] if command == "purge" else []
+    assert "say --yes" in two.refused("tenant", command, "acme", *options)
+    assert state_of(two) == before
+
+
+@pytest.mark.parametrize("words", [[], ["acme", "--due"], ["--due", "--early"]])
+def test_purge_needs_one_way_to_say_what(two: Desk, words: list[str]) -> None:
+    """A slug or what is due."""
+    assert two.run("tenant", "purge", *words).exit_code == 2
+
+
+def typed(desk: Desk, text: str, *words: str) -> str:
+    """Run the program on a terminal where somebody types *text*, and return what appears there."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [PROGRAM, *words], cwd=desk.folder, stdin=terminal, stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    os.write(controller, f"{text}\n".encode())
+    shown = b""
+    # OSError is how Linux says that nobody writes any more.
+    with os.fdopen(controller, "rb", buffering=0) as screen, suppress(OSError):
+        while part := screen.read(4096):
+            shown += part
+    process.wait(30)
+    return shown.decode()
+
+
+def test_on_a_terminal_the_slug_is_typed(two: Desk) -> None:
+    """A slip of the finger deletes nothing; the slug does."""
+    assert "Nothing was done" in typed(two, "y", "tenant", "delete", "acme")
+    assert state_of(two) == "active"
+    assert "acme is deleted" in typed(two, "acme", "tenant", "delete", "acme")
+    assert state_of(two) == "deleted"

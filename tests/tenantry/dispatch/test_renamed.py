@@ -101,6 +101,32 @@ def test_the_new_host_says_what_the_matter_is(
     assert renamed.ask("/", "bolt").status == status
 
 
+def test_nobody_can_tell_a_purged_site_from_an_archived_one(door: Door) -> None:
+    """R34: the pages differ in nothing but the request's number; its former name leads there."""
+    tenant = door.catalog.get_tenant("acme")
+    rename(door, "acme", "bolt")
+    pages = []
+
+    def look() -> None:
+        environ = {"tenantry.request_id": None}
+        answer = door.ask("/", "bolt", environ=environ)
+        assert answer.status == 410
+        pages.append(answer.text.replace(answer.headers.get("x-request-id", "?"), ""))
+
+    door.catalog.move_tenant(tenant.id, TenantState.ARCHIVED, by=SYSTEM)
+    look()
+    door.catalog.move_tenant(tenant.id, TenantState.DELETED, by=SYSTEM)
+    look()
+    door.catalog.begin_purge(tenant.id, early=True, by=SYSTEM)
+    door.catalog.clear_tenant(tenant.id, by=SYSTEM)
+    door.catalog.finish_purge(tenant.id, by=SYSTEM)
+    look()
+
+    assert len(set(pages)) == 1
+    assert door.ask("/", "acme").status == 308
+    assert door.ask(host="www.acme.org").status == 421
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -1,0 +1,76 @@
+"""Every place where something of a tenant is: what a purge would take, and what it left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenantry.databases.placements import tenant_database
+from tenantry.lifecycle.exchange import Place
+from tenantry.popularity import lists_with
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenantry.catalog import Catalog
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """Something of a tenant's."""
+
+    what: str
+    """What it is and where."""
+    octets: int = 0
+    """How much room it takes, where that is known."""
+
+
+def find_belongings(
+    catalog: Catalog, tenant: Tenant, *, settings: Settings
+) -> tuple[Belonging, ...]:
+    """Look at every place and return what is there.
+
+    The tenant's own row is no belonging, nor are the names that it had and its audit trail: they are
+    what keeps id and names from being given away again. Its keys are derived from the id, nobody
+    stores them. Counts of requests vanish by themselves within seconds.
+    """
+    found = []
+    database = tenant_database(tenant, settings)
+    if database.exists():
+        found.append(Belonging(f"its database on {tenant.placement}", database.size()))
+    found += [
+        Belonging(f"its folder {folder}", _size(folder))
+        for folder in folders_of(tenant, settings)
+        if folder.is_symlink() or folder.exists()
+    ]
+    bundle = settings.last_bundle(tenant.id)
+    if bundle.exists():
+        found.append(Belonging(f"the bundle of its deletion {bundle}", bundle.stat().st_size))
+    found += [
+        Belonging(f"{number} {noun} in the catalog")
+        for noun, number in catalog.count_belongings(tenant.id).items()
+    ]
+    found += [
+        Belonging(f"its id in {file}") for file in lists_with(settings.popular_dir, tenant.id)
+    ]
+    return tuple(found)
+
+
+def folders_of(tenant: Tenant, settings: Settings) -> tuple[Path, ...]:
+    """Return where the tenant's files are, and where a restore has put aside what was there before."""
+    place = Place(tenant, settings)
+    beside = () if place.beside is None else (place.beside,)
+    return (settings.tenant_dir(tenant.id), place.home, *beside)
+
+
+def _size(folder: Path) -> int:
+    """Return the octets of all files; one that goes meanwhile counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total

@@ -1,0 +1,96 @@
+"""Destroying all that a deleted tenant had, and proving it.
+
+Its tombstone stays: the id and the names that it had are never given away again.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from typing import TYPE_CHECKING
+
+from tenantry.databases.placements import tenant_database
+from tenantry.errors import BadTransitionError, LeftoversError, TooEarlyError
+from tenantry.lifecycle.belongings import find_belongings, folders_of
+from tenantry.popularity import take_out
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantry.catalog import Actor, Catalog, TenantRow
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+log = logging.getLogger(__name__)
+
+STEPS = ("begin", "database", "files", "bundle", "popularity", "catalog", "proof", "finish")
+"""In this order. Each can be repeated, and none undone."""
+
+
+def purge_tenant(
+    catalog: Catalog,
+    slug: str,
+    *,
+    early: bool = False,
+    settings: Settings,
+    by: Actor,
+    before: Callable[[str], None] = lambda _step: None,
+) -> TenantRow:
+    """Destroy what a deleted tenant had; saying it again does the rest, or nothing.
+
+    From the first step on it cannot be undeleted. Only when nothing is found any more is it marked as
+    purged.
+
+    :param early: Also before its purge date.
+    :param before: Called with the name of each of :data:`STEPS` before it is done.
+    :raises TenantNotFoundError: No tenant has the slug.
+    :raises BadTransitionError: It is not deleted.
+    :raises TooEarlyError: Its purge date is still to come.
+    :raises LeftoversError: Something is left, and what.
+    """
+    row = catalog.get_row(slug)
+    if row.purged_at is not None:
+        return row
+    tenant = row.tenant
+    bundle = settings.last_bundle(tenant.id)
+    actions: dict[str, Callable[[], object]] = {
+        "begin": lambda: catalog.begin_purge(tenant.id, early=early, by=by),
+        "database": tenant_database(tenant, settings).drop,
+        "files": lambda: _remove_folders(tenant, settings),
+        "bundle": lambda: bundle.unlink(missing_ok=True),
+        "popularity": lambda: take_out(settings.popular_dir, tenant.id),
+        "catalog": lambda: catalog.clear_tenant(tenant.id, by=by),
+        "proof": lambda: _prove(catalog, tenant, settings=settings),
+        "finish": lambda: catalog.finish_purge(tenant.id, by=by),
+    }
+    for step in STEPS:
+        before(step)
+        try:
+            actions[step]()
+        except OSError as error:
+            # The other steps need not wait for it. The proof finds what could not be removed.
+            log.warning("purging %s: %s: %s", slug, step, error)
+    return catalog.get_row(slug)
+
+
+def check_purge(catalog: Catalog, slug: str, *, early: bool = False) -> TenantRow:
+    """Return the tenant if :func:`purge_tenant` would purge it; it raises the same errors."""
+    row = catalog.get_row(slug)
+    if row.tenant.state is not TenantState.DELETED:
+        raise BadTransitionError(slug, row.tenant.state, "purged")
+    if row.purged_at is None and not early and not row.is_due:
+        raise TooEarlyError(slug, row.purge_date)
+    return row
+
+
+def _remove_folders(tenant: Tenant, settings: Settings) -> None:
+    for folder in folders_of(tenant, settings):
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def _prove(catalog: Catalog, tenant: Tenant, *, settings: Settings) -> None:
+    left = find_belongings(catalog, tenant, settings=settings)
+    if left:
+        raise LeftoversError(tenant.slug, tuple(belonging.what for belonging in left))

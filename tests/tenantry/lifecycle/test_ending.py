@@ -1,0 +1,294 @@
+"""How a tenant's life ends: archived, deleted with a copy, brought back, or purged with a proof."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenantry.catalog import SYSTEM, Actor, Catalog
+from tenantry.databases.placements import tenant_database
+from tenantry.errors import (
+    BadTransitionError,
+    LeftoversError,
+    TenantExistsError,
+    TooEarlyError,
+    TooLateError,
+)
+from tenantry.lifecycle import (
+    archive_tenant,
+    check_purge,
+    check_undelete,
+    delete_tenant,
+    find_belongings,
+    purge_tenant,
+    resume_tenant,
+    undelete_tenant,
+)
+from tenantry.lifecycle.belongings import folders_of
+from tenantry.lifecycle.purge import STEPS
+from tenantry.tenant import TenantState as S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+ROOT = Path(__file__).parents[3]
+OPERATOR = Actor("operator", "op@example.com")
+
+KILLED = """
+import os, sys
+from tenantry.catalog import SYSTEM, Catalog, ChangeSignal
+from tenantry.catalog.engine import open_engine
+from tenantry.lifecycle import purge_tenant
+from tenantry.settings import load_settings
+from pathlib import Path
+
+url, data, deadly = sys.argv[1:]
+settings = load_settings(data_dir=data)
+signal = ChangeSignal(Path(data) / "epoch")
+catalog = Catalog(open_engine(url), domain="example.test", signal=signal)
+
+def die(step):
+    if step == deadly:
+        os.kill(os.getpid(), 9)
+
+purge_tenant(catalog, "acme", early=True, settings=settings, by=SYSTEM, before=die)
+"""
+
+
+@pytest.fixture
+def acme(any_catalog: Catalog, settings: Settings) -> Tenant:
+    """Return a tenant with something in every place."""
+    tenant = any_catalog.add_tenant("acme", name="Acme", settings={"a": 1}, by=SYSTEM)
+    any_catalog.activate_tenants({tenant.id: "ada@x.test"}, by=SYSTEM)
+    database = tenant_database(tenant, settings)
+    database.create()
+    (settings.tenant_dir(tenant.id) / "media").mkdir(mode=0o700)
+    (settings.tenant_dir(tenant.id) / "media" / "cat.png").write_bytes(b"cat" * 1000)
+    settings.popular_dir.mkdir(parents=True)
+    (settings.popular_dir / "1.json").write_text(json.dumps({tenant.id: 5, "f" * 32: 4}))
+    return any_catalog.add_host(tenant.id, "www.acme.org", by=SYSTEM)
+
+
+@pytest.fixture
+def neighbour(any_catalog: Catalog, settings: Settings) -> Tenant:
+    """Return a tenant whom all this is no concern of."""
+    tenant = any_catalog.add_tenant("bolt", name="Bolt", by=SYSTEM)
+    tenant_database(tenant, settings).create()
+    return any_catalog.activate_tenants({tenant.id: "ada@x.test"}, by=SYSTEM)[0]
+
+
+def delete(catalog: Catalog, settings: Settings, slug: str = "acme") -> None:
+    """Delete with a copy that is only a file."""
+
+    def export(tenant: Tenant) -> None:
+        bundle = settings.last_bundle(tenant.id)
+        bundle.parent.mkdir(parents=True, exist_ok=True)
+        bundle.write_text(f"{tenant.state} {tenant.slug}")
+
+    delete_tenant(catalog, slug, export=export, settings=settings, by=OPERATOR)
+
+
+def test_an_archived_site_is_served_again(any_catalog: Catalog, acme: Tenant) -> None:
+    """Nothing of it is lost; saying it twice changes nothing; the trail says who and why."""
+    archived = archive_tenant(any_catalog, "acme", reason="season over", by=OPERATOR)
+    assert archived.state is S.ARCHIVED
+    assert any_catalog.list_audit().items[0].detail["reason"] == "season over"
+    assert archive_tenant(any_catalog, "acme", by=OPERATOR) == archived
+    back = resume_tenant(any_catalog, "acme", by=OPERATOR)
+
+    assert (back.state, back.hosts, back.settings) == (S.ACTIVE, acme.hosts, acme.settings)
+
+
+def test_deleting_copies_what_nobody_writes_to_any_more(
+    any_catalog: Catalog, settings: Settings, acme: Tenant
+) -> None:
+    """Law 11: closed, copied, then marked with a date; nothing of it is destroyed."""
+    before = {belonging.what for belonging in find_belongings(any_catalog, acme, settings=settings)}
+    delete(any_catalog, settings)
+    row = any_catalog.get_row("acme")
+
+    assert row.tenant.state is S.DELETED
+    assert row.purge_at is not None
+    assert 29 < (row.purge_at - datetime.now(UTC)) / timedelta(days=1) <= 30
+    assert settings.last_bundle(acme.id).read_text() == "archived acme"
+    after = {belonging.what for belonging in find_belongings(any_catalog, acme, settings=settings)}
+    assert before < after
+    with pytest.raises(BadTransitionError, match="undelete"):
+        archive_tenant(any_catalog, "acme", by=OPERATOR)
+
+
+def test_a_deletion_that_fails_goes_on_where_it_was(
+    any_catalog: Catalog, settings: Settings, acme: Tenant
+) -> None:
+    """Without its copy a site is archived, not deleted; the same again deletes it, with one date."""
+
+    def fail(_tenant: Tenant) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        delete_tenant(any_catalog, "acme", export=fail, settings=settings, by=OPERATOR)
+    assert any_catalog.get_tenant("acme").state is S.ARCHIVED
+    delete(any_catalog, settings)
+    row = any_catalog.get_row("acme")
+    delete(any_catalog, settings)
+
+    assert any_catalog.get_row("acme") == row
+    assert row.tenant.id == acme.id
+
+
+def test_what_was_never_served_needs_no_copy(catalog: Catalog, settings: Settings) -> None:
+    """There is nothing to copy yet."""
+    catalog.add_tenant("half", name="Half", by=SYSTEM)
+    row = delete_tenant(
+        catalog, "half", export=lambda _: pytest.fail("copied"), settings=settings, by=OPERATOR
+    )
+    assert row.tenant.state is S.DELETED
+
+
+def test_undelete_brings_everything_back(
+    any_catalog: Catalog, settings: Settings, acme: Tenant
+) -> None:
+    """Until the purge date, and to archived: somebody decides to serve it again."""
+    with pytest.raises(BadTransitionError, match="undeleted"):
+        check_undelete(any_catalog, "acme")
+    delete(any_catalog, settings)
+    assert undelete_tenant(any_catalog, "acme", by=OPERATOR).state is S.ARCHIVED
+    assert check_undelete(any_catalog, "acme").purge_at is None
+    back = resume_tenant(any_catalog, "acme", by=OPERATOR)
+
+    assert (back.hosts, back.settings) == (acme.hosts, acme.settings)
+    assert any_catalog.get_row("acme").owners == ("ada@x.test",)
+    assert tenant_database(back, settings).exists()
+
+
+def test_a_purge_leaves_a_tombstone_and_nothing_else(
+    any_catalog: Catalog, settings: Settings, acme: Tenant, neighbour: Tenant
+) -> None:
+    """Law 11, 12: looked for in every place; id and name stay taken; the neighbour keeps all."""
+    before = find_belongings(any_catalog, neighbour, settings=settings)
+    for folder in folders_of(acme, settings):  # what a restore has put aside
+        (folder / "old").mkdir(parents=True, exist_ok=True)
+        (folder / "old" / "site.sqlite3").write_text(acme.id)
+    delete(any_catalog, settings)
+    row = purge_tenant(any_catalog, "acme", early=True, settings=settings, by=OPERATOR)
+
+    assert row.purged_at is not None
+    assert find_belongings(any_catalog, acme, settings=settings) == ()
+    assert not settings.tenant_dir(acme.id).exists()
+    assert not settings.last_bundle(acme.id).exists()
+    assert json.loads((settings.popular_dir / "1.json").read_text()) == {"f" * 32: 4}
+    assert acme.id not in "".join(
+        path.read_text(errors="replace") + path.name
+        for path in settings.data_dir.rglob("*")
+        if path.is_file()
+    )
+    with pytest.raises(TenantExistsError):
+        any_catalog.add_tenant("acme", name="Another", by=SYSTEM)
+    with pytest.raises(TooLateError):
+        undelete_tenant(any_catalog, "acme", by=OPERATOR)
+    actions = [event.action for event in any_catalog.list_audit(tenant_id=acme.id).items]
+    assert actions[:2] == ["tenant.purge", "tenant.purge.begin"]
+    assert find_belongings(any_catalog, neighbour, settings=settings) == before
+
+    events = any_catalog.list_audit().total
+    assert purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR) == row
+    assert any_catalog.list_audit().total == events
+
+
+def test_the_database_is_dropped_wherever_it_is(catalog: Catalog, any_settings: Settings) -> None:
+    """In a file or on a server, and it is a neighbour's that stays."""
+    tenants = [catalog.add_tenant(slug, name=slug, by=SYSTEM) for slug in ("acme", "bolt")]
+    for tenant in tenants:
+        tenant_database(tenant, any_settings).create()
+    catalog.activate_tenants({tenant.id: None for tenant in tenants}, by=SYSTEM)
+    delete(catalog, any_settings)
+    found = find_belongings(catalog, tenants[0], settings=any_settings)
+    assert any(belonging.what == "its database on local" for belonging in found)
+    purge_tenant(catalog, "acme", early=True, settings=any_settings, by=OPERATOR)
+
+    assert find_belongings(catalog, tenants[0], settings=any_settings) == ()
+    databases = [tenant_database(tenant, any_settings) for tenant in tenants]
+    assert [database.exists() for database in databases] == [False, True]
+
+
+def test_a_purge_waits_for_its_date(
+    any_catalog: Catalog, make_settings: Callable[..., Settings], acme: Tenant
+) -> None:
+    """Nothing happens to a tenant before, unless that is meant; and never to one not deleted."""
+    settings = make_settings(purge_days=0)
+    with pytest.raises(BadTransitionError, match="purged"):
+        check_purge(any_catalog, "acme", early=True)
+    with pytest.raises(BadTransitionError, match="purged"):
+        purge_tenant(any_catalog, "acme", early=True, settings=settings, by=OPERATOR)
+    delete(any_catalog, make_settings(purge_days=1))
+    with pytest.raises(TooEarlyError):
+        check_purge(any_catalog, "acme")
+    with pytest.raises(TooEarlyError):
+        purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
+    assert tenant_database(acme, settings).exists()
+    assert check_purge(any_catalog, "acme", early=True).purged_at is None
+    undelete_tenant(any_catalog, "acme", by=OPERATOR)
+    delete(any_catalog, settings)
+
+    assert check_purge(any_catalog, "acme").is_due
+    assert purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR).purged_at
+
+
+def test_what_cannot_be_removed_is_named(
+    any_catalog: Catalog, settings: Settings, acme: Tenant, tmp_path: Path
+) -> None:
+    """A proof that found something: no tombstone yet; mended, the same command finishes."""
+    delete(any_catalog, settings)
+    folder, elsewhere = settings.tenant_dir(acme.id), tmp_path / "elsewhere"
+    folder.rename(elsewhere)
+    folder.symlink_to(elsewhere)
+    with pytest.raises(LeftoversError, match=str(folder)) as caught:
+        purge_tenant(any_catalog, "acme", early=True, settings=settings, by=OPERATOR)
+    assert len(caught.value.left) == 1
+    assert any_catalog.get_row("acme").purged_at is None
+    folder.unlink()
+
+    assert purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR).purged_at
+    assert (elsewhere / "media" / "cat.png").exists()  # not ours to look for
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_purge_killed_at_any_step_is_finished_by_the_next(
+    any_catalog: Catalog, settings: Settings, acme: Tenant, step: str
+) -> None:
+    """Kill -9 before each step: undeletable before the first one, purged after the same command."""
+    delete(any_catalog, settings)
+    url = any_catalog.engine.url.render_as_string(hide_password=False)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, url, str(settings.data_dir), step],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "TENANTRY_SECRET_KEYS": "0123456789abcdef" * 2},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == -9, done.stderr
+    assert any_catalog.get_row("acme").purged_at is None
+    if step == "begin":
+        assert undelete_tenant(any_catalog, "acme", by=OPERATOR).hosts == acme.hosts
+        delete(any_catalog, settings)
+    else:
+        with pytest.raises(TooLateError):
+            undelete_tenant(any_catalog, "acme", by=OPERATOR)
+    row = purge_tenant(any_catalog, "acme", early=step == "begin", settings=settings, by=OPERATOR)
+
+    assert row.purged_at is not None
+    assert find_belongings(any_catalog, acme, settings=settings) == ()
+    actions = [event.action for event in any_catalog.list_audit(tenant_id=acme.id).items]
+    assert actions.count("tenant.purge") == 1
