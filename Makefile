@@ -11,7 +11,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test soak lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
-	bench-flood reload lock system clean
+	bench-flood bench-databases reload lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-cold: setup ## Measure a tenant's first request against a later one.
 
 bench-neighbour: setup ## Measure what a site's visitors notice of its neighbours.
 	@$(BIN)/python bench/neighbour.py $(ARGS)
+
+bench-databases: setup ## Measure what it costs that tenants share a server's connections.
+	@$(BIN)/python bench/databases.py $(ARGS)
 
 bench-flood: setup ## Measure what random hosts cost; N=50000 of each kind.
 	@$(BIN)/python bench/flood.py $(ARGS)
