@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from tenantry.databases.placements import tenant_database
 from tenantry.databases.servers import SERVERS, Server, probe
 from tenantry.errors import ConfinementError, DatabaseUnavailableError, PlacementError
 from tenantry.placement import read_placements
+from tenantry.usage import SPENT
 from tests.tenantry.support import FakeClock, a_tenant
 
 if TYPE_CHECKING:
@@ -82,6 +84,15 @@ def test_timeouts_follow_the_plan(make: Callable[..., TenantDatabase]) -> None:
     slow = make("bolt", plan="slow")
     with pytest.raises(OperationalError, match="statement timeout"):
         ask(slow, "SELECT pg_sleep(5)")
+
+
+def test_its_time_is_counted(make: Callable[..., TenantDatabase]) -> None:
+    """What a tenant makes the server do is its own database time."""
+    database = make()
+    before, started = SPENT.database, time.perf_counter()
+    ask(database, "SELECT pg_sleep(0.1)")
+    charged, taken = SPENT.database - before, time.perf_counter() - started
+    assert 0.1 <= charged <= taken
 
 
 def test_a_plan_of_one_tenant_is_no_other_ones(make: Callable[..., TenantDatabase]) -> None:
