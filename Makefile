@@ -11,7 +11,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test soak lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
-	bench-flood bench-databases reload lock system clean
+	bench-flood bench-databases bench-migrate bench-provision reload lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,12 @@ bench-databases: setup ## Measure what it costs that tenants share a server's co
 
 bench-flood: setup ## Measure what random hosts cost; N=50000 of each kind.
 	@$(BIN)/python bench/flood.py $(ARGS)
+
+bench-migrate: setup ## Measure a run of migrations over N=1000 tenants of each kind.
+	@$(BIN)/python bench/migrate.py $(ARGS)
+
+bench-provision: setup ## Measure how long a new site takes, beside replaying all migrations.
+	@$(BIN)/python bench/provision.py $(ARGS)
 
 reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload

@@ -27,7 +27,7 @@ HEARTBEAT = 5.0
 """Seconds after which a run that has nothing to record shows that it lives."""
 RECORDED = 0.25
 """Seconds for which results may wait to be recorded together; the databases themselves know already."""
-AHEAD = 16
+AHEAD = 64
 """Steps claimed for each worker at once."""
 
 
