@@ -27,7 +27,7 @@ COMMANDS = {
     "doctor": "Look whether tenants are safe from each other.",
     "tenant": "Create, find and change tenants.",
     "backup": "Back tenants up, list backups and check them.",
-    "restore": "Bring the data of the tenant SLUG back from a backup; no other tenant is touched.",
+    "restore": "Bring one tenant back from a backup; no other is touched.",
     "host": "Give tenants hosts of their own.",
     "account": "Let people in to the platform.",
 }

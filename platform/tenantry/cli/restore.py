@@ -26,7 +26,7 @@ from tenantry.settings import get_settings
 @passphrase_option("Decrypt")
 @click.option("--dry-run", is_flag=True, help="Only check the backup, and say what is in it.")
 def restore(slug: str, *, file: Path | None, passphrase_file: Path | None, dry_run: bool) -> None:
-    """Bring the data of the tenant SLUG back from a backup; no other tenant is touched.
+    """Bring one tenant back from a backup; no other is touched.
 
     If a restore was interrupted, the same command finishes it.
     """
