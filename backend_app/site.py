@@ -16,14 +16,15 @@ from backend_app.forms import SiteForm
 from backend_app.instances import open_management
 from backend_app.tables import TableQuery
 from backend_app.workers import find_failures
-from tenantry.errors import PoolError
-from tenantry.flask import is_local_path
+from tenantry.errors import PlacementError, PoolError, UnknownPlacementError
+from tenantry.flask import is_local_path, read_quotas
 from tenantry.flask.interface import request_id
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
+    from tenantry.flask import Quota
     from tenantry.tenant import Tenant
 
 log = logging.getLogger(__name__)
@@ -99,8 +100,18 @@ def show_overview(tenant: Tenant) -> str:
         url=backend().settings.site_url(tenant),
         events=catalog().list_audit(tenant_id=tenant.id, size=RECENT).items,
         can_open=can_open(tenant),
+        quotas=find_quotas(tenant),
         form=FlaskForm(),
     )
+
+
+def find_quotas(tenant: Tenant) -> tuple[Quota, ...]:
+    """Return how much room of its plan a tenant takes; nothing while its database does not answer."""
+    try:
+        return read_quotas(tenant, backend().settings)
+    except (PlacementError, UnknownPlacementError) as error:
+        log.warning("cannot look how full tenant %s is: %s", tenant.id, error)
+        return ()
 
 
 def can_open(tenant: Tenant) -> bool:

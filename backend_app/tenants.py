@@ -12,6 +12,7 @@ from backend_app.accounts import make_setup_link
 from backend_app.context import backend, catalog, current_actor
 from backend_app.entering import go_to_backend_of, is_manageable
 from backend_app.forms import NewTenantForm, SuspendForm, VisitForm
+from backend_app.site import find_quotas
 from backend_app.tables import TableQuery
 from backend_app.workers import find_failures
 from tenantry import lifecycle
@@ -147,6 +148,7 @@ def _show(
         row=catalog().get_row(tenant.slug),
         url=_site_url(tenant),
         hosts=(settings.host_of(tenant), *tenant.hosts),
+        quotas=() if tenant.state is TenantState.DELETED else find_quotas(tenant),
         former=catalog().list_former_names(tenant.id),
         events=catalog().list_audit(tenant_id=tenant.id, size=TRAIL),
         manageable=is_manageable(tenant),

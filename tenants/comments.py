@@ -11,6 +11,7 @@ from tenants.database import db
 from tenants.forms import CommentForm
 from tenants.models import Comment, Role
 from tenants.reading import COMMENTS_PER_PAGE, find_post, list_comments
+from tenants.room import FULL, find_fullness
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -29,6 +30,9 @@ def add(slug: str) -> ResponseReturnValue:
     comments = list_comments(post, 1)
     if not form.validate_on_submit():
         return render_template("site/post.html", post=post, comments=comments, form=form), 422
+    if (full := find_fullness()) is not None:
+        form.text.errors = [full]
+        return render_template("site/post.html", post=post, comments=comments, form=form), FULL
     comment = Comment(post_id=post.id, author_id=get_member().id)
     comment.write(form.text.data)
     db.session.add(comment)

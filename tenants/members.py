@@ -14,6 +14,7 @@ from tenants.access import find_member, get_member, only
 from tenants.database import db
 from tenants.forms import NameForm, PasswordForm, SignInForm, SignUpForm
 from tenants.models import Member, Role
+from tenants.room import ENOUGH, FULL, find_crowd, find_fullness
 from tenants.sign_in import authenticate, start_session, use_entry
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ def sign_up() -> ResponseReturnValue:
     form = SignUpForm()
     if not form.validate_on_submit():
         return render_template("site/sign_up.html", form=form), 422 if form.errors else 200
+    # Before the address is looked at, so that the answer tells nothing about it.
+    full = find_fullness()
+    if (problem := full or find_crowd()) is not None:
+        form.email.errors = [problem]
+        return render_template("site/sign_up.html", form=form), FULL if full else ENOUGH
     hashed = hash_password(form.password.data)
     db.session.add(Member(name=form.name.data, email=form.email.data, password_hash=hashed))
     try:

@@ -14,6 +14,7 @@ from tenants.database import db, now
 from tenants.forms import POST_LENGTH, PostForm
 from tenants.models import Post, Role
 from tenants.reading import find_post, list_drafts, page_number
+from tenants.room import FULL, find_fullness
 from tenants.text import clean_text, slugify
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ def write() -> ResponseReturnValue:
     """Write a new post."""
     form = PostForm()
     if form.validate_on_submit():
-        post = Post(author_id=get_member().id)
-        return _save(post, form)
+        if (full := find_fullness()) is not None:
+            return _refuse(form, None, full)
+        return _save(Post(author_id=get_member().id), form)
     return render_template("site/write.html", form=form, post=None), _status(form)
 
 
@@ -51,6 +53,9 @@ def edit(slug: str) -> ResponseReturnValue:
     post = _get_own(slug)
     form = PostForm(data={"title": post.title, "body": post.body})
     if form.validate_on_submit():
+        grows = len(form.body.data) > len(post.body)
+        if grows and (full := find_fullness()) is not None:
+            return _refuse(form, post, full)
         return _save(post, form)
     return render_template("site/write.html", form=form, post=post), _status(form)
 
@@ -80,6 +85,12 @@ def set_published(post: Post, published: bool) -> None:  # noqa: FBT001 - the po
         post.published_at = None
     elif post.published_at is None:
         post.published_at = now()
+
+
+def _refuse(form: PostForm, post: Post | None, full: str) -> ResponseReturnValue:
+    """Say that there is no room; what was typed stays in the form."""
+    form.body.errors = [full]
+    return render_template("site/write.html", form=form, post=post), FULL
 
 
 def _save(post: Post, form: PostForm) -> ResponseReturnValue:

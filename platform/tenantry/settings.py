@@ -68,6 +68,15 @@ class PlanLimits(BaseModel):
     lock_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """How long a statement may wait for a lock on PostgreSQL; 0 sets no limit."""
 
+    database_mb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Room for the tenant's database, in MiB; where none is set, there is no limit."""
+
+    media_mb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Room for the tenant's files beside its database, in MiB."""
+
+    members: int | None = Field(default=None, ge=0)
+    """People with an account on the tenant's site, for its app to hold to."""
+
 
 class Settings(BaseSettings):
     """Everything an operator can choose."""
@@ -405,6 +414,10 @@ class Settings(BaseSettings):
                 "development"
             )
         return self
+
+    def limits_of(self, plan: str) -> PlanLimits:
+        """Return what the plan sets by itself."""
+        return self.limit_plans.get(plan) or PlanLimits()
 
     def in_flight_of(self, plan: str) -> int:
         """Return how many requests a tenant of *plan* may have at once in a worker."""

@@ -46,6 +46,9 @@ class TenantDatabase(Protocol):
     def size(self) -> int:
         """Return how many octets it takes."""
 
+    def used(self) -> int:
+        """Return how many octets of that hold something, as far as the server knows."""
+
     def check(self) -> str | None:
         """Look whether it is sound; return what is wrong."""
 

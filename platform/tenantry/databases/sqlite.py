@@ -133,6 +133,22 @@ class SiteDatabase:
                 sizes += self.path.with_name(self.path.name + suffix).stat().st_size
         return sizes
 
+    def used(self) -> int:
+        """Return the octets of the pages in use: what was deleted leaves room in the file.
+
+        :raises PlacementError: The file cannot be read.
+        """
+        uri = f"file:{quote(str(self.path))}?mode=ro"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as connection:
+                pages, free, octets = (
+                    connection.execute(f"PRAGMA {name}").fetchone()[0]
+                    for name in ("page_count", "freelist_count", "page_size")
+                )
+        except sqlite3.Error as error:
+            raise PlacementError("local", str(error)) from error
+        return int((pages - free) * octets)
+
     def check(self) -> str | None:
         """Let SQLite look at every page and index; return what is wrong."""
         uri = f"file:{quote(str(self.path))}?mode=ro"

@@ -18,23 +18,27 @@ from tenantry.flask.binding import TenantBinding, current_tenant, init_platform,
 from tenantry.flask.database import TenantSQLAlchemy
 from tenantry.flask.flyweight import Flyweight
 from tenantry.flask.interface import init_ui
+from tenantry.flask.quotas import Quota, find_exceeded, read_quotas
 from tenantry.flask.security import init_security, is_local_path
 from tenantry.migrations import provision_database
 
 __all__ = [
     "Flyweight",
+    "Quota",
     "SiteDatabase",
     "TenantBinding",
     "TenantDatabase",
     "TenantSQLAlchemy",
     "confine",
     "current_tenant",
+    "find_exceeded",
     "init_platform",
     "init_security",
     "init_tenant",
     "init_ui",
     "is_local_path",
     "provision_database",
+    "read_quotas",
     "site_database",
     "tenant_database",
 ]

@@ -1,0 +1,127 @@
+"""How much room a tenant takes of what its plan allows, looked at now and then.
+
+A site over its quota can be read and can delete, but should not grow: its app asks
+:func:`find_exceeded` before it adds something, and says why it does not. Looking costs a file or a
+server some work, so each tenant is looked at every few seconds at most, and only if its plan has a
+limit. What is written meanwhile can exceed the limit by a little.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenantry.databases.placements import tenant_database
+from tenantry.flask.binding import current_binding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+SAMPLE_SECONDS = 5.0
+MAX_SAMPLES = 10_000
+"""Tenants that are remembered, at most; beyond, the one looked at first is forgotten."""
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit of a tenant's plan, and how far it is used."""
+
+    what: str
+    """``database`` or ``files``."""
+    used: int
+    allowed: int
+    """In octets."""
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether nothing may be added."""
+        return self.used >= self.allowed
+
+    @property
+    def used_mb(self) -> str:
+        """How much is taken, in MiB, for people."""
+        return f"{self.used / MIB:.1f}"
+
+    @property
+    def allowed_mb(self) -> str:
+        """The limit, in MiB, for people."""
+        return f"{round(self.allowed / MIB, 3):,}".removesuffix(".0")
+
+    def __str__(self) -> str:
+        take = "takes" if self.what == "database" else "take"
+        return f"Its {self.what} {take} {self.used_mb} of {self.allowed_mb} MiB"
+
+
+class Meter:
+    """Looks at tenants, and remembers for a moment what it saw."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: OrderedDict[str, tuple[float, int, tuple[Quota, ...]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, tenant: Tenant, settings: Settings) -> tuple[Quota, ...]:
+        """Return the limits that the tenant's plan sets, and how far they are used.
+
+        :raises PlacementError: Its database cannot be asked.
+        """
+        limits = settings.limits_of(tenant.plan)
+        if limits.database_mb is None and limits.media_mb is None:
+            return ()
+        found = self._seen.get(tenant.id)
+        if found is not None and self._clock() < found[0] and found[1] == tenant.revision:
+            return found[2]
+        quotas = []
+        if limits.database_mb is not None:
+            used = tenant_database(tenant, settings).used()
+            quotas.append(Quota("database", used, round(limits.database_mb * MIB)))
+        if limits.media_mb is not None:
+            used = _size_of_files(settings.tenant_dir(tenant.id))
+            quotas.append(Quota("files", used, round(limits.media_mb * MIB)))
+        entry = (self._clock() + SAMPLE_SECONDS, tenant.revision, tuple(quotas))
+        with self._lock:
+            self._seen.pop(tenant.id, None)
+            self._seen[tenant.id] = entry
+            if len(self._seen) > MAX_SAMPLES:
+                self._seen.popitem(last=False)
+        return entry[2]
+
+
+METER = Meter()
+"""The process's own."""
+
+
+def read_quotas(tenant: Tenant, settings: Settings) -> tuple[Quota, ...]:
+    """Return the limits on room that a tenant's plan sets, and how far they are used."""
+    return METER.read(tenant, settings)
+
+
+def find_exceeded() -> Quota | None:
+    """Return the limit that the current tenant has reached, if any: then its app adds nothing.
+
+    :raises NoTenantError: There is no tenant here.
+    """
+    settings, tenant = current_binding()
+    return next((quota for quota in METER.read(tenant, settings) if quota.exceeded), None)
+
+
+def _size_of_files(folder: Path) -> int:
+    """Return the octets of the tenant's files; its database has a limit of its own."""
+    total = 0
+    for path in folder.rglob("*"):
+        if path.parent == folder and path.name.startswith("site.sqlite3"):
+            continue
+        try:
+            total += path.lstat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total

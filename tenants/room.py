@@ -1,0 +1,68 @@
+"""What the site's plan leaves no room for, in words for those whom it stops.
+
+The status is 507 Insufficient Storage (RFC 4918, section 11.5) where the site is full: reading and
+deleting go on, and what was typed stays in its form. It is 403 where there are members enough.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import current_app, g
+from sqlalchemy import func, select
+
+from tenantry.errors import PlacementError
+from tenantry.flask import current_tenant, find_exceeded
+from tenants.access import find_member
+from tenants.database import db
+from tenants.models import Member, Role
+
+if TYPE_CHECKING:
+    from tenantry.flask import Quota
+    from tenantry.settings import Settings
+
+FULL = 507
+ENOUGH = 403
+
+
+def find_fullness() -> str | None:
+    """Say why nothing can be added to the site; editors are told the numbers."""
+    quota = find_exceeded()
+    if quota is None:
+        return None
+    member = find_member()
+    if member is None or not member.may(Role.EDITOR):
+        return "This site is full: nothing can be added to it now. Whoever runs it can make room."
+    return f"This site is full. {_explain(quota)}"
+
+
+def find_crowd() -> str | None:
+    """Say why nobody can join the site."""
+    settings: Settings = current_app.extensions["tenantry"].settings
+    allowed = settings.limits_of(current_tenant.plan).members
+    if allowed is None:
+        return None
+    if (db.session.scalar(select(func.count()).select_from(Member)) or 0) < allowed:
+        return None
+    return "This site has as many members as it may have. Whoever runs it can make room."
+
+
+def find_notice() -> str | None:
+    """Return what every page tells editors of a full site."""
+    if g.get("without_database"):
+        return None
+    member = find_member()
+    if member is None or not member.may(Role.EDITOR):
+        return None
+    try:
+        quota = find_exceeded()
+    except PlacementError:
+        return None  # the page itself will say what the matter is, if it needs the database
+    return None if quota is None else _explain(quota)
+
+
+def _explain(quota: Quota) -> str:
+    return (
+        f"{quota}, as its plan allows. It can be read, and nothing can be added until something is "
+        "deleted or the platform's operator gives it more room."
+    )
