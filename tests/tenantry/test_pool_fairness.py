@@ -27,7 +27,7 @@ from tenantry.pool.instances import (
     TURN_SECONDS,
     YOUNG_SECONDS,
 )
-from tenantry.pool.parts import WINDOW_SECONDS, Pace
+from tenantry.pool.parts import GAP_SECONDS, Pace
 from tests.conftest import eventually
 from tests.tenantry.support import (
     FakeClock,
@@ -242,26 +242,25 @@ def test_a_slow_site_is_known_by_its_pace(
     entrance.crowd = True
     for _ in range(4):
         with pool.acquire(ACME), pool.acquire(ACME):
-            for _ in range(2):
-                clock.advance(WINDOW_SECONDS)
+            for _ in range(8):
+                clock.advance(MOVING_SECONDS * 1.2)
                 assert refused_at_once()
         bunch()
         with pool.acquire(ACME), pool.acquire(ACME):
             assert refused_at_once()
 
 
-def test_a_pace_is_forgotten() -> None:
-    """What was slow a while ago may be fast today, and nobody has counted in between."""
+def test_a_pace_is_counted_while_somebody_looks() -> None:
+    """A second in which nobody wanted a turn says nothing of how fast turns come."""
     pace = Pace()
-    pace.look(100.0, 10)
-    assert pace.seconds is None
-    pace.look(100.1, 20)
-    assert pace.seconds is None
-    pace.look(100.5, 30)
-    assert pace.seconds == pytest.approx(0.5 / 20)
-    pace.look(101.0, 30)
-    assert pace.seconds == pytest.approx(0.5)
-    pace.look(103.0, 31)
+    for step in range(6):
+        pace.look(100 + step * 0.0625, lent=10 * step)
+        assert (pace.seconds is None) == (step < 4)
+    assert pace.seconds == pytest.approx(0.25 / 40)
+    for step in range(6, 9):
+        pace.look(100 + step * 0.0625, lent=41)
+    assert pace.seconds == pytest.approx(0.25)
+    pace.look(100.5 + GAP_SECONDS * 1.1, lent=52)
     assert pace.seconds is None
 
 

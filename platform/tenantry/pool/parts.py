@@ -17,17 +17,18 @@ App = TypeVar("App")
 WINDOW_SECONDS = 0.25
 """So long turns are counted before their pace is judged."""
 
-FORGET_SECONDS = 1.0
-"""A pace that nobody has looked at for so long is not known any more."""
+GAP_SECONDS = 0.1
+"""After so long without a look the count begins anew: who knows whether anybody wanted a turn."""
 
 
 class Pace:
     """How fast the requests of a crowded tenant get their turns. Only those who wait look at it."""
 
-    __slots__ = ("_at", "_lent", "seconds")
+    __slots__ = ("_lent", "_looked", "_since", "seconds")
 
     def __init__(self) -> None:
-        self._at = -FORGET_SECONDS
+        self._looked = -GAP_SECONDS
+        self._since = 0.0
         self._lent = 0
         self.seconds: float | None = None
         """From one turn to the next; ``None`` while it is not known."""
@@ -37,12 +38,15 @@ class Pace:
 
         :param lent: How many requests have got the instance so far.
         """
-        passed = now - self._at
-        if passed < WINDOW_SECONDS:
+        gap, self._looked = now - self._looked, now
+        passed = now - self._since
+        if gap >= GAP_SECONDS:
+            self.seconds = None
+        elif passed >= WINDOW_SECONDS:
+            self.seconds = passed / max(1, lent - self._lent)
+        else:
             return
-        known = passed < FORGET_SECONDS
-        self.seconds = passed / max(1, lent - self._lent) if known else None
-        self._at, self._lent = now, lent
+        self._since, self._lent = now, lent
 
 
 class Resident(Generic[App]):
