@@ -20,6 +20,7 @@ from tenantry.errors import (
     TenantLimitError,
     TooManyWaitersError,
 )
+from tenantry.pool import instances
 from tenantry.pool.instances import (
     MOVING_SECONDS,
     PATIENCE,
@@ -100,6 +101,12 @@ class Scale:
             measure=lambda: Footprint(self.memory_mb, 10),
             clock=lambda: float(next(ticks)),  # each look is a new one
         )
+
+
+@pytest.fixture(autouse=True)
+def _grown_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give new instances no credit."""
+    monkeypatch.setattr(instances, "NEW_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -205,6 +212,21 @@ def test_a_busy_site_is_not_refused_for_being_busy(shared: Pool, entrance: Entra
 
     assert at_once(6, visit) == [None] * 6
     assert shared.stats().busy == 0
+
+
+def test_a_new_instance_has_credit(
+    make_pool: MakePool, workshop: Workshop, entrance: Entrance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a reload a site's first pages take longer: nobody is refused for that."""
+    monkeypatch.setattr(instances, "NEW_SECONDS", 60.0)
+    pool = make_pool(workshop.build, share=lambda _: 2, others_wait=entrance.others_wait)
+    entrance.crowd = True
+
+    def visit(_: int) -> None:
+        with pool.acquire(ACME):
+            time.sleep(MOVING_SECONDS * 2)
+
+    assert at_once(6, visit) == [None] * 6
 
 
 def test_a_slow_site_gets_no_such_credit(shared: Pool, entrance: Entrance) -> None:

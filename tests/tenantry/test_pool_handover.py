@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantry.errors import TenantBusyError
+from tenantry.pool import instances
 from tests.conftest import eventually
 from tests.tenantry.support import Instance, Workshop, a_tenant, serve
 
@@ -83,6 +84,12 @@ def test_a_hanging_disposal_after_a_probe_keeps_nobody_waiting(
         finally:
             stuck.set()
     older.result()
+
+
+@pytest.fixture(autouse=True)
+def _grown_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give new instances no credit."""
+    monkeypatch.setattr(instances, "NEW_SECONDS", 0.0)
 
 
 def test_a_share_outlives_a_change(make_pool: MakePool, workshop: Workshop) -> None:

@@ -57,7 +57,10 @@ LOOK_SECONDS = 0.002
 SOON_SECONDS = 0.025
 """From one turn of a tenant to the next: whoever waits no longer is in nobody's way."""
 
-MOVING_SECONDS = 0.05
+NEW_SECONDS = 1.0
+"""An instance that is no older has its first pages to make yet, which say nothing of the later ones."""
+
+MOVING_SECONDS = 0.15
 """While the pace is not known: a request that has ended so lately says that the next one ends soon."""
 
 YOUNG_SECONDS = 0.25
@@ -384,6 +387,8 @@ class InstancePool(Generic[App]):
             if isinstance(found, Resident):
                 pace = found.pace = found.pace or Pace()
                 pace.look(now, found.drawn - found.tokens)
+                if now - found.built_at < NEW_SECONDS:
+                    return True
                 if pace.seconds is not None:
                     return pace.seconds < SOON_SECONDS
                 return now - found.used_at < MOVING_SECONDS

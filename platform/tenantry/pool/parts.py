@@ -17,7 +17,7 @@ App = TypeVar("App")
 WINDOW_SECONDS = 0.25
 """So long turns are counted before their pace is judged."""
 
-GAP_SECONDS = 0.1
+GAP_SECONDS = 0.2
 """After so long without a look the count begins anew: who knows whether anybody wanted a turn."""
 
 
@@ -53,6 +53,7 @@ class Resident(Generic[App]):
     """An instance from the end of its build until its disposal."""
 
     __slots__ = (
+        "built_at",
         "drawn",
         "instance",
         "leases",
@@ -81,7 +82,7 @@ class Resident(Generic[App]):
         self.tokens = 0  # requests that may still come before the next draw
         self.drawn = 0  # tokens so far: what is missing of them has been lent for
         self.pace: Pace | None = None  # while it is crowded
-        self.used_at = used_at
+        self.built_at = self.used_at = used_at
         self.stale = False  # the tenant has a newer revision
         self.retired = False  # out of the cache; disposed of when the last lease ends
 
