@@ -13,7 +13,7 @@ import pytest
 
 from tenantry.errors import BuildFailedError, ProbeError
 from tenantry.pool import build_step
-from tenantry.pool.instances import MAX_REPORTED, PATIENCE, SLOW_SECONDS, SLOWEST
+from tenantry.pool.instances import MAX_REPORTED, PATIENCE, SLOW_SECONDS, SLOWEST, YOUNG_SECONDS
 from tenantry.pool.journey import MAX_STEPS
 from tests.conftest import eventually
 from tests.tenantry.support import (
@@ -502,3 +502,13 @@ def test_a_change_seen_late_turns_nothing_back(still: Pool, workshop: Workshop) 
     rebuild.join(10)
     assert serve(still, ACME).tenant is ACME3
     assert len(workshop.built) == 2
+
+
+def test_a_change_is_seen_by_all_who_come_at_once(make_pool: MakePool, workshop: Workshop) -> None:
+    """Law 7: more requests than may wait for a build, and none is given the old instance."""
+    pool = make_pool(workshop.build, max_waiters=1, max_waiting=2, others_wait=lambda: True)
+    serve(pool, ACME)
+    threading.Timer(YOUNG_SECONDS / 5, workshop.shut("acme").set).start()
+    served = at_once(6, lambda _: serve(pool, ACME2))
+
+    assert {one.tenant.revision for one in served} == {2}

@@ -296,7 +296,9 @@ class InstancePool(Generic[App]):
                 raise
             return resident  # stale beats dead
         if resident is not None and (
-            impatient or self._is_crowded(build) or self._clock() >= build.patient_until
+            impatient
+            or self._clock() >= build.patient_until
+            or (self._is_crowded(build) and not self._is_young(build))
         ):
             return resident  # the old one serves while the new one is built
         return build
@@ -361,7 +363,8 @@ class InstancePool(Generic[App]):
 
     def _linger(self, build: Build[App], until: float) -> None:
         """Wait a moment for a build for which enough requests wait already."""
-        if self._may_linger(build, until):
+        # Where an older instance can serve, it does when the build is young no longer.
+        if build.tenant.id in self._residents or self._may_linger(build, until):
             build.ready.wait(LOOK_SECONDS)
             return
         with self._lock:
@@ -392,9 +395,13 @@ class InstancePool(Generic[App]):
                 if pace.seconds is not None:
                     return pace.seconds < SOON_SECONDS
                 return now - found.used_at < MOVING_SECONDS
-            everyone_waits = self._waiting >= self._max_waiting
-            oldest = next(iter(self._builds.values()), found) if everyone_waits else found
-        return now - oldest.asked_at < YOUNG_SECONDS
+            return self._is_young(found)
+
+    def _is_young(self, build: Build[App]) -> bool:
+        """Say whether a build may be done in a moment, and those as well for which everyone waits."""
+        everyone_waits = self._waiting >= self._max_waiting
+        oldest = next(iter(self._builds.values()), build) if everyone_waits else build
+        return self._clock() - oldest.asked_at < YOUNG_SECONDS
 
     def _still_wait(self) -> bool:
         time.sleep(LOOK_SECONDS / 4)
