@@ -22,6 +22,7 @@ from tenantry.errors import (
 )
 from tenantry.pool import instances
 from tenantry.pool.instances import (
+    CROWD_SECONDS,
     MOVING_SECONDS,
     PATIENCE,
     SHED_SHARE,
@@ -214,6 +215,19 @@ def test_a_busy_site_is_not_refused_for_being_busy(shared: Pool, entrance: Entra
     assert shared.stats().busy == 0
 
 
+def test_a_crowd_that_has_just_come_has_credit(shared: Pool, entrance: Entrance) -> None:
+    """After a pause all requests begin at once: none has ended lately, and none is refused for that."""
+    serve(shared, ACME)
+    time.sleep(MOVING_SECONDS * 1.5)
+    entrance.crowd = True
+
+    def visit(_: int) -> None:
+        with shared.acquire(ACME):
+            time.sleep(CROWD_SECONDS / 3)
+
+    assert at_once(6, visit) == [None] * 6
+
+
 def test_a_new_instance_has_credit(
     make_pool: MakePool, workshop: Workshop, entrance: Entrance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,10 +244,11 @@ def test_a_new_instance_has_credit(
 
 
 def test_a_slow_site_gets_no_such_credit(shared: Pool, entrance: Entrance) -> None:
-    """Where no request has ended lately, the one too many is refused at once, and so is the next."""
+    """Where none has ended since the crowd came, the first one too many has waited for nothing."""
     with shared.acquire(ACME), shared.acquire(ACME):
-        time.sleep(MOVING_SECONDS)
         entrance.crowd = True
+        with pytest.raises(TenantBusyError):
+            shared.acquire(ACME)
         for _ in range(5):
             looks = entrance.looks
             with pytest.raises(TenantBusyError):
@@ -260,8 +275,9 @@ def test_a_slow_site_is_known_by_its_pace(
         for lease in [pool.acquire(ACME) for _ in range(2)]:
             lease.release()
 
-    serve(pool, ACME)
     entrance.crowd = True
+    with pool.acquire(ACME), pool.acquire(ACME), pytest.raises(TenantBusyError):
+        pool.acquire(ACME)  # the first of the crowd has some credit
     for _ in range(4):
         with pool.acquire(ACME), pool.acquire(ACME):
             for _ in range(8):

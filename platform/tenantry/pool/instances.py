@@ -63,6 +63,9 @@ NEW_SECONDS = 1.0
 MOVING_SECONDS = 0.15
 """While the pace is not known: a request that has ended so lately says that the next one ends soon."""
 
+CROWD_SECONDS = 0.03
+"""Requests that come all at once, after a pause, have so long to end before that says anything."""
+
 YOUNG_SECONDS = 0.25
 """A build that has taken no longer yet may well be done in a moment."""
 
@@ -394,7 +397,8 @@ class InstancePool(Generic[App]):
                     return True
                 if pace.seconds is not None:
                     return pace.seconds < SOON_SECONDS
-                return now - found.used_at < MOVING_SECONDS
+                ended_lately = now - found.used_at < MOVING_SECONDS
+                return ended_lately or now - pace.since < CROWD_SECONDS
             return self._is_young(found)
 
     def _is_young(self, build: Build[App]) -> bool:

@@ -24,14 +24,15 @@ GAP_SECONDS = 0.2
 class Pace:
     """How fast the requests of a crowded tenant get their turns. Only those who wait look at it."""
 
-    __slots__ = ("_lent", "_looked", "_since", "seconds")
+    __slots__ = ("_lent", "_looked", "seconds", "since")
 
     def __init__(self) -> None:
         self._looked = -GAP_SECONDS
-        self._since = 0.0
         self._lent = 0
         self.seconds: float | None = None
         """From one turn to the next; ``None`` while it is not known."""
+        self.since = 0.0
+        """When the count began: with the crowd, or with the last quarter of a second."""
 
     def look(self, now: float, lent: int) -> None:
         """Count on.
@@ -39,14 +40,14 @@ class Pace:
         :param lent: How many requests have got the instance so far.
         """
         gap, self._looked = now - self._looked, now
-        passed = now - self._since
+        passed = now - self.since
         if gap >= GAP_SECONDS:
             self.seconds = None
         elif passed >= WINDOW_SECONDS:
             self.seconds = passed / max(1, lent - self._lent)
         else:
             return
-        self._since, self._lent = now, lent
+        self.since, self._lent = now, lent
 
 
 class Resident(Generic[App]):
