@@ -310,11 +310,10 @@ class InstancePool(Generic[App]):
         """Say whether one more request would take the thread that somebody else needs."""
         if isinstance(found, Resident):
             return found.leases >= found.share
-        build = found
-        older = self._residents.get(build.tenant.id)
-        on_loan = self._leftovers(build.tenant.id) + (older.leases if older is not None else 0)
-        enough = min(self._max_waiters, build.share - on_loan)
-        return build.waiters >= enough or self._waiting >= self._max_waiting
+        older = self._residents.get(found.tenant.id)
+        on_loan = self._leftovers(found.tenant.id) + (older.leases if older is not None else 0)
+        enough = min(self._max_waiters, found.share - on_loan)
+        return found.waiters >= enough or self._waiting >= self._max_waiting
 
     def _leftovers(self, tenant_id: str) -> int:
         """Return how many requests still hold the tenant's older instances: they are of its share."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -34,7 +36,10 @@ from tenantry.databases.placements import tenant_database
 from tenantry.factory import Factory
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
@@ -144,3 +149,43 @@ def read(tenant: Tenant, settings: Settings) -> dict[str, list[dict[str, Any]]]:
         }
     engine.dispose()
     return found
+
+
+@contextmanager
+def writing(
+    tenant: Tenant, settings: Settings, step: Callable[[Connection, int], None]
+) -> Iterator[Callable[[], None]]:
+    """Run a numbered step in one transaction after the other, in a thread, until the block ends.
+
+    :returns: Waits until one more of them has been committed.
+    """
+    engine = tenant_database(tenant, settings).open_engine()
+    stop, written = threading.Event(), threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            with engine.begin() as connection:
+                step(connection, number)
+            written.set()
+
+    def wait_for_one_more() -> None:
+        written.clear()
+        assert written.wait(10)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield wait_for_one_more
+    finally:
+        stop.set()
+        writer.join()
+        engine.dispose()
+
+
+def rename_two(connection: Connection, number: int) -> None:
+    """Change two rows together, so that one of them alone is half a transaction."""
+    for key in (1, 7):
+        change = PERSON.update().where(PERSON.c.id == key)
+        connection.execute(change.values(name=str(number)))

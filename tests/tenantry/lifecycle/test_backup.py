@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -290,31 +289,11 @@ def test_one_moment_is_backed_up_while_writers_write(
     acme: Tenant, catalog: Catalog, settings: Settings
 ) -> None:
     """Two rows that always change together come back together."""
-    engine = tenant_database(acme, settings).open_engine()
-    stop, written = threading.Event(), threading.Event()
-
-    def write() -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            with engine.begin() as connection:
-                for key in (1, 7):
-                    change = ledger.PERSON.update().where(ledger.PERSON.c.id == key)
-                    connection.execute(change.values(name=str(number)))
-            written.set()
-
-    writer = threading.Thread(target=write)
-    writer.start()
     paths = []
-    try:
+    with ledger.writing(acme, settings, ledger.rename_two) as wait_for_one_more:
         for _ in range(4):
-            written.clear()
-            assert written.wait(10)
+            wait_for_one_more()
             paths.append(back_up(catalog, settings).path)
-    finally:
-        stop.set()
-        writer.join()
-        engine.dispose()
     for path in paths:
         restore(catalog, settings, path)
         one, other = ledger.read(acme, settings)["person"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,32 +117,12 @@ def test_one_moment_is_cloned_while_writers_write(
     acme: Tenant, catalog: Catalog, settings: Settings
 ) -> None:
     """Two rows that always change together are never seen apart."""
-    engine = tenant_database(acme, settings).open_engine()
-    stop, written = threading.Event(), threading.Event()
-
-    def write() -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            with engine.begin() as connection:
-                for key in (1, 7):
-                    change = ledger.PERSON.update().where(ledger.PERSON.c.id == key)
-                    connection.execute(change.values(name=str(number)))
-            written.set()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
+    with ledger.writing(acme, settings, ledger.rename_two) as wait_for_one_more:
         for number in range(4):
-            written.clear()
-            assert written.wait(10)
+            wait_for_one_more()
             copy = clone(catalog, settings, f"copy{number}")
             one, other = ledger.read(copy, settings)["person"]
             assert one["name"] == other["name"]
-    finally:
-        stop.set()
-        writer.join()
-        engine.dispose()
 
 
 def test_a_clone_that_fails_leaves_nothing(

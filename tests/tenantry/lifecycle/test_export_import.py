@@ -7,7 +7,6 @@ import os
 import sqlite3
 import subprocess
 import tarfile
-import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,8 @@ from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
@@ -225,29 +226,23 @@ def test_one_moment_is_exported_while_writers_write(
     acme: Tenant, catalog: Catalog, settings: Settings, tmp_path: Path
 ) -> None:
     """Money goes from one table to another all the time; in every bundle the sum is the same."""
-    database = tenant_database(acme, settings)
-    engine = database.open_engine()
-    stop, moved = threading.Event(), threading.Event()
+    engine = tenant_database(acme, settings).open_engine()
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE account_a (id INTEGER PRIMARY KEY, cents BIGINT)")
         connection.exec_driver_sql("CREATE TABLE account_b (id INTEGER PRIMARY KEY, cents BIGINT)")
         connection.exec_driver_sql("INSERT INTO account_a VALUES (1, 500000)")
         connection.exec_driver_sql("INSERT INTO account_b VALUES (1, 500000)")
 
-    def write() -> None:
-        while not stop.is_set():
-            with engine.begin() as connection:
-                connection.exec_driver_sql("UPDATE account_a SET cents = cents - 1")
-                connection.exec_driver_sql("UPDATE account_b SET cents = cents + 1")
-            moved.set()
+    engine.dispose()
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        sums = set()
+    def move(connection: Connection, _number: int) -> None:
+        connection.exec_driver_sql("UPDATE account_a SET cents = cents - 1")
+        connection.exec_driver_sql("UPDATE account_b SET cents = cents + 1")
+
+    sums = set()
+    with ledger.writing(acme, settings, move) as wait_for_one_more:
         for number in range(5):
-            moved.clear()
-            assert moved.wait(10)
+            wait_for_one_more()
             path = tmp_path / f"{number}"
             manifest = export_tenant(catalog, "acme", path, settings=settings, by=SYSTEM)
             rows = {}
@@ -258,10 +253,6 @@ def test_one_moment_is_exported_while_writers_write(
             assert manifest.rows
             sums.add(rows["account_a"] + rows["account_b"])
             assert rows["account_a"] < 500_000
-    finally:
-        stop.set()
-        writer.join()
-        engine.dispose()
     assert sums == {1_000_000}
 
 
