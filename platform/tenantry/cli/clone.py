@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.errors import TenantExistsError
 from tenantry.factory import load_factory
 from tenantry.hosts import check_slug
@@ -16,7 +16,7 @@ from tenantry.settings import get_settings
 @click.argument("slug")
 @click.argument("new")
 @click.option("--owner", metavar="EMAIL", help="Who owns it.  [default: who owns SLUG]")
-@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@dry_run_option
 def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
     """Make the tenant NEW of what the tenant SLUG is at this moment.
 
@@ -45,7 +45,7 @@ def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
 
 @click.command()
 @click.argument("slug")
-@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@dry_run_option
 def release(slug: str, *, dry_run: bool) -> None:
     """Let the clone SLUG send mail, call webhooks and run jobs, from its next request on."""
     with ready_catalog() as catalog:

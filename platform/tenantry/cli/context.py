@@ -1,4 +1,4 @@
-"""What the commands share: an open catalog, the actor of the audit trail, set-up links."""
+"""What the commands share: an open catalog, the actor of the audit trail, set-up links, --dry-run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 from sqlalchemy import make_url
 
 from tenantry.catalog import Actor, open_catalog, schema
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 SETUP_HOURS = 24
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 
 
 def actor() -> Actor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.cli.listing import json_option
 from tenantry.cli.output import echo_json_array, echo_table
 from tenantry.errors import HostNotFoundError
@@ -33,7 +33,7 @@ def add(slug: str, name: str) -> None:
 @host.command()
 @click.argument("slug")
 @click.argument("name", metavar="HOST")
-@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@dry_run_option
 def remove(slug: str, name: str, *, dry_run: bool) -> None:
     """Take HOST from the tenant SLUG; it is answered as a foreign host from the next request on."""
     with ready_catalog() as catalog:

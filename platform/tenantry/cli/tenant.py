@@ -9,7 +9,7 @@ import click
 from tenantry.catalog.tenants import SORTS
 from tenantry.cli.bundle import export, import_
 from tenantry.cli.clone import clone, release
-from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.cli.create import create
 from tenantry.cli.listing import json_option, paged, pages_of, show_rest
 from tenantry.cli.output import echo_facts, echo_json, echo_json_array, echo_table, plain
@@ -110,7 +110,7 @@ def show(slug: str, *, as_json: bool) -> None:
 @tenant.command()
 @click.argument("slug")
 @click.option("--reason", default="", help="Why; kept in the audit trail, not shown to visitors.")
-@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@dry_run_option
 def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
     """Answer 403 for the tenant SLUG from the next request on; nothing of it is lost."""
     _move(slug, TenantState.SUSPENDED, reason=reason, dry_run=dry_run)
@@ -118,7 +118,7 @@ def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
 
 @tenant.command()
 @click.argument("slug")
-@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@dry_run_option
 def resume(slug: str, *, dry_run: bool) -> None:
     """Serve the suspended or archived tenant SLUG again from the next request on."""
     _move(slug, TenantState.ACTIVE, reason="", dry_run=dry_run)

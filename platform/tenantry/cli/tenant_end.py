@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.cli.output import plain
 from tenantry.errors import BadTransitionError, TenantryError
 from tenantry.lifecycle import (
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from tenantry.tenant import Tenant
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 reason_option = click.option(
     "--reason", default="", help="Why; kept in the audit trail, not shown to visitors."
 )

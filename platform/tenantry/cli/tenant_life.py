@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.errors import TenantRenamedError
 from tenantry.lifecycle import check_rename, rename_tenant
 from tenantry.settings import get_settings
@@ -13,7 +13,7 @@ from tenantry.settings import get_settings
 @click.command()
 @click.argument("old")
 @click.argument("new")
-@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@dry_run_option
 def rename(old: str, new: str, *, dry_run: bool) -> None:
     """Call the tenant OLD by the name NEW from the next request on.
 
