@@ -194,7 +194,8 @@ def on_terminal(desk: Desk, *words: str, until_seen: str) -> list[str]:
     with closing(os.fdopen(ours, "rb", buffering=0)) as screen:
         while until_seen.encode() not in drawn:
             drawn += screen.read(4096)
-        process.send_signal(signal.SIGINT)
+        if "--watch" in words:  # once ends by itself; Ctrl-C would come in the middle of its end
+            process.send_signal(signal.SIGINT)
         try:
             while more := screen.read(4096):
                 drawn += more
