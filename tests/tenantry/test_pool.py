@@ -18,7 +18,8 @@ from tenantry.errors import (
     PoolFullError,
     TooManyWaitersError,
 )
-from tenantry.pool.instances import MAX_FAILURES, STALE_SECONDS
+from tenantry.pool.building import MAX_FAILURES
+from tenantry.pool.instances import STALE_SECONDS
 from tests.conftest import eventually
 from tests.tenantry.support import (
     FakeClock,

@@ -13,8 +13,9 @@ import pytest
 
 from tenantry.errors import BuildFailedError, ProbeError
 from tenantry.pool import build_step
-from tenantry.pool.instances import MAX_REPORTED, PATIENCE, SLOW_SECONDS, SLOWEST, YOUNG_SECONDS
+from tenantry.pool.building import MAX_REPORTED, PATIENCE, SLOW_SECONDS, SLOWEST
 from tenantry.pool.journey import MAX_STEPS
+from tenantry.pool.patience import YOUNG_SECONDS
 from tests.conftest import eventually
 from tests.tenantry.support import (
     FakeClock,

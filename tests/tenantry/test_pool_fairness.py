@@ -20,16 +20,12 @@ from tenantry.errors import (
     TenantLimitError,
     TooManyWaitersError,
 )
-from tenantry.pool import instances
-from tenantry.pool.instances import (
-    CROWD_SECONDS,
-    MOVING_SECONDS,
-    PATIENCE,
-    SHED_SHARE,
-    TURN_SECONDS,
-    YOUNG_SECONDS,
-)
+from tenantry.pool import patience
+from tenantry.pool.building import PATIENCE
+from tenantry.pool.instances import SHED_SHARE
+from tenantry.pool.lending import TURN_SECONDS
 from tenantry.pool.parts import GAP_SECONDS, Pace
+from tenantry.pool.patience import CROWD_SECONDS, MOVING_SECONDS, YOUNG_SECONDS
 from tests.conftest import eventually
 from tests.tenantry.support import (
     FakeClock,
@@ -107,7 +103,7 @@ class Scale:
 @pytest.fixture(autouse=True)
 def _grown_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give new instances no credit."""
-    monkeypatch.setattr(instances, "NEW_SECONDS", 0.0)
+    monkeypatch.setattr(patience, "NEW_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -232,7 +228,7 @@ def test_a_new_instance_has_credit(
     make_pool: MakePool, workshop: Workshop, entrance: Entrance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a reload a site's first pages take longer: nobody is refused for that."""
-    monkeypatch.setattr(instances, "NEW_SECONDS", 60.0)
+    monkeypatch.setattr(patience, "NEW_SECONDS", 60.0)
     pool = make_pool(workshop.build, share=lambda _: 2, others_wait=entrance.others_wait)
     entrance.crowd = True
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantry.errors import TenantBusyError
-from tenantry.pool import instances
+from tenantry.pool import patience
 from tests.conftest import eventually
 from tests.tenantry.support import Instance, Workshop, a_tenant, serve
 
@@ -89,7 +89,7 @@ def test_a_hanging_disposal_after_a_probe_keeps_nobody_waiting(
 @pytest.fixture(autouse=True)
 def _grown_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give new instances no credit."""
-    monkeypatch.setattr(instances, "NEW_SECONDS", 0.0)
+    monkeypatch.setattr(patience, "NEW_SECONDS", 0.0)
 
 
 def test_a_share_outlives_a_change(make_pool: MakePool, workshop: Workshop) -> None:
@@ -136,3 +136,23 @@ def test_a_share_outlives_an_eviction(make_pool: MakePool, workshop: Workshop) -
     with pool.acquire(ACME2), pytest.raises(TenantBusyError):
         pool.acquire(ACME2)
     first.release()
+
+
+def test_a_turn_for_who_fails_while_waiting_is_handed_on(
+    make_pool: MakePool, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law 3: a lease that comes in the moment in which its request dies is not lost."""
+    monkeypatch.setattr(patience, "MOVING_SECONDS", 0.0)
+    monkeypatch.setattr(patience, "CROWD_SECONDS", 0.0)
+
+    def others_wait() -> bool:
+        held.release()  # which gives the turn to who is asking
+        raise ValueError("the listener is closed")
+
+    pool = make_pool(workshop.build, share=lambda _: 1, others_wait=others_wait)
+    held = pool.acquire(ACME)
+    with pytest.raises(ValueError, match="listener"):
+        pool.acquire(ACME)
+    assert pool.stats().leases == 0
+    with pool.acquire(ACME) as lease:
+        assert lease.instance.tenant is ACME

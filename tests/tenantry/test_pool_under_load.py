@@ -12,7 +12,7 @@ import pytest
 
 from tenantry.budget import Budget
 from tenantry.errors import PoolClosedError, PoolError
-from tenantry.pool import instances
+from tenantry.pool import lending
 from tests.conftest import eventually
 from tests.tenantry.referee import ENOUGH, LIMIT, SHORT, Referee, check_laws, check_rest, share
 from tests.tenantry.support import FakeClock, Instance, a_tenant, at_once
@@ -175,7 +175,7 @@ def test_the_laws_hold_under_random_traffic(
 ) -> None:
     """Eight threads ask, leave, change, evict, shed, warm, fail, run short and reload at random."""
     # The clock stands still between two steps: whatever has just happened would count for ever.
-    monkeypatch.setattr(instances, "TURN_SECONDS", 0.05)
+    monkeypatch.setattr(lending, "TURN_SECONDS", 0.05)
     clock, referee = FakeClock(), Referee(seed)
 
     def make() -> InstancePool[Instance]:
