@@ -220,3 +220,14 @@ def test_the_end_of_a_site_is_shown(world: World, operator: Browser) -> None:
     assert "<dt>Purged</dt>" in operator.get("/tenants/coil").text
     assert "purged <time" in operator.get("/tenants?search=acme").text
     assert operator.get("/tenants/acme").status_code == 404
+
+
+def test_a_quiet_copy_is_told_apart(world: World, operator: Browser) -> None:
+    """A clone looks like its original; whoever looks at either sees which one is silent."""
+    copy = world.catalog.add_tenant("twin", name="Twin", quiet=True, by=SYSTEM)
+    world.catalog.activate_tenants({copy.id: None}, by=SYSTEM)
+    assert "stays quiet" in operator.get("/tenants/twin").text
+    assert '<span class="meta">quiet</span>' in operator.get("/tenants?search=twin").text
+    world.catalog.release_tenant(copy.id, by=SYSTEM)
+    assert "stays quiet" not in operator.get("/tenants/twin").text
+    assert '<span class="meta">quiet</span>' not in operator.get("/tenants?search=twin").text

@@ -158,12 +158,12 @@ def _to_row(row: TenantRow, settings: Settings) -> list[object]:
 
 
 def _state_of(row: TenantRow) -> str:
-    """Return the state, and what becomes of a deleted tenant and when."""
+    """Return the state, what becomes of a deleted tenant and when, and whether it is a quiet copy."""
     if row.purged_at is not None:
         return f"{row.tenant.state}, purged {row.purged_at:%Y-%m-%d}"
     if row.purge_at is not None:
         return f"{row.tenant.state} until {row.purge_at:%Y-%m-%d}"
-    return row.tenant.state.value
+    return f"{row.tenant.state}, quiet" if row.tenant.quiet else row.tenant.state.value
 
 
 def _to_json(row: TenantRow, settings: Settings) -> dict[str, Any]:

@@ -97,9 +97,11 @@ def test_clone_and_release(acme: Desk) -> None:
         "tenant", "clone", "acme", "copy"
     )
     assert facts(acme, "copy")["quiet"] is True
+    assert "active, quiet" in acme.done("tenant", "list")
     for extra in ([], ["--dry-run"]):
         assert "exists already" in acme.refused("tenant", "clone", "acme", "copy", *extra)
     assert "Would release copy." in acme.done("tenant", "release", "copy", "--dry-run")
     assert "speaks for itself" in acme.done("tenant", "release", "copy")
     assert "is not quiet" in acme.done("tenant", "release", "copy")
     assert facts(acme, "copy")["quiet"] is False
+    assert "quiet" not in acme.done("tenant", "list")
