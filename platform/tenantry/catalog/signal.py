@@ -29,9 +29,13 @@ class ChangeSignal:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if os.fstat(self._descriptor).st_size < _SIZE:
-            os.ftruncate(self._descriptor, _SIZE)
-        self._map = mmap.mmap(self._descriptor, _SIZE)
+        try:
+            # A hole would tell a full disk to the writer as a deadly signal; this is an error of now.
+            os.posix_fallocate(self._descriptor, 0, _SIZE)
+            self._map = mmap.mmap(self._descriptor, _SIZE)
+        except OSError:
+            os.close(self._descriptor)
+            raise
         self.cell = memoryview(self._map).cast("Q")
         """``cell[0]`` is the number."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -169,6 +170,16 @@ def test_the_counter_is_shared_and_private(tmp_path: Path) -> None:
     again = ChangeSignal(path)
     assert again.cell[0] == 7
     again.close()
+
+
+def test_the_counter_has_its_place_on_the_disk(tmp_path: Path) -> None:
+    """Of a file that is only promised, a full disk would take back the promise by a signal."""
+    path = tmp_path / "epoch"
+    path.touch()
+    os.truncate(path, 8)
+    assert path.stat().st_blocks == 0
+    ChangeSignal(path).close()
+    assert path.stat().st_blocks > 0
 
 
 def test_values_do_not_hold_the_database(any_catalog: Catalog) -> None:
