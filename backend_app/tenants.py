@@ -16,7 +16,12 @@ from backend_app.site import find_quotas
 from backend_app.tables import TableQuery
 from backend_app.workers import find_failures
 from tenantry import lifecycle
-from tenantry.errors import BadTransitionError, TenantryError
+from tenantry.errors import (
+    BadTransitionError,
+    TenantHeldError,
+    TenantryError,
+    UnfinishedError,
+)
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -89,8 +94,8 @@ def resume(slug: str) -> ResponseReturnValue:
     """Put the site online again."""
     tenant = _get(slug)
     try:
-        lifecycle.resume_tenant(catalog(), slug, by=current_actor())
-    except BadTransitionError as error:
+        lifecycle.resume_tenant(catalog(), slug, settings=backend().settings, by=current_actor())
+    except (BadTransitionError, TenantHeldError, UnfinishedError) as error:
         flash(str(error), "warning")
     else:
         flash(f"{tenant.name} is online again.", "success")

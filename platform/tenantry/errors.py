@@ -143,6 +143,45 @@ class BadTransitionError(CatalogError):
         return f"Tenant {self.name!r} is {self.current} and cannot become {self.wanted}."
 
 
+class TenantHeldError(CatalogError):
+    """Another operation is at work on the tenant.
+
+    :param doing: What is done to it.
+    :param process: Who does it; 0 if nobody knows.
+    :param since: The time of day at which that began, in UTC.
+    """
+
+    retry_after = 10
+
+    def __init__(self, name: str, doing: str, process: int = 0, since: str = "") -> None:
+        super().__init__(name)
+        self.args = (name, doing, process, since)
+        self.doing = doing
+        self.process = process
+        self.since = since
+
+    def __str__(self) -> str:
+        who = f" by process {self.process} since {self.since} UTC" if self.process else ""
+        done = f"Tenant {self.name!r} is being {self.doing}{who}"
+        return f"{done}; say this again when that has ended."
+
+
+class UnfinishedError(CatalogError):
+    """An operation on the tenant was interrupted and has to be finished first.
+
+    :param operation: The command that does it.
+    """
+
+    def __init__(self, name: str, operation: str) -> None:
+        super().__init__(name)
+        self.args = (name, operation)
+        self.operation = operation
+
+    def __str__(self) -> str:
+        command = f"`tenantry {self.operation} {self.name}`"
+        return f"A {self.operation} was interrupted: {command} finishes it, and has to come first."
+
+
 class TooLateError(CatalogError):
     """A deleted tenant is past its purge date."""
 

@@ -25,6 +25,8 @@ from tests.live.wire import DEADLINE, LOOPBACK, Answer, ask
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from tenantry.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[2]
 INI = ROOT / "uwsgi.ini"
 FACTORIES = Path(__file__).parent / "factories"
@@ -233,13 +235,17 @@ class Server:
     def catalog(self) -> Catalog:
         """Its catalog, opened by this process as the command line would."""
         if self._catalog is None:
-            self._catalog = open_catalog(load_settings(data_dir=self.data))
+            self._catalog = open_catalog(self.settings)
         return self._catalog
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of its data folder, as the command line would read them."""
+        return load_settings(data_dir=self.data)
 
     def site_file(self, slug: str) -> Path:
         """Return the path of a tenant's database."""
-        settings = load_settings(data_dir=self.data)
-        return settings.tenant_dir(self.catalog.get_tenant(slug).id) / "site.sqlite3"
+        return self.settings.tenant_dir(self.catalog.get_tenant(slug).id) / "site.sqlite3"
 
     # --- looking into it ------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tenantry.catalog import SYSTEM
@@ -25,19 +26,23 @@ AT_ONCE = 4
 
 OTHER_PROCESS = """
 import sys
+from functools import partial
 from tenantry.catalog import SYSTEM, open_catalog
 from tenantry.lifecycle import resume_tenant, suspend_tenant
 from tenantry.settings import load_settings
-move = {"suspend": suspend_tenant, "resume": resume_tenant}[sys.argv[1]]
-move(open_catalog(load_settings()), sys.argv[2], by=SYSTEM)
+settings = load_settings()
+resume = partial(resume_tenant, settings=settings)
+move = {"suspend": suspend_tenant, "resume": resume}[sys.argv[1]]
+move(open_catalog(settings), sys.argv[2], by=SYSTEM)
 """
 
 
 def test_hundreds_of_changes_without_one_stale_answer(odd_server: OddServer) -> None:
     """After each of 300 changes, whichever worker is asked, the first answer is the new one."""
     seen: Counter[tuple[str, int]] = Counter()
+    resume = partial(resume_tenant, settings=odd_server.settings)
     for number in range(ROUNDS):
-        for move, status in ((suspend_tenant, 403), (resume_tenant, 200)):
+        for move, status in ((suspend_tenant, 403), (resume, 200)):
             move(odd_server.catalog, "globex", by=SYSTEM)
             answers = together(lambda _: odd_server.site("globex"), AT_ONCE)
             assert {answer.status for answer in answers} == {status}, f"round {number}"

@@ -123,7 +123,8 @@ def test_a_suspended_site_is_closed_on_its_path(path_server: Server) -> None:
     suspend_tenant(path_server.catalog, "initech", by=SYSTEM)
     assert path_server.ask("localhost", "/sites/initech/").status == 403
     assert path_server.ask("localhost", f"{MOUNT}/").status == 200
-    resume_tenant(path_server.catalog, "initech", by=SYSTEM)
+    settings = path_server.settings
+    resume_tenant(path_server.catalog, "initech", settings=settings, by=SYSTEM)
     assert path_server.ask("localhost", "/sites/initech/").status == 200
 
 

@@ -182,7 +182,7 @@ class Soak:
         if slug.startswith("shut") and chance.random() < 0.5:
             suspend_tenant(catalog, slug, by=SYSTEM)
         elif slug.startswith("shut"):
-            resume_tenant(catalog, slug, by=SYSTEM)
+            resume_tenant(catalog, slug, settings=self._server.settings, by=SYSTEM)
         else:
             name = f"Site {self.changes}"
             catalog.configure_tenant(self._ids[slug], name=name, by=SYSTEM)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenantry.errors import BundleError
+from tenantry.turns import lock, unlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,23 +64,20 @@ def _sweep(home: Path) -> None:
 def alone(data_dir: Path, name: str, *, what: str, shared: bool = False) -> Iterator[Path]:
     """Keep other commands of this machine away from what is called *name*.
 
-    It yields a file that lasts, for a note to whoever comes next.
+    It yields a file for a note to whoever comes next, which is gone if all went well.
 
     :param what: What errors call it.
     :param shared: Let those in who want it shared as well.
     :raises BundleError: Another one is at it. What a killed one held is free.
     """
-    home = data_dir / "locks"
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = home / name
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    wanted = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    path = data_dir / "locks" / name
     try:
-        try:
-            fcntl.flock(descriptor, wanted | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            problem = "another command is at work on it; wait for its end"
-            raise BundleError(what, problem) from error
+        descriptor = lock(path, shared=shared)
+    except BlockingIOError as error:
+        raise BundleError(what, "another command is at work on it; wait for its end") from error
+    try:
         yield path
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    unlock(path, descriptor)

@@ -96,8 +96,11 @@ class Runs(Store):
             return None if record is None else _to_run(session, record)
 
     def list_failed_steps(self, run_id: int, *, limit: int = 100) -> tuple[Step, ...]:
-        """Return the first failures of a run."""
-        query = _steps(run_id, StepState.FAILED).order_by(MigrationStepRecord.position).limit(limit)
+        """Return the first failures of a run, and those that it could not get at."""
+        query = _steps(run_id).where(MigrationStepRecord.error != "")
+        told = (StepState.FAILED, StepState.PENDING)
+        query = query.where(MigrationStepRecord.state.in_(told))
+        query = query.order_by(MigrationStepRecord.position).limit(limit)
         with self.reading() as session:
             return tuple(_to_step(step, tenant) for step, tenant in session.execute(query).tuples())
 

@@ -137,7 +137,7 @@ def _move(slug: str, state: TenantState, *, reason: str, dry_run: bool) -> None:
             suspend_tenant(catalog, slug, reason=reason, by=actor())
             click.echo(f"{slug} is suspended: its site answers 403.")
         else:
-            resume_tenant(catalog, slug, by=actor())
+            resume_tenant(catalog, slug, settings=get_settings(), by=actor())
             click.echo(f"{slug} is served again: {get_settings().site_url(found)}")
 
 

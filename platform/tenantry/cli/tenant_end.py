@@ -108,7 +108,7 @@ def undelete(slug: str, *, dry_run: bool) -> None:
         elif dry_run:
             click.echo(f"Would make {slug} archived; it is deleted{_until(row)}.")
         else:
-            undelete_tenant(catalog, slug, by=actor())
+            undelete_tenant(catalog, slug, settings=get_settings(), by=actor())
             click.echo(f"{slug} is archived again. `tenantry tenant resume {slug}` serves it.")
 
 

@@ -73,6 +73,8 @@ def backup_tenant(
     :param folder: Where tenants' folders of backups are.
     :param keep: How many backups of this tenant shall stay.
     :raises TenantNotFoundError: No tenant has the slug.
+    :raises TenantHeldError: Another operation is at work on it.
+    :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something of it cannot be read or written.
     """
     tenant = catalog.get_tenant(slug)
@@ -80,7 +82,7 @@ def backup_tenant(
         raise BundleError(slug, f"it is {tenant.state} and has no data to back up")
     home = (folder or backups_dir(settings)) / f"t_{tenant.id}"
     with (
-        reading(tenant, settings),
+        reading(tenant, "backed up", settings=settings),
         alone(settings.data_dir, f"backup-{tenant.id}", what=slug),
     ):
         home.mkdir(parents=True, exist_ok=True, mode=0o700)

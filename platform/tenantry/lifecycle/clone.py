@@ -41,6 +41,8 @@ def clone_tenant(
     :param owner_email: Owns the clone; by default those who own the original.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantExistsError: The new slug is taken.
+    :raises TenantHeldError: Another operation is at work on the original.
+    :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something cannot be copied; nothing was kept.
     """
     source = catalog.get_tenant(slug)
@@ -61,7 +63,10 @@ def clone_tenant(
         )
 
     with making(catalog, new, add, settings=settings, by=by) as tenant:
-        with reading(source, settings), scratch_folder(settings.data_dir) as parts:
+        with (
+            reading(source, "cloned", settings=settings),
+            scratch_folder(settings.data_dir) as parts,
+        ):
             _copy(factory, source, tenant, parts, settings=settings)
         detail = {"from": source.id, "slug": source.slug}
         catalog.record("tenant.clone", tenant_id=tenant.id, detail=detail, by=by)

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tenantry.catalog.tenants import check_undeletable
-from tenantry.errors import BadTransitionError
+from tenantry.errors import BadTransitionError, TenantExistsError, TenantHeldError
+from tenantry.lifecycle.claims import Claims
 from tenantry.tenant import TenantState
+from tenantry.turns import check_finished, holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +35,17 @@ def delete_tenant(
 
     :param export: Takes the copy. A site that was never served has nothing to copy.
     :raises TenantNotFoundError: No tenant has the slug.
+    :raises TenantHeldError: Another operation is at work on it.
+    :raises UnfinishedError: A restore of it was interrupted.
     """
-    tenant = catalog.get_tenant(slug)
-    if tenant.state is not TenantState.DELETED:
-        if tenant.state is not TenantState.PROVISIONING:
+    with holding(catalog.get_tenant(slug), "deleted", settings=settings):
+        tenant = catalog.get_tenant(slug)  # as it is now that nobody else is at work on it
+        if tenant.state is TenantState.DELETED:
+            return catalog.get_row(slug)
+        check_finished(tenant, settings)
+        if tenant.state is TenantState.PROVISIONING:
+            _check_unclaimed(slug, settings)
+        else:
             # Nobody writes to it any more when the copy is taken.
             tenant = catalog.move_tenant(tenant.id, TenantState.ARCHIVED, reason=reason, by=by)
             if export is not None:
@@ -48,18 +57,29 @@ def delete_tenant(
             purge_at=datetime.now(UTC) + timedelta(days=settings.purge_days),
             by=by,
         )
-    return catalog.get_row(slug)
+        return catalog.get_row(slug)
 
 
-def undelete_tenant(catalog: Catalog, slug: str, *, by: Actor) -> Tenant:
+def _check_unclaimed(slug: str, settings: Settings) -> None:
+    """Refuse a tenant that somebody is creating now."""
+    try:
+        with Claims(settings) as claims:
+            claims.take(slug)
+    except TenantExistsError as error:
+        raise TenantHeldError(slug, "made") from error
+
+
+def undelete_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> Tenant:
     """Take a deletion back: the site is archived again, as it was before.
 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is not deleted.
     :raises TooLateError: Its purge date is over.
+    :raises TenantHeldError: Another operation is at work on it.
     """
-    row = check_undelete(catalog, slug)
-    return catalog.move_tenant(row.tenant.id, TenantState.ARCHIVED, by=by)
+    tenant = check_undelete(catalog, slug).tenant
+    with holding(tenant, "undeleted", settings=settings):
+        return catalog.move_tenant(tenant.id, TenantState.ARCHIVED, by=by)
 
 
 def check_undelete(catalog: Catalog, slug: str) -> TenantRow:

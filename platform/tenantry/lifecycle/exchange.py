@@ -16,8 +16,9 @@ from tenantry.bundles.tables import fill_database, stored_tables
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import FILE_NAME, SiteDatabase
 from tenantry.errors import TenantryError
-from tenantry.lifecycle.export import JOURNAL, gather, restore_dir
+from tenantry.lifecycle.export import gather
 from tenantry.tenant import TenantState
+from tenantry.turns import restore_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     Step = Callable[[str], object]
 
 
+RESTORING = "restoring"
+"""The reason of a tenant that a restore has put into maintenance, and that it lets out again."""
+
+
 class Place:
     """Where a tenant's data is, and where the old and the new one are meanwhile."""
 
@@ -36,8 +41,8 @@ class Place:
         self.tenant = tenant
         self.settings = settings
         self.folder = settings.tenant_dir(tenant.id)
-        self.home = restore_dir(tenant, settings)
-        self.journal = self.home / JOURNAL
+        self.journal = restore_journal(tenant, settings)
+        self.home = self.journal.parent
         self.parts = self.home / "parts"
         self.files = self.parts / FILES
         self.old = self.home / "old"
@@ -93,7 +98,7 @@ def finish(
     manifest = read_manifest(json.dumps(journal["manifest"]).encode())
     tenant = catalog.get_tenant_by_id(place.tenant.id)
     if tenant.state is TenantState.ACTIVE:
-        catalog.move_tenant(tenant.id, TenantState.MAINTENANCE, reason="restoring", by=by)
+        catalog.move_tenant(tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=by)
         step("closed")
         time.sleep(drain)
     place.old.mkdir(exist_ok=True, mode=0o700)
@@ -102,7 +107,7 @@ def finish(
             _exchange_rows(place, manifest, step=step)
         except TenantryError:
             if is_first:
-                _undo(catalog, place, reopen=journal["reopen"], by=by)
+                _undo(catalog, place, by=by)
             raise
     _exchange_files(place, step=step)
     if place.beside is not None:
@@ -113,9 +118,8 @@ def finish(
     detail = {"file": Path(journal["file"]).name, "created": manifest.created.isoformat()}
     catalog.record("tenant.restore", tenant_id=tenant.id, detail=detail, by=by)
     step("told")
-    if journal["reopen"] and restored.state is TenantState.MAINTENANCE:
-        restored = catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)
-        step("opened")
+    restored = _reopen(catalog, restored, by=by)
+    step("opened")
     place.journal.unlink()
     sync_folder(place.home)
     shutil.rmtree(place.parts)
@@ -125,12 +129,19 @@ def finish(
     return restored
 
 
-def _undo(catalog: Catalog, place: Place, *, reopen: bool, by: Actor) -> None:
+def _undo(catalog: Catalog, place: Place, *, by: Actor) -> None:
     """Forget a restore of which nothing was done."""
+    _reopen(catalog, place.tenant, by=by)
     place.journal.unlink()
     place.clear()
-    if reopen:
-        catalog.move_tenant(place.tenant.id, TenantState.ACTIVE, by=by)
+
+
+def _reopen(catalog: Catalog, tenant: Tenant, *, by: Actor) -> Tenant:
+    """Serve the site again if it is a restore that closed it: others may have other reasons."""
+    row = catalog.get_row(tenant.slug)
+    if row.tenant.state is not TenantState.MAINTENANCE or row.reason != RESTORING:
+        return row.tenant
+    return catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)
 
 
 def _exchange_rows(place: Place, manifest: Manifest, *, step: Step) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from tenantry.bundles.archive import write_bundle
 from tenantry.bundles.files import copy_files
 from tenantry.bundles.manifest import Manifest, Source
-from tenantry.bundles.scratch import alone, scratch_folder
+from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.tables import dump_database
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import BundleError
 from tenantry.tenant import TenantState
+from tenantry.turns import check_finished, holding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
-JOURNAL = "journal.json"
-"""What a restore that has been decided will do, until it is done."""
 WITHOUT_DATA = frozenset({TenantState.PROVISIONING, TenantState.DELETED})
 
 
@@ -44,6 +43,8 @@ def export_tenant(
 
     :param passphrase: Encrypts the file.
     :raises TenantNotFoundError: No tenant has the slug.
+    :raises TenantHeldError: Another operation is at work on it.
+    :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something of it cannot be read or written; there is no file.
     """
     tenant = catalog.get_tenant(slug)
@@ -51,7 +52,10 @@ def export_tenant(
         raise BundleError(slug, f"it is {tenant.state} and has no data to export")
     if path.exists():
         raise BundleError(str(path), "the file exists already; nothing was written")
-    with reading(tenant, settings), scratch_folder(settings.data_dir) as parts:
+    with (
+        reading(tenant, "exported", settings=settings),
+        scratch_folder(settings.data_dir) as parts,
+    ):
         manifest = gather(tenant, parts, settings=settings)
         size = write_bundle(path, manifest, parts, passphrase=passphrase)
     detail = {"rows": manifest.rows, "size": size, "encrypted": passphrase is not None}
@@ -60,21 +64,16 @@ def export_tenant(
 
 
 @contextmanager
-def reading(tenant: Tenant, settings: Settings) -> Iterator[None]:
-    """Keep a tenant's data from being exchanged meanwhile.
+def reading(tenant: Tenant, doing: str, *, settings: Settings) -> Iterator[None]:
+    """Keep a tenant's data from being exchanged meanwhile; others may read it as well.
 
-    :raises BundleError: It is being exchanged now, or that was interrupted.
+    :param doing: What is done to the tenant, for those who are kept away.
+    :raises TenantHeldError: It is being exchanged now.
+    :raises UnfinishedError: That was interrupted.
     """
-    with alone(settings.data_dir, f"t_{tenant.id}", what=tenant.slug, shared=True):
-        if (restore_dir(tenant, settings) / JOURNAL).exists():
-            problem = f"a restore was interrupted; say `tenantry restore {tenant.slug}` first"
-            raise BundleError(tenant.slug, problem)
+    with holding(tenant, doing, settings=settings, shared=True):
+        check_finished(tenant, settings)
         yield
-
-
-def restore_dir(tenant: Tenant, settings: Settings) -> Path:
-    """Return the folder of what a restore brings and puts aside."""
-    return settings.data_dir / "restores" / f"t_{tenant.id}"
 
 
 def gather(tenant: Tenant, parts: Path, *, settings: Settings) -> Manifest:

@@ -11,6 +11,7 @@ from tenantry.bundles.scratch import alone
 from tenantry.databases.placements import tenant_database
 from tenantry.lifecycle.create import take_back, taking_back
 from tenantry.tenant import Tenant, TenantState
+from tenantry.turns import holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,9 +37,11 @@ def making(
         _clear_away(catalog, slug, note, settings=settings, by=by)
         tenant = add()
         note.write_text(json.dumps({"id": tenant.id, "placement": tenant.placement}))
-        with taking_back(catalog, [tenant], settings=settings, by=by):
+        with (
+            holding(tenant, "made", settings=settings),
+            taking_back(catalog, [tenant], settings=settings, by=by),
+        ):
             yield tenant
-        note.write_text("")
 
 
 def _clear_away(catalog: Catalog, slug: str, note: Path, *, settings: Settings, by: Actor) -> None:

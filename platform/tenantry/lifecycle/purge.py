@@ -14,6 +14,7 @@ from tenantry.errors import BadTransitionError, LeftoversError, TooEarlyError
 from tenantry.lifecycle.belongings import find_belongings, folders_of
 from tenantry.popularity import take_out
 from tenantry.tenant import TenantState
+from tenantry.turns import holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,7 @@ def purge_tenant(
     :raises BadTransitionError: It is not deleted.
     :raises TooEarlyError: Its purge date is still to come.
     :raises LeftoversError: Something is left, and what.
+    :raises TenantHeldError: Another operation is at work on it.
     """
     row = catalog.get_row(slug)
     if row.purged_at is not None:
@@ -64,13 +66,14 @@ def purge_tenant(
         "proof": lambda: _prove(catalog, tenant, settings=settings),
         "finish": lambda: catalog.finish_purge(tenant.id, by=by),
     }
-    for step in STEPS:
-        before(step)
-        try:
-            actions[step]()
-        except OSError as error:
-            # The other steps need not wait for it. The proof finds what could not be removed.
-            log.warning("purging %s: %s: %s", slug, step, error)
+    with holding(tenant, "purged", settings=settings):
+        for step in STEPS:
+            before(step)
+            try:
+                actions[step]()
+            except OSError as error:
+                # The other steps need not wait for it. The proof finds what could not be removed.
+                log.warning("purging %s: %s: %s", slug, step, error)
     return catalog.get_row(slug)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.catalog.names import check_renamable
 from tenantry.errors import TenantRenamedError
+from tenantry.turns import holding
 
 if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
@@ -30,6 +31,7 @@ def rename_tenant(
     :raises BadSlugError: The new slug breaks the rule or is reserved.
     :raises BadTransitionError: The tenant is being made, or is deleted.
     :raises TenantExistsError: Another tenant has the new slug, or had it.
+    :raises TenantHeldError: Another operation is at work on it.
     """
     try:
         tenant = catalog.get_tenant(slug)
@@ -38,7 +40,8 @@ def rename_tenant(
             raise
         return catalog.get_tenant(new)
     until = datetime.now(UTC) + timedelta(days=settings.rename_redirect_days)
-    return catalog.rename_tenant(tenant.id, new, redirects_until=until, by=by)
+    with holding(tenant, "renamed", settings=settings, shared=True):
+        return catalog.rename_tenant(tenant.id, new, redirects_until=until, by=by)
 
 
 def check_rename(catalog: Catalog, slug: str, new: str) -> Tenant:

@@ -19,7 +19,7 @@ from tenantry.bundles.archive import open_bundle, sync_folder
 from tenantry.bundles.files import make_folders
 from tenantry.bundles.manifest import PAGES, Manifest
 from tenantry.bundles.pages import check_pages
-from tenantry.bundles.scratch import alone, scratch_folder
+from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.sides import side_of
 from tenantry.bundles.sql import tables_of
 from tenantry.bundles.tables import check_schema, dump_database, fill_database, stored_tables
@@ -28,7 +28,7 @@ from tenantry.errors import BundleError
 from tenantry.lifecycle.backup import backups_dir
 from tenantry.lifecycle.exchange import Place, finish
 from tenantry.lifecycle.export import WITHOUT_DATA
-from tenantry.tenant import TenantState
+from tenantry.turns import holding
 
 if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
@@ -59,12 +59,13 @@ def restore_tenant(
     :param step: Called with the name of each step when it is done.
     :param drain: Seconds between closing the site and changing its data.
     :raises TenantNotFoundError: No tenant has the slug.
+    :raises TenantHeldError: Another operation is at work on it.
     :raises BundleError: The backup is damaged, of another tenant, or does not fit; nothing changed.
     """
     tenant = catalog.get_tenant(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state}; import the backup as a new tenant instead")
-    with alone(settings.data_dir, f"t_{tenant.id}", what=slug):
+    with holding(tenant, "restored", settings=settings):
         place = Place(catalog.get_tenant_by_id(tenant.id), settings)
         if place.journal.exists():
             tenant = finish(catalog, place, by=by, step=step, drain=drain)
@@ -133,7 +134,6 @@ def _prepare(place: Place, path: Path, *, passphrase: bytes | None, step: Step) 
     place.forget()
     journal = {
         "file": str(path),
-        "reopen": place.tenant.state is TenantState.ACTIVE,
         "manifest": json.loads(manifest.to_json()),
     }
     partial = place.journal.with_suffix(".partial")

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.tenant import TenantState
+from tenantry.turns import check_finished, holding
 
 if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
+    from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
 
 def suspend_tenant(catalog: Catalog, slug: str, *, reason: str = "", by: Actor) -> Tenant:
     """Answer 403 for the site from its next request on; nothing of it is lost.
+
+    It waits for no other operation: what is suspended stays so, whatever else is done to it.
 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is deleted.
@@ -21,11 +25,15 @@ def suspend_tenant(catalog: Catalog, slug: str, *, reason: str = "", by: Actor) 
     return catalog.move_tenant(tenant.id, TenantState.SUSPENDED, reason=reason, by=by)
 
 
-def resume_tenant(catalog: Catalog, slug: str, *, by: Actor) -> Tenant:
+def resume_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> Tenant:
     """Serve the site again from its next request on, be it suspended or archived.
 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is deleted.
+    :raises TenantHeldError: Another operation is at work on it.
+    :raises UnfinishedError: A restore of it was interrupted.
     """
     tenant = catalog.get_tenant(slug)
-    return catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)
+    with holding(tenant, "resumed", settings=settings, shared=True):
+        check_finished(tenant, settings)
+        return catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)

@@ -73,7 +73,8 @@ def migrate(
 ) -> Run | None:
     """Bring every tenant's database to the newest schema revision; ``None`` if all are there.
 
-    A tenant that fails stops nobody else. SIGINT and SIGTERM let the steps under way end.
+    A tenant that fails stops nobody else. One that another operation is at work on stays pending, and
+    the run then ends as *failed*. SIGINT and SIGTERM let the steps under way end.
 
     :param only: Slugs of the only tenants that it is about.
     :param again: Go on with the last run instead.
@@ -124,10 +125,17 @@ class _Passage:
         self._by = by
         self._failed = 0
         self._done: list[Step] = []
+        self._postponed: list[Step] = []
         self._recorded = time.monotonic()
 
     def work(self, advance: Callable[[], None]) -> RunState:
         """Do all that is pending, canaries first; return how it ended."""
+        try:
+            return self._work(advance)
+        finally:  # not before: it would be claimed again, over and over
+            self._catalog.record_steps(self._run.id, self._postponed, by=self._by)
+
+    def _work(self, advance: Callable[[], None]) -> RunState:
         if self._options.canary:
             self._pass(self._options.canary, advance)
             if self._failed and not self._stop.is_set():
@@ -137,7 +145,7 @@ class _Passage:
             return RunState.INTERRUPTED
         if self._has_enough:
             return RunState.STOPPED
-        return RunState.FAILED if self._failed else RunState.DONE
+        return RunState.FAILED if self._failed or self._postponed else RunState.DONE
 
     @property
     def _has_enough(self) -> bool:
@@ -182,7 +190,8 @@ class _Passage:
         for step in ended:
             self._failed += step.state is StepState.FAILED
             advance()
-        self._done += ended
+        self._postponed += [step for step in ended if step.state is StepState.PENDING]
+        self._done += [step for step in ended if step.state is not StepState.PENDING]
         waited = time.monotonic() - self._recorded
         if (self._done and waited > RECORDED) or waited > HEARTBEAT:
             self._record()

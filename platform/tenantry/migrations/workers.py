@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tenantry.catalog import Step, StepState
 from tenantry.databases.placements import tenant_database
-from tenantry.errors import TenantryError
+from tenantry.errors import TenantHeldError, TenantryError, UnfinishedError
 from tenantry.migrations.history import History
 from tenantry.migrations.upgrade import upgrade
+from tenantry.turns import check_finished, holding
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -146,8 +147,12 @@ def _serve(job: Job, connection: Connection, inherited: list[Connection]) -> Non
 def _migrate(job: Job, history: History, step: Step) -> Step:
     started = time.perf_counter()
     try:
-        database = tenant_database(step.tenant, job.settings)
-        done = upgrade(database, history, lock_timeout=job.lock_timeout)
+        with holding(step.tenant, "migrated", settings=job.settings, wait=job.lock_timeout):
+            check_finished(step.tenant, job.settings)
+            database = tenant_database(step.tenant, job.settings)
+            done = upgrade(database, history, lock_timeout=job.lock_timeout)
+    except (TenantHeldError, UnfinishedError) as error:
+        result = replace(step, state=StepState.PENDING, error=str(error))
     except TenantryError as error:
         log.warning("%s (%s): %s", step.tenant.slug, step.tenant.id, error, exc_info=error)
         result = replace(step, state=StepState.FAILED, error=str(error))

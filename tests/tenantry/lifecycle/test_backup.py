@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.databases.placements import tenant_database
-from tenantry.errors import BundleError
+from tenantry.errors import BundleError, UnfinishedError
 from tenantry.lifecycle import backup, create_tenant, export_tenant, import_tenant, suspend_tenant
 from tenantry.lifecycle.backup import backup_tenant, read_backups
 from tenantry.lifecycle.restore import restore_tenant
@@ -338,7 +338,7 @@ def test_no_backup_during_an_interrupted_restore(
 
     with pytest.raises(KeyboardInterrupt):
         restore(catalog, settings, step=stop)
-    with pytest.raises(BundleError, match="restore was interrupted"):
+    with pytest.raises(UnfinishedError, match="`tenantry restore acme` finishes it"):
         back_up(catalog, settings)
     assert restore(catalog, settings).state is TenantState.ACTIVE
 

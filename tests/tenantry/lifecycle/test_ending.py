@@ -98,13 +98,15 @@ def delete(catalog: Catalog, settings: Settings, slug: str = "acme") -> None:
     delete_tenant(catalog, slug, export=export, settings=settings, by=OPERATOR)
 
 
-def test_an_archived_site_is_served_again(any_catalog: Catalog, acme: Tenant) -> None:
+def test_an_archived_site_is_served_again(
+    any_catalog: Catalog, settings: Settings, acme: Tenant
+) -> None:
     """Nothing of it is lost; saying it twice changes nothing; the trail says who and why."""
     archived = archive_tenant(any_catalog, "acme", reason="season over", by=OPERATOR)
     assert archived.state is S.ARCHIVED
     assert any_catalog.list_audit().items[0].detail["reason"] == "season over"
     assert archive_tenant(any_catalog, "acme", by=OPERATOR) == archived
-    back = resume_tenant(any_catalog, "acme", by=OPERATOR)
+    back = resume_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
 
     assert (back.state, back.hosts, back.settings) == (S.ACTIVE, acme.hosts, acme.settings)
 
@@ -162,9 +164,9 @@ def test_undelete_brings_everything_back(
     with pytest.raises(BadTransitionError, match="undeleted"):
         check_undelete(any_catalog, "acme")
     delete(any_catalog, settings)
-    assert undelete_tenant(any_catalog, "acme", by=OPERATOR).state is S.ARCHIVED
+    assert undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR).state is S.ARCHIVED
     assert check_undelete(any_catalog, "acme").purge_at is None
-    back = resume_tenant(any_catalog, "acme", by=OPERATOR)
+    back = resume_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
 
     assert (back.hosts, back.settings) == (acme.hosts, acme.settings)
     assert any_catalog.get_row("acme").owners == ("ada@x.test",)
@@ -195,7 +197,7 @@ def test_a_purge_leaves_a_tombstone_and_nothing_else(
     with pytest.raises(TenantExistsError):
         any_catalog.add_tenant("acme", name="Another", by=SYSTEM)
     with pytest.raises(TooLateError):
-        undelete_tenant(any_catalog, "acme", by=OPERATOR)
+        undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
     actions = [event.action for event in any_catalog.list_audit(tenant_id=acme.id).items]
     assert actions[:2] == ["tenant.purge", "tenant.purge.begin"]
     assert find_belongings(any_catalog, neighbour, settings=settings) == before
@@ -237,7 +239,7 @@ def test_a_purge_waits_for_its_date(
         purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
     assert tenant_database(acme, settings).exists()
     assert check_purge(any_catalog, "acme", early=True).purged_at is None
-    undelete_tenant(any_catalog, "acme", by=OPERATOR)
+    undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
     delete(any_catalog, settings)
 
     assert check_purge(any_catalog, "acme").is_due
@@ -281,11 +283,13 @@ def test_a_purge_killed_at_any_step_is_finished_by_the_next(
     assert done.returncode == -9, done.stderr
     assert any_catalog.get_row("acme").purged_at is None
     if step == "begin":
-        assert undelete_tenant(any_catalog, "acme", by=OPERATOR).hosts == acme.hosts
+        assert (
+            undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR).hosts == acme.hosts
+        )
         delete(any_catalog, settings)
     else:
         with pytest.raises(TooLateError):
-            undelete_tenant(any_catalog, "acme", by=OPERATOR)
+            undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
     row = purge_tenant(any_catalog, "acme", early=step == "begin", settings=settings, by=OPERATOR)
 
     assert row.purged_at is not None

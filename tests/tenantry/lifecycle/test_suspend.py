@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tenantry.catalog import SYSTEM, Actor, Catalog
@@ -9,10 +12,13 @@ from tenantry.errors import BadTransitionError, TenantNotFoundError
 from tenantry.lifecycle import resume_tenant, suspend_tenant
 from tenantry.tenant import TenantState
 
+if TYPE_CHECKING:
+    from tenantry.settings import Settings
+
 OPERATOR = Actor("operator", "op@example.com")
 
 
-def test_a_suspended_tenant_comes_back_whole(any_catalog: Catalog) -> None:
+def test_a_suspended_tenant_comes_back_whole(any_catalog: Catalog, settings: Settings) -> None:
     """R28, Law 12: nothing of it is lost, and the trail says who and why."""
     tenant = any_catalog.add_tenant("acme", name="Acme", settings={"a": 1}, by=SYSTEM)
     any_catalog.activate_tenants({tenant.id: None}, by=SYSTEM)
@@ -21,7 +27,7 @@ def test_a_suspended_tenant_comes_back_whole(any_catalog: Catalog) -> None:
     assert any_catalog.get_row("acme").reason == "unpaid"
     event = any_catalog.list_audit().items[0]
     assert (event.actor, event.detail["reason"]) == ("op@example.com", "unpaid")
-    back = resume_tenant(any_catalog, "acme", by=OPERATOR)
+    back = resume_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
 
     assert (back.state, dict(back.settings)) == (TenantState.ACTIVE, {"a": 1})
     assert suspend_tenant(any_catalog, "acme", by=OPERATOR).state is TenantState.SUSPENDED
@@ -38,12 +44,14 @@ def test_saying_it_twice_changes_nothing(catalog: Catalog) -> None:
     assert catalog.list_audit().total == events
 
 
-def test_what_is_gone_is_neither_suspended_nor_resumed(catalog: Catalog) -> None:
+def test_what_is_gone_is_neither_suspended_nor_resumed(
+    catalog: Catalog, settings: Settings
+) -> None:
     """R28: unknown and deleted tenants are refused with a sentence."""
     with pytest.raises(TenantNotFoundError):
         suspend_tenant(catalog, "acme", by=OPERATOR)
     tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
     catalog.move_tenant(tenant.id, TenantState.DELETED, by=SYSTEM)
-    for act in (suspend_tenant, resume_tenant):
+    for act in (suspend_tenant, partial(resume_tenant, settings=settings)):
         with pytest.raises(BadTransitionError, match="deleted"):
             act(catalog, "acme", by=OPERATOR)
