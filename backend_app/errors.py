@@ -9,7 +9,7 @@ from flask import make_response, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from backend_app.instances import SiteFailedError
-from tenantry.errors import CatalogUnavailableError, LookupLimitError, PoolError
+from tenantry.errors import CatalogFullError, CatalogUnavailableError, LookupLimitError, PoolError
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -37,6 +37,7 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(SiteFailedError, show_pool_error)
     app.register_error_handler(LookupLimitError, show_limit)
     app.register_error_handler(CatalogUnavailableError, show_catalog_error)
+    app.register_error_handler(CatalogFullError, show_full_catalog)
 
 
 def show_http_error(error: HTTPException) -> ResponseReturnValue:
@@ -78,6 +79,16 @@ def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
     message = "The platform's records cannot be read just now. Try again in a moment."
     page = _page(503, "Not available for the moment", message, bare=True)
     return make_response(page, 503, {"Retry-After": str(error.retry_after)})
+
+
+def show_full_catalog(error: CatalogFullError) -> ResponseReturnValue:
+    """Say that nothing can be kept now (RFC 4918, section 11.5); what is there can be read."""
+    log.error("catalog full: %s", error)
+    message = (
+        "What you sent was not saved: the disk of the platform's records is full. Reading works as "
+        "before."
+    )
+    return make_response(_page(507, "Nothing can be saved now", message, bare=True), 507)
 
 
 def _page(

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from frontend_app.context import front
 from frontend_app.problems import prefers_json, problem
-from tenantry.errors import CatalogUnavailableError
+from tenantry.errors import CatalogFullError, CatalogUnavailableError
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -31,6 +31,7 @@ def init_errors(app: Flask) -> None:
     """Answer every error in the platform's look."""
     app.register_error_handler(HTTPException, show_http_error)
     app.register_error_handler(CatalogUnavailableError, show_catalog_error)
+    app.register_error_handler(CatalogFullError, show_full_catalog)
 
 
 def show_http_error(error: HTTPException) -> ResponseReturnValue:
@@ -52,6 +53,13 @@ def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
     response = make_response(_show(503, "Not available for the moment", message))
     response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def show_full_catalog(error: CatalogFullError) -> ResponseReturnValue:
+    """Say that nothing can be kept now (RFC 4918, section 11.5); what is there can be read."""
+    log.error("catalog full: %s", error)
+    message = "What you sent was not saved: there is no room left. Reading works as before."
+    return make_response(_show(507, "Nothing can be saved now", message))
 
 
 def _show(status: int, title: str, message: str) -> ResponseReturnValue:

@@ -6,22 +6,27 @@ from typing import TYPE_CHECKING
 
 from flask import current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from psycopg.errors import DiskFull, ReadOnlySqlTransaction
+from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from tenantry.disk import has_room, is_full
 from tenantry.errors import PlacementError, UnknownPlacementError
-from tenantry.flask import current_tenant, tenant_database
+from tenantry.flask import SiteDatabase, current_tenant, tenant_database
 from tenants.access import find_member
 from tenants.database import db
 
 if TYPE_CHECKING:
     from flask import Flask, Response
 
+    from tenantry.flask import TenantDatabase
     from tenantry.settings import Settings
 
 RETRY_SECONDS = 30
+NO_ROOM = 507
+"""Insufficient Storage (RFC 4918, section 11.5). Unlike 503 it tells programs not to send a form again
+by themselves; nothing says when there will be room, so there is no Retry-After."""
 
 TITLES = {
     400: (
@@ -72,6 +77,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(PoolTimeoutError, _show_database_error)
     app.register_error_handler(PlacementError, _show_resting)
     app.register_error_handler(UnknownPlacementError, _show_resting)
+    app.register_error_handler(OSError, _show_full_disk)
 
 
 def _show_http_error(error: HTTPException) -> Response | HTTPException:
@@ -107,11 +113,33 @@ def _show_database_error(error: SQLAlchemyError) -> Response:
     """Answer 503 and leave nothing broken behind for the next request."""
     if isinstance(error, IntegrityError):
         raise error  # our mistake, not the database's: a 500 with a traceback in the log
-    _log(tenant_database(current_tenant, _settings()).shown, getattr(error, "orig", None) or error)
+    database = tenant_database(current_tenant, _settings())
+    _log(database.shown, getattr(error, "orig", None) or error)
     db.session.remove()
     # An open connection would hold on to a file that has been put back in the meantime.
     db.engine.dispose()
-    return _rest(*(NOT_SAVED if _is_refused_write(error) else DOWN))
+    refused = _is_refused_write(error)
+    if (is_full(error) and _changes()) or (refused and _is_on_full_disk(database)):
+        return _refuse_for_room()
+    return _rest(*(NOT_SAVED if refused else DOWN))
+
+
+def _show_full_disk(error: OSError) -> Response:
+    """Answer for what was to be written beside the database, as the parts of a large form are."""
+    if not is_full(error):
+        raise error
+    _log(error.filename or "folder for temporary files", error)
+    return _refuse_for_room()
+
+
+def _refuse_for_room() -> Response:
+    g.without_database = True
+    return _page(NO_ROOM, *NOT_SAVED)
+
+
+def _is_on_full_disk(database: TenantDatabase) -> bool:
+    # Where not even the index of a log fits, SQLite lets a file be read, and calls it read-only.
+    return isinstance(database, SiteDatabase) and not has_room(database.path.parent)
 
 
 def _show_resting(error: PlacementError | UnknownPlacementError) -> Response:
@@ -139,13 +167,15 @@ def _log(place: str, error: BaseException) -> None:
 
 
 def _is_refused_write(error: SQLAlchemyError) -> bool:
-    if request.method in {"GET", "HEAD"}:
+    if not _changes():
         return False
     cause = getattr(error, "orig", None)
     name: str = getattr(cause, "sqlite_errorname", "")
-    return name.startswith(("SQLITE_READONLY", "SQLITE_FULL")) or isinstance(
-        cause, (DiskFull, ReadOnlySqlTransaction)
-    )
+    return name.startswith("SQLITE_READONLY") or isinstance(cause, ReadOnlySqlTransaction)
+
+
+def _changes() -> bool:
+    return request.method not in {"GET", "HEAD"}
 
 
 def _page(status: int, title: str, message: str, response: Response | None = None) -> Response:

@@ -275,6 +275,16 @@ class CatalogUnavailableError(TenantryError):
         return f"The catalog is not reachable: {self.problem}"
 
 
+class CatalogFullError(CatalogUnavailableError):
+    """There is no room for what the catalog should keep."""
+
+    def __str__(self) -> str:
+        return (
+            f"The catalog's disk is full, and nothing was changed ({self.problem}). Make room there, "
+            "then say the same command again."
+        )
+
+
 class CatalogNotReadyError(TenantryError):
     """The catalog's schema is missing or belongs to another release."""
 

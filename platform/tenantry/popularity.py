@@ -7,6 +7,7 @@ written (:mod:`tenantry.warmup`).
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.usage import Ledger
+
+log = logging.getLogger(__name__)
 
 MAX_LISTED = 1000
 """Tenants in a worker's list."""
@@ -63,8 +66,11 @@ class Popularity:
             counts[tenant_id] = counts.get(tenant_id, 0) + usage.requests
         most = sorted(counts.items(), key=lambda pair: pair[1], reverse=True)[:MAX_LISTED]
         listed = [(tenant_id, round(requests, 3)) for tenant_id, requests in most]
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(self._file, dict(listed))
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(self._file, dict(listed))
+        except OSError as error:
+            log.warning("it is not kept who is asked for how often: %s", error)
 
     def forget(self, tenant_ids: Collection[str]) -> None:
         """Leave tenants that are no more out of the lists that will be written."""
@@ -88,8 +94,12 @@ def take_out(folder: Path, tenant_id: str) -> None:
 
 def _write(file: Path, listed: Mapping[str, float]) -> None:
     draft = file.with_suffix(f".{os.getpid()}.draft")
-    draft.write_text(json.dumps(listed))
-    draft.replace(file)
+    try:
+        draft.write_text(json.dumps(listed))
+        draft.replace(file)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _living(folder: Path) -> list[Path]:

@@ -52,15 +52,23 @@ def free_port() -> int:
 
 
 def make_data(
-    data: Path, slugs: Iterable[str] = SITES, *, provisioned: bool = True, domain: str = "localhost"
+    data: Path,
+    slugs: Iterable[str] = SITES,
+    *,
+    provisioned: bool = True,
+    domain: str = "localhost",
+    databases: Mapping[str, Any] | None = None,
+    homes: Mapping[str, str] | None = None,
 ) -> None:
     """Prepare a data folder with tenants, as ``tenantry init --demo`` does.
 
     :param provisioned: Make and fill the sites' own databases; not needed by odd factories.
+    :param databases: The placements, if there are others than the data folder.
+    :param homes: The placements of those tenants that do not live on the first one.
     """
     data.mkdir(parents=True)
     (data / "secret_keys").write_text("0123456789abcdef" * 4)
-    settings = load_settings(data_dir=data, domain=domain)
+    settings = load_settings(data_dir=data, domain=domain, databases=databases or ())
     catalog = open_catalog(settings)
     schema.upgrade(catalog.engine)
     factory = Factory(build=tenants.create_app)
@@ -79,6 +87,7 @@ def make_data(
             name=shown["name"],
             site_settings=shown["settings"],
             owner_email=f"owner@{slug}.test",
+            placement=(homes or {}).get(slug),
             settings=settings,
             by=SYSTEM,
         )

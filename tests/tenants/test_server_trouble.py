@@ -87,19 +87,28 @@ def test_a_server_that_restarts(site: Site, superuser: psycopg.Connection[Any]) 
         assert site.visitor().get(f"/posts/{slug}").status_code == 200
 
 
-def test_writes_that_are_refused(site: Site, superuser: psycopg.Connection[Any]) -> None:
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        pytest.param("disk_full", 507, id="full-disk"),
+        pytest.param("read_only_sql_transaction", 503, id="read-only"),
+    ],
+)
+def test_writes_that_are_refused(
+    site: Site, superuser: psycopg.Connection[Any], condition: str, status: int
+) -> None:
     """Who may not write reads on, and is told that nothing was saved."""
     member = site.member()
     slug = site.add_post()
     name = f"t_{site.tenant.id}"
     superuser.execute(
         f"CREATE FUNCTION {name}.refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        "'BEGIN RAISE disk_full; END';"
+        f"'BEGIN RAISE {condition}; END';"
         f"CREATE TRIGGER refuse BEFORE INSERT ON {name}.comment EXECUTE FUNCTION {name}.refuse();"
         f"GRANT EXECUTE ON FUNCTION {name}.refuse() TO {name}".encode()
     )
     refused = member.post(f"/posts/{slug}/comments", {"text": "no"})
-    assert refused.status_code == 503
+    assert refused.status_code == status
     assert "Nothing can be saved" in refused.text
     assert member.get(f"/posts/{slug}").status_code == 200
 

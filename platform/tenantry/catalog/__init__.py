@@ -33,6 +33,8 @@ from tenantry.catalog.values import (
     StepState,
     TenantRow,
 )
+from tenantry.disk import explain
+from tenantry.errors import CatalogUnavailableError
 
 if TYPE_CHECKING:
     from tenantry.settings import Settings
@@ -43,13 +45,20 @@ class Catalog(Tenants, Accounts, Activation, Runs, Purging, Audit):
 
 
 def open_catalog(settings: Settings) -> Catalog:
-    """Return the deployment's catalog; it connects at first use."""
-    return Catalog(
-        open_engine(settings.catalog_url),
-        domain=settings.domain,
-        backend_host=settings.backend_host,
-        signal=ChangeSignal(settings.run_dir / "epoch"),
-    )
+    """Return the deployment's catalog; it connects at first use.
+
+    :raises CatalogUnavailableError: Its place cannot be used, or the file by which workers are told.
+    """
+    try:
+        return Catalog(
+            open_engine(settings.catalog_url),
+            domain=settings.domain,
+            backend_host=settings.backend_host,
+            signal=ChangeSignal(settings.run_dir / "epoch"),
+        )
+    except OSError as error:
+        problem = explain(error) or f"{error.filename}: {error.strerror}"
+        raise CatalogUnavailableError(problem) from error
 
 
 __all__ = [

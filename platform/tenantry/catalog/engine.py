@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, make_url
 
+from tenantry.disk import is_full
+from tenantry.errors import CatalogFullError, CatalogUnavailableError
+
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.exc import SQLAlchemyError
 
 WRITE = {"tenantry_write": True}
 """Execution options of a transaction that will write."""
@@ -24,6 +28,13 @@ def open_engine(address: str) -> Engine:
     engine = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
     os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
     return engine
+
+
+def unavailable(error: SQLAlchemyError) -> CatalogUnavailableError:
+    """Return what a failure of the catalog's database means to those who asked for something."""
+    cause = getattr(error, "orig", None) or error
+    kind = CatalogFullError if is_full(cause) else CatalogUnavailableError
+    return kind((str(cause).strip() or type(cause).__name__).splitlines()[0])
 
 
 def shown(address: str) -> str:

@@ -11,8 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
-from tenantry.catalog.engine import WRITE, shown
-from tenantry.errors import CatalogNotReadyError, CatalogUnavailableError
+from tenantry.catalog.engine import WRITE, shown, unavailable
+from tenantry.errors import CatalogNotReadyError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -42,7 +42,7 @@ def check(engine: Engine) -> str:
         with engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
     except DBAPIError as error:
-        raise CatalogUnavailableError(str(error.orig).strip().splitlines()[0]) from error
+        raise unavailable(error) from error
     if found != wanted:
         url = shown(engine.url.render_as_string(hide_password=False))
         raise CatalogNotReadyError(url, found, wanted)

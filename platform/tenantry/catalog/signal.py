@@ -33,9 +33,9 @@ class ChangeSignal:
             # A hole would tell a full disk to the writer as a deadly signal; this is an error of now.
             os.posix_fallocate(self._descriptor, 0, _SIZE)
             self._map = mmap.mmap(self._descriptor, _SIZE)
-        except OSError:
+        except OSError as error:
             os.close(self._descriptor)
-            raise
+            raise OSError(error.errno, error.strerror, str(path)) from error
         self.cell = memoryview(self._map).cast("Q")
         """``cell[0]`` is the number."""
 

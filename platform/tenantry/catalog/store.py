@@ -12,10 +12,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from tenantry.catalog.engine import WRITE
+from tenantry.catalog.engine import WRITE, unavailable
 from tenantry.catalog.listener import CHANNEL
 from tenantry.catalog.models import AuditRecord, ChangeRecord, Head, TenantRecord, now
-from tenantry.errors import CatalogUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -158,5 +157,4 @@ def _translated() -> Iterator[None]:
     except IntegrityError:
         raise
     except (DBAPIError, PoolTimeoutError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise CatalogUnavailableError(str(cause).strip().splitlines()[0]) from error
+        raise unavailable(error) from error

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from tenantry.catalog import Actor, open_catalog, schema
 from tenantry.catalog.engine import shown
-from tenantry.errors import CatalogNotReadyError, CatalogUnavailableError
+from tenantry.errors import CatalogNotReadyError
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
@@ -44,11 +44,7 @@ def reaching_catalog(settings: Settings) -> Iterator[Catalog]:
 
     :raises CatalogUnavailableError: Its place cannot be used.
     """
-    try:
-        catalog = open_catalog(settings)
-    except OSError as error:
-        problem = f"{error.filename}: {error.strerror}"
-        raise CatalogUnavailableError(problem) from error
+    catalog = open_catalog(settings)
     try:
         yield catalog
     finally:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import OrderedDict
+from contextlib import closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 from weakref import WeakSet
 
-from sqlalchemy import URL, create_engine
+from sqlalchemy import URL, create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
@@ -26,6 +27,7 @@ from tenantry.databases.sqlite import (
     MAX_OVERFLOW,
     SitePool,
     guard,
+    lacks_index,
 )
 from tenantry.databases.timing import TimedConnection
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from tenantry.budget import Footprint
 
@@ -126,6 +129,14 @@ class OpenEngines:
             surplus = max(surplus, -(-descriptors // DESCRIPTORS))
         return surplus
 
+    def _connect(self, uri: str) -> _Connection:
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, factory=_Connection
+        )
+        connection.among = self._open
+        self._open.add(connection)
+        return connection
+
     def _make(self, path: Path) -> Engine:
         dialect, statements = _shared()
         on_connect = dialect.on_connect()
@@ -133,11 +144,17 @@ class OpenEngines:
 
         def connect() -> Any:
             self.trim(room=1)
-            connection = sqlite3.connect(
-                uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, factory=_Connection
-            )
-            connection.among = self._open
-            self._open.add(connection)
+            connection = self._connect(uri)
+            try:
+                # With a cursor that ends here: one that a traceback keeps would keep the file open.
+                with closing(connection.cursor()) as cursor:
+                    cursor.execute("PRAGMA schema_version")  # opens the log and its index
+            except sqlite3.Error as error:
+                connection.close()
+                if not lacks_index(error, path):
+                    raise
+                connection = self._connect(f"{uri}&immutable=1")
+                connection.is_makeshift = True
             if on_connect is not None:
                 on_connect(connection)
             return connection
@@ -159,6 +176,8 @@ class _Connection(TimedConnection):
     """A connection that stands in a set while it is open."""
 
     among: WeakSet[_Connection]
+    is_makeshift = False
+    """Whether it only reads, and neither locks the file nor sees what others write to it."""
 
     def close(self) -> None:
         super().close()
@@ -169,7 +188,14 @@ class _Pool(SitePool):
     """A pool whose connections are confined."""
 
 
+def _leave_makeshift(connection: Any, record: ConnectionPoolEntry) -> None:
+    # Its pages would stay as they are for ever; the next request tries the proper way again.
+    if connection is not None and connection.is_makeshift:
+        record.close()
+
+
 guard(_Pool)  # for all at once: listeners of its own would double what an engine costs
+event.listen(_Pool, "checkin", _leave_makeshift)
 
 
 def _close(engines: Iterable[Engine]) -> None:

@@ -218,6 +218,36 @@ def guard(target: Engine | type[SitePool]) -> None:
     event.listen(target, "checkout", _check_file)
 
 
+_NO_INDEX = frozenset(
+    {
+        "SQLITE_IOERR_SHMSIZE",
+        "SQLITE_IOERR_SHMOPEN",
+        "SQLITE_IOERR_SHMMAP",
+        "SQLITE_CANTOPEN",
+        "SQLITE_READONLY_CANTINIT",
+        "SQLITE_READONLY_DIRECTORY",
+    }
+)
+"""What SQLite says where the index of a write-ahead log cannot be made."""
+
+
+def lacks_index(error: sqlite3.Error, path: Path) -> bool:
+    """Say whether a file cannot be opened only because no log can be made beside it, and needs none.
+
+    On a full disk, or in a folder that may not be written to, SQLite cannot even read a database in
+    WAL mode that nobody else has open. Without anything in the log, the file alone is the whole
+    database, and nobody can be writing to it.
+    """
+    if getattr(error, "sqlite_errorname", "") not in _NO_INDEX or not path.is_file():
+        return False
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size == 0
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
 def _count_time(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
     options.setdefault("factory", TimedConnection)
 

@@ -34,8 +34,9 @@ TITLES = {
     500: ("Internal Server Error", "Something went wrong"),
     501: ("Not Implemented", "This request cannot be answered"),
     503: ("Service Unavailable", "This site is not available right now"),
+    507: ("Insufficient Storage", "Nothing can be saved now"),
 }
-"""Reason phrase (RFC 9110, section 15) and headline of each status."""
+"""Reason phrase (RFC 9110, section 15; RFC 4918, section 11.5) and headline of each status."""
 
 _HEADERS = [
     ("Cache-Control", "no-store"),

@@ -37,6 +37,8 @@ _MOST = 200
 """Characters of each thing that a client chooses. So a line, even if all of them are escaped, stays
 below PIPE_BUF, and workers that share a pipe never cut each other's lines."""
 STDERR = 2
+_SILENT_SECONDS = 60.0
+"""Between two complaints about a log that cannot be written."""
 
 
 class AccessLog:
@@ -61,6 +63,8 @@ class AccessLog:
         self._descriptor = _open(target)
         self._second = ""
         self._stamp = ""
+        self._torn = False
+        self._silent_until = 0.0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request_id = self._ids.assign(environ)
@@ -122,9 +126,20 @@ class AccessLog:
             f'"agent":{quoted(get("HTTP_USER_AGENT", "")[:_MOST])}}}\n'
         )
         try:
-            os.write(self._descriptor, line.encode())
-        except OSError:
-            log.warning("the access log cannot be written", exc_info=True)
+            octets = line.encode()
+            if self._torn:
+                octets = b"\n" + octets
+            # On a full disk the first part of a line may still find room.
+            self._torn = os.write(self._descriptor, octets) < len(octets)
+        except OSError as error:
+            self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        """Tell the other log, but not for each request: it may be on the same disk."""
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + _SILENT_SECONDS
+            log.warning("the access log cannot be written, requests are served without: %s", error)
 
     def _failed(
         self, error: Exception, environ: WSGIEnvironment, start: StartResponse

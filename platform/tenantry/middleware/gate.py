@@ -6,10 +6,12 @@ headers, odd lengths, chunked bodies that look empty. Each check below says whic
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tenantry.disk import is_full
 from tenantry.errors import BadHostError
 from tenantry.hosts import parse_host
 from tenantry.middleware.chunked import BodyTooLargeError, BrokenBodyError, decode_chunked
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.dispatch.pages import Pages
+
+log = logging.getLogger(__name__)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """TRACE would echo cookies, CONNECT makes no sense here, the rest no app of ours knows (R57)."""
@@ -136,12 +140,20 @@ class RequestGate:
                 raise Refusal(400, "This request gives its length in two ways.")
             del environ["HTTP_TRANSFER_ENCODING"]
             return
+        self._decode(environ)
+
+    def _decode(self, environ: WSGIEnvironment) -> None:
         try:
             decode_chunked(environ, self._max_body)
         except BodyTooLargeError:
             raise Refusal(413, self._too_large()) from None
         except BrokenBodyError:
             raise Refusal(400, "The chunked body of this request is broken.") from None
+        except OSError as error:
+            if not is_full(error):
+                raise
+            log.error("a chunked body could not be kept while it came: %s", error)  # noqa: TRY400
+            raise Refusal(507, "What you sent was not saved: there is no room for it.") from None
 
     def _too_large(self) -> str:
         return f"A request may carry {self._max_body // (1024 * 1024)} MiB at most."

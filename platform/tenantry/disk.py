@@ -1,0 +1,80 @@
+"""What the machine refuses, in words: a full disk, a read-only one, a file that is not ours to use.
+
+Libraries wrap what the system said in errors of their own; here it is found again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+LEAST_FREE = 64 * 1024
+"""Octets below which nothing of use fits on a disk: SQLite's shared memory alone takes 32 KiB."""
+
+REMEDIES = {
+    errno.ENOSPC: "Make room on that disk",
+    errno.EDQUOT: "Raise that quota, or make room",
+    errno.EROFS: "Mount that file system for writing",
+    errno.EACCES: "Let the user who says this use it",
+    errno.EPERM: "Let the user who says this use it",
+    errno.EIO: "Look at that disk: the system's log says more",
+    errno.ELOOP: "Take the link away: what is the platform's own must stand there itself",
+    errno.ENOTDIR: "Take the file away that stands where a folder has to be",
+    errno.EISDIR: "Take the folder away that stands where a file has to be",
+    errno.EMFILE: "Allow the process more open files (`ulimit -n`)",
+    errno.ENFILE: "Allow the machine more open files",
+    errno.ENODEV: "Look whether that disk is mounted",
+    errno.ESTALE: "Look whether that disk is mounted",
+}
+"""What to do about it, for those failures that are the machine's and not a mistake of ours."""
+
+_SQLITE_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"})
+"""The second: there is no room for the index of its log, which it needs even for reading."""
+_DISK_FULL = "53100"
+"""PostgreSQL's SQLSTATE."""
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Say whether *error*, or what it was made of, is that there is no room left."""
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.errno in NO_ROOM:
+            return True
+        if getattr(cause, "sqlite_errorname", "") in _SQLITE_FULL:
+            return True
+        if getattr(cause, "sqlstate", "") == _DISK_FULL:
+            return True
+    return False
+
+
+def has_room(folder: Path) -> bool:
+    """Say whether anything can be written on the disk of *folder*; what cannot be asked has."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return True
+    return found.f_bavail * found.f_frsize >= LEAST_FREE
+
+
+def explain(error: OSError) -> str | None:
+    """Return a sentence with the remedy for a failure of the machine; nothing for a mistake of ours."""
+    remedy = REMEDIES.get(error.errno or 0)
+    if remedy is None:
+        return None
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror}. {remedy}, then say the same command again."
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and one not in found:
+            found.append(one)
+            waiting += [getattr(one, "orig", None), one.__cause__]
+    return found
