@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -24,7 +25,6 @@ from tenantry.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 DOMAIN = "example.test"
 KEY = "0123456789abcdef" * 2
@@ -115,6 +115,11 @@ def postgres_url() -> Iterator[str]:
 def _server_for_sites(postgres_url: str) -> str:
     """Make what docs/data.md says: a role and a database for tenants; return their URL."""
     with _superuser(postgres_url) as connection:
+        # Tenants that sign in by themselves need their passwords, though everybody else is trusted.
+        (rules,) = connection.execute("SHOW hba_file").fetchone() or ("",)
+        trusted = Path(rules).read_text()
+        Path(rules).write_text(f"local all /^t_ scram-sha-256\n{trusted}")
+        connection.execute("SELECT pg_reload_conf()")
         connection.execute("CREATE ROLE tenantry LOGIN CREATEROLE NOINHERIT")
         connection.execute("ALTER ROLE tenantry SET search_path = ''")
         connection.execute("CREATE DATABASE sites OWNER tenantry")

@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 Kind = Literal["sqlite", "postgresql"]
+Login = Literal["shared", "own"]
 
 POSTGRESQL = "postgresql+psycopg://"
 SQLITE = "sqlite"
@@ -20,7 +21,7 @@ RULE = (
     'must be JSON with a URL for each name, as `{"local": "sqlite", "main": '
     '"postgresql+psycopg://user:password@host/name"}`'
 )
-OPTIONS = ("url", "tenants", "connections")
+OPTIONS = ("url", "tenants", "connections", "login")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}\Z")
 
 
@@ -42,6 +43,9 @@ class Placement:
 
     connections: int = 0
     """To the server, for each process; 0 means the threads of a worker and two."""
+
+    login: Login = "shared"
+    """Whose role a connection to the server signs in with: the platform's, or each tenant's own."""
 
     @property
     def shown(self) -> str:
@@ -86,10 +90,15 @@ def _read(name: Any, entry: Any) -> Placement:
             raise ValueError(f"placement {name!r} has an option {option!r}; there are {known}")
     tenants = _number(name, "tenants", options.get("tenants", 0))
     connections = _number(name, "connections", options.get("connections", 0))
+    login = _login(name, options.get("login", "shared"))
     url = options.get("url")
     if isinstance(url, str) and url.startswith(POSTGRESQL):
         _check_server(name, url)
-        return Placement(name, "postgresql", url=url, tenants=tenants, connections=connections)
+        return Placement(
+            name, "postgresql", url=url, tenants=tenants, connections=connections, login=login
+        )
+    if "login" in options:
+        raise ValueError(f"placement {name!r} has no server to sign in to: take its `login` out")
     if isinstance(url, str) and (url == SQLITE or url.startswith(f"{SQLITE}:///")):
         return Placement(name, folder=_folder(name, url), tenants=tenants)
     raise ValueError(
@@ -105,6 +114,15 @@ def _number(name: str, option: str, value: Any) -> int:
             "default"
         )
     return value
+
+
+def _login(name: str, value: Any) -> Login:
+    if value == "shared" or value == "own":  # noqa: PLR1714 - the type checker reads it
+        return value  # type: ignore[no-any-return]
+    raise ValueError(
+        f"placement {name!r} has login={str(value)[:40]}; give `shared`, the default, or `own` for a "
+        "login of each tenant's own"
+    )
 
 
 def _check_server(name: str, url: str) -> None:

@@ -94,6 +94,8 @@ class SchemaDatabase:
             has_role, has_schema = self._ask_state(connection)
             if not has_role:
                 connection.exec_driver_sql(f"CREATE ROLE {self.name} NOLOGIN ROLE CURRENT_USER")
+                if self.server.logins is not None:
+                    self.server.logins.grant(connection, self.name)
             if not has_schema:
                 connection.exec_driver_sql(f"CREATE SCHEMA {self.name} AUTHORIZATION {self.name}")
 
@@ -120,8 +122,8 @@ class SchemaDatabase:
                 connection.exec_driver_sql(f"DROP ROLE {self.name}")
 
     def open_engine(self) -> Engine:
-        """Return an engine confined to the schema. It shares its connections with its neighbours'."""
-        return self.server.view(self.binding)
+        """Return an engine confined to the schema; its connections may be its neighbours' as well."""
+        return self.server.open_engine(self.binding)
 
     def size(self) -> int:
         """Return the octets of all tables, with what they keep beside themselves."""

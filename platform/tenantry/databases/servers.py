@@ -14,9 +14,11 @@ from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from tenantry.databases.binding import OPTION, Binding, bind
+from tenantry.databases.logins import POOL_SECONDS, Logins
 from tenantry.databases.safety import verify
 from tenantry.databases.timing import TimedServerConnection
 from tenantry.errors import DatabaseUnavailableError
+from tenantry.secrets import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +31,23 @@ if TYPE_CHECKING:
 
 STATEMENTS = 2000
 """Compiled statements kept for all tenants together."""
-POOL_SECONDS = 2.0
-"""How long a request waits for a connection before it fails."""
 CONNECT_SECONDS = 3
 PAUSE_SECONDS = 1.0
 """After a failure nobody tries to connect for so long: a server that is down takes no threads."""
 SPARE = 2
 """Connections beyond a worker's threads."""
+CONNECT: dict[str, Any] = {
+    # Transactions are begun by the binding. What runs outside one is the login role's, which finds no
+    # schema and may read none but its own.
+    "autocommit": True,
+    # A plan that one tenant's tables have shaped fails on its neighbour's.
+    "prepare_threshold": None,
+    "connect_timeout": CONNECT_SECONDS,
+    "fallback_application_name": "tenantry",
+    "keepalives_idle": 30,
+    "tcp_user_timeout": 10_000,
+}
+"""How the platform connects, and how tenants do."""
 
 
 class TenantEngine(OptionEngine):
@@ -52,6 +64,7 @@ class Server:
     """A PostgreSQL server as this process uses it.
 
     :param connections: How many there may be.
+    :param password_of: Returns the password of a tenant's role, where tenants sign in by themselves.
     """
 
     def __init__(
@@ -59,6 +72,7 @@ class Server:
         placement: Placement,
         *,
         connections: int,
+        password_of: Callable[[str], str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.placement = placement
@@ -70,6 +84,8 @@ class Server:
         self._failure: Exception | None = None
         self._retry_at = 0.0
         self._engine = self._make()
+        self.logins = self._make_logins(password_of) if password_of is not None else None
+        """The tenants' own connections; ``None`` where they share the platform's."""
 
     def __repr__(self) -> str:
         return f"<Server {self.placement.shown}: {self.connections} of {self.limit} connections>"
@@ -78,19 +94,43 @@ class Server:
     def connections(self) -> int:
         """How many connections are open, idle or in use."""
         pool: QueuePool = self._engine.pool  # type: ignore[assignment]
-        return pool.checkedin() + pool.checkedout()
+        own = self.logins.connections if self.logins is not None else 0
+        return pool.checkedin() + pool.checkedout() + own
 
     def view(self, binding: Binding) -> Engine:
-        """Return the engine as *binding* sees it."""
+        """Return the platform's engine as *binding* sees it."""
         return TenantEngine(self._engine, {OPTION: binding})
+
+    def open_engine(self, binding: Binding) -> Engine:
+        """Return the engine for what a tenant itself does: the platform's, or that of its own role."""
+        if self.logins is None:
+            return self.view(binding)
+        return TenantEngine(self.logins.get(binding.name), {OPTION: binding})
+
+    def close_tenant(self, name: str) -> None:
+        """Close what is kept open for one tenant alone."""
+        if self.logins is not None:
+            self.logins.close(name)
 
     def close(self) -> None:
         """Close the idle connections."""
         self._engine.dispose()
+        if self.logins is not None:
+            self.logins.clear()
 
     def forget(self) -> None:
         """Leave the connections to the process that this one was forked from."""
         self._engine.dispose(close=False)
+        self.logins = None  # the driver ends a connection only in the process that has opened it
+
+    def _make_logins(self, password_of: Callable[[str], str]) -> Logins:
+        return Logins(
+            self.view(Binding()),
+            password_of,
+            options=CONNECT,
+            connections=self.limit,
+            check=_check_alive,
+        )
 
     def _make(self) -> Engine:
         engine = create_engine(
@@ -101,17 +141,7 @@ class Server:
             pool_use_lifo=True,  # so that idle ones stay idle
             query_cache_size=STATEMENTS,
             use_native_hstore=False,  # it would ask each server for a type
-            connect_args={
-                # Transactions are begun by the binding. What runs outside one is the login role's,
-                # which finds no schema and may read none.
-                "autocommit": True,
-                # A plan that one tenant's tables have shaped fails on its neighbour's.
-                "prepare_threshold": None,
-                "connect_timeout": CONNECT_SECONDS,
-                "fallback_application_name": "tenantry",
-                "keepalives_idle": 30,
-                "tcp_user_timeout": 10_000,
-            },
+            connect_args=CONNECT,
         )
         bind(engine)
         event.listen(engine, "do_connect", self._connect)
@@ -181,21 +211,30 @@ def first_line(error: Exception) -> str:
 
 
 class Servers:
-    """The servers of a process, by URL."""
+    """The servers of a process, by URL and by who signs in."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._servers: dict[str, Server] = {}
+        self._servers: dict[tuple[str, str], Server] = {}
         os.register_at_fork(after_in_child=self._forget)
 
     def get(self, placement: Placement, settings: Settings) -> Server:
         """Return the placement's server; it connects at first use."""
-        server = self._servers.get(placement.url)
+        key = (placement.url, placement.login)
+        server = self._servers.get(key)
         if server is not None:
             return server
-        limit = placement.connections or settings.threads + SPARE
+
+        def password_of(role: str) -> str:
+            return keys_of(settings.secret_keys).derive(role, "database")[0].hex()
+
+        made = Server(
+            placement,
+            connections=placement.connections or settings.threads + SPARE,
+            password_of=password_of if placement.login == "own" else None,
+        )
         with self._lock:
-            return self._servers.setdefault(placement.url, Server(placement, connections=limit))
+            return self._servers.setdefault(key, made)
 
     @property
     def connections(self) -> int:

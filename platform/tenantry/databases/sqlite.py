@@ -11,9 +11,8 @@ from urllib.parse import quote
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import QueuePool
-from sqlalchemy.util.queue import Empty
 
+from tenantry.databases.cache import ClosingPool
 from tenantry.databases.timing import TimedConnection
 from tenantry.errors import PlacementError
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Engine
-    from sqlalchemy.pool import ConnectionPoolEntry
 
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
@@ -36,36 +34,6 @@ MAX_OVERFLOW = 15
 """Connections of one tenant beyond the idle one; they close when they come back."""
 _FILE = "tenantry.file"
 """Key under which a pooled connection remembers its file; the path is empty in memory."""
-
-
-class SitePool(QueuePool):
-    """A pool that stays empty once it is disposed of.
-
-    SQLAlchemy's own keeps what was in use then, as soon as it comes back, until the collector finds it.
-    """
-
-    disposed = False
-
-    def dispose(self) -> None:
-        """Close what is idle now, and what is in use when it comes back."""
-        self.disposed = True
-        self._close_idle()
-
-    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        super()._do_return_conn(record)
-        if self.disposed:  # asked afterwards: a disposal in between would have missed it
-            self._close_idle()
-
-    def _close_idle(self) -> None:
-        while True:
-            try:
-                record = self._pool.get(block=False)
-            except Empty:
-                return
-            try:
-                record.close()
-            finally:
-                self._dec_overflow()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +68,7 @@ class SiteDatabase:
     def engine_options(self) -> dict[str, Any]:
         """Options for ``create_engine``."""
         return {
-            "poolclass": SitePool,
+            "poolclass": ClosingPool,
             "pool_size": IDLE_CONNECTIONS,
             "max_overflow": MAX_OVERFLOW,
             "connect_args": {"timeout": BUSY_SECONDS},
@@ -212,7 +180,7 @@ def confine(engine: Engine) -> Engine:
     return engine
 
 
-def guard(target: Engine | type[SitePool]) -> None:
+def guard(target: Engine | type[ClosingPool]) -> None:
     """Have the connections of an engine, or of a whole kind of pools, prepared and checked."""
     event.listen(target, "connect", _prepare)
     event.listen(target, "checkout", _check_file)

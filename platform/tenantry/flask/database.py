@@ -9,6 +9,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from tenantry.databases.engines import OpenEngines
 from tenantry.databases.placements import tenant_database
+from tenantry.databases.postgresql import SchemaDatabase
 from tenantry.databases.sqlite import SiteDatabase
 from tenantry.flask.binding import current_binding
 
@@ -56,15 +57,14 @@ class TenantSQLAlchemy(SQLAlchemy):
         return engines
 
     def close(self, app: Flask) -> None:
-        """Close what the app's tenant has open; a factory's ``dispose`` calls it.
-
-        On PostgreSQL that is nothing: the connections are its neighbours' as well.
-        """
+        """Close what the app's tenant alone has open; a factory's ``dispose`` calls it."""
         with app.app_context():
             settings, tenant = current_binding()
         database = tenant_database(tenant, settings)
         if isinstance(database, SiteDatabase):
             ENGINES.close(database.path)
+        elif isinstance(database, SchemaDatabase):
+            database.server.close_tenant(database.name)
 
     def _teardown_session(self, _error: BaseException | None) -> None:
         self.session.remove()

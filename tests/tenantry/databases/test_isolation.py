@@ -68,17 +68,22 @@ class Home:
         engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+SERVERS_ONLY = [
+    pytest.param(login, marks=pytest.mark.postgresql, id=f"postgresql-{login}")
+    for login in ("shared", "own")
+]
+
+
+@pytest.fixture(params=["sqlite", *SERVERS_ONLY])
 def any_placement(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Return the placement ``local``: on a server with one connection for all tenants."""
+    """Return the placement ``local``: on a server with one connection for all, or one of each."""
     if request.param == "sqlite":
         return {"local": "sqlite"}
-    return {"local": {"url": request.getfixturevalue("server_url"), "connections": 1}}
+    url = request.getfixturevalue("server_url")
+    return {"local": {"url": url, "connections": 1, "login": request.param}}
 
 
-server_only = pytest.mark.parametrize(
-    "any_placement", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
-)
+server_only = pytest.mark.parametrize("any_placement", SERVERS_ONLY, indirect=True)
 
 
 @pytest.fixture
@@ -271,7 +276,7 @@ def test_the_server_refuses_what_is_next_door(acme: Home, bolt: Home, statement:
     assert bolt.read() == {"bolt"}
 
 
-@server_only
+@pytest.mark.parametrize("any_placement", SERVERS_ONLY[:1], indirect=True)
 def test_who_leaves_the_role_is_nobody(acme: Home, bolt: Home) -> None:
     """R37: RESET ROLE leads to the login role, which may read no tenant, not even the own one.
 
@@ -289,6 +294,23 @@ def test_who_leaves_the_role_is_nobody(acme: Home, bolt: Home) -> None:
         query = f"SELECT body FROM {bolt.name}.notes"  # noqa: S608
         assert connection.exec_driver_sql(query).scalar() == "bolt"
     assert acme.read() == {"acme"}
+
+
+@pytest.mark.parametrize("any_placement", SERVERS_ONLY[1:], indirect=True)
+@pytest.mark.parametrize("leave", ["RESET ROLE", "SET LOCAL ROLE NONE", "COMMIT", "RESET ALL"])
+def test_who_signs_in_alone_can_become_nobody_else(acme: Home, bolt: Home, leave: str) -> None:
+    """Whatever is injected, the session has no role but the tenant's own."""
+    others = (f"ROLE {bolt.name}", "ROLE tenantry", f"SESSION AUTHORIZATION {bolt.name}")
+    for other in others:
+        with acme.engine.connect() as connection:
+            connection.exec_driver_sql(leave)
+            with pytest.raises(DBAPIError, match="permission denied"):
+                connection.exec_driver_sql(f"SET {other}")
+    with acme.engine.connect() as connection:
+        connection.exec_driver_sql(leave)
+        with pytest.raises(DBAPIError, match="permission denied"):
+            connection.exec_driver_sql(f"SELECT body FROM {bolt.name}.notes")  # noqa: S608
+    assert (acme.read(), bolt.read()) == ({"acme"}, {"bolt"})
 
 
 @server_only
@@ -309,7 +331,8 @@ def test_killed_connections(
 
     def kill() -> None:
         superuser.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'tenantry'"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE usename = 'tenantry' OR usename LIKE 't\\_%'"
         )
 
     def work() -> None:

@@ -1,0 +1,139 @@
+"""Tenants that sign in to a server by themselves: each with its own role, password and connections.
+
+For tenants whose code is hostile. On a connection that all share, SQL that is injected as a whole
+statement can take a neighbour's role; a session of the tenant's own has no other role to take.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from sqlalchemy import event, text
+from sqlalchemy.engine import Engine
+
+from tenantry.budget import Budget
+from tenantry.databases.binding import bind
+from tenantry.databases.cache import ClosingPool, EngineCache
+from tenantry.databases.timing import TimedServerConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from weakref import WeakSet
+
+    from sqlalchemy import Connection
+
+IDLE_CONNECTIONS = 1
+"""Kept open for each tenant."""
+MAX_OVERFLOW = 15
+"""Connections of one tenant beyond the idle one; they close when they come back."""
+POOL_SECONDS = 2.0
+"""How long a request waits for a connection before it fails."""
+
+_ROLE = text("SELECT pg_catalog.to_regrole(:name)")
+
+
+class Logins(EngineCache[str]):
+    """The engines of tenants that sign in as their own role, by its name.
+
+    A role that has no password yet, or that of an older secret key, gets today's when it is first
+    needed: nothing has to be done when a placement takes to this, or when the keys change.
+
+    :param platform: The server's engine as the platform itself has it.
+    :param password_of: Returns the password of a role.
+    :param options: How to connect.
+    :param connections: Kept open at most, for all tenants together.
+    :param check: Called when a connection is taken from its pool.
+    """
+
+    def __init__(
+        self,
+        platform: Engine,
+        password_of: Callable[[str], str],
+        *,
+        options: dict[str, Any],
+        connections: int,
+        check: Callable[..., None],
+    ) -> None:
+        super().__init__(Budget(connections=connections))
+        self._platform = platform
+        self._password_of = password_of
+        self._options = options
+        self._check = check
+        self._renewed: set[str] = set()
+        self._renewing = threading.Lock()
+
+    def grant(self, connection: Connection, name: str) -> None:
+        """Let the role sign in with its password, which the server is told only as a verifier."""
+        password = self._password_of(name).encode()
+        driver: Any = connection.connection.driver_connection
+        verifier = driver.pgconn.encrypt_password(password, name.encode(), b"scram-sha-256")
+        connection.exec_driver_sql(f"ALTER ROLE {name} LOGIN PASSWORD '{verifier.decode()}'")
+
+    def _make(self, name: str) -> Engine:
+        url = self._platform.url.set(username=name)
+        dialect = self._platform.dialect
+        if dialect.server_version_info is None:
+            with self._platform.connect():  # from which the dialect learns what the server can do
+                pass
+        arguments, found = dialect.create_connect_args(url)
+        options = {**found, **self._options}
+        on_connect = dialect.on_connect()
+
+        def connect() -> Any:
+            self.trim(room=1)
+            connection = self._sign_in(name, *arguments, **options)
+            connection.among = self._open
+            self._open.add(connection)
+            if on_connect is not None:
+                on_connect(connection)
+            return connection
+
+        pool = ClosingPool(
+            connect,
+            pool_size=IDLE_CONNECTIONS,
+            max_overflow=MAX_OVERFLOW,
+            timeout=POOL_SECONDS,
+            dialect=dialect,
+        )
+        event.listen(pool, "checkout", self._check)
+        compiled: Any = self._platform._compiled_cache  # noqa: SLF001 - one for all, as of one engine
+        engine = Engine(
+            pool, dialect, url, query_cache_size=0, execution_options={"compiled_cache": compiled}
+        )
+        bind(engine)
+        return engine
+
+    def _sign_in(self, name: str, *arguments: Any, **options: Any) -> _Connection:
+        options["password"] = self._password_of(name)
+        try:
+            return _Connection.connect(*arguments, **options)
+        except psycopg.OperationalError:
+            # Whether it was the password, the client library does not tell. If the platform cannot
+            # sign in either, that is the error to hear of.
+            if not self._renew(name):
+                raise
+        return _Connection.connect(*arguments, **options)
+
+    def _renew(self, name: str) -> bool:
+        """Set the role's password, once in the life of a process; say whether that was done now."""
+        with self._renewing:
+            if name in self._renewed:
+                return False
+            with self._platform.begin() as connection:
+                if connection.scalar(_ROLE, {"name": name}) is None:
+                    return False
+                self.grant(connection, name)
+            self._renewed.add(name)
+        return True
+
+
+class _Connection(TimedServerConnection):
+    """A connection that stands in a set while it is open."""
+
+    among: WeakSet[_Connection]
+
+    def close(self) -> None:
+        super().close()
+        self.among.discard(self)
