@@ -30,6 +30,7 @@ from tenantry.flask import init_tenant
 from tenantry.flask.binding import EXTENSION
 from tenantry.flask.database import ENGINES
 from tenantry.housekeeping import Chore, Housekeeper
+from tenantry.keeper import StandbyKeeper
 from tenantry.limits import RateTable, TenantRates
 from tenantry.logs import configure_logs
 from tenantry.middleware.client_limit import ClientLimit
@@ -188,8 +189,9 @@ def create_application(settings: Settings) -> WSGIApplication:
         )
         reporter = Reporter(settings.workers_dir, report)
         chores.append(Chore(30, popularity.save))
-        starts = [reporter.start, warm_up.start]
-        ends += [reporter.stop, popularity.save, warm_up.stop]
+        keeper = StandbyKeeper(catalog=catalog, factory=factory, settings=settings)
+        starts = [reporter.start, warm_up.start, keeper.start]
+        ends += [reporter.stop, popularity.save, warm_up.stop, keeper.stop]
     housekeeper = Housekeeper(catalog=catalog, directory=directory, chores=chores)
     start_in_worker(housekeeper.start, *starts)
     for end in ends:

@@ -16,6 +16,7 @@ from tenantry.catalog.engine import open_engine
 from tenantry.catalog.purging import Purging
 from tenantry.catalog.runs import Runs
 from tenantry.catalog.signal import ChangeSignal
+from tenantry.catalog.standbys import Standbys
 from tenantry.catalog.tenants import Tenants
 from tenantry.catalog.values import (
     SYSTEM,
@@ -29,6 +30,8 @@ from tenantry.catalog.values import (
     Role,
     Run,
     RunState,
+    Standby,
+    StandbyState,
     Step,
     StepState,
     TenantRow,
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 
-class Catalog(Tenants, Accounts, Activation, Runs, Purging, Audit):
+class Catalog(Tenants, Accounts, Activation, Runs, Purging, Standbys, Audit):
     """The whole catalog behind one name."""
 
 
@@ -75,6 +78,8 @@ __all__ = [
     "Role",
     "Run",
     "RunState",
+    "Standby",
+    "StandbyState",
     "Step",
     "StepState",
     "TenantRow",

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from tenantry.catalog.values import Account, AuditEvent, Host
+from tenantry.catalog.values import Account, AuditEvent, Host, Standby, StandbyState
 from tenantry.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
@@ -125,6 +125,29 @@ def as_tenant(row: Any, *, hosts: Iterable[str]) -> Tenant:
         hosts=tuple(hosts),
         settings=MappingProxyType(dict(row.settings)),
     )
+
+
+class StandbyRecord(Base):
+    """A database that stands by for a tenant which will have its id."""
+
+    __tablename__ = "standbys"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    placement: Mapped[str] = mapped_column(String(40))
+    template: Mapped[str] = mapped_column(String(80))
+    state: Mapped[str] = mapped_column(String(16))
+    node: Mapped[str] = mapped_column(String(500))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    def to_standby(self) -> Standby:
+        return Standby(
+            self.id,
+            self.placement,
+            self.template,
+            StandbyState(self.state),
+            self.node,
+            self.created_at,
+        )
 
 
 class FormerSlugRecord(Base):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -15,7 +16,7 @@ from tenantry.databases.servers import first_line
 from tenantry.errors import DatabaseUnavailableError, PlacementError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -40,6 +41,10 @@ _TABLES = text(
 _LARGE_OBJECTS = text(
     "SELECT pg_catalog.count(pg_catalog.lo_unlink(oid)) FROM (SELECT oid FROM "
     "pg_catalog.pg_largeobject_metadata WHERE lomowner = pg_catalog.to_regrole(:name) LIMIT :most) a"
+)
+_COMMENT = text(
+    "SELECT coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), '') "
+    "FROM pg_catalog.pg_namespace WHERE nspname = :name"
 )
 _GUESTS = text(
     "SELECT DISTINCT coalesce(r.rolname, 'PUBLIC') FROM pg_catalog.pg_namespace n, "
@@ -89,6 +94,15 @@ class SchemaDatabase:
 
     def create(self) -> None:
         """Make role and schema, if they are not there, in one transaction."""
+        self.create_with()
+
+    def create_with(self, statements: Sequence[str] = (), *, comment: str = "") -> bool:
+        """Like :meth:`create`; a new schema gets all this in the same transaction.
+
+        :param statements: What is run in it, as its role.
+        :param comment: What is said of it; text without quotes.
+        :return: Whether the schema is new.
+        """
         with self._as_platform() as connection:
             connection.execute(_LOCK, {"name": self.name})
             has_role, has_schema = self._ask_state(connection)
@@ -97,7 +111,37 @@ class SchemaDatabase:
                 if self.server.logins is not None:
                     self.server.logins.grant(connection, self.name)
             if not has_schema:
-                connection.exec_driver_sql(f"CREATE SCHEMA {self.name} AUTHORIZATION {self.name}")
+                making = [
+                    f"CREATE SCHEMA {self.name} AUTHORIZATION {self.name}",
+                    f"SET LOCAL ROLE {self.name}",
+                    f"SET LOCAL search_path = {self.name}",
+                ]
+                if comment:
+                    making.append(f"COMMENT ON SCHEMA {self.name} IS '{comment}'")
+                run_all(connection, [*making, *statements])
+        return not has_schema
+
+    def read_comment(self) -> str | None:
+        """Return what is said of the schema; ``None`` if it is not there."""
+        with self._as_platform() as connection:
+            found = connection.scalar(_COMMENT, {"name": self.name})
+            return None if found is None else str(found)
+
+    def exchange_comment(self, comment: str) -> bool:
+        """Take the comment away if it is this one; return whether it was, or there is no schema."""
+        with self._as_platform() as connection:
+            connection.execute(_LOCK, {"name": self.name})
+            found = connection.scalar(_COMMENT, {"name": self.name})
+            if found == comment:
+                # Need not last by itself: whoever takes the schema commits more to this server, or
+                # to the catalog's, and a mark that comes back is one that nobody asks for.
+                taking = (
+                    "SET LOCAL synchronous_commit = off",
+                    f"SET LOCAL ROLE {self.name}",
+                    f"COMMENT ON SCHEMA {self.name} IS NULL",
+                )
+                run_all(connection, taking)
+        return found in {None, comment}
 
     def drop(self) -> None:
         """Destroy schema and role, a few tables in each transaction; what is not there is no error."""
@@ -192,7 +236,19 @@ class SchemaDatabase:
         placement = self.server.placement.name
         try:
             yield
-        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        except (
+            OperationalError,
+            InterfaceError,
+            PoolTimeoutError,
+            psycopg.OperationalError,
+        ) as error:
             raise DatabaseUnavailableError(placement, first_line(error)) from error
-        except DBAPIError as error:
+        except (DBAPIError, psycopg.Error) as error:
             raise PlacementError(placement, first_line(error)) from error
+
+
+def run_all(connection: Connection, statements: Sequence[str]) -> None:
+    """Send all in one message, in the transaction that the connection is in."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute(";\n".join(statements).encode())

@@ -90,6 +90,8 @@ class SiteDatabase:
         """Remove the file and its log; what is not there is no error."""
         for suffix in ("-wal", "-shm", "-journal", ""):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        for beside in self.path.parent.glob(f".{self.path.name}.*"):  # drafts, and a mark
+            beside.unlink(missing_ok=True)
         with suppress(OSError):  # there may be other things of the tenant, or nothing at all
             self.path.parent.rmdir()
 

@@ -6,12 +6,14 @@ import logging
 import shutil
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.errors import ProvisionError, TenantExistsError, TenantryError
 from tenantry.lifecycle.claims import Claims
+from tenantry.lifecycle.standby import take_over
 from tenantry.migrations import read_revision
 from tenantry.tenant import TenantState
 
@@ -61,6 +63,7 @@ def create_tenant(
     with Claims(settings) as claims:
         tenant = add(
             catalog,
+            factory,
             slug,
             name=name,
             site_settings=site_settings,
@@ -77,6 +80,7 @@ def create_tenant(
 
 def add(
     catalog: Catalog,
+    factory: Factory,
     slug: str,
     *,
     name: str,
@@ -89,12 +93,15 @@ def add(
 ) -> Tenant:
     """Add the tenant's row, in place of one that an interrupted creation left behind.
 
+    It takes over a database that stands by, if there is one.
+
     :raises TenantExistsError: The slug is taken, or somebody is creating it now.
     """
     claims.take(slug)
 
     def row() -> Tenant:
-        return catalog.add_tenant(
+        add_tenant = partial(
+            catalog.add_tenant,
             slug,
             name=name,
             settings=site_settings,
@@ -103,6 +110,7 @@ def add(
             reason=CREATING,
             by=by,
         )
+        return take_over(catalog, factory, add_tenant, settings=settings, by=by)
 
     try:
         return row()

@@ -8,33 +8,38 @@ import secrets
 from typing import TYPE_CHECKING
 
 from tenantry.databases.binding import Binding
-from tenantry.databases.postgresql import SchemaDatabase
+from tenantry.databases.postgresql import SchemaDatabase, run_all
 from tenantry.migrations.description import describe
 from tenantry.migrations.history import find_revision
 from tenantry.migrations.template import taking_turns
-from tenantry.migrations.upgrade import begin_postgresql, upgrade
+from tenantry.migrations.upgrade import begin_postgresql, read_revision, upgrade
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from sqlalchemy import Connection
 
     from tenantry.databases.servers import Server
     from tenantry.migrations.history import History
 
 
-def fill_schema(database: SchemaDatabase, history: History, folder: Path) -> None:
-    """Give an empty schema everything of the newest revision; one that has a schema is left alone.
+def make_schema(
+    database: SchemaDatabase, history: History, folder: Path, *, comment: str = ""
+) -> None:
+    """Make the schema with everything of the newest revision; one that has a revision is left alone.
 
     :param folder: Where templates are kept, for all processes of the machine.
+    :param comment: What is said of a new one.
     """
     statements = postgresql_template(database.server, history, folder)
+    if database.create_with(statements or (), comment=comment) and statements is not None:
+        return
     if statements is None:
         upgrade(database, history)
         return
+    if read_revision(database):  # most often: it has stood by
+        return
     with database.open_engine().connect() as connection, begin_postgresql(connection):
         if not find_revision(connection):
-            _run(connection, statements)
+            run_all(connection, statements)
 
 
 def postgresql_template(server: Server, history: History, folder: Path) -> list[str] | None:
@@ -68,7 +73,7 @@ def _find_out(server: Server, history: History) -> list[str] | None:
             return None
         copy.create()
         with copy.open_engine().begin() as connection:
-            _run(connection, statements)
+            run_all(connection, statements)
             return statements if describe(connection) == statements else None
     finally:
         original.drop()
@@ -77,10 +82,3 @@ def _find_out(server: Server, history: History) -> list[str] | None:
 
 def _scratch(server: Server) -> SchemaDatabase:
     return SchemaDatabase(server, Binding(f"t_{secrets.token_hex(16)}"))
-
-
-def _run(connection: Connection, statements: list[str]) -> None:
-    """Send all in one message."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    driver.execute(";\n".join(statements).encode())

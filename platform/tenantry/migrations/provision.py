@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.postgresql import SchemaDatabase
 from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.standby import MARK, set_mark
 from tenantry.migrations.history import load_history
-from tenantry.migrations.postgresql import fill_schema
+from tenantry.migrations.postgresql import make_schema
 from tenantry.migrations.template import sqlite_template
 from tenantry.migrations.upgrade import read_revision, upgrade
 
@@ -23,20 +24,27 @@ if TYPE_CHECKING:
     from tenantry.tenant import Tenant
 
 
-def provision_database(tenant: Tenant, settings: Settings, migrations: Path) -> None:
+def provision_database(
+    tenant: Tenant, settings: Settings, migrations: Path, *, stands_by: bool = False
+) -> None:
     """Make the tenant's database, if it is not there; one that has a schema is left as it is.
 
     :param migrations: The factory's Alembic folder.
+    :param stands_by: Mark it as one that is nobody's yet (:mod:`tenantry.databases.standby`).
     """
     database = tenant_database(tenant, settings)
     history = load_history(migrations)
-    if isinstance(database, SiteDatabase) and not database.exists():
-        _copy(sqlite_template(history, settings.templates_dir), database.path)
-        return
-    database.create()
     if isinstance(database, SchemaDatabase):
-        fill_schema(database, history, settings.templates_dir)
+        comment = MARK if stands_by else ""
+        make_schema(database, history, settings.templates_dir, comment=comment)
+        return
+    assert isinstance(database, SiteDatabase)
+    if not database.exists():
+        if stands_by:
+            set_mark(database)
+        _copy(sqlite_template(history, settings.templates_dir), database.path)
     elif not read_revision(database):
+        database.create()
         upgrade(database, history)
 
 
