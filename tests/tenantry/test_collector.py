@@ -19,6 +19,8 @@ from tests.tenantry.support import FakeClock, Workshop, a_tenant, at_once, serve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.heap
+
 
 class Thing:
     """An instance that can be part of a cycle."""

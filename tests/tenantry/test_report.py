@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tenantry.pool import InstancePool
     from tenantry.tenant import Tenant
 
+pytestmark = pytest.mark.heap
+
 KEYS = {
     "": {
         "pid",
