@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from tenantry.disk import has_room, is_full
-from tenantry.errors import PlacementError, UnknownPlacementError
+from tenantry.errors import PlacementError, SiteMovingError, UnknownPlacementError
 from tenantry.flask import SiteDatabase, current_tenant, tenant_database
 from tenants.access import find_member
 from tenants.database import db
@@ -66,6 +66,10 @@ NOT_SAVED = (
     "Nothing can be saved now",
     "What you sent was not saved. Reading works as before; try again later.",
 )
+MOVING = (
+    "Nothing was saved yet",
+    "This site is being moved, which takes a moment. Go back and send it again.",
+)
 
 
 def init_app(app: Flask) -> None:
@@ -78,6 +82,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(PlacementError, _show_resting)
     app.register_error_handler(UnknownPlacementError, _show_resting)
     app.register_error_handler(OSError, _show_full_disk)
+    app.register_error_handler(SiteMovingError, _show_moving)
 
 
 def _show_http_error(error: HTTPException) -> Response | HTTPException:
@@ -148,10 +153,16 @@ def _show_resting(error: PlacementError | UnknownPlacementError) -> Response:
     return _rest(*DOWN)
 
 
-def _rest(title: str, message: str) -> Response:
+def _show_moving(error: SiteMovingError) -> Response:
+    """Answer 503 for a write that came just when the site's database went to another place."""
+    db.session.remove()
+    return _rest(*MOVING, retry_after=error.retry_after)
+
+
+def _rest(title: str, message: str, *, retry_after: int = RETRY_SECONDS) -> Response:
     g.without_database = True
     response = _page(503, title, message)
-    response.retry_after = RETRY_SECONDS
+    response.retry_after = retry_after
     return response
 
 

@@ -597,3 +597,27 @@ class BundleError(TenantryError):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.problem}."
+
+
+class MoveError(TenantryError):
+    """A tenant cannot be moved to another placement; it is where it was."""
+
+    def __init__(self, slug: str, problem: str) -> None:
+        super().__init__(slug, problem)
+        self.slug = slug
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"Tenant {self.slug!r} cannot be moved: {self.problem}."
+
+
+class SiteMovingError(TenantryError):
+    """A database refused a write because its tenant has just left it for another placement."""
+
+    sentence = "This site is being moved; nothing was written. Try again in a moment."
+    """What the database itself says; it is known by these words."""
+
+    retry_after = 1
+
+    def __str__(self) -> str:
+        return self.sentence

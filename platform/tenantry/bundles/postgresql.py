@@ -47,8 +47,9 @@ class PostgresqlSide:
 
     def rows(self, connection: Connection, table: Table) -> Iterator[list[Any]]:
         sorts = list(table.columns.values())
-        streaming = connection.execution_options(stream_results=True)
-        result = streaming.exec_driver_sql(select(connection, table, table.columns, as_text=True))
+        query = select(connection, table, table.columns, as_text=True)
+        # For this statement alone: what else is said on the connection is no query.
+        result = connection.exec_driver_sql(query, execution_options={"stream_results": True})
         for row in result.yield_per(BATCH):
             yield [values.from_postgresql(*pair) for pair in zip(row, sorts, strict=True)]
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 VERSIONS = "alembic_version"
 """The table that says at which revision the schema is; it never travels with the rows."""
 
+OURS = "tenantry_move_"
+"""Begins the names of what a move makes in a tenant's database; it never travels either."""
+
 BATCH = 500
 """Rows that are fetched or written at once."""
 
@@ -83,7 +86,11 @@ def tables_of(connection: Connection, side: Side) -> list[Table]:
         warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know; we need none
         inspector = inspect(connection)
         names = [name for name, _ in inspector.get_sorted_table_and_fkc_names() if name]
-        return [_table(inspector, name) for name in names if name not in left_out]
+        return [
+            _table(inspector, name)
+            for name in names
+            if name not in left_out and not name.startswith(OURS)
+        ]
 
 
 def _table(inspector: Inspector, name: str) -> Table:

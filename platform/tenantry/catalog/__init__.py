@@ -13,6 +13,7 @@ from tenantry.catalog.accounts import Accounts, canonical_email
 from tenantry.catalog.activation import Activation
 from tenantry.catalog.audit import Audit
 from tenantry.catalog.engine import open_engine
+from tenantry.catalog.moving import Moving
 from tenantry.catalog.purging import Purging
 from tenantry.catalog.runs import Runs
 from tenantry.catalog.signal import ChangeSignal
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 
-class Catalog(Tenants, Accounts, Activation, Runs, Purging, Standbys, Audit):
+class Catalog(Tenants, Accounts, Activation, Runs, Moving, Purging, Standbys, Audit):
     """The whole catalog behind one name."""
 
 

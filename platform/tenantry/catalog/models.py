@@ -101,6 +101,8 @@ class TenantRecord(Base):
     schema_revision: Mapped[str] = mapped_column(String(40), default="")
     purge_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
+    former_placement: Mapped[str] = mapped_column(String(40), default="")
+    moving_to: Mapped[str] = mapped_column(String(40), default="")
 
     hosts: Mapped[list[HostRecord]] = relationship(
         back_populates="tenant", lazy="selectin", order_by="HostRecord.created_at"

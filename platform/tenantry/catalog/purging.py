@@ -90,6 +90,7 @@ class Purging(Store):
             record = locked(writer.session, tenant_id)
             if record.purged_at is None:
                 record.purged_at = now()
+                record.former_placement = record.moving_to = ""
                 writer.changed(record)
                 writer.audit("tenant.purge", tenant=record)
 

@@ -400,4 +400,6 @@ def to_row(record: TenantRecord) -> TenantRow:
         record.reason,
         record.purge_at,
         record.purged_at,
+        record.former_placement,
+        record.moving_to,
     )

@@ -76,6 +76,10 @@ class TenantRow:
     """When a deleted tenant may be purged; it can come back until then."""
     purged_at: datetime | None = None
     """When its data were gone."""
+    former_placement: str = ""
+    """Where its old copy is, after it has moved; empty if there is none."""
+    moving_to: str = ""
+    """Where it is being moved to, or was when that was interrupted; empty otherwise."""
 
     @property
     def is_due(self) -> bool:

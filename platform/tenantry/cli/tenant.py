@@ -12,6 +12,7 @@ from tenantry.cli.clone import clone, release
 from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.cli.create import create
 from tenantry.cli.listing import json_option, paged, pages_of, show_rest
+from tenantry.cli.move import move
 from tenantry.cli.output import echo_facts, echo_json, echo_json_array, echo_table, plain
 from tenantry.cli.tenant_end import archive, delete, purge, undelete
 from tenantry.cli.tenant_life import rename
@@ -37,6 +38,7 @@ for ending in (archive, delete, undelete, purge):
 tenant.add_command(export)
 tenant.add_command(import_)
 tenant.add_command(clone)
+tenant.add_command(move)
 tenant.add_command(release)
 
 
@@ -101,8 +103,8 @@ def show(slug: str, *, as_json: bool) -> None:
     for name in ("hosts", "owners", "former_names"):
         facts[name] = ", ".join(facts[name])
     facts["settings"] = ", ".join(f"{name}={value!r}" for name, value in facts["settings"].items())
-    for name in ("purge_at", "purged_at"):
-        if facts[name] is None:
+    for name in ("former_placement", "moving_to", "purge_at", "purged_at"):
+        if not facts[name]:
             del facts[name]
     echo_facts({name.replace("_", " ").capitalize(): value for name, value in facts.items()})
 
@@ -158,12 +160,13 @@ def _to_row(row: TenantRow, settings: Settings) -> list[object]:
 
 
 def _state_of(row: TenantRow) -> str:
-    """Return the state, what becomes of a deleted tenant and when, and whether it is a quiet copy."""
+    """Return the state, what becomes of a deleted tenant and when, and what else is particular."""
     if row.purged_at is not None:
         return f"{row.tenant.state}, purged {row.purged_at:%Y-%m-%d}"
     if row.purge_at is not None:
         return f"{row.tenant.state} until {row.purge_at:%Y-%m-%d}"
-    return f"{row.tenant.state}, quiet" if row.tenant.quiet else row.tenant.state.value
+    moving = f", moving to {row.moving_to}" if row.moving_to else ""
+    return f"{row.tenant.state}{', quiet' if row.tenant.quiet else ''}{moving}"
 
 
 def _to_json(row: TenantRow, settings: Settings) -> dict[str, Any]:
@@ -178,6 +181,8 @@ def _to_json(row: TenantRow, settings: Settings) -> dict[str, Any]:
         "owners": list(row.owners),
         "plan": found.plan,
         "placement": found.placement,
+        "former_placement": row.former_placement,
+        "moving_to": row.moving_to,
         "quiet": found.quiet,
         "settings": dict(found.settings),
         "id": found.id,

@@ -19,6 +19,7 @@ from sqlalchemy.util import LRUCache
 
 from tenantry.budget import Budget
 from tenantry.databases.cache import ClosingPool, EngineCache
+from tenantry.databases.refusal import tell_moves
 from tenantry.databases.sqlite import (
     BUSY_SECONDS,
     DESCRIPTORS,
@@ -123,4 +124,5 @@ def _shared() -> tuple[Dialect, Any]:
     with template.connect():
         pass
     template.dispose()
+    tell_moves(template.dialect)
     return template.dialect, LRUCache(STATEMENTS)

@@ -51,6 +51,13 @@ _GUESTS = text(
     "pg_catalog.aclexplode(n.nspacl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee "
     "WHERE n.nspname = :name AND a.grantee <> n.nspowner"
 )
+_ELSEWHERE = text(
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_shdepend d WHERE d.refclassid = "
+    "'pg_catalog.pg_authid'::pg_catalog.regclass AND d.refobjid = pg_catalog.to_regrole(:name) "
+    "AND d.dbid NOT IN (0, (SELECT oid FROM pg_catalog.pg_database "
+    "WHERE datname = pg_catalog.current_database())))"
+)
+_MEMBER = text("SELECT pg_catalog.pg_has_role(current_user, :name, 'MEMBER')")
 _OWNER = text(
     "SELECT r.rolname FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r "
     "ON r.oid = n.nspowner WHERE n.nspname = :name"
@@ -143,6 +150,16 @@ class SchemaDatabase:
                 run_all(connection, taking)
         return found in {None, comment}
 
+    def let_in(self, other: SchemaDatabase) -> None:
+        """Let another placement's login have this role, if it is on the same server."""
+        with other._as_platform() as connection:
+            has_role, _ = other._ask_state(connection)
+            login = connection.exec_driver_sql("SELECT quote_ident(current_user)").scalar_one()
+            is_in = has_role and connection.scalar(_MEMBER, {"name": self.name})
+        if has_role and not is_in:
+            with self._as_platform() as connection:
+                connection.exec_driver_sql(f"GRANT {self.name} TO {login} WITH ADMIN OPTION")
+
     def drop(self) -> None:
         """Destroy schema and role, a few tables in each transaction; what is not there is no error."""
         with self._as_platform() as connection:
@@ -150,7 +167,6 @@ class SchemaDatabase:
         if has_role and has_schema:
             while self._drop_some_tables():
                 pass
-        if has_role:
             while self._drop_some_objects():
                 pass
         with self._as_platform() as connection:
@@ -160,6 +176,8 @@ class SchemaDatabase:
                 connection.exec_driver_sql(f"SET LOCAL ROLE {self.name}")
                 connection.exec_driver_sql(f"DROP OWNED BY {self.name} CASCADE")
                 connection.exec_driver_sql("SET LOCAL ROLE NONE")
+                # Roles are the server's: another database of it may have the tenant's other copy.
+                has_role = not connection.scalar(_ELSEWHERE, {"name": self.name})
             if has_schema:  # somebody else's, or it would be gone: then that is said
                 connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {self.name} CASCADE")
             if has_role:

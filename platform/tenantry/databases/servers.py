@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from tenantry.databases.binding import OPTION, Binding, bind
 from tenantry.databases.logins import POOL_SECONDS, Logins
+from tenantry.databases.refusal import tell_moves
 from tenantry.databases.safety import verify
 from tenantry.databases.timing import TimedServerConnection
 from tenantry.errors import DatabaseUnavailableError
@@ -144,6 +145,7 @@ class Server:
             connect_args=CONNECT,
         )
         bind(engine)
+        tell_moves(engine)
         event.listen(engine, "do_connect", self._connect)
         event.listen(engine, "checkout", _check_alive)
         return engine

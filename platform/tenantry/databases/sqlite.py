@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
 from tenantry.databases.cache import ClosingPool
+from tenantry.databases.refusal import tell_moves
 from tenantry.databases.timing import TimedConnection
 from tenantry.errors import PlacementError
 
@@ -179,6 +180,7 @@ def confine(engine: Engine) -> Engine:
     if not event.contains(engine, "connect", _prepare):
         guard(engine)
         event.listen(engine, "do_connect", _count_time)
+        tell_moves(engine)
     return engine
 
 

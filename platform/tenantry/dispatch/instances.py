@@ -6,7 +6,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from tenantry.errors import PoolError, TenantBusyError, TenantLimitError
+from tenantry.errors import PoolError, SiteMovingError, TenantBusyError, TenantLimitError
 from tenantry.middleware.access_log import DEBUGGER
 from tenantry.tenant import TenantState
 
@@ -97,6 +97,15 @@ class InstanceServer:
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         """Answer for an app that let an exception out; Flask never does, other apps may."""
+        if isinstance(error, SiteMovingError):
+            return self._pages.answer(
+                environ,
+                start_response,
+                503,
+                str(error),
+                retry_after=error.retry_after,
+                error=error,
+            )
         error_id = secrets.token_hex(4)
         log.error(
             "the app of %s (%s) raised, error %s", tenant.slug, tenant.id, error_id, exc_info=error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import current_app
+from flask import current_app, request
 from werkzeug.local import LocalProxy
 
 from tenantry.errors import NoTenantError
+from tenantry.flask.moves import answer_moves
 from tenantry.flask.sessions import ScopedSessionInterface
 from tenantry.secrets import PLATFORM, keys_of
 from tenantry.settings import Settings, get_settings
@@ -45,6 +47,8 @@ def init_tenant(app: Flask, tenant: Tenant, *, settings: Settings | None = None)
         scope=tenant.id, name="session", https=settings.https
     )
     _set_keys(app, tenant.id, "session", settings)
+    if isinstance(app.error_handler_spec, defaultdict):  # a flyweight's prototype has done it
+        answer_moves(app)
 
 
 def init_platform(app: Flask, name: str, *, settings: Settings | None = None) -> None:
@@ -77,6 +81,19 @@ def current_binding() -> tuple[Settings, Tenant]:
     if binding is None or binding.tenant is None:
         raise NoTenantError
     return binding.settings, binding.tenant
+
+
+def current_place() -> tuple[Settings, Tenant]:
+    """Return the settings, and the tenant as far as it matters where its data is.
+
+    An instance serves on while its successor is built. When its tenant has moved to another placement
+    meanwhile, what it asks there would be the past: the request knows better.
+
+    :raises NoTenantError: There is no tenant here.
+    """
+    settings, tenant = current_binding()
+    asked = request.environ.get("tenantry.tenant") if request else None
+    return settings, asked if asked is not None and asked.id == tenant.id else tenant
 
 
 def _current_tenant() -> Tenant:

@@ -11,7 +11,7 @@ from tenantry.databases.engines import OpenEngines
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.postgresql import SchemaDatabase
 from tenantry.databases.sqlite import SiteDatabase
-from tenantry.flask.binding import current_binding
+from tenantry.flask.binding import current_binding, current_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class TenantSQLAlchemy(SQLAlchemy):
 
         :raises NoTenantError: There is no tenant here.
         """
-        settings, tenant = current_binding()
+        settings, tenant = current_place()
         engines: Mapping[str | None, Engine] | None = g.get(_ENGINES)
         if engines is None:
             engines = {None: _engine(tenant, settings)}

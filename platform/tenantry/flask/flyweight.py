@@ -18,6 +18,7 @@ from werkzeug.local import LocalProxy
 
 from tenantry.errors import TenantryError
 from tenantry.flask.binding import init_tenant
+from tenantry.flask.moves import answer_moves
 from tenantry.pool.journey import build_step
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class Flyweight:
             if self._prototype is None:
                 prototype = self._build()
                 check_fit(prototype)
+                answer_moves(prototype)
                 self._kind = _frozen_kind(type(prototype))
                 self._shared = _freeze(prototype)
                 self._prototype = prototype

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
-from tenantry.flask.binding import current_binding
+from tenantry.flask.binding import current_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ def find_exceeded() -> Quota | None:
 
     :raises NoTenantError: There is no tenant here.
     """
-    settings, tenant = current_binding()
+    settings, tenant = current_place()
     return next((quota for quota in METER.read(tenant, settings) if quota.exceeded), None)
 
 

@@ -7,6 +7,7 @@ from tenantry.lifecycle.create_many import Order, create_tenants
 from tenantry.lifecycle.delete import check_undelete, delete_tenant, undelete_tenant
 from tenantry.lifecycle.export import export_tenant
 from tenantry.lifecycle.import_ import import_tenant
+from tenantry.lifecycle.move import check_drop, check_move, drop_former, move_tenant
 from tenantry.lifecycle.purge import check_purge, purge_tenant
 from tenantry.lifecycle.rename import check_rename, rename_tenant
 from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
@@ -15,15 +16,19 @@ __all__ = [
     "Belonging",
     "Order",
     "archive_tenant",
+    "check_drop",
+    "check_move",
     "check_purge",
     "check_rename",
     "check_undelete",
     "create_tenant",
     "create_tenants",
     "delete_tenant",
+    "drop_former",
     "export_tenant",
     "find_belongings",
     "import_tenant",
+    "move_tenant",
     "purge_tenant",
     "rename_tenant",
     "resume_tenant",

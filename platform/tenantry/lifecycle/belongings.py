@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
@@ -37,12 +37,14 @@ def find_belongings(
     stores them. Counts of requests vanish by themselves within seconds.
     """
     found = []
-    database = tenant_database(tenant, settings)
-    if database.exists():
-        found.append(Belonging(f"its database on {tenant.placement}", database.size()))
+    everywhere = places_of(catalog, tenant)
+    for place in everywhere:
+        database = tenant_database(place, settings)
+        if database.exists():
+            found.append(Belonging(f"its database on {place.placement}", database.size()))
     found += [
         Belonging(f"its folder {folder}", _size(folder))
-        for folder in folders_of(tenant, settings)
+        for folder in folders_of(everywhere, settings)
         if folder.is_symlink() or folder.exists()
     ]
     bundle = settings.last_bundle(tenant.id)
@@ -58,11 +60,19 @@ def find_belongings(
     return tuple(found)
 
 
-def folders_of(tenant: Tenant, settings: Settings) -> tuple[Path, ...]:
+def places_of(catalog: Catalog, tenant: Tenant) -> tuple[Tenant, ...]:
+    """Return the tenant as it lives, as it lived before it moved, and as a killed move left it."""
+    row = catalog.get_row(tenant.slug)
+    names = (tenant.placement, row.former_placement, row.moving_to)
+    return tuple(replace(tenant, placement=name) for name in dict.fromkeys(names) if name)
+
+
+def folders_of(places: tuple[Tenant, ...], settings: Settings) -> tuple[Path, ...]:
     """Return where the tenant's files are, and where a restore has put aside what was there before."""
-    place = Place(tenant, settings)
-    beside = () if place.beside is None else (place.beside,)
-    return (settings.tenant_dir(tenant.id), place.home, *beside)
+    folders = [settings.tenant_dir(places[0].id)]
+    for found in (Place(place, settings) for place in places):
+        folders += [found.home] if found.beside is None else [found.home, found.beside]
+    return tuple(dict.fromkeys(folders))
 
 
 def _size(folder: Path) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import BadTransitionError, LeftoversError, TooEarlyError
-from tenantry.lifecycle.belongings import find_belongings, folders_of
+from tenantry.lifecycle.belongings import find_belongings, folders_of, places_of
 from tenantry.popularity import take_out
 from tenantry.tenant import TenantState
 from tenantry.turns import holding
@@ -56,10 +56,11 @@ def purge_tenant(
         return row
     tenant = row.tenant
     bundle = settings.last_bundle(tenant.id)
+    places = places_of(catalog, tenant)
     actions: dict[str, Callable[[], object]] = {
         "begin": lambda: catalog.begin_purge(tenant.id, early=early, by=by),
-        "database": tenant_database(tenant, settings).drop,
-        "files": lambda: _remove_folders(tenant, settings),
+        "database": lambda: _drop_databases(places, settings),
+        "files": lambda: _remove_folders(places, settings),
         "bundle": lambda: bundle.unlink(missing_ok=True),
         "popularity": lambda: take_out(settings.popular_dir, tenant.id),
         "catalog": lambda: catalog.clear_tenant(tenant.id, by=by),
@@ -87,8 +88,13 @@ def check_purge(catalog: Catalog, slug: str, *, early: bool = False) -> TenantRo
     return row
 
 
-def _remove_folders(tenant: Tenant, settings: Settings) -> None:
-    for folder in folders_of(tenant, settings):
+def _drop_databases(places: tuple[Tenant, ...], settings: Settings) -> None:
+    for place in places:
+        tenant_database(place, settings).drop()
+
+
+def _remove_folders(places: tuple[Tenant, ...], settings: Settings) -> None:
+    for folder in folders_of(places, settings):
         if folder.exists():
             shutil.rmtree(folder)
 

@@ -54,8 +54,9 @@ def test_json_has_everything(three: Desk) -> None:
     assert row["owners"] == ["ada@x.test"]
     assert row["url"] == get_settings().url_of("acme.localhost") + "/"
     assert set(row) == {
-        "slug", "name", "state", "reason", "url", "hosts", "owners", "plan", "placement", "quiet",
-        "settings", "id", "revision", "created_at", "purge_at", "purged_at",
+        "slug", "name", "state", "reason", "url", "hosts", "owners", "plan", "placement",
+        "former_placement", "moving_to", "quiet", "settings", "id", "revision", "created_at",
+        "purge_at", "purged_at",
     }  # fmt: skip
 
 

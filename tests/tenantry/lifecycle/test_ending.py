@@ -178,7 +178,7 @@ def test_a_purge_leaves_a_tombstone_and_nothing_else(
 ) -> None:
     """Law 11, 12: looked for in every place; id and name stay taken; the neighbour keeps all."""
     before = find_belongings(any_catalog, neighbour, settings=settings)
-    for folder in folders_of(acme, settings):  # what a restore has put aside
+    for folder in folders_of((acme,), settings):  # what a restore has put aside
         (folder / "old").mkdir(parents=True, exist_ok=True)
         (folder / "old" / "site.sqlite3").write_text(acme.id)
     delete(any_catalog, settings)

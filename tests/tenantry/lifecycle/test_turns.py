@@ -18,6 +18,7 @@ from tenantry.lifecycle import (
     archive_tenant,
     delete_tenant,
     export_tenant,
+    move_tenant,
     purge_tenant,
     rename_tenant,
     resume_tenant,
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 
 READING = ("backup", "clone", "export", "rename", "resume")
 """They get along with each other, and with nothing else."""
-CHANGING = ("delete", "purge", "restore", "undelete")
-"""They are alone; so are migrate and move."""
+CHANGING = ("delete", "move", "purge", "restore", "undelete")
+"""They are alone; so is migrate."""
 
 
 @pytest.fixture
@@ -72,6 +73,7 @@ def operations(
         "clone": partial(clone_tenant, catalog, factory, "acme", "copy", **options),
         "delete": partial(delete_tenant, catalog, "acme", export=None, **options),
         "export": partial(export_tenant, catalog, "acme", tmp_path / "out", **options),
+        "move": partial(move_tenant, catalog, factory, "acme", "disk", **options),
         "purge": partial(purge_tenant, catalog, "acme", early=True, **options),
         "rename": partial(rename_tenant, catalog, "acme", "bolt", **options),
         "restore": partial(restore_tenant, catalog, "acme", drain=0, **options),
@@ -121,7 +123,8 @@ def test_nothing_runs_into_what_changes_a_tenant(
     """Everybody else is told who is at work, and has changed nothing."""
     catalog.move_tenant(acme.id, TenantState.ARCHIVED, by=SYSTEM)
     with held(acme, settings):
-        assert refused(operations, *READING, "delete", "restore") == {*READING, "delete", "restore"}
+        changing = {"delete", "move", "restore"}
+        assert refused(operations, *READING, *changing) == {*READING, *changing}
     catalog.move_tenant(acme.id, TenantState.DELETED, by=SYSTEM)
     before = catalog.read_epoch()
     with held(acme, settings):
@@ -135,10 +138,8 @@ def test_those_who_read_get_along(
 ) -> None:
     """A backup runs beside an export, and neither keeps a site from its new name; changes wait."""
     with held(acme, settings, shared=True):
-        assert refused(operations, "backup", "clone", "export", "delete", "restore") == {
-            "delete",
-            "restore",
-        }
+        changing = {"delete", "move", "restore"}
+        assert refused(operations, "backup", "clone", "export", *changing) == changing
         assert refused(operations, "resume") == set()
         assert refused(operations, "rename") == set()
     assert catalog.get_tenant("bolt").state is TenantState.ACTIVE

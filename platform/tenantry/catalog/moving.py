@@ -1,0 +1,65 @@
+"""Where tenants' data is, was, and is being moved to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenantry.catalog.names import locked
+from tenantry.catalog.store import Store
+from tenantry.errors import BadTransitionError
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from tenantry.catalog.values import Actor
+    from tenantry.tenant import Tenant
+
+
+class Moving(Store):
+    """The catalog's part of a move. Only :meth:`place_tenant` is noticed by whoever serves."""
+
+    def begin_move(self, tenant_id: str, placement: str, *, by: Actor) -> None:
+        """Note that there may be something of the tenant on *placement* from now on."""
+        with self.writing(by) as writer:
+            record = locked(writer.session, tenant_id)
+            detail = {"from": record.placement, "to": placement}
+            record.moving_to = placement
+            writer.audit("tenant.move.begin", tenant=record, detail=detail)
+
+    def end_move(self, tenant_id: str, *, by: Actor) -> None:
+        """Note that nothing came of a move, and that nothing of it is left."""
+        with self.writing(by) as writer:
+            record = locked(writer.session, tenant_id)
+            if record.moving_to:
+                detail = {"from": record.placement, "to": record.moving_to}
+                record.moving_to = ""
+                writer.audit("tenant.move.end", tenant=record, detail=detail)
+
+    def place_tenant(
+        self, tenant_id: str, placement: str, *, detail: Mapping[str, Any], by: Actor
+    ) -> Tenant:
+        """Let the tenant live where its move has led; where it was is remembered.
+
+        :raises BadTransitionError: It was deleted meanwhile, or is being moved to another place.
+        """
+        with self.writing(by) as writer:
+            record = locked(writer.session, tenant_id)
+            if record.state == TenantState.DELETED or record.moving_to != placement:
+                raise BadTransitionError(record.slug, record.state, f"moved to {placement}")
+            told = {"from": record.placement, "to": placement, **detail}
+            record.former_placement, record.placement = record.placement, placement
+            record.moving_to = ""
+            writer.changed(record)
+            writer.audit("tenant.move", tenant=record, detail=told)
+            return record.to_tenant()
+
+    def forget_former(self, tenant_id: str, *, by: Actor) -> None:
+        """Note that nothing is left where the tenant was."""
+        with self.writing(by) as writer:
+            record = locked(writer.session, tenant_id)
+            if record.former_placement:
+                detail = {"from": record.former_placement}
+                record.former_placement = ""
+                writer.audit("tenant.move.drop", tenant=record, detail=detail)

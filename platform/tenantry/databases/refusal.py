@@ -1,0 +1,28 @@
+"""What a database says that its tenant has just left, as an error of ours.
+
+SQLite calls it a broken constraint, which apps take for their own visitors' mistake: a name that is
+taken, say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import event
+
+from tenantry.errors import SiteMovingError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.engine import Dialect, ExceptionContext
+
+
+def tell_moves(target: Engine | Dialect) -> None:
+    """Raise ``SiteMovingError`` where a database refuses a write in its words."""
+    if not event.contains(target, "handle_error", _tell):
+        event.listen(target, "handle_error", _tell)
+
+
+def _tell(context: ExceptionContext) -> None:
+    if SiteMovingError.sentence in str(context.original_exception):
+        raise SiteMovingError from context.original_exception

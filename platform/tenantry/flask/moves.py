@@ -1,0 +1,28 @@
+"""What a site answers to a write for which its old database is closed and the new one not yet known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import current_app
+from werkzeug.exceptions import ServiceUnavailable
+
+from tenantry.errors import SiteMovingError
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.typing import ResponseReturnValue
+
+
+def answer_moves(app: Flask) -> None:
+    """Have *app* answer 503 with ``Retry-After``, unless it has an answer of its own.
+
+    It looks as the app's other errors of HTTP do.
+    """
+    if SiteMovingError not in app.error_handler_spec[None][None]:
+        app.register_error_handler(SiteMovingError, _answer)
+
+
+def _answer(error: SiteMovingError) -> ResponseReturnValue:
+    refused = ServiceUnavailable(str(error), retry_after=error.retry_after)
+    return current_app.handle_user_exception(refused)

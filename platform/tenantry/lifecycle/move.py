@@ -1,0 +1,240 @@
+"""Moving a tenant's database to another placement while its site is in use.
+
+Pages can be read all the time. Nothing can be written from the moment when the old database is closed
+to writers until the workers see the new placement, at their next request. Which database is the right
+one is what the catalog says, and nothing else: a move that was interrupted is undone by the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tenantry.databases.placements import choose_placement, tenant_database
+from tenantry.databases.postgresql import SchemaDatabase
+from tenantry.errors import MoveError, NoRoomError, TenantryError
+from tenantry.lifecycle.create import provision
+from tenantry.lifecycle.exchange import Place
+from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.migrations import load_history, read_revision
+from tenantry.moving.transfer import Transfer, count_rows, forget_move
+from tenantry.turns import check_finished, holding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantry.catalog import Actor, Catalog, TenantRow
+    from tenantry.databases.placements import TenantDatabase
+    from tenantry.factory import Factory
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A move that can be made."""
+
+    tenant: Tenant
+    to: str
+    source: TenantDatabase
+    target: TenantDatabase
+    left: str
+    """Where an interrupted move has left something; empty if there is nothing."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are to bring."""
+        return count_rows(self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a move has done."""
+
+    tenant: Tenant
+    before: str
+    rows: int
+    replayed: int
+    """Changes that were made meanwhile."""
+    closed: float
+    """Seconds for which the old database was closed before the new one was in the catalog."""
+
+
+def move_tenant(
+    catalog: Catalog,
+    factory: Factory,
+    slug: str,
+    to: str,
+    *,
+    settings: Settings,
+    by: Actor,
+    advance: Callable[[], object] = lambda: None,
+    step: Callable[[str], object] = lambda _: None,
+) -> Moved | None:
+    """Move a tenant's database to the placement *to*; the old copy is kept, and takes no writes.
+
+    Whatever stops it before the catalog knows the new place, the tenant is where it was. If the process
+    was killed, the same call clears away what is left and begins anew.
+
+    :param advance: Called whenever some rows more were copied or compared.
+    :param step: Called with the name of each step when it is done.
+    :returns: ``None`` if it lives there already.
+    :raises TenantNotFoundError: No tenant has the slug.
+    :raises UnknownPlacementError: There is no such placement.
+    :raises NoRoomError: It is full.
+    :raises MoveError: It cannot be moved, and why.
+    :raises TenantHeldError: Another operation is at work on it.
+    :raises UnfinishedError: A restore of it was interrupted.
+    """
+    tenant = catalog.get_tenant(slug)
+    with holding(tenant, "moved", settings=settings):
+        plan = check_move(catalog, factory, slug, to, settings=settings)
+        if plan is None:
+            return None
+        _clear_away(catalog, plan, settings=settings, by=by)
+        step("cleared")
+        try:
+            catalog.begin_move(plan.tenant.id, to, by=by)
+            step("begun")
+            return _move(
+                catalog, factory, plan, settings=settings, by=by, advance=advance, step=step
+            )
+        except BaseException:
+            _undo(catalog, plan, by=by)
+            raise
+
+
+def check_move(
+    catalog: Catalog, factory: Factory, slug: str, to: str, *, settings: Settings
+) -> Plan | None:
+    """Return what :func:`move_tenant` would do, or ``None`` for nothing; it raises the same errors."""
+    row = catalog.get_row(slug)
+    tenant = row.tenant
+    if tenant.state in WITHOUT_DATA:
+        raise MoveError(slug, f"it is {tenant.state} and has no data to move")
+    wanted = choose_placement(settings, to, dict)
+    if tenant.placement == to:
+        return None
+    if row.former_placement:
+        problem = (
+            f"its old copy is still on {row.former_placement!r}; when nothing is missing in the "
+        )
+        raise MoveError(slug, f"{problem}new one, say `tenantry tenant move {slug} --drop` first")
+    check_finished(tenant, settings)
+    if wanted.tenants and catalog.count_placements().get(to, 0) >= wanted.tenants:
+        raise NoRoomError((to,))
+    source = tenant_database(tenant, settings)
+    target = tenant_database(replace(tenant, placement=to), settings)
+    if not source.exists():
+        raise MoveError(slug, f"it has no database at {source.shown}")
+    if row.moving_to != to and target.exists():
+        problem = f"{target.shown} is there already, and is not of a move that was interrupted"
+        raise MoveError(slug, problem)
+    _check_schema(factory, slug, source)
+    return Plan(tenant, to, source, target, row.moving_to)
+
+
+def _check_schema(factory: Factory, slug: str, source: TenantDatabase) -> None:
+    """A new database has the newest schema, and rows fit into the one that they are of."""
+    if factory.migrations is None:
+        return
+    found, newest = read_revision(source), load_history(factory.migrations).head
+    if found != newest:
+        problem = f"its data is at schema revision {found or 'none'}, not at {newest}"
+        raise MoveError(slug, f"{problem}; say `tenantry migrate --only {slug}` first")
+
+
+def _move(
+    catalog: Catalog,
+    factory: Factory,
+    plan: Plan,
+    *,
+    settings: Settings,
+    by: Actor,
+    advance: Callable[[], object],
+    step: Callable[[str], object],
+) -> Moved:
+    tenant = plan.tenant
+    if isinstance(plan.source, SchemaDatabase) and isinstance(plan.target, SchemaDatabase):
+        plan.source.let_in(plan.target)
+    provision(factory, replace(tenant, placement=plan.to), settings=settings)
+    if not plan.target.exists():
+        raise MoveError(tenant.slug, "the factory makes no database for new sites")
+    step("provisioned")
+    transfer = Transfer(plan.source, plan.target, name=tenant.slug, advance=advance)
+    try:
+        transfer.begin()
+        step("watched")
+        transfer.copy()
+        step("copied")
+        transfer.follow()
+        step("followed")
+        started = time.monotonic()
+        transfer.finish()
+        step("closed")
+        detail = {"rows": transfer.rows, "replayed": transfer.replayed}
+        moved = catalog.place_tenant(tenant.id, plan.to, detail=detail, by=by)
+        closed = time.monotonic() - started
+        step("placed")
+    finally:
+        transfer.close()
+    return Moved(moved, tenant.placement, transfer.rows, transfer.replayed, closed)
+
+
+def _clear_away(catalog: Catalog, plan: Plan, *, settings: Settings, by: Actor) -> None:
+    """Undo what a move did that was killed."""
+    forget_move(plan.source)
+    if plan.left:
+        tenant_database(replace(plan.tenant, placement=plan.left), settings).drop()
+        catalog.end_move(plan.tenant.id, by=by)
+
+
+def _undo(catalog: Catalog, plan: Plan, *, by: Actor) -> None:
+    """Leave nothing of a move that failed, unless the catalog says that it did not."""
+    tenant_id, slug = plan.tenant.id, plan.tenant.slug
+    try:
+        if catalog.get_tenant_by_id(tenant_id).placement == plan.to:
+            return
+        forget_move(plan.source)
+        plan.target.drop()
+        catalog.end_move(tenant_id, by=by)
+    except (TenantryError, OSError):
+        log.exception("the move of %s (%s) left something; say it again", slug, tenant_id)
+
+
+def drop_former(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> str:
+    """Destroy the copy that a move has left where the tenant was; return where that is.
+
+    :raises TenantNotFoundError: No tenant has the slug.
+    :raises TenantHeldError: Another operation is at work on it.
+    :raises MoveError: There is none, or the tenant has no other database.
+    """
+    tenant = catalog.get_tenant(slug)
+    with holding(tenant, "moved", settings=settings):
+        place = check_drop(catalog, slug, settings=settings)
+        place.database.drop()
+        if place.beside is not None and place.beside.exists():
+            shutil.rmtree(place.beside)
+        catalog.forget_former(tenant.id, by=by)
+    return place.tenant.placement
+
+
+def check_drop(catalog: Catalog, slug: str, *, settings: Settings) -> Place:
+    """Return what :func:`drop_former` would destroy; it raises the same errors."""
+    row = catalog.get_row(slug)
+    if not row.former_placement:
+        raise MoveError(slug, "there is no old copy of it to drop")
+    if not tenant_database(row.tenant, settings).exists():
+        problem = f"its database on {row.tenant.placement!r} is not there"
+        raise MoveError(slug, f"{problem}, so that the old copy is the only one")
+    return former_place(row, settings)
+
+
+def former_place(row: TenantRow, settings: Settings) -> Place:
+    """Return where a tenant's data was before it moved."""
+    return Place(replace(row.tenant, placement=row.former_placement), settings)

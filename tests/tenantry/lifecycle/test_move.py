@@ -1,0 +1,573 @@
+"""A tenant's database goes to another placement while its site is in use."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+import pytest
+from sqlalchemy import func, insert, make_url, select
+from sqlalchemy.exc import DBAPIError
+
+from tenantry.catalog import SYSTEM, Catalog
+from tenantry.databases.placements import tenant_database
+from tenantry.databases.servers import SERVERS
+from tenantry.errors import (
+    MoveError,
+    NoRoomError,
+    SiteMovingError,
+    UnknownPlacementError,
+)
+from tenantry.lifecycle import (
+    create_tenant,
+    delete_tenant,
+    drop_former,
+    find_belongings,
+    move_tenant,
+    purge_tenant,
+)
+from tenantry.moving.transfer import LAST_TRIES, DiffersError, Transfer
+from tests.tenantry.lifecycle import ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+PLACES = {"file": ("local", "disk"), "server": ("main", "other")}
+
+
+@pytest.fixture
+def second_database(server_url: str) -> Iterator[str]:
+    """Return the URL of another database for tenants on the same server."""
+    url = make_url(server_url)
+    plain = url.set(drivername="postgresql", username="postgres")
+    shown = plain.render_as_string(hide_password=False)
+    with psycopg.connect(shown, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE elsewhere OWNER tenantry")
+        yield url.set(database="elsewhere").render_as_string(hide_password=False)
+        SERVERS.clear()
+        connection.execute("DROP DATABASE elsewhere WITH (FORCE)")
+
+
+def _ways() -> list[Any]:
+    ways = [("file", "file"), ("file", "server"), ("server", "file"), ("server", "server")]
+    return [
+        pytest.param(way, id="-to-".join(way), marks=[pytest.mark.postgresql] * ("server" in way))
+        for way in ways
+    ]
+
+
+@pytest.fixture(params=_ways())
+def way(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Return kinds of placements: where a tenant comes from and where it goes."""
+    found: tuple[str, str] = request.param
+    return found
+
+
+@pytest.fixture
+def settings(
+    way: tuple[str, str],
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Settings:
+    """Return settings with two placements of each kind that is needed."""
+    databases: dict[str, Any] = {"local": "sqlite", "disk": f"sqlite:///{tmp_path}/disk"}
+    if "server" in way:
+        databases["main"] = {"url": request.getfixturevalue("server_url"), "connections": 4}
+        databases["other"] = {"url": request.getfixturevalue("second_database"), "connections": 4}
+    return make_settings(databases=databases)
+
+
+@pytest.fixture
+def to(way: tuple[str, str]) -> str:
+    """Return the name of the placement where the tenant goes."""
+    return PLACES[way[1]][1]
+
+
+@pytest.fixture
+def acme(catalog: Catalog, settings: Settings, way: tuple[str, str]) -> Tenant:
+    """Return a site with rows of every type."""
+    made = create_tenant(
+        catalog,
+        ledger.make_factory(settings),
+        "acme",
+        name="Acme Ltd",
+        placement=PLACES[way[0]][0],
+        settings=settings,
+        by=SYSTEM,
+    )
+    ledger.write(made, settings)
+    return made
+
+
+def move(catalog: Catalog, settings: Settings, to: str, **options: Any) -> Any:
+    """Move acme."""
+    factory = options.pop("factory", None) or ledger.make_factory(settings)
+    return move_tenant(catalog, factory, "acme", to, settings=settings, by=SYSTEM, **options)
+
+
+@contextmanager
+def connected(tenant: Tenant, settings: Settings) -> Iterator[Connection]:
+    """Open a transaction in a tenant's database, and commit it."""
+    engine = tenant_database(tenant, settings).open_engine()
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def leftovers(tenant: Tenant, settings: Settings) -> list[str]:
+    """Return what a move has made in a database and not removed."""
+    with connected(tenant, settings) as connection:
+        if connection.dialect.name == "sqlite":
+            query = "SELECT name FROM sqlite_master WHERE name LIKE 'tenantry%'"
+        else:
+            query = (
+                "SELECT relname FROM pg_class WHERE starts_with(relname, 'tenantry') UNION ALL "
+                "SELECT tgname FROM pg_trigger WHERE starts_with(tgname, 'tenantry') UNION ALL "
+                "SELECT proname FROM pg_proc WHERE starts_with(proname, 'tenantry')"
+            )
+        return list(connection.exec_driver_sql(query).scalars())
+
+
+def test_all_rows_arrive_and_the_old_copy_stays_until_it_is_dropped(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """Rows of every type, numbers that were given away, and the site's files where they were."""
+    before, epoch = ledger.read(acme, settings), catalog.read_epoch()
+    done = move(catalog, settings, to)
+    moved = catalog.get_tenant("acme")
+
+    assert done.tenant == moved
+    assert (moved.placement, done.before) == (to, acme.placement)
+    assert done.rows == 4
+    assert ledger.read(moved, settings) == before
+    assert catalog.read_epoch() == epoch + 1  # one change, and that once
+    assert leftovers(moved, settings) == []
+    assert (settings.tenant_dir(acme.id) / "media" / "empty").exists()
+    with connected(moved, settings) as connection:
+        added = connection.execute(ledger.PERSON.insert().values(name="new"))
+        assert added.inserted_primary_key is not None
+        assert added.inserted_primary_key[0] == 51
+
+    assert ledger.read(acme, settings) == before
+    row = catalog.get_row("acme")
+    assert (row.former_placement, row.moving_to) == (acme.placement, "")
+    assert drop_former(catalog, "acme", settings=settings, by=SYSTEM) == acme.placement
+    assert not tenant_database(acme, settings).exists()
+    assert catalog.get_row("acme").former_placement == ""
+    assert len(ledger.read(moved, settings)["person"]) == 3
+    actions = [event.action for event in catalog.list_audit(tenant_id=acme.id).items][:3]
+    assert actions == ["tenant.move.drop", "tenant.move", "tenant.move.begin"]
+    with pytest.raises(MoveError, match="no old copy"):
+        drop_former(catalog, "acme", settings=settings, by=SYSTEM)
+
+
+def test_nobody_can_write_into_the_old_copy(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """Whoever still has it open is refused by the database itself, in words that are known."""
+    engine = tenant_database(acme, settings).open_engine()
+    with engine.connect() as connection:
+        connection.execute(select(ledger.PERSON)).all()
+    move(catalog, settings, to)
+    person = ledger.PERSON
+    for statement in (
+        insert(person).values(name="late"),
+        person.update().values(name="late"),
+        person.delete(),
+        ledger.ENTRY.delete(),
+        ledger.VERSION.update().values(version_num="9"),
+    ):
+        with engine.connect() as connection, pytest.raises(SiteMovingError):
+            connection.execute(statement)
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection, pytest.raises(SiteMovingError):
+            connection.exec_driver_sql("INSERT OR IGNORE INTO person (name) VALUES ('late')")
+    else:
+        with engine.connect() as connection, pytest.raises(SiteMovingError):
+            connection.exec_driver_sql("TRUNCATE person CASCADE")
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(person)) == 2
+    engine.dispose()
+
+
+class Writers:
+    """Threads that write through one engine, and remember what was acknowledged."""
+
+    def __init__(self, tenant: Tenant, settings: Settings, number: int = 3) -> None:
+        self.engine = tenant_database(tenant, settings).open_engine()
+        self.acknowledged: list[int] = []
+        self.renamed: dict[int, str] = {}
+        self.deleted: set[int] = set()
+        self.refused = 0
+        self.failures: list[BaseException] = []
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._write, args=(1000 * (one + 1),)) for one in range(number)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self.engine.dispose()
+        if self.failures:
+            raise self.failures[0]
+
+    def wait(self) -> None:
+        """Wait until all have been refused."""
+        for thread in self._threads:
+            thread.join(60)
+
+    def _write(self, number: int) -> None:
+        person = ledger.PERSON
+        while not self._stop.is_set():
+            number += 1
+            try:
+                with self.engine.begin() as connection:
+                    connection.execute(insert(person).values(id=number, name="new"))
+                self.acknowledged.append(number)
+                with self.engine.begin() as connection:
+                    change = person.update().where(person.c.id == number)
+                    connection.execute(change.values(name=f"n{number}"))
+                self.renamed[number] = f"n{number}"
+                if number % 3 == 0:
+                    with self.engine.begin() as connection:
+                        connection.execute(person.delete().where(person.c.id == number))
+                    self.deleted.add(number)
+            except SiteMovingError:
+                self.refused += 1
+                return
+            except DBAPIError as error:  # the move holds the lock for a moment
+                if "lock" not in str(error):
+                    self.failures.append(error)
+                    return
+                number += 100_000
+
+
+def test_what_was_acknowledged_meanwhile_is_there(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """Writers write on until the old database refuses them; nothing of it is lost, nothing is new."""
+    with Writers(acme, settings) as writers:
+        while len(writers.acknowledged) < 10:
+            pass
+        done = move(catalog, settings, to, step=lambda name: enough(writers, name))
+        writers.wait()
+    assert done.replayed > 0
+    assert writers.refused == 3
+    with connected(catalog.get_tenant("acme"), settings) as connection:
+        rows = connection.execute(select(ledger.PERSON.c.id, ledger.PERSON.c.name)).tuples().all()
+    found = {number: name for number, name in rows if number > 1000}
+    expected = set(writers.acknowledged) - writers.deleted
+    assert expected <= set(found) | unfinished(writers)
+    assert set(found) <= set(writers.acknowledged)
+    for number, name in found.items():
+        assert name == writers.renamed.get(number, "new") or number in unfinished(writers)
+
+
+def enough(writers: Writers, step: str) -> None:
+    """Let some more be written in the middle of a move."""
+    if step in {"watched", "copied", "followed"}:
+        wanted = len(writers.acknowledged) + 5
+        while len(writers.acknowledged) < wanted and not writers.failures:
+            pass
+
+
+def unfinished(writers: Writers) -> set[int]:
+    """Return the numbers whose last change was not acknowledged: it may be there or not."""
+    last = {number // 1000: number for number in sorted(writers.acknowledged)}
+    return set(last.values())
+
+
+def change_in_the_middle(
+    acme: Tenant, settings: Settings, change: Callable[[Connection], object]
+) -> Callable[[str], None]:
+    """Return what changes something between the copy and the replay."""
+
+    def step(name: str) -> None:
+        if name == "copied":
+            with connected(acme, settings) as connection:
+                change(connection)
+
+    return step
+
+
+def _swap_names(connection: Connection) -> None:
+    # Two unique values change places: row by row, none of the two fits first.
+    person = ledger.PERSON
+    connection.execute(person.update().where(person.c.id == 1).values(id=100, boss_id=None))
+    connection.execute(ledger.ENTRY.delete().where(ledger.ENTRY.c.id == 2))
+    connection.execute(person.update().where(person.c.name == "Zoë \U0001f9f2").values(name="x"))
+
+
+def _delete_all(connection: Connection) -> None:
+    connection.execute(ledger.ENTRY.delete())
+    connection.execute(ledger.PERSON.delete().where(ledger.PERSON.c.id == 1))
+    connection.execute(ledger.PERSON.delete())
+
+
+def _truncate(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("TRUNCATE person CASCADE")
+        connection.execute(insert(ledger.PERSON).values(id=3, name="after"))
+    else:
+        _delete_all(connection)
+
+
+def _write_all_types(connection: Connection) -> None:
+    connection.execute(ledger.ENTRY.delete())
+    for entry in ledger.ENTRIES:
+        connection.execute(insert(ledger.ENTRY), entry | {"text": "again"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(change, id=change.__name__.strip("_"))
+        for change in (_swap_names, _delete_all, _truncate, _write_all_types)
+    ],
+)
+def test_every_kind_of_change_follows(
+    acme: Tenant,
+    catalog: Catalog,
+    settings: Settings,
+    to: str,
+    change: Callable[[Connection], object],
+) -> None:
+    """Keys that change, rows that go, tables that are emptied: the copy is what the original was."""
+    move(catalog, settings, to, step=change_in_the_middle(acme, settings, change))
+    before = ledger.read(acme, settings)
+    assert ledger.read(catalog.get_tenant("acme"), settings) == before
+
+
+def _odd_tables(connection: Connection) -> None:
+    connection.exec_driver_sql('CREATE TABLE "no key" (a INTEGER, b VARCHAR(20))')
+    connection.exec_driver_sql(
+        "CREATE TABLE tag (name VARCHAR(20) PRIMARY KEY, place INTEGER UNIQUE)"
+    )
+    connection.exec_driver_sql("CREATE TABLE pair (a INTEGER, b INTEGER, PRIMARY KEY (a, b))")
+
+
+def odd_factory(settings: Settings) -> Any:
+    """Return a factory whose sites have tables that are hard to follow as well."""
+    plain = ledger.make_factory(settings)
+
+    def provision(tenant: Tenant) -> None:
+        plain.provision(tenant)
+        with connected(tenant, settings) as connection:
+            _odd_tables(connection)
+
+    return replace(plain, provision=provision)
+
+
+def test_tables_that_are_hard_to_follow(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """Without a key, with nothing but a key, unique values that change places, silent replacement."""
+
+    def fill(connection: Connection) -> None:
+        _odd_tables(connection)
+        connection.exec_driver_sql("INSERT INTO \"no key\" VALUES (1, 'x'), (1, 'x'), (2, NULL)")
+        connection.exec_driver_sql("INSERT INTO tag VALUES ('a', 1), ('b', 2), ('c', 3)")
+        connection.exec_driver_sql("INSERT INTO pair VALUES (1, 1), (1, 2)")
+
+    def change(connection: Connection) -> None:
+        connection.exec_driver_sql('DELETE FROM "no key" WHERE a = 2')
+        connection.exec_driver_sql("INSERT INTO pair VALUES (2, 2)")
+        connection.exec_driver_sql("DELETE FROM pair WHERE b = 1")
+        connection.exec_driver_sql("UPDATE tag SET place = 9 WHERE name = 'a'")
+        connection.exec_driver_sql("UPDATE tag SET place = 1 WHERE name = 'b'")
+        connection.exec_driver_sql("UPDATE tag SET place = 2 WHERE name = 'a'")
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("INSERT OR REPLACE INTO tag VALUES ('d', 3)")
+            connection.exec_driver_sql("UPDATE tag SET place = 4 WHERE name = 'd'")
+
+    with connected(acme, settings) as connection:
+        fill(connection)
+    factory = odd_factory(settings)
+    step = change_in_the_middle(acme, settings, change)
+    move(catalog, settings, to, factory=factory, step=step)
+    moved = catalog.get_tenant("acme")
+    assert odd_rows(moved, settings) == odd_rows(acme, settings)
+    assert ("a", 2) in odd_rows(moved, settings)["tag"]
+
+
+def odd_rows(tenant: Tenant, settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of the odd tables."""
+    with connected(tenant, settings) as connection:
+        return {
+            name: [
+                tuple(row)
+                for row in connection.exec_driver_sql(f'SELECT * FROM "{name}" ORDER BY 1, 2')  # noqa: S608
+            ]
+            for name in ("no key", "tag", "pair")
+        }
+
+
+class Restless(Transfer):
+    """A transfer that finds something else whenever it looks."""
+
+    tries = 0
+
+    def _replay(self, _connection: Connection) -> int:
+        self.tries += 1
+        raise DiffersError
+
+
+def test_a_site_that_never_rests_is_closed_to_be_copied(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """Where the copy cannot follow however often it is tried, the last one is made without writers."""
+    moved = replace(acme, placement=to)
+    ledger.make_factory(settings).provision(moved)
+    source, target = tenant_database(acme, settings), tenant_database(moved, settings)
+    transfer = Restless(source, target, name="acme")
+    transfer.begin()
+    transfer.copy()
+    with connected(acme, settings) as connection:
+        connection.execute(ledger.PERSON.update().where(ledger.PERSON.c.id == 1).values(name="y"))
+    transfer.finish()
+    transfer.close()
+    assert transfer.tries > LAST_TRIES
+    assert ledger.read(moved, settings) == ledger.read(acme, settings)
+    with pytest.raises(SiteMovingError), connected(acme, settings) as connection:
+        connection.execute(ledger.PERSON.delete())
+
+
+@pytest.mark.parametrize(
+    "where", ["cleared", "begun", "provisioned", "watched", "copied", "followed", "closed"]
+)
+def test_a_move_that_fails_leaves_all_as_it_was(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str, where: str
+) -> None:
+    """Also when the old database was closed already: it takes writes again."""
+    before, epoch = ledger.read(acme, settings), catalog.read_epoch()
+
+    def fail(name: str) -> None:
+        if name == where:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move(catalog, settings, to, step=fail)
+    assert catalog.get_tenant("acme") == acme
+    assert catalog.read_epoch() == epoch
+    assert catalog.get_row("acme").moving_to == ""
+    assert leftovers(acme, settings) == []
+    assert not tenant_database(replace(acme, placement=to), settings).exists()
+    with connected(acme, settings) as connection:
+        connection.execute(ledger.PERSON.update().where(ledger.PERSON.c.id == 1).values(name="y"))
+    assert ledger.read(acme, settings) != before
+    assert move(catalog, settings, to).tenant.placement == to
+
+
+def test_ctrl_c_after_the_switch_takes_nothing_back(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """The catalog decides: what it says has happened is not undone."""
+
+    def fail(name: str) -> None:
+        if name == "placed":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move(catalog, settings, to, step=fail)
+    moved = catalog.get_tenant("acme")
+    assert moved.placement == to
+    assert ledger.read(moved, settings) == ledger.read(acme, settings)
+    assert move(catalog, settings, to) is None
+
+
+def test_moving_back_wants_the_old_copy_dropped_first(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """What is there is of the past; nothing is destroyed by the way."""
+    move(catalog, settings, to)
+    with pytest.raises(MoveError, match=r"tenant move acme --drop"):
+        move(catalog, settings, acme.placement)
+    drop_former(catalog, "acme", settings=settings, by=SYSTEM)
+    back = move(catalog, settings, acme.placement).tenant
+    assert back.placement == acme.placement
+    assert [row["id"] for row in ledger.read(back, settings)["person"]] == [1, 7]
+
+
+def test_a_purge_takes_both_copies(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """R42: and it is proved for both."""
+    move(catalog, settings, to)
+    moved = catalog.get_tenant("acme")
+    found = [one.what for one in find_belongings(catalog, moved, settings=settings)]
+    assert f"its database on {acme.placement}" in found
+    assert f"its database on {to}" in found
+    delete_tenant(catalog, "acme", export=None, settings=settings, by=SYSTEM)
+    purge_tenant(catalog, "acme", early=True, settings=settings, by=SYSTEM)
+    for tenant in (acme, moved):
+        assert not tenant_database(tenant, settings).exists()
+    assert find_belongings(catalog, moved, settings=settings) == ()
+
+
+@pytest.mark.parametrize("way", _ways()[:1], indirect=True)
+class TestRefusals:
+    """What is refused before anything is made; the kinds of databases do not matter here."""
+
+    def test_places_that_cannot_be(
+        self, acme: Tenant, catalog: Catalog, settings: Settings
+    ) -> None:
+        """No such placement, one that is full, one that has something of it already."""
+        with pytest.raises(UnknownPlacementError):
+            move(catalog, settings, "nowhere")
+        crowded = replace(settings.get_placement("disk"), tenants=1)
+        full = settings.model_copy(update={"databases": (settings.databases[0], crowded)})
+        catalog.add_tenant("globex", name="Globex", placement="disk", by=SYSTEM)
+        with pytest.raises(NoRoomError):
+            move(catalog, full, "disk")
+        target = tenant_database(replace(acme, placement="disk"), settings)
+        target.create()
+        with pytest.raises(MoveError, match="is there already"):
+            move(catalog, settings, "disk")
+        assert target.exists()
+
+    def test_where_it_lives_already(
+        self, acme: Tenant, catalog: Catalog, settings: Settings
+    ) -> None:
+        """Saying it again does nothing."""
+        assert move(catalog, settings, acme.placement) is None
+
+    def test_tenants_without_data(self, catalog: Catalog, settings: Settings) -> None:
+        """There is nothing to move of one that is being made."""
+        catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+        with pytest.raises(MoveError, match="no data"):
+            move(catalog, settings, "disk")
+
+    def test_a_schema_that_is_not_the_newest(
+        self, acme: Tenant, catalog: Catalog, settings: Settings
+    ) -> None:
+        """Rows fit into the schema that they are of."""
+        factory = ledger.make_factory(settings, revision="0003")
+        with pytest.raises(MoveError, match="tenantry migrate"):
+            move(catalog, settings, "disk", factory=factory)
+        assert leftovers(acme, settings) == []
+
+    def test_tables_of_its_own(self, acme: Tenant, catalog: Catalog, settings: Settings) -> None:
+        """A table that new sites do not have has no place to go to."""
+        with connected(acme, settings) as connection:
+            connection.exec_driver_sql("CREATE TABLE own (id INTEGER PRIMARY KEY)")
+        with pytest.raises(MoveError, match="no such table 'own'"):
+            move(catalog, settings, "disk")
