@@ -1,4 +1,4 @@
-"""Connections to a PostgreSQL server that has stopped answering are cut off, so that no thread waits on.
+"""Connections to a PostgreSQL server that has stopped answering are cut off: no thread waits on.
 
 A server that is stopped in the middle, or a network that swallows what is sent, keeps whoever waits for
 an answer waiting for ever: timeouts of statements are the server's own. Every thread of a worker would
@@ -81,10 +81,9 @@ class WatchedConnection(psycopg.Connection[Any]):
         with self._ending:
             if self.waiting_since != since:
                 return False
-            with suppress(OSError):
-                # Not closed, which is its own thread's to do: that one wakes, and sees that it is over.
-                with socket.socket(fileno=os.dup(self.pgconn.socket)) as copy:
-                    copy.shutdown(socket.SHUT_RDWR)
+            # Not closed, which is its own thread's to do: that one wakes, and sees that it is over.
+            with suppress(OSError), socket.socket(fileno=os.dup(self.pgconn.socket)) as copy:
+                copy.shutdown(socket.SHUT_RDWR)
         self.lost()
         return True
 

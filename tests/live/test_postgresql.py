@@ -57,7 +57,7 @@ def backends(superuser: psycopg.Connection[Any]) -> set[int]:
 def test_a_site_from_the_first_visit_to_the_last(
     server: Server, server_url: str, superuser: psycopg.Connection[Any]
 ) -> None:
-    """Members join, sign in and write; reloads and killed workers lose nothing and leave nothing open."""
+    """Members join, sign in and write; reloads and killed workers lose nothing, nor keep it open."""
     assert make_url(server_url).database == "sites"
     visitor = Visitor(server, "acme")
     visitor.join()
@@ -72,10 +72,8 @@ def test_a_site_from_the_first_visit_to_the_last(
     for slug in ("globex", "initech"):
         assert "before everything" not in server.site(slug, POST).text
         assert server.site(slug).status == 200
-    rows = superuser.execute(
-        f"SELECT body FROM t_{server.catalog.get_tenant('acme').id}.comment".encode()
-    ).fetchall()
-    assert ("before everything",) in rows
+    table = f"t_{server.catalog.get_tenant('acme').id}.comment"
+    assert "before everything" in str(superuser.execute(f"TABLE {table}".encode()).fetchall())
 
     # A reload under load: sessions, pages and the form that was open go on.
     before, old = server.workers(), backends(superuser)

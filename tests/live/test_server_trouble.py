@@ -64,11 +64,12 @@ def check_outage(server: Server) -> None:
     """Make sure that acme rests, and nobody else."""
     until(lambda: is_resting(server), why="acme rests")
     for slug in NEIGHBOURS:
-        assert {
-            answer.status for answer in together(lambda _, slug=slug: server.site(slug), 4)
-        } == {  # type: ignore[misc]
-            200
-        }
+        check_served(server, slug)
+
+
+def check_served(server: Server, slug: str) -> None:
+    """Make sure that a site is served to several at once."""
+    assert {answer.status for answer in together(lambda _: server.site(slug), 4)} == {200}
 
 
 def check_recovery(server: Server) -> None:

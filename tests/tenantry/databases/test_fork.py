@@ -1,4 +1,4 @@
-"""No connection to PostgreSQL crosses a fork: two processes on one socket would read each other's rows."""
+"""No connection to PostgreSQL crosses a fork: two processes on one would read each other's rows."""
 
 from __future__ import annotations
 
