@@ -57,6 +57,18 @@ def test_a_raising_factory_is_excused_and_logged(mixed: OddServer) -> None:
     assert "Traceback" not in page.text
 
 
+@pytest.mark.parametrize("path", ["/fail", "/fail?late=1"])
+def test_an_app_that_raises_is_answered_in_full(mixed: OddServer, path: str) -> None:
+    """The visitor gets a whole page with an error id, even if the app's own response had begun."""
+    answer = mixed.site("acme", path, headers=JSON)
+    assert answer.status == 500
+    assert len(answer.headers.get_all("Content-Type", [])) == 1
+    error_id = json.loads(answer.body)["error_id"]
+    until(lambda: f"raised, error {error_id}" in mixed.log(), why="the failure is logged")
+    assert "Something went wrong" in mixed.site("acme", path).text
+    assert mixed.log().count('"a request failed') == 0
+
+
 def test_a_raising_factory_is_not_tried_by_each_request(mixed: OddServer) -> None:
     """Law 3: a failing factory backs off instead of running once per request."""
     with Load(lambda: mixed.site("raises"), threads=4) as load:

@@ -73,6 +73,13 @@ class AccessLog:
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
         ) -> Callable[[bytes], object]:
+            if exc_info is not None and "uwsgi.version" in environ:
+                # uWSGI does not take it: it would send the new head and no body. It does put a new
+                # head in the place of one that it has not sent, and sends it with the first octets.
+                _, error, traceback = exc_info
+                if body.size and error is not None:
+                    raise error.with_traceback(traceback)
+                exc_info = None
             body.status = status
             return start_response(status, [*headers, ("X-Request-ID", request_id)], exc_info)
 

@@ -63,6 +63,8 @@ class OddApp:
             start("404 Not Found", headers)
             return [b"no such view\n"]
         query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+        if path == "fail" and "late" in query:
+            start("200 OK", headers)
         body = view(self, environ, query)
         start("200 OK", headers)
         return body
@@ -117,6 +119,10 @@ class OddApp:
 
         return body()
 
+    def fail(self, _environ: WSGIEnvironment, _query: dict[str, str]) -> Iterable[bytes]:
+        """Raise; with ``?late=1`` after the response has begun."""
+        raise ValueError("this view always raises")
+
     def write(self, _environ: WSGIEnvironment, query: dict[str, str]) -> Iterable[bytes]:
         """Keep a line in a SQLite file; an answer means that it is kept."""
         with closing(sqlite3.connect(HERE / "kept.sqlite3", timeout=20)) as database:
@@ -133,6 +139,7 @@ VIEWS: dict[str, Callable[[OddApp, WSGIEnvironment, dict[str, str]], Iterable[by
     "wait": OddApp.wait,
     "drip": OddApp.drip,
     "flood": OddApp.flood,
+    "fail": OddApp.fail,
     "write": OddApp.write,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -419,3 +420,33 @@ def test_the_door_counts_tenants_and_nobody_else(make_door: Callable[..., Door])
     door.ask("/-/health")
 
     assert account(door.ledger) == [("acme", 4), ("bolt", 1)]
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_uwsgi_is_not_handed_an_exception(log: Log, size: int) -> None:
+    """It cannot take one. A head that is not sent is replaced; if it is sent, the exception goes on."""
+    heads: list[str] = []
+
+    def start_response(status: str, _headers: Any, exc_info: Any = None, /) -> Any:
+        assert exc_info is None
+        heads.append(status)
+
+    def app(_environ: WSGIEnvironment, start: StartResponse) -> Iterator[bytes]:
+        start("200 OK", [])
+        yield b"x" * size
+        try:
+            int("half-way")
+        except ValueError:
+            start("500 Internal Server Error", [], sys.exc_info())
+        yield b"sorry"
+
+    log.app = app
+    body = iter(log.log(make_environ(environ={"uwsgi.version": b"2"}), start_response))
+    assert next(body) == b"x" * size
+    if size:
+        with pytest.raises(ValueError, match="half-way"):
+            next(body)
+        assert heads == ["200 OK"]
+    else:
+        assert next(body) == b"sorry"
+        assert heads == ["200 OK", "500 Internal Server Error"]
