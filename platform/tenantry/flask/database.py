@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from flask import g
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.exc import DBAPIError
 
 from tenantry.databases.engines import OpenEngines
 from tenantry.databases.placements import tenant_database
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
+
+log = logging.getLogger(__name__)
 
 ENGINES = OpenEngines()
 """The process's open files, whichever app they serve. The composition root gives them its budget."""
@@ -67,7 +71,14 @@ class TenantSQLAlchemy(SQLAlchemy):
             database.server.close_tenant(database.name)
 
     def _teardown_session(self, _error: BaseException | None) -> None:
-        self.session.remove()
+        try:
+            self.session.remove()
+        except DBAPIError as error:
+            # The server went away after the view's last statement. What was committed is committed,
+            # the rest is rolled back without us: the answer stands.
+            log.warning("a database was gone at the end of a request: %s", error.orig or error)
+        finally:
+            self.session.registry.clear()  # an error keeps remove() from it
 
 
 def _engine(tenant: Tenant, settings: Settings) -> Engine:

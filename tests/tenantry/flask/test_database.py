@@ -15,6 +15,9 @@ from tests.tenantry.support import a_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
+
+    import psycopg
 
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
@@ -153,3 +156,27 @@ def test_closing_an_app_closes_its_file(make_app: Callable[[str], Flask]) -> Non
     db.close(app)
 
     assert ENGINES.connections == before - 1
+
+
+@pytest.mark.postgresql
+def test_a_server_that_goes_after_the_last_statement_spoils_no_answer(
+    make_settings: Callable[..., Settings], server_url: str, superuser: psycopg.Connection[Any]
+) -> None:
+    """What a view has answered stands, its connection is replaced, and none gets lost."""
+    settings = make_settings(databases={"local": {"url": server_url, "connections": 2}})
+    tenant = a_tenant("acme")
+    tenant_database(tenant, settings).create()
+    app = full(tenant, settings)
+
+    @app.get("/")
+    def count() -> str:
+        pid = db.session.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        superuser.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        return "answered"
+
+    for _ in range(4):
+        answer = app.test_client().get("/")
+        assert (answer.status_code, answer.text) == (200, "answered")
+    with app.app_context():
+        assert not db.session.registry.has()
+        assert db.session.execute(text("SELECT 1")).scalar_one() == 1
