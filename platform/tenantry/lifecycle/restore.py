@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError
+
 from tenantry.bundles.archive import open_bundle, sync_folder
 from tenantry.bundles.files import make_folders
 from tenantry.bundles.manifest import PAGES, Manifest
@@ -23,6 +25,7 @@ from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.sides import side_of
 from tenantry.bundles.sql import tables_of
 from tenantry.bundles.tables import check_schema, dump_database, fill_database, stored_tables
+from tenantry.databases.servers import first_line
 from tenantry.databases.sqlite import FILE_NAME, SiteDatabase, copy_file
 from tenantry.errors import BundleError
 from tenantry.lifecycle.backup import backups_dir
@@ -80,8 +83,8 @@ def restore_tenant(
             if place.journal.exists():
                 raise  # it is decided; the next restore finishes it
             place.clear()
-            if isinstance(error, (sqlite3.Error, OSError)):
-                raise BundleError(slug, f"it cannot be restored ({error})") from error
+            if isinstance(error, (sqlite3.Error, DBAPIError, OSError)):
+                raise BundleError(slug, f"it cannot be restored ({first_line(error)})") from error
             raise
         return finish(catalog, place, by=by, step=step, drain=drain, is_first=True)
 

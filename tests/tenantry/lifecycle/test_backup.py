@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.databases.placements import tenant_database
+from tenantry.databases.servers import SERVERS
 from tenantry.errors import BundleError, UnfinishedError
 from tenantry.lifecycle import backup, create_tenant, export_tenant, import_tenant, suspend_tenant
 from tenantry.lifecycle.backup import backup_tenant, read_backups
@@ -22,7 +23,10 @@ from tenantry.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    import psycopg
 
     from tenantry.lifecycle.backup import Backup
     from tenantry.settings import Settings
@@ -362,6 +366,32 @@ def test_rows_that_the_server_refuses_change_nothing(
     assert content(acme, settings) == before
     assert catalog.get_tenant("acme").state is TenantState.ACTIVE
     back_up(catalog, settings)
+
+
+@pytest.mark.postgresql
+def test_a_server_that_is_away_keeps_a_restore_from_beginning(
+    catalog: Catalog,
+    make_settings: Callable[..., Settings],
+    server_url: str,
+    superuser: psycopg.Connection[Any],
+) -> None:
+    """It is refused in a sentence, nothing has changed, and the same command does it later."""
+    settings = make_settings(databases={"local": {"url": server_url, "connections": 2}})
+    acme = make(catalog, settings, "acme")
+    before = content(acme, settings)
+    back_up(catalog, settings)
+    superuser.execute("ALTER ROLE tenantry NOLOGIN")
+    SERVERS.clear()
+    try:
+        with pytest.raises(BundleError, match=r"cannot be restored.*not permitted to log in"):
+            restore(catalog, settings)
+    finally:
+        superuser.execute("ALTER ROLE tenantry LOGIN")
+        SERVERS.clear()
+    assert catalog.get_tenant("acme") == acme
+    spoil(acme, settings)
+    restore(catalog, settings)
+    assert content(acme, settings) == before
 
 
 def test_neither_without_data_nor_without_backup(catalog: Catalog, settings: Settings) -> None:
