@@ -10,7 +10,7 @@ export TENANTRY_PORT := $(PORT)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
+.PHONY: help setup run test soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
 	bench-flood bench-databases bench-migrate bench-provision reload lock system clean
 
 help: ## List what there is.
@@ -43,6 +43,12 @@ SECONDS ?= 600
 
 soak: setup ## Ask, change, break and reload a small pool for a long time; SECONDS=600 is the default.
 	@$(BIN)/python -m pytest --timeout=0 --soak-seconds=$(SECONDS) tests/live/test_soak.py $(ARGS)
+
+SEED ?= 1
+
+history: setup ## Write, read, kill, restart, clone and restore, and look whether all is there; SECONDS=600, SEED=1.
+	@$(BIN)/python -m pytest --timeout=0 --history-seconds=$(SECONDS) --history-seed=$(SEED) \
+		tests/live/history $(ARGS)
 
 lint: setup ## Check style, types and import directions.
 	@$(BIN)/ruff check .

@@ -32,9 +32,18 @@ OTHER_KEY = "fedcba9876543210" * 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `make soak` say for how long."""
+    """Let `make soak` and `make history` say for how long."""
     parser.addoption(
         "--soak-seconds", type=float, default=12, help="how long tests/live/test_soak.py takes"
+    )
+    parser.addoption(
+        "--history-seconds",
+        type=float,
+        default=20,
+        help="how long tests/live/history takes",
+    )
+    parser.addoption(
+        "--history-seed", type=int, default=1, help="what happens in tests/live/history, and when"
     )
 
 

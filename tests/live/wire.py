@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPMessage
+from http.client import HTTPConnection, HTTPException, HTTPMessage
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,7 +66,11 @@ def ask(
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body, encode_chunked=chunked)
         response = connection.getresponse()
-        return Answer(response.status, response.headers, response.read())
+        try:
+            return Answer(response.status, response.headers, response.read())
+        except HTTPException as error:
+            error.add_note(f"{response.status} {method} {path} {response.headers.items()}")
+            raise
     finally:
         connection.close()
 

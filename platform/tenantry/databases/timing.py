@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import psycopg
 
-from tenantry.stalls import WatchedConnection
 from tenantry.usage import SPENT
 
 if TYPE_CHECKING:
@@ -79,11 +78,11 @@ class TimedServerCursor(psycopg.Cursor[Any]):
     executemany = _timed(psycopg.Cursor.executemany)
 
 
-class TimedServerConnection(WatchedConnection):
+class TimedServerConnection(psycopg.Connection[Any]):
     """A connection to PostgreSQL whose statements, commits and rollbacks are counted."""
 
-    commit = _timed(WatchedConnection.commit)
-    rollback = _timed(WatchedConnection.rollback)
+    commit = _timed(psycopg.Connection.commit)
+    rollback = _timed(psycopg.Connection.rollback)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
