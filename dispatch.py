@@ -20,7 +20,7 @@ from tenantry.budget import Budget
 from tenantry.catalog import open_catalog, schema
 from tenantry.catalog.directory import Directory
 from tenantry.collector import Collector
-from tenantry.databases.servers import probe
+from tenantry.databases.servers import SERVERS, probe
 from tenantry.dispatch import build_door
 from tenantry.dispatch.listener import Listeners
 from tenantry.dispatch.probe import Probe
@@ -105,6 +105,8 @@ def check_servers(settings: Settings) -> None:
                 probe(placement)
             except DatabaseUnavailableError as error:
                 log.warning("%s", error)
+                # Its first visitors need not all wait to find that out again.
+                SERVERS.get(placement, settings).note_failure(error)
 
 
 def create_application(settings: Settings) -> WSGIApplication:

@@ -12,7 +12,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from tenantry.disk import has_room, is_full
-from tenantry.errors import PlacementError, SiteMovingError, UnknownPlacementError
+from tenantry.errors import (
+    LostPlaceError,
+    PlacementError,
+    SiteMovingError,
+    UnknownPlacementError,
+)
 from tenantry.flask import SiteDatabase, current_tenant, tenant_database
 from tenants.access import find_member
 from tenants.database import db
@@ -81,6 +86,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(PoolTimeoutError, _show_database_error)
     app.register_error_handler(PlacementError, _show_resting)
     app.register_error_handler(UnknownPlacementError, _show_resting)
+    app.register_error_handler(LostPlaceError, _show_resting)
     app.register_error_handler(OSError, _show_full_disk)
     app.register_error_handler(SiteMovingError, _show_moving)
 
@@ -93,6 +99,8 @@ def _show_http_error(error: HTTPException) -> Response | HTTPException:
         find_member()  # for the menu; here, because templates must not fail
     except SQLAlchemyError as failure:
         return _show_database_error(failure)
+    except (PlacementError, UnknownPlacementError, LostPlaceError) as failure:
+        return _show_resting(failure)
     title, message = TITLES.get(error.code, (error.name, ""))
     if error.description and error.description != type(error).description:
         message = error.description
@@ -147,7 +155,7 @@ def _is_on_full_disk(database: TenantDatabase) -> bool:
     return isinstance(database, SiteDatabase) and not has_room(database.path.parent)
 
 
-def _show_resting(error: PlacementError | UnknownPlacementError) -> Response:
+def _show_resting(error: PlacementError | UnknownPlacementError | LostPlaceError) -> Response:
     """Answer 503 for a site whose placement is not there, or must not be used."""
     _log(current_tenant.placement, error)
     return _rest(*DOWN)

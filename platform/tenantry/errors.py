@@ -397,6 +397,18 @@ class ConfinementError(TenantryError, RuntimeError):
         return f"Refused: {self.problem}"
 
 
+class LostPlaceError(ConfinementError):
+    """A tenant's schema or role is not where the tenant lives."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the server did not lead to {name or 'the platform'}'s own schema")
+        self.args = (name,)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; see `tenantry doctor`"
+
+
 class FactoryError(TenantryError):
     """``TENANTRY_FACTORY`` does not lead to a factory."""
 

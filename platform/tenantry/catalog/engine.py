@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, event, make_url
 
 from tenantry.disk import is_full
 from tenantry.errors import CatalogFullError, CatalogUnavailableError
+from tenantry.stalls import WatchedConnection, address_of
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -43,7 +44,7 @@ def shown(address: str) -> str:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=2,
         max_overflow=6,
@@ -51,6 +52,14 @@ def _postgresql(url: URL) -> Engine:
         pool_pre_ping=True,
         connect_args={"connect_timeout": 3, "options": "-c statement_timeout=10000"},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> WatchedConnection:
+        made = WatchedConnection.connect(*arguments, **options)
+        made.watch(address_of(*arguments, **options))
+        return made
+
+    return engine
 
 
 def _sqlite(url: URL) -> Engine:

@@ -6,9 +6,9 @@ never show somebody else's site. Only the tenant that had it may take it back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, delete, func, select
 
 from tenantry.catalog.models import FormerSlugRecord, HostRecord, TenantRecord, as_tenant
 from tenantry.catalog.store import Store
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row, Select
+    from sqlalchemy import Row, Select, Table
     from sqlalchemy.orm import Session
 
 UNNAMEABLE = frozenset({TenantState.PROVISIONING, TenantState.DELETED})
@@ -45,6 +45,11 @@ FOUND = (
 _KEY: Any = bindparam("key")
 _OWN = TenantRecord.__table__.alias("own")
 _until = select(_former.redirects_until).where(_former.slug == _KEY)
+OWNERS = select(
+    select(_tenants.id).where(_tenants.slug == _KEY).scalar_subquery(),
+    select(_former.tenant_id).where(_former.slug == _KEY).scalar_subquery(),
+)
+FORGET_NAME = delete(cast("Table", FormerSlugRecord.__table__)).where(_former.slug == _KEY)
 # One statement also for names that nobody has, of which there can be floods. What coalesce() does not
 # need it does not evaluate, so a tenant under its own name costs no look at the former ones.
 BY_NAME = FOUND.add_columns(_until.scalar_subquery().label("redirects_until")).where(
@@ -123,22 +128,18 @@ class Names(Store):
 
         The writer holds the head's lock, so nobody else claims it meanwhile.
         """
-        if (former := self._find_claimable(session, slug, tenant_id)) is not None:
-            session.delete(former)
+        if self._find_claimable(session, slug, tenant_id):
+            session.connection().execute(FORGET_NAME, {"key": slug})
 
-    def _find_claimable(
-        self, session: Session, slug: str, tenant_id: str | None
-    ) -> FormerSlugRecord | None:
+    def _find_claimable(self, session: Session, slug: str, tenant_id: str | None) -> bool:
+        """Say whether the slug is among the former ones; refuse it if it is another tenant's."""
         if f"{slug}.{self.domain}" == self.backend_host:
             raise BadSlugError(slug, "the operators' backend is at this address")
         check_slug(slug)
-        former = session.get(FormerSlugRecord, slug)
-        owner = session.scalar(select(TenantRecord.id).where(TenantRecord.slug == slug))
-        if former is not None:
-            owner = former.tenant_id
-        if owner not in {None, tenant_id}:
+        now, before = session.connection().execute(OWNERS, {"key": slug}).one()
+        if (before or now) not in {None, tenant_id}:
             raise TenantExistsError(slug)
-        return former
+        return before is not None
 
     def _ask(self, query: Select[Any], key: str) -> Sequence[Row[Any]]:
         with self.asking() as connection:

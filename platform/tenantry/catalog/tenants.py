@@ -54,6 +54,24 @@ BY_HOST = FOUND.where(
 )
 
 
+# What every worker asks after each change.
+EPOCH = select(Head.__table__.c.epoch)
+_changes = ChangeRecord.__table__.c
+CHANGED = (
+    select(_changes.tenant_id)
+    .where(_changes.epoch > bindparam("after"), _changes.epoch <= bindparam("until"))
+    .order_by(_changes.epoch)
+    .limit(1000)
+)
+CHANGED_TENANTS = (
+    select(_tenants.id, _tenants.slug, _tenants.revision, _tenants.purged_at)
+    .add_columns(_hosts.name.label("host"))
+    .join_from(TenantRecord.__table__, HostRecord.__table__, isouter=True)
+    .where(_tenants.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_hosts.created_at)
+)
+
+
 def contains(text: str, *columns: Any) -> ColumnElement[bool]:
     """Return a condition: one of the columns contains *text*, wildcards taken literally."""
     if "\0" in text:
@@ -364,31 +382,31 @@ class Tenants(Names):
 
     def read_epoch(self) -> int:
         """Return the number of the newest change."""
-        with self.reading() as session:
-            return session.scalar(select(Head.epoch)) or 0
+        with self.asking() as connection:
+            return connection.scalar(EPOCH) or 0
 
     def read_changes(self, after: int) -> Changes:
         """Return what happened since the epoch *after*, in one transaction."""
-        with self.reading() as session:
-            epoch = session.scalar(select(Head.epoch)) or 0
-            query = select(ChangeRecord).where(
-                ChangeRecord.epoch > after, ChangeRecord.epoch <= epoch
-            )
-            changes = session.scalars(query.order_by(ChangeRecord.epoch).limit(1000)).all()
+        with self.asking() as connection:
+            epoch = connection.scalar(EPOCH) or 0
+            changed = connection.scalars(CHANGED, {"after": after, "until": epoch}).all()
             # Numbers have no holes: anything else than all of them means pruned, too many to
             # name, or a catalog restored from the past.
-            if len(changes) != epoch - after:
+            if len(changed) != epoch - after:
                 return Changes(epoch, complete=False)
-            ids = {change.tenant_id for change in changes}
-            records = session.scalars(select(TenantRecord).where(TenantRecord.id.in_(ids))).all()
-            gone = dict.fromkeys(ids, 2**31)
-            return Changes(
-                epoch,
-                gone=frozenset(ids - {r.id for r in records if r.purged_at is None}),
-                hosts={r.id: tuple(host.name for host in r.hosts) for r in records},
-                slugs={r.id: r.slug for r in records},
-                revisions=gone | {r.id: r.revision for r in records},
-            )
+            ids = set(changed)
+            rows = connection.execute(CHANGED_TENANTS, {"ids": list(ids)}).all()
+        hosts: dict[str, tuple[str, ...]] = {row.id: () for row in rows}
+        for row in rows:
+            hosts[row.id] += () if row.host is None else (row.host,)
+        gone = dict.fromkeys(ids, 2**31)
+        return Changes(
+            epoch,
+            gone=frozenset(ids - {row.id for row in rows if row.purged_at is None}),
+            hosts=hosts,
+            slugs={row.id: row.slug for row in rows},
+            revisions=gone | {row.id: row.revision for row in rows},
+        )
 
 
 def to_row(record: TenantRecord) -> TenantRow:

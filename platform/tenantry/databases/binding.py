@@ -13,13 +13,14 @@ from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from sqlalchemy import event
 
-from tenantry.errors import ConfinementError
+from tenantry.errors import ConfinementError, LostPlaceError
 from tenantry.usage import SPENT
 
 if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
     from sqlalchemy import Connection, Engine
 
 OPTION = "tenantry_binding"
@@ -36,6 +37,14 @@ CLEAN = (
 )
 LEVELS = frozenset({"READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"})
 _USUAL = ("READ COMMITTED", False, False)
+_NOT_IN_RECOVERY = b"0A000"
+"""What PostgreSQL says to whoever begins to write on a standby."""
+# Begun for writing whatever the session was left with; but where server, database or role say that
+# nothing is written now, as hosters do when a disk fills up, that holds.
+_AS_THE_SERVER_SAYS = (
+    "SELECT pg_catalog.set_config('transaction_read_only', 'on', true) "
+    "WHERE pg_catalog.current_setting('default_transaction_read_only') = 'on';"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class Binding:
         return (
             f"BEGIN ISOLATION LEVEL {level} READ {'ONLY' if read_only else 'WRITE'}"
             f"{' DEFERRABLE' if deferrable else ''};{CLEAN}"
+            f"{'' if read_only else _AS_THE_SERVER_SAYS}"
             f"SET LOCAL ROLE {self.name or 'NONE'};"
             f"SET LOCAL search_path = {self.name or repr('')};"
             f"SET LOCAL statement_timeout = {ceil(self.statement_seconds * 1000)};"
@@ -83,16 +93,32 @@ def _begin(connection: Connection) -> None:
     binding: Binding | None = options.get(OPTION)
     if binding is None:
         raise ConfinementError("a transaction that belongs to no tenant")
-    opening = binding.opening(options.get(MODES, _USUAL))
+    modes = options.get(MODES, _USUAL)
+    opening = binding.opening(modes)
     driver: Any = connection.connection.driver_connection
     if driver.pgconn.transaction_status == TransactionStatus.IDLE:
-        # The driver's cursors cost more than the server takes for all this.
-        started = perf_counter()
-        result = driver.pgconn.exec_(opening.encode())
-        SPENT.database += perf_counter() - started
+        result = _send(driver, opening)
+        if result.error_field(DiagnosticField.SQLSTATE) == _NOT_IN_RECOVERY:
+            # A standby, which lets nobody write: what only reads goes on.
+            level, _, deferrable = modes
+            opening = binding.opening((level, True, deferrable))
+            _send(driver, "ROLLBACK")
+            result = _send(driver, opening)
         if result.status == ExecStatus.TUPLES_OK and binding.is_proof(result.get_value(0, 0)):
             return
     _explain(connection, binding, opening)
+
+
+def _send(driver: Any, words: str) -> PGresult:
+    """Let the server do *words*, in one message; the driver's cursors cost more than that takes."""
+    started = perf_counter()
+    driver.begin_waiting()
+    try:
+        result: PGresult = driver.pgconn.exec_(words.encode())
+    finally:
+        driver.end_waiting()
+        SPENT.database += perf_counter() - started
+    return result
 
 
 def _explain(connection: Connection, binding: Binding, opening: str) -> None:
@@ -102,8 +128,7 @@ def _explain(connection: Connection, binding: Binding, opening: str) -> None:
         driver.rollback()
     connection.exec_driver_sql(opening)  # again, in the way that makes SQLAlchemy's errors
     connection.invalidate()
-    problem = f"the server did not lead to {binding.name or 'the platform'}'s own schema"
-    raise ConfinementError(f"{problem}; see `tenantry doctor`")
+    raise LostPlaceError(binding.name)
 
 
 def _refuse_two_phases(_connection: Connection, _xid: Any) -> None:

@@ -17,6 +17,7 @@ from tenantry.budget import Budget
 from tenantry.databases.binding import bind
 from tenantry.databases.cache import ClosingPool, EngineCache
 from tenantry.databases.timing import TimedServerConnection
+from tenantry.stalls import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +87,7 @@ class Logins(EngineCache[str]):
             connection = self._sign_in(name, *arguments, **options)
             connection.among = self._open
             self._open.add(connection)
+            connection.watch(address_of(*arguments, **options))
             if on_connect is not None:
                 on_connect(connection)
             return connection

@@ -137,7 +137,6 @@ class SchemaDatabase:
     def exchange_comment(self, comment: str) -> bool:
         """Take the comment away if it is this one; return whether it was, or there is no schema."""
         with self._as_platform() as connection:
-            connection.execute(_LOCK, {"name": self.name})
             found = connection.scalar(_COMMENT, {"name": self.name})
             if found == comment:
                 # Need not last by itself: whoever takes the schema commits more to this server, or

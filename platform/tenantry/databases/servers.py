@@ -20,6 +20,7 @@ from tenantry.databases.safety import verify
 from tenantry.databases.timing import TimedServerConnection
 from tenantry.errors import DatabaseUnavailableError
 from tenantry.secrets import keys_of
+from tenantry.stalls import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,12 +162,22 @@ class Server:
                 connection.close()
                 raise
         except psycopg.Error as error:
-            with self._lock:
-                self._failure, self._retry_at = error, self._clock() + PAUSE_SECONDS
+            self.note_failure(error)
             raise
         self._verified = True
         self._failure = None
+        connection.watch(address_of(*arguments, **options), self._lose)
         return connection
+
+    def _lose(self) -> None:
+        """Note that the server was there and does not answer any more."""
+        self.note_failure(psycopg.OperationalError("it has stopped answering"))
+
+    def note_failure(self, error: Exception) -> None:
+        """Let only one request at a time try to connect, and that not yet."""
+        with self._lock:
+            self._failure, self._retry_at = error, self._clock() + PAUSE_SECONDS
+        self._verified = False  # what comes back may be another one
 
     def _pause(self) -> None:
         """Fail at once where connecting has just failed, or somebody else is trying again."""

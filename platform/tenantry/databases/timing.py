@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import psycopg
 
+from tenantry.stalls import WatchedConnection
 from tenantry.usage import SPENT
 
 if TYPE_CHECKING:
@@ -78,11 +79,11 @@ class TimedServerCursor(psycopg.Cursor[Any]):
     executemany = _timed(psycopg.Cursor.executemany)
 
 
-class TimedServerConnection(psycopg.Connection[Any]):
+class TimedServerConnection(WatchedConnection):
     """A connection to PostgreSQL whose statements, commits and rollbacks are counted."""
 
-    commit = _timed(psycopg.Connection.commit)
-    rollback = _timed(psycopg.Connection.rollback)
+    commit = _timed(WatchedConnection.commit)
+    rollback = _timed(WatchedConnection.rollback)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

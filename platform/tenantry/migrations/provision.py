@@ -49,7 +49,7 @@ def provision_database(
 
 
 def _copy(template: Path, path: Path) -> None:
-    """Put a copy of *template* at *path*: whole or not at all, and never over another one."""
+    """Put a copy of *template* at *path*: whole, and never over another one; it lasts afterwards."""
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
@@ -58,12 +58,16 @@ def _copy(template: Path, path: Path) -> None:
         with template.open("rb") as source, os.fdopen(_open_new(draft), "wb") as target:
             shutil.copyfileobj(source, target)
             target.flush()
+            # Its name comes before it lasts: a journal then takes file and folders in one write.
+            # Nobody is let in to the site before this returns.
+            with suppress(FileExistsError):  # another process was faster
+                os.link(draft, path)
+            draft.unlink()
             os.fsync(target.fileno())
-        with suppress(FileExistsError):  # another process was faster
-            os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
     _sync(folder)
+    _sync(folder.parent)
 
 
 def _open_new(path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -49,7 +49,15 @@ def read_revision(database: TenantDatabase) -> str:
 
 
 def _read_file(path: Path) -> str:
-    uri = f"file:{quote(str(path))}?mode=rw"
+    # To begin a log and end it costs more than to read. Where there is none, nobody is at work on the
+    # file, and it can be read as it is.
+    if not any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-journal")):
+        with suppress(sqlite3.Error):
+            return _ask_revision(f"file:{quote(str(path))}?mode=ro&immutable=1")
+    return _ask_revision(f"file:{quote(str(path))}?mode=rw")
+
+
+def _ask_revision(uri: str) -> str:
     with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS)) as connection:
         if not connection.execute(_HAS_VERSION).fetchone():
             return ""
