@@ -11,7 +11,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
-	bench-flood bench-databases bench-migrate bench-provision reload lock system clean
+	bench-flood bench-databases bench-migrate bench-provision bench-move reload lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ bench-migrate: setup ## Measure a run of migrations over N=1000 tenants of each 
 
 bench-provision: setup ## Measure how long a new site takes, beside replaying all migrations.
 	@$(BIN)/python bench/provision.py $(ARGS)
+
+bench-move: setup ## Measure how long nobody can write while a site of N=100000 rows is moved.
+	@$(BIN)/python bench/move.py $(ARGS)
 
 reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload
