@@ -45,6 +45,7 @@ from tenantry.databases.placements import tenant_database
 from tenantry.factory import Factory
 from tenantry.lifecycle import create_tenant
 from tenantry.lifecycle.export import describe
+from tenantry.lifecycle.restore import DRAIN_SECONDS
 from tenantry.settings import load_settings
 from tenantry.tenant import TenantState
 from tenants.models import Comment, Member, Post
@@ -270,8 +271,8 @@ def _measure(
             print(f"{label:32} {took:8.2f} {pause:15.3f} {refused:8} {lost:6}", flush=True)
             result[f"{way}_to_{to}_s"] = round(pause, 3)
             result[f"{way}_to_{to}_took_s"] = round(took, 2)
-            if way == "move":
-                result["lost"] = result.get("lost", 0) + lost
+            name = "lost" if way == "move" else "peer_lost"
+            result[name] = result.get(name, 0) + lost
     if way == "move":
         result["unread"] = load.unread
     if load.odd:
@@ -323,6 +324,7 @@ def _move_plainly(catalog: Catalog, settings: Settings, slug: str, to: str) -> N
     tenant = catalog.get_tenant(slug)
     moved = replace(tenant, placement=to)
     catalog.move_tenant(tenant.id, TenantState.MAINTENANCE, by=SYSTEM)
+    time.sleep(DRAIN_SECONDS)  # for requests under way: what they write would be lost
     with scratch_folder(settings.data_dir) as parts:
         database, tables = dump_database(tenant_database(tenant, settings), parts, name=slug)
         manifest = describe(tenant, database=database, tables=tables)

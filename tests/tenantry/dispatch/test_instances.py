@@ -6,13 +6,13 @@ import contextlib
 import json
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from flask import Flask, stream_with_context
 from flask import Response as FlaskResponse
 
-from tenantry.errors import RateLimitError
+from tenantry.errors import RateLimitError, SiteMovingError
 from tests.conftest import eventually
 from tests.tenantry.support import ask, make_environ
 
@@ -144,6 +144,19 @@ def test_an_app_that_raises_is_answered(
     assert "secret detail" in caplog.text
     record = next(record for record in caplog.records if "raised" in record.getMessage())
     assert record.getMessage().rpartition(" ")[2] in answer.text
+
+
+def test_a_site_that_is_being_moved_is_503(make_door: MakeDoor) -> None:
+    """An app that lets the database's refusal out has nothing to be ashamed of."""
+
+    def refuse() -> NoReturn:
+        raise SiteMovingError
+
+    door = make_door(build=app_of(refuse))
+    door.add("acme")
+    answer = door.ask("/", "acme")
+    assert (answer.status, answer.headers["retry-after"], leases(door)) == (503, "1", 0)
+    assert "is being moved" in answer.text
 
 
 def test_an_app_that_leaves_the_process_gives_the_lease_back(make_door: MakeDoor) -> None:
