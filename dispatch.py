@@ -20,6 +20,7 @@ from tenantry.budget import Budget
 from tenantry.catalog import open_catalog, schema
 from tenantry.catalog.directory import Directory
 from tenantry.collector import Collector
+from tenantry.databases.placements import find_homeless
 from tenantry.databases.servers import SERVERS, probe
 from tenantry.dispatch import build_door
 from tenantry.dispatch.listener import Listeners
@@ -120,6 +121,8 @@ def create_application(settings: Settings) -> WSGIApplication:
     check_servers(settings)
     catalog = open_catalog(settings)
     schema.check(catalog.engine)
+    for sentence in find_homeless(settings, catalog.count_placements()):
+        log.error(sentence)  # the neighbours' sites are no reason not to start
     directory = Directory(
         catalog,
         domain=settings.domain,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import make_url
 
-from tests.live.server import ROOT
+from tests.live.server import ROOT, make_data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +42,16 @@ def test_an_unsafe_server_is_refused(tmp_path: Path, server_url: str) -> None:
 
 def refuse(folder: Path, variable: str, value: str) -> str:
     """Load the application with one more variable, and return the one line that it dies with."""
+    done = load(folder, variable, value)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def load(folder: Path, variable: str, value: str) -> subprocess.CompletedProcess[str]:
+    """Load the application with one more variable."""
     env = {**os.environ, "TENANTRY_DATA_DIR": str(folder / "var"), variable: value}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", "import dispatch"],
         check=False,
         cwd=ROOT,
@@ -51,6 +59,13 @@ def refuse(folder: Path, variable: str, value: str) -> str:
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    return line
+
+
+def test_a_placement_that_is_named_no_more_is_told(tmp_path: Path) -> None:
+    """The server starts, for the neighbours' sake, and the log says whose sites it cannot serve."""
+    databases = {"local": "sqlite", "eu": f"sqlite:///{tmp_path}/eu"}
+    make_data(tmp_path / "var", ("acme", "globex"), databases=databases, homes={"acme": "eu"})
+    done = load(tmp_path, "TENANTRY_LOG_LEVEL", "info")
+    assert done.returncode == 0, done.stderr
+    assert "does not name the placement 'eu', where 1 tenant lives" in done.stderr
+    assert "Name it there again" in done.stderr

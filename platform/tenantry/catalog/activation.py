@@ -79,6 +79,12 @@ class Activation(Store):
                 writer.audit("tenant.release", tenant=record)
             return record.to_tenant()
 
+    def get_schema(self, tenant_id: str) -> str:
+        """Return the schema revision that is known of a tenant's database; empty if none is."""
+        query = select(TenantRecord.schema_revision).where(TenantRecord.id == tenant_id)
+        with self.reading() as session:
+            return session.scalar(query) or ""
+
     def note_schema(self, tenant_id: str, schema: str, *, by: Actor) -> None:
         """Note the schema revision that a tenant's database has got in another way than by a run.
 

@@ -56,6 +56,13 @@ class Program(click.Group):
             return super().invoke(ctx)
         except TenantryError as error:
             raise click.ClickException(str(error)) from error
+        except Exception as error:
+            from tenantry.cli.machine import explain_failure  # noqa: PLC0415 - it imports drivers
+
+            sentence = explain_failure(error)
+            if sentence is None:
+                raise
+            raise click.ClickException(sentence) from error
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
 
+from tenantry.cli.context import ready_catalog
 from tenantry.cli.listing import json_option
 from tenantry.cli.output import echo_json, plain
 from tenantry.cli.serve import find_ini
@@ -18,6 +19,7 @@ from tenantry.doctor import (
     Severity,
     allowing,
     examine,
+    examine_homes,
     examine_machine,
     examine_placements,
     examine_settings,
@@ -25,7 +27,7 @@ from tenantry.doctor import (
 )
 from tenantry.doctor.examine import SECONDS
 from tenantry.doctor.findings import unsafe
-from tenantry.errors import SettingsError
+from tenantry.errors import CatalogNotReadyError, CatalogUnavailableError, SettingsError
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
@@ -89,6 +91,12 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
         found += examine_settings(settings, debug=debug)
         found += examine_machine(settings, ini=_find_ini())
         found += examine_placements(settings)
+        # Where nothing is prepared yet, as on a build server, nobody lives anywhere.
+        with (
+            suppress(CatalogNotReadyError, CatalogUnavailableError),
+            ready_catalog(settings) as catalog,
+        ):
+            found += examine_homes(settings, catalog.count_placements())
     return found
 
 

@@ -9,6 +9,7 @@ import click
 from tenantry.cli.context import actor, ready_catalog
 from tenantry.cli.output import plain
 from tenantry.cli.passphrase import known_passphrase, passphrase_option
+from tenantry.factory import load_factory
 from tenantry.lifecycle.exchange import Place
 from tenantry.lifecycle.restore import check_owner, newest_backup, restore_tenant
 from tenantry.lifecycle.verify import verify_backup
@@ -49,6 +50,14 @@ def restore(slug: str, *, file: Path | None, passphrase_file: Path | None, dry_r
             content = f"{manifest.rows} rows and {len(manifest.files)} files"
             click.echo(f"Would restore {slug} as of {when} UTC: {content} from {plain(found)}.")
             return
-        restore_tenant(catalog, slug, found, passphrase=passphrase, settings=settings, by=actor())
+        restore_tenant(
+            catalog,
+            slug,
+            found,
+            passphrase=passphrase,
+            factory=load_factory(settings.factory),
+            settings=settings,
+            by=actor(),
+        )
     source = f" from {plain(found)}" if found is not None else ", which had been interrupted"
     click.echo(f"Restored {slug}{source}. What was there before is in {place.kept}.")

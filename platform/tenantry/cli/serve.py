@@ -18,6 +18,7 @@ from tenantry.cli.health import is_complete
 from tenantry.cli.operators import echo_invitation, find_operator
 from tenantry.cli.output import plain
 from tenantry.cli.server import Server
+from tenantry.databases.placements import find_homeless
 from tenantry.errors import SettingsError
 from tenantry.secrets import keys_of
 from tenantry.settings import PREFIX, get_settings
@@ -52,8 +53,9 @@ def serve() -> None:
     """
     settings = get_settings()
     keys_of(settings.secret_keys)
-    with ready_catalog(settings):
-        pass
+    with ready_catalog(settings) as catalog:
+        for sentence in find_homeless(settings, catalog.count_placements()):
+            click.echo(f"Warning: {sentence}", err=True)
     if not settings.socket:
         check_port(settings)
     command = [str(find_uwsgi()), "--ini", str(find_ini()), "--no-orphans"]

@@ -163,7 +163,8 @@ def _write_bundle(catalog: Catalog, tenant: Tenant, path: Path, *, settings: Set
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    export_tenant(catalog, tenant.slug, new, settings=settings, by=actor())
+    # What is lost already must not keep the rest from being deleted.
+    export_tenant(catalog, tenant.slug, new, even_if_lost=True, settings=settings, by=actor())
     new.replace(path)
 
 

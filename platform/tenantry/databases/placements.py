@@ -34,6 +34,9 @@ class TenantDatabase(Protocol):
     def exists(self) -> bool:
         """Say whether it has been made."""
 
+    def remains(self) -> tuple[str, ...]:
+        """Return the names of what is there of it, were it not enough to be served."""
+
     def create(self) -> None:
         """Make it, empty, if it is not there."""
 
@@ -67,6 +70,21 @@ def tenant_database(tenant: Tenant, settings: Settings) -> TenantDatabase:
         )
         return SchemaDatabase(SERVERS.get(placement, settings), binding)
     return site_database(tenant, settings)
+
+
+def find_homeless(settings: Settings, counts: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each placement that tenants live on and that the settings do not name.
+
+    :param counts: How many tenants live on each placement.
+    """
+    named = {placement.name for placement in settings.databases}
+    return [
+        f"TENANTRY_DATABASES does not name the placement {name!r}, where {count} "
+        f"{'tenant lives: its site answers' if count == 1 else 'tenants live: their sites answer'} "
+        "503. Name it there again."
+        for name, count in sorted(counts.items())
+        if name not in named
+    ]
 
 
 def choose_placement(

@@ -95,9 +95,15 @@ class SchemaDatabase:
         return f"schema {self.name} of {self.server.placement.shown}"
 
     def exists(self) -> bool:
-        """Say whether the schema is there."""
+        """Say whether it can be reached: the schema is there, and the role that may enter."""
+        return len(self.remains()) == 2  # noqa: PLR2004 - both
+
+    def remains(self) -> tuple[str, ...]:
+        """Return the names of what is there of it, be it the role or the schema alone."""
         with self._as_platform() as connection:
-            return all(self._ask_state(connection))
+            has_role, has_schema = self._ask_state(connection)
+        found = {f"role {self.name}": has_role, f"schema {self.name}": has_schema}
+        return tuple(what for what, is_there in found.items() if is_there)
 
     def create(self) -> None:
         """Make role and schema, if they are not there, in one transaction."""

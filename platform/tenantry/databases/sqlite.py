@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tenantry.tenant import Tenant
 
 FILE_NAME = "site.sqlite3"
+SUFFIXES = ("-wal", "-shm", "-journal", "")
+"""What SQLite adds to a file's name, the file last: a log that stays behind would be another one's."""
 BUSY_SECONDS = 5
 IDLE_CONNECTIONS = 1
 """Kept open for each tenant."""
@@ -56,6 +58,11 @@ class SiteDatabase:
     def exists(self) -> bool:
         """Say whether the file is there."""
         return self.path.is_file()
+
+    def remains(self) -> tuple[str, ...]:
+        """Return the names of the files that are there of it."""
+        beside = (self.path.with_name(self.path.name + suffix) for suffix in SUFFIXES)
+        return tuple(path.name for path in beside if path.is_symlink() or path.exists())
 
     @property
     def url(self) -> str:
@@ -89,7 +96,7 @@ class SiteDatabase:
 
     def drop(self) -> None:
         """Remove the file and its log; what is not there is no error."""
-        for suffix in ("-wal", "-shm", "-journal", ""):
+        for suffix in SUFFIXES:
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         for beside in self.path.parent.glob(f".{self.path.name}.*"):  # drafts, and a mark
             beside.unlink(missing_ok=True)

@@ -10,13 +10,14 @@ from tenantry.doctor.choices import examine_settings
 from tenantry.doctor.examine import examine
 from tenantry.doctor.findings import Finding, Severity, allowing, is_safe
 from tenantry.doctor.machine import examine_machine
-from tenantry.doctor.placements import examine_placements
+from tenantry.doctor.placements import examine_homes, examine_placements
 
 __all__ = [
     "Finding",
     "Severity",
     "allowing",
     "examine",
+    "examine_homes",
     "examine_machine",
     "examine_placements",
     "examine_settings",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.databases.placements import find_homeless
 from tenantry.databases.servers import probe
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
 from tenantry.errors import DatabaseUnavailableError, UnsafePlacementError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tenantry.settings import Settings
 
@@ -28,3 +29,13 @@ def examine_placements(settings: Settings) -> Iterator[Finding]:
             yield warning("placements", subject, str(error), "Start it, or correct its URL.")
         else:
             yield fine("placements", subject, f"{placement.shown} keeps tenants apart.")
+
+
+def examine_homes(settings: Settings, counts: Mapping[str, int]) -> Iterator[Finding]:
+    """Look whether every placement that tenants live on is named.
+
+    :param counts: How many tenants live on each placement, as the catalog says.
+    """
+    for sentence in find_homeless(settings, counts):
+        said, _, remedy = sentence.rpartition(". ")
+        yield unsafe("placements", "TENANTRY_DATABASES (setting)", f"{said}.", remedy)

@@ -19,6 +19,7 @@ from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import SiteDatabase, copy_file
 from tenantry.errors import BundleError
 from tenantry.lifecycle.export import WITHOUT_DATA, describe, gather, reading
+from tenantry.lifecycle.lost import check_present
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,7 @@ def backup_tenant(
         reading(tenant, "backed up", settings=settings),
         alone(settings.data_dir, f"backup-{tenant.id}", what=slug),
     ):
+        check_present(catalog, tenant, settings)
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for partial in home.glob(".*.partial"):
             partial.unlink()  # of a command that was killed
@@ -111,8 +113,12 @@ def _back_up(tenant: Tenant, home: Path, *, passphrase: bytes | None, settings: 
         return last
     with scratch_folder(settings.data_dir) as parts:
         manifest = gather_pages(tenant, parts, settings=settings)
-        if last is not None and before is not None and _same(before, manifest):
-            return last
+        if last is not None and before is not None:
+            if manifest.database is None and before.database is not None:
+                problem = f"its database is not there, and was at {last.created:%Y-%m-%d %H:%M} UTC"
+                raise BundleError(tenant.slug, problem)
+            if _same(before, manifest):
+                return last
         manifest = replace(manifest, fingerprint=fingerprint)
         path = home / (datetime.now(UTC).strftime(_STAMP) + SUFFIX)
         size = write_bundle(path, manifest, parts, passphrase=passphrase)

@@ -40,8 +40,9 @@ def find_belongings(
     everywhere = places_of(catalog, tenant)
     for place in everywhere:
         database = tenant_database(place, settings)
-        if database.exists():
-            found.append(Belonging(f"its database on {place.placement}", database.size()))
+        if remains := database.remains():
+            what = "its database" if database.exists() else f"of its database {', '.join(remains)}"
+            found.append(Belonging(f"{what} on {place.placement}", database.size()))
     found += [
         Belonging(f"its folder {folder}", _size(folder))
         for folder in folders_of(everywhere, settings)

@@ -14,6 +14,7 @@ from tenantry.errors import BundleError
 from tenantry.lifecycle.create import find_schema, provision
 from tenantry.lifecycle.export import WITHOUT_DATA, describe, reading
 from tenantry.lifecycle.half_made import COPYING, making
+from tenantry.lifecycle.lost import check_present
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,7 @@ def clone_tenant(
             reading(source, "cloned", settings=settings),
             scratch_folder(settings.data_dir) as parts,
         ):
+            check_present(catalog, source, settings)
             _copy(factory, source, tenant, parts, settings=settings)
         detail = {"from": source.id, "slug": source.slug}
         catalog.record("tenant.clone", tenant_id=tenant.id, detail=detail, by=by)

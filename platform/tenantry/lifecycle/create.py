@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import choose_placement, tenant_database
+from tenantry.disk import explain
 from tenantry.errors import ProvisionError, TenantExistsError, TenantryError
 from tenantry.lifecycle.claims import Claims
 from tenantry.lifecycle.standby import take_over
@@ -137,7 +138,8 @@ def provision(factory: Factory, tenant: Tenant, *, settings: Settings) -> str:
         raise
     except Exception as error:
         log.exception("provisioning of tenant %s (%s) failed", tenant.slug, tenant.id)
-        raise ProvisionError(tenant.slug, f"{type(error).__name__}: {error}") from error
+        said = explain(error) if isinstance(error, OSError) else None
+        raise ProvisionError(tenant.slug, said or f"{type(error).__name__}: {error}") from error
 
 
 def find_schema(factory: Factory, tenant: Tenant, *, settings: Settings) -> str:

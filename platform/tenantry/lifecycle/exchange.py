@@ -15,7 +15,7 @@ from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.tables import fill_database, stored_tables
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import FILE_NAME, SiteDatabase
-from tenantry.errors import TenantryError
+from tenantry.errors import BundleError, TenantryError
 from tenantry.lifecycle.export import gather
 from tenantry.tenant import TenantState
 from tenantry.turns import restore_journal
@@ -94,8 +94,7 @@ def finish(
     :param is_first: Nothing has been done of it yet. If the server then refuses the rows, the site
         serves again as it was.
     """
-    journal: dict[str, Any] = json.loads(place.journal.read_text())
-    manifest = read_manifest(json.dumps(journal["manifest"]).encode())
+    journal, manifest = _read_journal(place)
     tenant = catalog.get_tenant_by_id(place.tenant.id)
     if tenant.state is TenantState.ACTIVE:
         catalog.move_tenant(tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=by)
@@ -127,6 +126,19 @@ def finish(
         with suppress(OSError):
             place.beside.rmdir()  # unless the old file is in it
     return restored
+
+
+def _read_journal(place: Place) -> tuple[dict[str, Any], Manifest]:
+    """Return what was decided.
+
+    :raises BundleError: Nobody can tell: the disk has spoilt it.
+    """
+    try:
+        journal: dict[str, Any] = json.loads(place.journal.read_text())
+        return journal, read_manifest(json.dumps(journal["manifest"]).encode())
+    except (ValueError, KeyError, TypeError) as error:
+        problem = "it is damaged; remove it, and restore the tenant again from a backup"
+        raise BundleError(str(place.journal), problem) from error
 
 
 def _undo(catalog: Catalog, place: Place, *, by: Actor) -> None:

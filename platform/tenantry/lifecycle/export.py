@@ -12,6 +12,7 @@ from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.tables import dump_database
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import BundleError
+from tenantry.lifecycle.lost import check_present
 from tenantry.tenant import TenantState
 from tenantry.turns import check_finished, holding
 
@@ -34,6 +35,7 @@ def export_tenant(
     path: Path,
     *,
     passphrase: bytes | None = None,
+    even_if_lost: bool = False,
     settings: Settings,
     by: Actor,
 ) -> Manifest:
@@ -42,6 +44,7 @@ def export_tenant(
     The database is as it was at one moment; the files are copied right after it.
 
     :param passphrase: Encrypts the file.
+    :param even_if_lost: Write what there is of a tenant whose database is gone.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantHeldError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
@@ -56,6 +59,8 @@ def export_tenant(
         reading(tenant, "exported", settings=settings),
         scratch_folder(settings.data_dir) as parts,
     ):
+        if not even_if_lost:
+            check_present(catalog, tenant, settings)
         manifest = gather(tenant, parts, settings=settings)
         size = write_bundle(path, manifest, parts, passphrase=passphrase)
     detail = {"rows": manifest.rows, "size": size, "encrypted": passphrase is not None}

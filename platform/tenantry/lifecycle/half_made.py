@@ -36,11 +36,12 @@ def making(
     with alone(settings.data_dir, f"making-{slug}", what=slug) as note:
         _clear_away(catalog, slug, note, settings=settings, by=by)
         tenant = add()
-        note.write_text(json.dumps({"id": tenant.id, "placement": tenant.placement}))
         with (
-            holding(tenant, "made", settings=settings),
             taking_back(catalog, [tenant], settings=settings, by=by),
+            holding(tenant, "made", settings=settings),
         ):
+            # On a full disk not even this is written: then the tenant must not stay either.
+            note.write_text(json.dumps({"id": tenant.id, "placement": tenant.placement}))
             yield tenant
 
 

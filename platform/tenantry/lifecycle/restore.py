@@ -29,12 +29,15 @@ from tenantry.databases.servers import first_line
 from tenantry.databases.sqlite import FILE_NAME, SiteDatabase, copy_file
 from tenantry.errors import BundleError
 from tenantry.lifecycle.backup import backups_dir
-from tenantry.lifecycle.exchange import Place, finish
+from tenantry.lifecycle.create import provision
+from tenantry.lifecycle.exchange import RESTORING, Place, finish
 from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.tenant import TenantState
 from tenantry.turns import holding
 
 if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
+    from tenantry.factory import Factory
     from tenantry.lifecycle.exchange import Step
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
@@ -49,6 +52,7 @@ def restore_tenant(
     path: Path | None = None,
     *,
     passphrase: bytes | None = None,
+    factory: Factory | None = None,
     settings: Settings,
     by: Actor,
     step: Step = lambda _: None,
@@ -59,6 +63,7 @@ def restore_tenant(
     The site answers 503 while its data is exchanged. Its name, plan, hosts and owners stay as they are.
 
     :param path: The backup; by default the newest one. After an interruption, by default none.
+    :param factory: Makes the schema anew if a server has lost it; a file is brought along.
     :param step: Called with the name of each step when it is done.
     :param drain: Seconds between closing the site and changing its data.
     :raises TenantNotFoundError: No tenant has the slug.
@@ -78,6 +83,7 @@ def restore_tenant(
         place.clear()
         chosen = path if path is not None else newest_backup(tenant, settings)
         try:
+            _make_schema_anew(catalog, place, factory, by=by)
             _prepare(place, chosen, passphrase=passphrase, step=step)
         except BaseException as error:
             if place.journal.exists():
@@ -87,6 +93,17 @@ def restore_tenant(
                 raise BundleError(slug, f"it cannot be restored ({first_line(error)})") from error
             raise
         return finish(catalog, place, by=by, step=step, drain=drain, is_first=True)
+
+
+def _make_schema_anew(
+    catalog: Catalog, place: Place, factory: Factory | None, *, by: Actor
+) -> None:
+    """Give a tenant whose server has lost its schema an empty one, which nobody gets to see."""
+    if factory is None or place.database.kind == "sqlite" or place.database.exists():
+        return
+    if place.tenant.state is TenantState.ACTIVE:
+        catalog.move_tenant(place.tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=by)
+    provision(factory, place.tenant, settings=place.settings)
 
 
 def newest_backup(tenant: Tenant, settings: Settings) -> Path:

@@ -1,0 +1,29 @@
+"""Failures of the machine as a command says them: a sentence with a remedy, and no traceback."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+from tenantry.disk import explain, is_full
+
+DATABASE_REMEDY = "Look at its disk, its owner and its server, then say the same command again."
+
+
+def explain_failure(error: Exception) -> str | None:
+    """Return what to tell about a failure of the machine; nothing if it is a mistake of ours."""
+    if isinstance(error, OSError):
+        return explain(error)
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if is_full(cause):
+        return (
+            f"A database has no room to grow ({cause}). Make room, then say the same command again."
+        )
+    # What is wrong in a statement is another kind of error, in both drivers.
+    kinds = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)
+    if isinstance(cause, kinds) or type(cause) is sqlite3.DatabaseError:
+        lines = str(cause).strip().splitlines() or [type(cause).__name__]
+        return f"A database cannot be used ({lines[0]}). {DATABASE_REMEDY}"
+    return None
