@@ -126,9 +126,9 @@ class Deployment(Server):
 
     # --- looking --------------------------------------------------------------------------------
 
-    def read(self, site: Site) -> Raw:
-        """Read the site's data behind the platform's back."""
-        if site.placement == "sqlite":
+    def read(self, site: Site, *, placement: str = "") -> Raw:
+        """Read the site's data, where it is or was, behind the platform's back."""
+        if (placement or site.placement) == "sqlite":
             return read_file(find_files(self.data)[site.id])
         until(self.postgres.answers, seconds=60, why="the server is back")
         return read_schema(self.postgres, site.id)

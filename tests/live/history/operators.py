@@ -75,11 +75,13 @@ class Operator:
             self._restore,
             self._restore,
             self._migrate,
+            self._move,
+            self._move,
         ]
 
     def _choose(self, placement: str) -> Site:
-        sites = [s for s in self._deployment.sites.all() if s.placement == placement]
-        return self._chance.choice(sites)
+        sites = self._deployment.sites.all()
+        return self._chance.choice([s for s in sites if s.placement == placement] or sites)
 
     def _say(self, *arguments: str, again: Sequence[str] = ()) -> str:
         return self._deployment.say(self._commands, *arguments, again=again)
@@ -187,6 +189,17 @@ class Operator:
         deployment.revision = number
         again = self._chance.choice([["migrate"], ["migrate", "--resume", "--retry-failed"]])
         self._say("migrate", again=again)
+
+    def _move(self, site: Site) -> None:
+        """Move a tenant to the other placement; its old copy has all that was there until then."""
+        before, after = site.placement, next(kind for kind in KINDS if kind != site.placement)
+        started = time.monotonic()
+        self._say("tenant", "move", site.slug, "--to", after)
+        site.placement = after
+        left = self._deployment.read(site, placement=before)
+        self._note(site, left, started, f"in its old copy on {before}")
+        self._pause()
+        self._say("tenant", "move", site.slug, "--drop")
 
     # --- copies ---------------------------------------------------------------------------------
 
