@@ -20,6 +20,7 @@ from tenantry.databases.sqlite import SiteDatabase, copy_file
 from tenantry.errors import BundleError
 from tenantry.lifecycle.export import WITHOUT_DATA, describe, gather, reading
 from tenantry.lifecycle.lost import check_present
+from tenantry.moving.transfer import forget_move
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,6 +140,7 @@ def gather_pages(tenant: Tenant, parts: Path, *, settings: Settings) -> Manifest
         copy_file(database.path, copy)
     except (OSError, sqlite3.Error) as error:
         raise BundleError(tenant.slug, f"its database cannot be read ({error})") from error
+    forget_move(SiteDatabase(copy))  # what a killed one has left is none of the site's
     described, pages, counts = describe_pages(copy, name=tenant.slug)
     copied = copy_files(settings.tenant_dir(tenant.id), parts, name=tenant.slug)
     return describe(tenant, copied, database=described, pages=pages, counts=counts)

@@ -15,6 +15,7 @@ from tenantry.lifecycle.create import find_schema, provision
 from tenantry.lifecycle.export import WITHOUT_DATA, describe, reading
 from tenantry.lifecycle.half_made import COPYING, making
 from tenantry.lifecycle.lost import check_present
+from tenantry.moving.transfer import forget_move
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +98,7 @@ def _copy(
     if isinstance(before, SiteDatabase) and isinstance(after, SiteDatabase) and before.exists():
         # The rows come as pages, and the schema with them; the factory finds its work done.
         copy_site(before, after)
+        forget_move(after)
         fast = True
     provision(factory, target, settings=settings)
     folder = settings.tenant_dir(target.id)

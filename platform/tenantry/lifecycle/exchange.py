@@ -17,6 +17,7 @@ from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import FILE_NAME, SiteDatabase
 from tenantry.errors import BundleError, TenantryError
 from tenantry.lifecycle.export import gather
+from tenantry.moving.transfer import forget_move
 from tenantry.tenant import TenantState
 from tenantry.turns import restore_journal
 
@@ -164,6 +165,7 @@ def _exchange_rows(place: Place, manifest: Manifest, *, step: Step) -> None:
             present = gather(place.tenant, parts, settings=place.settings)
             write_bundle(before, present, parts)
         step("rows aside")
+    forget_move(place.database)  # of one that was killed: it may have closed it to writers
     rows = stored_tables(manifest, place.parts)
     fill_database(place.database, manifest, rows, name=place.tenant.slug)
     step("rows")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from sqlalchemy.exc import DBAPIError
 
 from tenantry.databases.sqlite import SiteDatabase
-from tenantry.errors import UpgradeError
+from tenantry.errors import SiteMovingError, UpgradeError
 from tenantry.migrations.history import find_revision
 
 if TYPE_CHECKING:
@@ -91,6 +91,10 @@ def upgrade(
     except DBAPIError as error:
         problem = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
         raise UpgradeError(problem[0]) from error
+    except SiteMovingError as error:
+        raise UpgradeError(
+            "a move has closed it to writers and was interrupted; say `tenantry tenant move` again"
+        ) from error
     finally:
         engine.dispose()
 

@@ -78,11 +78,6 @@ class End(Protocol):
         """
 
 
-def log_of(number: int) -> str:
-    """Return the name of the table that notes the changes of the table with this number."""
-    return f"{OURS}{number}"
-
-
 def upsert(connection: Connection, table: Table, insert: str) -> str:
     """Return the statement *insert*, which takes the place of a row with the same key."""
     names = [quoted(connection, name) for name in table.columns]

@@ -6,6 +6,7 @@ the server tells which of them a snapshot has seen.
 
 from __future__ import annotations
 
+import secrets
 from contextlib import contextmanager
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from tenantry.bundles import values
 from tenantry.bundles.postgresql import PostgresqlSide
 from tenantry.bundles.sql import BATCH, OURS, insert, quoted
 from tenantry.errors import SiteMovingError
-from tenantry.moving.ends import FENCE, log_of, upsert
+from tenantry.moving.ends import FENCE, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,6 +54,12 @@ class PostgresqlEnd:
 
     def __init__(self) -> None:
         self.side: Side = PostgresqlSide()
+        # So that no move takes another one's notes for its own.
+        self._name = f"{OURS}{secrets.token_hex(4)}"
+
+    def _log(self, number: int) -> str:
+        """Return the name of the table that notes the changes of the table with this number."""
+        return f"{self._name}_{number}"
 
     @contextmanager
     def locking(self, engine: Engine, tables: Sequence[Table]) -> Iterator[Connection]:
@@ -80,7 +87,7 @@ class PostgresqlEnd:
     def watch(self, connection: Connection, tables: Sequence[Table]) -> None:
         schema = connection.exec_driver_sql("SELECT current_schema()").scalar_one()
         for number, table in enumerate(tables):
-            log = f"{quoted(connection, schema)}.{log_of(number)}"
+            log = f"{quoted(connection, schema)}.{self._log(number)}"
             name = quoted(connection, table.name)
             keys = [quoted(connection, column) for column in table.key]
             wanted = ", ".join(f"{key} AS k{place}" for place, key in enumerate(keys))
@@ -95,12 +102,12 @@ class PostgresqlEnd:
             connection.exec_driver_sql(_function(log, keys))
             if keys:
                 connection.exec_driver_sql(
-                    f"CREATE TRIGGER {log_of(number)}_rows AFTER INSERT OR UPDATE OR DELETE "
+                    f"CREATE TRIGGER {self._log(number)}_rows AFTER INSERT OR UPDATE OR DELETE "
                     f"ON {name} FOR EACH ROW EXECUTE FUNCTION {log}()"
                 )
             others = "TRUNCATE" if keys else "INSERT OR UPDATE OR DELETE OR TRUNCATE"
             connection.exec_driver_sql(
-                f"CREATE TRIGGER {log_of(number)}_all AFTER {others} "
+                f"CREATE TRIGGER {self._log(number)}_all AFTER {others} "
                 f"ON {name} FOR EACH STATEMENT EXECUTE FUNCTION {log}()"
             )
 
@@ -117,7 +124,7 @@ class PostgresqlEnd:
     ) -> tuple[int, bool]:
         query = (
             "SELECT count(*), coalesce(bool_or(whole), false) "  # noqa: S608
-            f"FROM {log_of(number)} c WHERE {_LATER}"
+            f"FROM {self._log(number)} c WHERE {_LATER}"
         )
         found, whole = connection.exec_driver_sql(query, (since, since)).one()
         return int(found), bool(whole)
@@ -128,7 +135,7 @@ class PostgresqlEnd:
         sorts = [table.columns[name] for name in table.key]
         keys = ", ".join(_shown(f"c.k{place}", sort) for place, sort in enumerate(sorts))
         query = (
-            f"SELECT DISTINCT {keys} FROM {log_of(number)} c WHERE {_LATER} AND NOT EXISTS "  # noqa: S608
+            f"SELECT DISTINCT {keys} FROM {self._log(number)} c WHERE {_LATER} AND NOT EXISTS "  # noqa: S608
             f"(SELECT 1 FROM {quoted(connection, table.name)} t WHERE {_same(connection, table)})"
         )
         return _rows(connection.exec_driver_sql(query, (since, since)).yield_per(BATCH), sorts)
@@ -142,7 +149,8 @@ class PostgresqlEnd:
             _shown(f"t.{quoted(connection, name)}", sort) for name, sort in table.columns.items()
         )
         query = (
-            f"SELECT {wanted} FROM (SELECT DISTINCT {keys} FROM {log_of(number)} c WHERE {_LATER}) c "  # noqa: S608
+            f"SELECT {wanted} FROM "  # noqa: S608
+            f"(SELECT DISTINCT {keys} FROM {self._log(number)} c WHERE {_LATER}) c "
             f"JOIN {quoted(connection, table.name)} t ON {_same(connection, table)}"
         )
         return _rows(connection.exec_driver_sql(query, (since, since)).yield_per(BATCH), sorts)

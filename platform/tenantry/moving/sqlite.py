@@ -5,6 +5,7 @@ Writers come one after the other, so a note's number tells what came later.
 
 from __future__ import annotations
 
+import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +13,7 @@ from tenantry.bundles import values
 from tenantry.bundles.sql import BATCH, OURS, insert, quoted
 from tenantry.bundles.sqlite import SqliteSide
 from tenantry.errors import SiteMovingError
-from tenantry.moving.ends import FENCE, log_of, upsert
+from tenantry.moving.ends import FENCE, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +31,12 @@ class SqliteEnd:
 
     def __init__(self) -> None:
         self.side: Side = SqliteSide()
+        # So that no move takes another one's notes for its own.
+        self._name = f"{OURS}{secrets.token_hex(4)}"
+
+    def _log(self, number: int) -> str:
+        """Return the name of the table that notes the changes of the table with this number."""
+        return f"{self._name}_{number}"
 
     @contextmanager
     def locking(self, engine: Engine, tables: Sequence[Table]) -> Iterator[Connection]:  # noqa: ARG002
@@ -43,15 +50,15 @@ class SqliteEnd:
         for number, table in enumerate(tables):
             keys = [f"k{place}" for place in range(len(table.key))]
             columns = ", ".join(["n INTEGER PRIMARY KEY", *keys])
-            connection.exec_driver_sql(f"CREATE TABLE {log_of(number)} ({columns})")
+            connection.exec_driver_sql(f"CREATE TABLE {self._log(number)} ({columns})")
             for event, rows in (
                 ("INSERT", ("NEW",)),
                 ("UPDATE", ("OLD", "NEW")),
                 ("DELETE", ("OLD",)),
             ):
-                notes = " ".join(_note(connection, number, table, row) for row in rows)
+                notes = " ".join(_note(connection, self._log(number), table, row) for row in rows)
                 connection.exec_driver_sql(
-                    f"CREATE TRIGGER {log_of(number)}_{event} AFTER {event} "
+                    f"CREATE TRIGGER {self._log(number)}_{event} AFTER {event} "
                     f"ON {quoted(connection, table.name)} BEGIN {notes} END"
                 )
 
@@ -59,7 +66,7 @@ class SqliteEnd:
         # The keys are not asked for: the end of the tree is.
         return [
             connection.exec_driver_sql(
-                f"SELECT coalesce(max(n), 0) FROM {log_of(number)}"  # noqa: S608
+                f"SELECT coalesce(max(n), 0) FROM {self._log(number)}"  # noqa: S608
             ).scalar_one()
             for number in range(len(tables))
         ]
@@ -67,7 +74,7 @@ class SqliteEnd:
     def count_changes(
         self, connection: Connection, number: int, table: Table, since: object
     ) -> tuple[int, bool]:
-        query = f"SELECT count(*) FROM {log_of(number)} WHERE n > ?"  # noqa: S608
+        query = f"SELECT count(*) FROM {self._log(number)} WHERE n > ?"  # noqa: S608
         found = connection.exec_driver_sql(query, (_since(since, number),)).scalar_one()
         return int(found), bool(found) and not table.key
 
@@ -76,7 +83,7 @@ class SqliteEnd:
     ) -> Iterator[list[Any]]:
         keys = ", ".join(f"c.k{place}" for place in range(len(table.key)))
         query = (
-            f"SELECT DISTINCT {keys} FROM {log_of(number)} c WHERE c.n > ? AND NOT EXISTS "  # noqa: S608
+            f"SELECT DISTINCT {keys} FROM {self._log(number)} c WHERE c.n > ? AND NOT EXISTS "  # noqa: S608
             f"(SELECT 1 FROM {quoted(connection, table.name)} t WHERE {_same(connection, table)})"
         )
         sorts = [table.columns[name] for name in table.key]
@@ -89,7 +96,7 @@ class SqliteEnd:
         keys = ", ".join(f"k{place}" for place in range(len(table.key)))
         wanted = ", ".join(f"t.{quoted(connection, name)}" for name in table.columns)
         query = (
-            f"SELECT {wanted} FROM (SELECT DISTINCT {keys} FROM {log_of(number)} WHERE n > ?) c "  # noqa: S608
+            f"SELECT {wanted} FROM (SELECT DISTINCT {keys} FROM {self._log(number)} WHERE n > ?) c "  # noqa: S608
             f"CROSS JOIN {quoted(connection, table.name)} t ON {_same(connection, table)}"
         )
         sorts = list(table.columns.values())
@@ -160,12 +167,12 @@ class SqliteEnd:
         return tuple(values.to_sqlite(*pair) for pair in zip(row, sorts, strict=True))
 
 
-def _note(connection: Connection, number: int, table: Table, row: str) -> str:
+def _note(connection: Connection, log: str, table: Table, row: str) -> str:
     if not table.key:
-        return f"INSERT INTO {log_of(number)} (n) VALUES (NULL);"  # noqa: S608
+        return f"INSERT INTO {log} (n) VALUES (NULL);"  # noqa: S608
     columns = ", ".join(f"k{place}" for place in range(len(table.key)))
     keys = ", ".join(f"{row}.{quoted(connection, name)}" for name in table.key)
-    return f"INSERT INTO {log_of(number)} ({columns}) VALUES ({keys});"  # noqa: S608
+    return f"INSERT INTO {log} ({columns}) VALUES ({keys});"  # noqa: S608
 
 
 def _same(connection: Connection, table: Table) -> str:

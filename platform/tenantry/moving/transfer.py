@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from tenantry.databases.placements import TenantDatabase
     from tenantry.moving.ends import End
 
-ENDS: Mapping[str, End] = {"sqlite": SqliteEnd(), "postgresql": PostgresqlEnd()}
+ENDS: Mapping[str, Callable[[], End]] = {"sqlite": SqliteEnd, "postgresql": PostgresqlEnd}
 FEW = 200
 """So many changes can wait for the last step."""
 ROUNDS = 20
-LAST_TRIES = 3
-"""How often the last step may find that it has to copy everything once more, until it does so while
-nobody can write."""
+MOST_AGAIN = 3
+"""How often everything is copied once more where the copy cannot follow the notes. After that it is
+copied while nobody can write."""
 SHORT_SECONDS = 0.5
 """After a round that takes no longer, what is left can wait as well."""
 
@@ -56,11 +56,12 @@ class Transfer:
     ) -> None:
         self._name = name
         self._advance = advance
-        self._from, self._to = ENDS[source.kind], ENDS[target.kind]
+        self._from, self._to = ENDS[source.kind](), ENDS[target.kind]()
         self._source, self._target = source.open_engine(), target.open_engine()
         self._tables: list[Table] = []
         self._arrived: dict[str, Table] = {}
         self._mark: object = None
+        self._again = 0
         self.rows = 0
         """How many rows there are."""
         self.replayed = 0
@@ -120,6 +121,8 @@ class Transfer:
                 with self._told("be followed"), self._from.side.reading(self._source) as connection:
                     changes = self._replay(connection)
             except DiffersError:
+                if not self._may_copy_again():
+                    return  # the last step will see to it
                 self.copy()
                 continue
             if changes <= FEW or time.monotonic() - started < SHORT_SECONDS:
@@ -130,10 +133,12 @@ class Transfer:
 
         Whatever goes wrong before its end, the source takes writes as before.
         """
-        for _ in range(LAST_TRIES):
+        while True:
             try:
                 self._close(self._replay)
             except DiffersError:
+                if not self._may_copy_again():
+                    break
                 self.copy()
                 self.follow()
             else:
@@ -141,6 +146,10 @@ class Transfer:
         # It takes long, and whoever waited for the lock would not be told why.
         self._close(lambda _: None)
         self.copy()
+
+    def _may_copy_again(self) -> bool:
+        self._again += 1
+        return self._again <= MOST_AGAIN
 
     def _close(self, bring: Callable[[Connection], object]) -> None:
         with (
@@ -267,7 +276,7 @@ class Transfer:
 
 def count_rows(database: TenantDatabase) -> int:
     """Return how many rows a move would bring."""
-    end, engine = ENDS[database.kind], database.open_engine()
+    end, engine = ENDS[database.kind](), database.open_engine()
     try:
         with end.side.reading(engine) as connection:
             return sum(count(connection, table) for table in tables_of(connection, end.side))
@@ -279,7 +288,7 @@ def forget_move(database: TenantDatabase) -> None:
     """Remove from a database what a move has made in it, also what refuses to write."""
     engine = database.open_engine()
     try:
-        ENDS[database.kind].forget(engine)
+        ENDS[database.kind]().forget(engine)
     finally:
         engine.dispose()
 

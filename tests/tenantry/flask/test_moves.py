@@ -89,7 +89,7 @@ def close(tenant: Tenant, settings: Settings) -> None:
     database = tenant_database(tenant, settings)
     engine = database.open_engine()
     with engine.begin() as connection:
-        ENDS[database.kind].refuse(connection)
+        ENDS[database.kind]().refuse(connection)
     engine.dispose()
 
 

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import func, insert, make_url, select
 from sqlalchemy.exc import DBAPIError
 
+from tenantry.bundles.sql import tables_of
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.servers import SERVERS
@@ -25,6 +26,7 @@ from tenantry.errors import (
     NoRoomError,
     SiteMovingError,
     UnknownPlacementError,
+    UpgradeError,
 )
 from tenantry.lifecycle import (
     create_tenant,
@@ -34,8 +36,13 @@ from tenantry.lifecycle import (
     move_tenant,
     purge_tenant,
 )
-from tenantry.moving.transfer import LAST_TRIES, DiffersError, Transfer
+from tenantry.lifecycle.backup import backup_tenant
+from tenantry.lifecycle.clone import clone_tenant
+from tenantry.lifecycle.restore import restore_tenant
+from tenantry.migrations import History, upgrade
+from tenantry.moving.transfer import ENDS, MOST_AGAIN, DiffersError, Transfer
 from tests.tenantry.lifecycle import ledger
+from tests.tenantry.migrations.support import write_revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,9 +145,13 @@ def leftovers(tenant: Tenant, settings: Settings) -> list[str]:
             query = "SELECT name FROM sqlite_master WHERE name LIKE 'tenantry%'"
         else:
             query = (
-                "SELECT relname FROM pg_class WHERE starts_with(relname, 'tenantry') UNION ALL "
-                "SELECT tgname FROM pg_trigger WHERE starts_with(tgname, 'tenantry') UNION ALL "
-                "SELECT proname FROM pg_proc WHERE starts_with(proname, 'tenantry')"
+                "WITH here AS (SELECT oid, relname FROM pg_class "
+                "WHERE relnamespace = to_regnamespace(current_schema())) "
+                "SELECT relname FROM here WHERE starts_with(relname, 'tenantry') UNION ALL "
+                "SELECT tgname FROM pg_trigger JOIN here ON here.oid = tgrelid "
+                "WHERE starts_with(tgname, 'tenantry') UNION ALL "
+                "SELECT proname FROM pg_proc WHERE starts_with(proname, 'tenantry') "
+                "AND pronamespace = to_regnamespace(current_schema())"
             )
         return list(connection.exec_driver_sql(query).scalars())
 
@@ -450,7 +461,7 @@ def test_a_site_that_never_rests_is_closed_to_be_copied(
         connection.execute(ledger.PERSON.update().where(ledger.PERSON.c.id == 1).values(name="y"))
     transfer.finish()
     transfer.close()
-    assert transfer.tries > LAST_TRIES
+    assert transfer.tries > MOST_AGAIN
     assert ledger.read(moved, settings) == ledger.read(acme, settings)
     with pytest.raises(SiteMovingError), connected(acme, settings) as connection:
         connection.execute(ledger.PERSON.delete())
@@ -524,6 +535,50 @@ def test_a_purge_takes_both_copies(
     for tenant in (acme, moved):
         assert not tenant_database(tenant, settings).exists()
     assert find_belongings(catalog, moved, settings=settings) == ()
+
+
+@pytest.mark.parametrize("way", _ways()[1:3], indirect=True)
+def test_what_a_killed_move_has_left_does_not_spread(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Neither backups nor clones take it along, and a restore ends it."""
+    before = ledger.read(acme, settings)
+    interrupt(acme, settings)
+    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
+    made = backup_tenant(catalog, "acme", **options)
+    copy = clone_tenant(catalog, ledger.make_factory(settings), "acme", "copy", **options)
+    assert leftovers(copy, settings) == []
+    restore_tenant(catalog, "acme", made.path, drain=0, **options)
+    for tenant in (acme, copy):
+        assert ledger.read(tenant, settings) == before
+        with connected(tenant, settings) as connection:
+            connection.execute(insert(ledger.PERSON).values(id=77, name="again"))
+    assert leftovers(acme, settings) == []
+
+
+@pytest.mark.parametrize("way", _ways()[1:3], indirect=True)
+def test_migrations_say_that_a_move_was_interrupted(
+    acme: Tenant, settings: Settings, tmp_path: Path
+) -> None:
+    """A database that is closed to writers is not brought anywhere; the sentence names the remedy."""
+    interrupt(acme, settings)
+    history = History(write_revisions(tmp_path / "history", *["pass"] * 3))
+    with connected(acme, settings) as connection, pytest.raises(SiteMovingError):
+        connection.execute(ledger.VERSION.delete())
+    with pytest.raises(UpgradeError, match="tenantry tenant move"):
+        upgrade(tenant_database(acme, settings), history)
+
+
+def interrupt(tenant: Tenant, settings: Settings) -> None:
+    """Leave what a move leaves that is killed when it has closed the old database."""
+    database = tenant_database(tenant, settings)
+    end, engine = ENDS[database.kind](), database.open_engine()
+    with engine.connect() as connection:
+        tables = tables_of(connection, end.side)
+    with end.locking(engine, tables) as connection:
+        end.watch(connection, tables)
+        end.refuse(connection)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("way", _ways()[:1], indirect=True)
