@@ -17,7 +17,7 @@ from tenantry.catalog.listener import CHANNEL
 from tenantry.catalog.models import AuditRecord, ChangeRecord, Head, TenantRecord, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection, Engine
 
@@ -25,13 +25,18 @@ if TYPE_CHECKING:
     from tenantry.catalog.values import Actor
 
 # Each write does these. Made once, and of tables instead of records, they cost a third of the time.
-_heads, _changes, _events = (
-    cast("Table", record.__table__) for record in (Head, ChangeRecord, AuditRecord)
+_heads, _changes, _events, _tenants = (
+    cast("Table", record.__table__) for record in (Head, ChangeRecord, AuditRecord, TenantRecord)
 )
 _LOCK_HEAD = (
     update(_heads).values(epoch=_heads.c.epoch).returning(_heads.c.epoch, _heads.c.audit_hash)
 )
 _MOVE_HEAD = update(_heads).values(epoch=bindparam("reached"), audit_hash=bindparam("chained"))
+_RENEW = (
+    update(_tenants)
+    .where(_tenants.c.id == bindparam("renewed"))
+    .values(revision=_tenants.c.revision + 1)
+)
 _ADD_CHANGES, _ADD_EVENT = insert(_changes), insert(_events)
 
 KEPT_CHANGES = 20_000
@@ -99,6 +104,13 @@ class Writer:
         if record.id not in self._changed:
             self._changed[record.id] = None
             record.revision = (record.revision or 0) + 1
+
+    def renew(self, tenant_ids: Iterable[str]) -> None:
+        """Like :meth:`changed`, for many tenants whose records nobody has."""
+        new = [tenant_id for tenant_id in tenant_ids if tenant_id not in self._changed]
+        if new:
+            self._changed.update(dict.fromkeys(new))
+            self._connection.execute(_RENEW, [{"renewed": tenant_id} for tenant_id in new])
 
     def audit(
         self,

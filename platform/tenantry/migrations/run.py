@@ -27,7 +27,9 @@ HEARTBEAT = 5.0
 """Seconds after which a run that has nothing to record shows that it lives."""
 RECORDED = 0.25
 """Seconds for which results may wait to be recorded together; the databases themselves know already."""
-AHEAD = 64
+DEPTH = 4
+"""Steps that a worker has at hand."""
+AHEAD = 128
 """Steps claimed for each worker at once."""
 
 
@@ -96,7 +98,9 @@ def migrate(
         else:
             run = catalog.resume_run(history.head, states=again.states, node=node, by=by)
         job = Job(history.folder, settings, options.lock_timeout)
-        with Workers(job, max(1, options.jobs)) as workers, _told_to_stop() as stop:
+        # What waits at a worker is done, also when enough have failed.
+        depth = 1 if options.max_failures or options.canary else DEPTH
+        with Workers(job, max(1, options.jobs), depth=depth) as workers, _told_to_stop() as stop:
             passage = _Passage(catalog, history, run, workers, options, stop=stop, by=by)
             state = passage.work(watch(run))
         return catalog.end_run(run.id, state, by=by)

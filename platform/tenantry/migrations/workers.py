@@ -11,8 +11,9 @@ import multiprocessing
 import signal
 import threading
 import time
+from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +21,7 @@ from tenantry.catalog import Step, StepState
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import TenantHeldError, TenantryError, UnfinishedError
 from tenantry.migrations.history import History
-from tenantry.migrations.upgrade import upgrade
+from tenantry.migrations.shortcut import Shortcuts
 from tenantry.turns import check_finished, holding
 
 if TYPE_CHECKING:
@@ -46,15 +47,19 @@ class Job:
 class _Worker:
     process: BaseProcess
     connection: Connection
-    step: Step | None = None
-    """What it is at work on."""
+    steps: deque[Step] = field(default_factory=deque)
+    """What it has to do; it is at work on the first."""
 
 
 class Workers:
-    """Some processes; a context manager that lets each finish what it has begun."""
+    """Some processes; a context manager that lets each finish what it has begun.
 
-    def __init__(self, job: Job, count: int) -> None:
+    :param depth: Steps that each may have: those behind the first wait where they are at hand.
+    """
+
+    def __init__(self, job: Job, count: int, *, depth: int = 1) -> None:
         self._job = job
+        self._depth = depth
         # Forking is quick, and safe as long as no other thread may hold a lock.
         self._forks = threading.active_count() == 1
         self._context: Any = multiprocessing.get_context("fork" if self._forks else "spawn")
@@ -74,17 +79,20 @@ class Workers:
     @property
     def idle(self) -> bool:
         """Whether somebody can take a step."""
-        return any(worker.step is None for worker in self._workers)
+        return any(len(worker.steps) < self._depth for worker in self._workers)
 
     @property
     def busy(self) -> bool:
         """Whether somebody is at work."""
-        return any(worker.step is not None for worker in self._workers)
+        return any(worker.steps for worker in self._workers)
 
     def give(self, step: Step) -> None:
-        """Let an idle worker take the step."""
-        worker = next(worker for worker in self._workers if worker.step is None)
-        worker.step = step
+        """Let the worker that has least to do take the step."""
+        worker = min(self._workers, key=lambda worker: len(worker.steps))
+        worker.steps.append(step)
+        self._send(worker, step)
+
+    def _send(self, worker: _Worker, step: Step) -> None:
         # Of the tenant it needs what names its database; read-only settings do not travel.
         order = replace(step, tenant=replace(step.tenant, settings={}, hosts=()))
         with suppress(OSError):  # it has died: collect() tells
@@ -92,37 +100,41 @@ class Workers:
 
     def collect(self, timeout: float) -> list[Step]:
         """Return the steps that have ended; none if none did in so many seconds."""
-        busy = {worker.connection: worker for worker in self._workers if worker.step is not None}
+        busy = {worker.connection: worker for worker in self._workers if worker.steps}
         done = []
         for ready in wait(list(busy), timeout):
             worker = busy[ready]  # type: ignore[index]
-            assert worker.step is not None
             try:
-                result: Step = worker.connection.recv()
+                while worker.steps and worker.connection.poll():
+                    result: Step = worker.connection.recv()
+                    done.append(replace(result, tenant=worker.steps.popleft().tenant))
             except (EOFError, OSError):
-                result = self._replace(worker)
-            done.append(replace(result, tenant=worker.step.tenant))
-            worker.step = None
+                done.append(self._replace(worker))
         return done
 
-    def _start(self) -> None:
+    def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         # A forked child has all our ends too: as long as it keeps one, nobody sees us end.
         inherited = [*(worker.connection for worker in self._workers), ours] if self._forks else []
         process = self._context.Process(target=_serve, args=(self._job, theirs, inherited))
         process.start()
         theirs.close()
-        self._workers.append(_Worker(process, ours))
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
 
     def _replace(self, worker: _Worker) -> Step:
-        """Take a new process for one that died; return what became of its step."""
-        assert worker.step is not None
+        """Take a new process for one that died; return what became of the step it was at."""
         worker.process.join()
         worker.connection.close()
         self._workers.remove(worker)
-        self._start()
+        fatal = worker.steps.popleft()
+        successor = self._start()
+        successor.steps = worker.steps
+        for step in successor.steps:
+            self._send(successor, step)
         problem = f"the process that migrated it died (exit {worker.process.exitcode})"
-        return replace(worker.step, state=StepState.FAILED, error=problem)
+        return replace(fatal, state=StepState.FAILED, error=problem)
 
 
 def _serve(job: Job, connection: Connection, inherited: list[Connection]) -> None:
@@ -131,26 +143,26 @@ def _serve(job: Job, connection: Connection, inherited: list[Connection]) -> Non
         signal.signal(signum, signal.SIG_IGN)  # whoever orders decides when to stop
     for other in inherited:
         other.close()
-    history = History(job.folder)
+    shortcuts = Shortcuts(History(job.folder))
     while True:
         try:
             step: Step = connection.recv()
         except (EOFError, OSError):
             return
-        result = _migrate(job, history, step)
+        result = _migrate(job, shortcuts, step)
         try:
             connection.send(result)
         except OSError:
             return
 
 
-def _migrate(job: Job, history: History, step: Step) -> Step:
+def _migrate(job: Job, shortcuts: Shortcuts, step: Step) -> Step:
     started = time.perf_counter()
     try:
         with holding(step.tenant, "migrated", settings=job.settings, wait=job.lock_timeout):
             check_finished(step.tenant, job.settings)
             database = tenant_database(step.tenant, job.settings)
-            done = upgrade(database, history, lock_timeout=job.lock_timeout)
+            done = shortcuts.upgrade(database, lock_timeout=job.lock_timeout)
     except (TenantHeldError, UnfinishedError) as error:
         result = replace(step, state=StepState.PENDING, error=str(error))
     except TenantryError as error:
