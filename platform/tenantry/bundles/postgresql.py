@@ -67,6 +67,10 @@ class PostgresqlSide:
             last = connection.exec_driver_sql(f"SELECT last_value, is_called FROM {sequence}").one()  # noqa: S608
             if last.is_called:
                 found[table] = max(found.get(table, 0), int(last.last_value))
+        for name, sequence in self._free_sequences(connection):  # no table can have such a name
+            last = connection.exec_driver_sql(f"SELECT last_value, is_called FROM {sequence}").one()  # noqa: S608
+            if last.is_called:
+                found[name] = int(last.last_value)
         return found
 
     def count_from(self, connection: Connection, counters: Mapping[str, int]) -> None:
@@ -76,11 +80,28 @@ class PostgresqlSide:
                 f"SELECT max({quoted(connection, column)}) FROM {quoted(connection, table)}"  # noqa: S608
             ).scalar()
             last = max(int(highest or 0), counters.get(table, 0))
-            if last > 0:
-                connection.exec_driver_sql(
-                    f"SELECT setval(%s::regclass, greatest(%s, last_value)) FROM {sequence}",  # noqa: S608
-                    (sequence, last),
-                )
+            self._set(connection, sequence, last)
+        for name, sequence in self._free_sequences(connection):
+            self._set(connection, sequence, counters.get(name, 0))
+
+    def _set(self, connection: Connection, sequence: str, last: int) -> None:
+        if last > 0:
+            connection.exec_driver_sql(
+                f"SELECT setval(%s::regclass, greatest(%s, last_value)) FROM {sequence}",  # noqa: S608
+                (sequence, last),
+            )
+
+    def _free_sequences(self, connection: Connection) -> list[tuple[str, str]]:
+        """Return the sequences that belong to no column: their names, and these quoted if needed."""
+        query = """
+            SELECT s.relname, s.oid::regclass::text FROM pg_class s
+            WHERE s.relkind = 'S'
+                AND s.relnamespace = to_regnamespace(quote_ident(current_schema()))
+                AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = s.oid
+                    AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))
+            ORDER BY s.relname
+        """
+        return [(row[0], row[1]) for row in connection.exec_driver_sql(query)]
 
     def _sequences(self, connection: Connection) -> list[tuple[str, str, str]]:
         """Return tables, columns and their sequences, these as names that are quoted where needed."""

@@ -190,11 +190,13 @@ class Transfer:
         for rows in _batches(self._to.side.rows(other, table)):
             found.add((self._to.given(row, sorts) for row in rows), sorts)
             self._advance()
-        if found != summed:
-            problem = (
-                f"table {table.name!r} did not arrive as it is: {summed.rows} rows were read and"
-            )
-            raise MoveError(self._name, f"{problem} {found.rows} found, or values differ")
+        if found == summed:
+            return
+        here, there = summed.rows, found.rows
+        problem = f"of {here} rows of table {table.name!r} {there} arrived"
+        if here == there:
+            problem = f"some of the {here} rows of table {table.name!r} are others at the new place"
+        raise MoveError(self._name, problem)
 
     def _replay(self, connection: Connection) -> int:
         """Bring what changed since the mark; return how many changes that was.

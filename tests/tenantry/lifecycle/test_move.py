@@ -41,6 +41,7 @@ from tenantry.lifecycle.clone import clone_tenant
 from tenantry.lifecycle.restore import restore_tenant
 from tenantry.migrations import History, upgrade
 from tenantry.moving.transfer import ENDS, MOST_AGAIN, DiffersError, Transfer
+from tests.conftest import names
 from tests.tenantry.lifecycle import ledger
 from tests.tenantry.migrations.support import write_revisions
 
@@ -379,6 +380,8 @@ def _odd_tables(connection: Connection) -> None:
         "CREATE TABLE tag (name VARCHAR(20) PRIMARY KEY, place INTEGER UNIQUE)"
     )
     connection.exec_driver_sql("CREATE TABLE pair (a INTEGER, b INTEGER, PRIMARY KEY (a, b))")
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql('CREATE SEQUENCE "no one\'s"')
 
 
 def odd_factory(settings: Settings) -> Any:
@@ -394,15 +397,20 @@ def odd_factory(settings: Settings) -> Any:
 
 
 def test_tables_that_are_hard_to_follow(
-    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str, way: tuple[str, str]
 ) -> None:
-    """Without a key, with nothing but a key, unique values that change places, silent replacement."""
+    """Without a key, with nothing but a key, unique values that change places, silent replacement.
+
+    And sequences that belong to no column.
+    """
 
     def fill(connection: Connection) -> None:
         _odd_tables(connection)
         connection.exec_driver_sql("INSERT INTO \"no key\" VALUES (1, 'x'), (1, 'x'), (2, NULL)")
         connection.exec_driver_sql("INSERT INTO tag VALUES ('a', 1), ('b', 2), ('c', 3)")
         connection.exec_driver_sql("INSERT INTO pair VALUES (1, 1), (1, 2)")
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT setval('\"no one''s\"', 7)")
 
     def change(connection: Connection) -> None:
         connection.exec_driver_sql('DELETE FROM "no key" WHERE a = 2')
@@ -423,6 +431,10 @@ def test_tables_that_are_hard_to_follow(
     moved = catalog.get_tenant("acme")
     assert odd_rows(moved, settings) == odd_rows(acme, settings)
     assert ("a", 2) in odd_rows(moved, settings)["tag"]
+    if way == ("server", "server"):
+        with connected(moved, settings) as connection:
+            given = connection.exec_driver_sql("SELECT nextval('\"no one''s\"')").scalar_one()
+        assert given == 8
 
 
 def odd_rows(tenant: Tenant, settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
@@ -537,6 +549,21 @@ def test_a_purge_takes_both_copies(
     assert find_belongings(catalog, moved, settings=settings) == ()
 
 
+@pytest.mark.parametrize("way", _ways()[1:2], indirect=True)
+def test_what_would_be_rounded_is_refused(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """Each row is compared at its new place: a number with more digits than fit is another one."""
+    with connected(acme, settings) as connection:
+        connection.exec_driver_sql('UPDATE "Every thing" SET amount = 1.234567 WHERE id = 2')
+    before = ledger.read(acme, settings)
+    with pytest.raises(MoveError, match="some of the 2 rows of table 'Every thing' are others"):
+        move(catalog, settings, to)
+    assert ledger.read(acme, settings) == before
+    assert leftovers(acme, settings) == []
+    assert not tenant_database(replace(acme, placement=to), settings).exists()
+
+
 @pytest.mark.parametrize("way", _ways()[1:3], indirect=True)
 def test_what_a_killed_move_has_left_does_not_spread(
     acme: Tenant, catalog: Catalog, settings: Settings
@@ -579,6 +606,50 @@ def interrupt(tenant: Tenant, settings: Settings) -> None:
         end.watch(connection, tables)
         end.refuse(connection)
     engine.dispose()
+
+
+@pytest.fixture
+def second_login(server_url: str) -> Iterator[str]:
+    """Return the URL of a database on the same server that another role signs in to."""
+    url = make_url(server_url)
+    plain = url.set(drivername="postgresql", username="postgres")
+    shown = plain.render_as_string(hide_password=False)
+    with psycopg.connect(shown, autocommit=True) as connection:
+        connection.execute("CREATE ROLE tenantry2 LOGIN CREATEROLE NOINHERIT")
+        connection.execute("ALTER ROLE tenantry2 SET search_path = ''")
+        connection.execute("CREATE DATABASE second OWNER tenantry2")
+        other = url.set(database="second", username="tenantry2")
+        yield other.render_as_string(hide_password=False)
+        SERVERS.clear()
+        connection.execute("DROP DATABASE second WITH (FORCE)")
+        for name in names(connection, "SELECT rolname FROM pg_roles"):
+            connection.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}".encode())
+        connection.execute("DROP OWNED BY tenantry2; DROP ROLE tenantry2")
+
+
+@pytest.mark.postgresql
+def test_two_logins_of_one_server(
+    catalog: Catalog, make_settings: Callable[..., Settings], server_url: str, second_login: str
+) -> None:
+    """Roles are the server's: the tenant's is shared by its two copies, and goes with the last."""
+    settings = make_settings(databases={"main": server_url, "second": second_login})
+    factory = ledger.make_factory(settings)
+    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
+    acme = create_tenant(catalog, factory, "acme", name="Acme", placement="main", **options)
+    ledger.write(acme, settings)
+    before = ledger.read(acme, settings)
+
+    moved = move(catalog, settings, "second").tenant
+    drop_former(catalog, "acme", **options)
+    assert ledger.read(moved, settings) == before
+    assert not tenant_database(acme, settings).exists()
+
+    back = move(catalog, settings, "main").tenant
+    drop_former(catalog, "acme", **options)
+    assert ledger.read(back, settings) == before
+    delete_tenant(catalog, "acme", export=None, **options)
+    purge_tenant(catalog, "acme", early=True, **options)
+    assert tenant_database(back, settings).remains() == ()
 
 
 @pytest.mark.parametrize("way", _ways()[:1], indirect=True)
