@@ -355,6 +355,20 @@ class UnsafePlacementError(PlacementError):
         return f"Placement {self.placement!r} is not safe: {self.problem}. {self.remedy}"
 
 
+class LinkedPlaceError(PlacementError):
+    """A link stands where a tenant's own folder or file has to be."""
+
+    def __init__(self, placement: str, path: str) -> None:
+        super().__init__(placement, path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} is a link, and may lead to another tenant's data; put the file or folder "
+            "itself there."
+        )
+
+
 class UnknownPlacementError(TenantryError, LookupError):
     """``TENANTRY_DATABASES`` names no such placement."""
 

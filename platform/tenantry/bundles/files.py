@@ -39,6 +39,8 @@ def copy_files(folder: Path, parts: Path, *, name: str) -> Copied:
     :param name: What errors call the site.
     :raises BundleError: A file cannot be read, or has a name that no bundle can hold.
     """
+    if folder.is_symlink():
+        raise BundleError(name, f"its folder {folder} is a link, and may lead to somebody else's")
     members: list[Member] = []
     folders: list[str] = []
     left_out: list[str] = []

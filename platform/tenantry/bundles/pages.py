@@ -40,6 +40,22 @@ def describe_pages(path: Path, *, name: str) -> tuple[Database, Member, dict[str
     return Database("sqlite", revision), member, counts
 
 
+def check_copy(path: Path, *, name: str) -> None:
+    """Let SQLite look at every page of a copy that was just made, before it takes a good one's place.
+
+    :param name: What errors call the site.
+    :raises BundleError: The original is damaged.
+    """
+    try:
+        with closing(_open(path)) as connection:
+            problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        problem = str(error)
+    if problem != "ok":
+        said = f"its database is damaged ({problem}), and was not backed up"
+        raise BundleError(name, f"{said}; `tenantry restore {name}` brings a good one back")
+
+
 def check_pages(path: Path, manifest: Manifest, *, name: str) -> None:
     """Let SQLite look at everything in a file that came out of a bundle.
 

@@ -14,6 +14,7 @@ from tenantry.cli.create import create
 from tenantry.cli.listing import json_option, paged, pages_of, show_rest
 from tenantry.cli.move import move
 from tenantry.cli.output import echo_facts, echo_json, echo_json_array, echo_table, plain
+from tenantry.cli.tenant_check import check
 from tenantry.cli.tenant_end import archive, delete, purge, undelete
 from tenantry.cli.tenant_life import rename
 from tenantry.errors import BadTransitionError
@@ -33,6 +34,7 @@ def tenant() -> None:
 
 tenant.add_command(create)
 tenant.add_command(rename)
+tenant.add_command(check)
 for ending in (archive, delete, undelete, purge):
     tenant.add_command(ending)
 tenant.add_command(export)

@@ -25,6 +25,7 @@ from tenantry.databases.sqlite import (
     DESCRIPTORS,
     IDLE_CONNECTIONS,
     MAX_OVERFLOW,
+    check_own,
     guard,
     lacks_index,
 )
@@ -62,6 +63,7 @@ class OpenEngines(EngineCache[Path]):
         uri = f"file:{quote(str(path))}?mode=rw"
 
         def connect() -> Any:
+            check_own(path)
             self.trim(room=1)
             connection = self._connect(uri)
             try:

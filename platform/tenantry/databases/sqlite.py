@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +16,7 @@ from sqlalchemy.exc import DisconnectionError
 from tenantry.databases.cache import ClosingPool
 from tenantry.databases.refusal import tell_moves
 from tenantry.databases.timing import TimedConnection
-from tenantry.errors import PlacementError
+from tenantry.errors import LinkedPlaceError, PlacementError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,12 @@ class SiteDatabase:
         """Say whether the file is there."""
         return self.path.is_file()
 
+    def is_empty(self) -> bool:
+        """Say whether it is a file without anything in it, nor in its log: no site's was ever so."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        sizes = (path.stat().st_size for path in (self.path, log) if path.exists())
+        return self.exists() and sum(sizes) == 0
+
     def remains(self) -> tuple[str, ...]:
         """Return the names of the files that are there of it."""
         beside = (self.path.with_name(self.path.name + suffix) for suffix in SUFFIXES)
@@ -84,6 +91,7 @@ class SiteDatabase:
 
     def create(self) -> None:
         """Make the folder (0700) and an empty file in WAL mode, if they are not there."""
+        check_own(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path.parent.chmod(0o700)
         with closing(sqlite3.connect(self.path)) as connection:
@@ -92,6 +100,7 @@ class SiteDatabase:
 
     def open_engine(self) -> Engine:
         """Return an engine whose connections are confined to this file."""
+        check_own(self.path)
         return confine(create_engine(self.url, **self.engine_options))
 
     def drop(self) -> None:
@@ -128,7 +137,11 @@ class SiteDatabase:
         return int((pages - free) * octets)
 
     def check(self) -> str | None:
-        """Let SQLite look at every page and index; return what is wrong."""
+        """Let SQLite look at every page and index; return what is wrong.
+
+        :raises LinkedPlaceError: It is not the tenant's own.
+        """
+        check_own(self.path)
         uri = f"file:{quote(str(self.path))}?mode=ro"
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as connection:
@@ -136,6 +149,22 @@ class SiteDatabase:
         except sqlite3.Error as error:
             return str(error)
         return None if answer == "ok" else str(answer)
+
+
+def check_own(path: Path) -> None:
+    """Make sure that no link stands in the place of a tenant's file, nor of the folder of it.
+
+    Whoever can put one there could let a site show, and write to, what is another one's.
+
+    :raises LinkedPlaceError: One does.
+    """
+    for place in (path.parent, path):
+        try:
+            found = os.lstat(place)
+        except OSError:
+            continue  # nothing is no link; opening it will tell
+        if stat.S_ISLNK(found.st_mode):
+            raise LinkedPlaceError("local", str(place))
 
 
 def copy_site(source: SiteDatabase, target: SiteDatabase) -> None:
@@ -150,6 +179,7 @@ def copy_site(source: SiteDatabase, target: SiteDatabase) -> None:
 
 def copy_file(source: Path, target: Path) -> None:
     """Copy a database file as it is at one moment into a new file, which lasts when this returns."""
+    check_own(source)
     uri = f"file:{quote(str(source))}?mode=ro"
     target.unlink(missing_ok=True)
     target.touch(mode=0o600)

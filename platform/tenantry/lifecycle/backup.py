@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tenantry.bundles.archive import needs_passphrase, open_bundle, write_bundle
 from tenantry.bundles.files import copy_files
 from tenantry.bundles.manifest import PAGES
-from tenantry.bundles.pages import describe_pages
+from tenantry.bundles.pages import check_copy, describe_pages
 from tenantry.bundles.scratch import alone, scratch_folder
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import SiteDatabase, copy_file
@@ -140,6 +140,7 @@ def gather_pages(tenant: Tenant, parts: Path, *, settings: Settings) -> Manifest
         copy_file(database.path, copy)
     except (OSError, sqlite3.Error) as error:
         raise BundleError(tenant.slug, f"its database cannot be read ({error})") from error
+    check_copy(copy, name=tenant.slug)
     forget_move(SiteDatabase(copy))  # what a killed one has left is none of the site's
     described, pages, counts = describe_pages(copy, name=tenant.slug)
     copied = copy_files(settings.tenant_dir(tenant.id), parts, name=tenant.slug)

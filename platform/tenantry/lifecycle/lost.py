@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
+from tenantry.databases.sqlite import SiteDatabase
 from tenantry.errors import BundleError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def is_lost(catalog: Catalog, tenant: Tenant, settings: Settings) -> bool:
     """Say whether a tenant has lost its database, or a part of what it needs to be reached."""
     database = tenant_database(tenant, settings)
-    if database.exists():
+    if database.exists() and not (isinstance(database, SiteDatabase) and database.is_empty()):
         return False
     return bool(database.remains()) or bool(catalog.get_schema(tenant.id))
 

@@ -1,0 +1,59 @@
+"""Looking whether what a tenant has is sound, while its site is served."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from tenantry.databases.placements import tenant_database
+from tenantry.databases.sqlite import SiteDatabase
+from tenantry.disk import explain
+from tenantry.errors import TenantryError
+from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.lifecycle.lost import is_lost
+from tenantry.turns import check_finished
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenantry.catalog import Catalog
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+
+def find_problems(catalog: Catalog, tenant: Tenant, settings: Settings) -> tuple[str, ...]:
+    """Return what is wrong with a tenant's data, a sentence for each thing.
+
+    SQLite looks at every page and index (``quick_check``); a server is asked for schema and role.
+    """
+    if tenant.state in WITHOUT_DATA:
+        return ()
+    return tuple(_look(catalog, tenant, settings))
+
+
+def _is_usable(database: SiteDatabase) -> bool:
+    return not database.exists() or os.access(database.path, os.R_OK | os.W_OK)
+
+
+def _look(catalog: Catalog, tenant: Tenant, settings: Settings) -> Iterator[str]:
+    try:
+        check_finished(tenant, settings)
+    except TenantryError as error:
+        yield str(error)
+    folder = settings.tenant_dir(tenant.id)
+    if folder.is_symlink():
+        yield f"{folder} is a link; put the folder itself there"
+    elif folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        yield f"{folder} cannot be used by whoever says this; let its owner be the server's user"
+    try:
+        database = tenant_database(tenant, settings)
+        if is_lost(catalog, tenant, settings):
+            yield f"its database is not there ({database.shown})"
+        elif database.exists() and (problem := database.check()) is not None:
+            yield f"{database.shown}: {problem}"
+        elif isinstance(database, SiteDatabase) and not _is_usable(database):
+            yield f"{database.path} cannot be written by whoever says this"
+    except TenantryError as error:
+        yield str(error)
+    except OSError as error:
+        yield explain(error) or str(error)
