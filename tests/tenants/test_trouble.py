@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import sqlite3
-import tempfile
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tenants import provision
 from tenants.models import Role
+from tests.nobody import as_nobody, open_folder
 from tests.tenants.helpers import Site, make_settings, make_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 KINDS = ("sqlite",)  # what breaks here is files
-NOBODY = 65534
 
 
 def break_file(content: bytes | None) -> Callable[[Site], None]:
@@ -159,42 +156,11 @@ def test_error_pages_have_the_sites_look(site: Site, status: int) -> None:
     assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
+@pytest.fixture(name="open_folder")
+def _open_folder() -> Iterator[Path]:
     """Return a folder that every user can reach, unlike pytest's own."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with open_folder() as folder:
         yield folder
-
-
-def as_nobody(site: Site, do: Callable[[], Any]) -> Any:
-    """Return what *do* returns for an ordinary user who owns the site's files.
-
-    Modes mean nothing to root, so that the test becomes somebody else in a process of its own.
-    """
-    if os.geteuid() != 0:
-        return do()
-    for path in (site.settings.data_dir, *site.settings.data_dir.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        answer: Any = "the child failed"
-        try:
-            os.close(reader)
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            answer = do()
-        finally:
-            os.write(writer, json.dumps(answer).encode())
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        answer = json.loads(pipe.read())
-    os.waitpid(child, 0)
-    return answer
 
 
 def lock_file(site: Site) -> None:
@@ -235,10 +201,58 @@ def test_a_read_only_database_can_be_read(open_folder: Path, lock: Callable[[Sit
         said = "What you sent was not saved" in refused.text
         return [before, refused.status_code, said, after]
 
-    answer = as_nobody(site, use)
+    answer = as_nobody(site.settings.data_dir, use)
     while _open:
         _open.pop().close()
     assert answer == [[200] * 3, 503, True, [200] * 3]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_what_may_not_be_read_rests_until_it_may(open_folder: Path, what: str) -> None:
+    """A site whose file or folder is closed to the server rests; the next one does not."""
+    site, other = make_site(open_folder), make_site(open_folder, "globex")
+    site.add_member()
+    slug = site.add_post()
+    for one in (site, other):
+        one.visitor().get("/")  # everything is imported while we still may
+        one.close()
+    path = site.path if what == "file" else site.path.parent
+    mode = path.stat().st_mode
+
+    def use() -> list[Any]:
+        path.chmod(0)
+        visitor = site.visitor()
+        closed = visitor.get(f"/posts/{slug}")
+        neighbour = other.visitor().get("/").status_code
+        path.chmod(mode)
+        again = visitor.get(f"/posts/{slug}").status_code
+        return [closed.status_code, "This site is resting" in closed.text, neighbour, again]
+
+    assert as_nobody(open_folder, use) == [503, True, 200, 200]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_link_to_the_neighbour_is_not_followed(
+    site: Site, other_site: Site, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    """Whoever puts one there sees nothing of the next site; the log says what stands where."""
+    other_site.add_member()
+    other_site.add_post("A secret of the neighbour's")
+    assert site.visitor().get("/").status_code == 200
+    path, other = site.path, other_site.path
+    if what == "folder":
+        path, other = path.parent, other.parent
+    away = path.with_name("away")
+    path.rename(away)
+    path.symlink_to(other)
+    answer = site.visitor().get("/")
+    assert answer.status_code == 503
+    assert "secret" not in answer.text
+    assert f"{path} is a link" in caplog.text
+    path.unlink()
+    away.rename(path)
+    assert site.visitor().get("/").status_code == 200
+    assert other_site.visitor().get("/").status_code == 200
 
 
 def test_settings_come_from_the_argument(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import click
 
 from tenantry.cli.context import actor, ready_catalog
 from tenantry.cli.listing import json_option
+from tenantry.cli.machine import explain_failure
 from tenantry.cli.output import echo_json, echo_table, plain, progress
 from tenantry.cli.passphrase import known_passphrase, new_passphrase, passphrase_option
 from tenantry.errors import CatalogUnavailableError, TenantryError
@@ -83,9 +84,15 @@ def make(
                     )
                 except CatalogUnavailableError:
                     raise
-                except TenantryError as error:
+                except Exception as error:
+                    # Nothing of one tenant's, not even its disk's failure, keeps others from theirs.
+                    said = (
+                        str(error) if isinstance(error, TenantryError) else explain_failure(error)
+                    )
+                    if said is None:
+                        raise
                     failed += 1
-                    click.echo(plain(error), err=True)
+                    click.echo(plain(said if slug in said else f"{slug}: {said}"), err=True)
                 else:
                     made += done.is_new
                     skipped += not done.is_new
