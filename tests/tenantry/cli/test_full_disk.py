@@ -71,7 +71,10 @@ def test_a_command_is_refused_and_then_works(
     """Nothing of it is there after the refusal; neither slug nor file is in the way."""
     before = contents(disk)
     with disk.full():
-        said = acme.refused(*words)
+        result = acme.run(*words)
+        assert result.exit_code == 1, result.output
+        assert isinstance(result.exception, SystemExit)
+        said = result.stderr
         assert "No space left" in said or "disk is full" in said or "has room for" in said, said
         assert contents(disk) == before
         assert not (acme.folder / "again.tenant").exists()
