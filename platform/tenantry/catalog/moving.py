@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
+from tenantry.catalog.models import TenantRecord
 from tenantry.catalog.names import locked
 from tenantry.catalog.store import Store
 from tenantry.errors import BadTransitionError
@@ -36,6 +39,17 @@ class Moving(Store):
                 detail = {"from": record.placement, "to": record.moving_to}
                 record.moving_to = ""
                 writer.audit("tenant.move.end", tenant=record, detail=detail)
+
+    def list_moves(self, *, limit: int = 100) -> tuple[Tenant, ...]:
+        """Return tenants whose moves have begun and not ended, be they under way or interrupted."""
+        query = (
+            select(TenantRecord)
+            .where(TenantRecord.moving_to != "")
+            .order_by(TenantRecord.slug)
+            .limit(limit)
+        )
+        with self.reading() as session:
+            return tuple(record.to_tenant() for record in session.scalars(query))
 
     def place_tenant(
         self, tenant_id: str, placement: str, *, detail: Mapping[str, Any], by: Actor

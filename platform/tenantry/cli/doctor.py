@@ -21,6 +21,7 @@ from tenantry.doctor import (
     examine,
     examine_homes,
     examine_machine,
+    examine_moves,
     examine_placements,
     examine_settings,
     is_safe,
@@ -97,6 +98,7 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
             ready_catalog(settings) as catalog,
         ):
             found += examine_homes(settings, catalog.count_placements())
+            found += examine_moves(settings, catalog.list_moves())
     return found
 
 

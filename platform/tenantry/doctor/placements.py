@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from tenantry.databases.placements import find_homeless
 from tenantry.databases.servers import probe
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
-from tenantry.errors import DatabaseUnavailableError, UnsafePlacementError
+from tenantry.errors import DatabaseUnavailableError, TenantHeldError, UnsafePlacementError
+from tenantry.turns import holding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
 
 
 def examine_placements(settings: Settings) -> Iterator[Finding]:
@@ -39,3 +41,22 @@ def examine_homes(settings: Settings, counts: Mapping[str, int]) -> Iterator[Fin
     for sentence in find_homeless(settings, counts):
         said, _, remedy = sentence.rpartition(". ")
         yield unsafe("placements", "TENANTRY_DATABASES (setting)", f"{said}.", remedy)
+
+
+def examine_moves(settings: Settings, moves: Iterable[Tenant]) -> Iterator[Finding]:
+    """Look for moves that were interrupted.
+
+    :param moves: Tenants whose moves have begun and not ended.
+    """
+    for tenant in moves:
+        try:
+            with holding(tenant, "looked at", settings=settings, wait=0):
+                yield warning(
+                    "placements",
+                    f"{tenant.slug} (tenant)",
+                    "A move of it was interrupted: its database notes what is written, and may take "
+                    "no writes at all.",
+                    f"Say `tenantry tenant move {tenant.slug} --to ...` again.",
+                )
+        except TenantHeldError:
+            continue  # it is under way

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.doctor import Severity, examine_placements
+from tenantry.catalog import SYSTEM, Catalog
+from tenantry.doctor import Severity, examine_moves, examine_placements
+from tenantry.turns import holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,3 +44,22 @@ def test_each_server_is_asked(
     assert "refused" in down.sentence
     assert "geheim" not in down.sentence
     assert (bad.severity, bad.remedy) == (Severity.UNSAFE, 'Run `ALTER ROLE "tenantry" NOINHERIT`.')
+
+
+def test_an_interrupted_move_is_told(catalog: Catalog, settings: Settings) -> None:
+    """One that is under way is none of the doctor's business."""
+    acme, bolt = (catalog.add_tenant(slug, name=slug, by=SYSTEM) for slug in ("acme", "bolt"))
+    for tenant in (acme, bolt):
+        catalog.begin_move(tenant.id, "main", by=SYSTEM)
+    told: list[Any] = []
+
+    def look() -> None:
+        told.extend(examine_moves(settings, catalog.list_moves()))
+
+    with holding(acme, "moved", settings=settings):
+        doctor = threading.Thread(target=look)
+        doctor.start()
+        doctor.join()
+    (found,) = told
+    assert (found.severity, found.name) == (Severity.WARNING, "bolt")
+    assert "tenant move bolt" in found.remedy

@@ -313,6 +313,32 @@ def unfinished(writers: Writers) -> set[int]:
     return set(last.values())
 
 
+@pytest.mark.parametrize("way", _ways()[2:3], indirect=True)
+def test_what_is_committed_late_follows(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """A server commits in another order than it writes: what was noted first may be seen last."""
+    person = ledger.PERSON
+    engine = tenant_database(acme, settings).open_engine()
+    late = engine.connect()
+
+    def step(name: str) -> None:
+        if name == "watched":
+            late.execute(insert(person).values(id=1001, name="noted first"))
+        elif name == "copied":
+            with engine.begin() as connection:
+                connection.execute(insert(person).values(id=1002, name="seen first"))
+        elif name == "followed":
+            # The last step waits for it, and lets readers and writers pass meanwhile.
+            threading.Timer(0.5, late.commit).start()
+
+    move(catalog, settings, to, step=step)
+    late.close()
+    engine.dispose()
+    found = {row["id"] for row in ledger.read(catalog.get_tenant("acme"), settings)["person"]}
+    assert found == {1, 7, 1001, 1002}
+
+
 def change_in_the_middle(
     acme: Tenant, settings: Settings, change: Callable[[Connection], object]
 ) -> Callable[[str], None]:
