@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("heap") is None)
 
 
-def eventually(condition: Callable[[], object], *, seconds: float = 10) -> None:
+def eventually(condition: Callable[[], object], *, seconds: float = 30) -> None:
     """Wait for another thread or process to reach a state, instead of sleeping and hoping."""
     deadline = time.monotonic() + seconds
     while not condition():
