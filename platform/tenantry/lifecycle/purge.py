@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import BadTransitionError, LeftoversError, TooEarlyError
 from tenantry.lifecycle.belongings import find_belongings, folders_of, places_of
+from tenantry.lifecycle.exchange import Place
+from tenantry.lifecycle.older import clear_scratch
 from tenantry.popularity import take_out
 from tenantry.tenant import TenantState
 from tenantry.turns import holding
@@ -90,6 +92,7 @@ def check_purge(catalog: Catalog, slug: str, *, early: bool = False) -> TenantRo
 
 def _drop_databases(places: tuple[Tenant, ...], settings: Settings) -> None:
     for place in places:
+        clear_scratch(Place(place, settings))
         tenant_database(place, settings).drop()
 
 

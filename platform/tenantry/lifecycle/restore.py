@@ -32,6 +32,7 @@ from tenantry.lifecycle.backup import backups_dir
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.exchange import RESTORING, Place, finish
 from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.lifecycle.older import bring_up, clear_scratch
 from tenantry.tenant import TenantState
 from tenantry.turns import holding
 
@@ -80,15 +81,15 @@ def restore_tenant(
             if path is None:
                 return tenant
             place = Place(tenant, settings)
-        place.clear()
+        _clear(place)
         chosen = path if path is not None else newest_backup(tenant, settings)
         try:
             _make_schema_anew(catalog, place, factory, by=by)
-            _prepare(place, chosen, passphrase=passphrase, step=step)
+            _prepare(place, chosen, factory, passphrase=passphrase, step=step)
         except BaseException as error:
             if place.journal.exists():
                 raise  # it is decided; the next restore finishes it
-            place.clear()
+            _clear(place)
             if isinstance(error, (sqlite3.Error, DBAPIError, OSError)):
                 raise BundleError(slug, f"it cannot be restored ({first_line(error)})") from error
             raise
@@ -104,6 +105,11 @@ def _make_schema_anew(
     if place.tenant.state is TenantState.ACTIVE:
         catalog.move_tenant(place.tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=by)
     provision(factory, place.tenant, settings=place.settings)
+
+
+def _clear(place: Place) -> None:
+    clear_scratch(place)
+    place.clear()
 
 
 def newest_backup(tenant: Tenant, settings: Settings) -> Path:
@@ -127,7 +133,14 @@ def check_owner(manifest: Manifest, tenant: Tenant, path: Path) -> None:
         raise BundleError(str(path), f"{problem}; `tenantry tenant import` makes a new one of it")
 
 
-def _prepare(place: Place, path: Path, *, passphrase: bytes | None, step: Step) -> None:
+def _prepare(
+    place: Place,
+    path: Path,
+    factory: Factory | None,
+    *,
+    passphrase: bytes | None,
+    step: Step,
+) -> None:
     """Unpack and check everything beside the site; at the end write the journal."""
     place.parts.mkdir(parents=True, mode=0o700)
     place.files.mkdir(mode=0o700)
@@ -145,7 +158,7 @@ def _prepare(place: Place, path: Path, *, passphrase: bytes | None, step: Step) 
     make_folders(manifest.folders, place.files)
     step("unpacked")
     if manifest.database is not None:
-        manifest = _prepare_database(place, manifest, name=str(path))
+        manifest = _prepare_database(place, manifest, factory, name=str(path))
     elif place.database.exists():
         raise BundleError(str(path), "it has no database, and the site has one")
     for folder, _, _ in os.walk(place.parts):
@@ -166,7 +179,9 @@ def _prepare(place: Place, path: Path, *, passphrase: bytes | None, step: Step) 
     step("decided")
 
 
-def _prepare_database(place: Place, manifest: Manifest, *, name: str) -> Manifest:
+def _prepare_database(
+    place: Place, manifest: Manifest, factory: Factory | None, *, name: str
+) -> Manifest:
     """Make the new SQLite file, or the rows for a server, and check them."""
     pages = place.parts / PAGES
     if manifest.pages is not None:
@@ -178,6 +193,7 @@ def _prepare_database(place: Place, manifest: Manifest, *, name: str) -> Manifes
         if manifest.pages is not None:
             copy_file(pages, made.path)
         else:
+            manifest = bring_up(place, manifest, factory, name=name)
             # The present file has the schema that the rows ask for, or the fill refuses them.
             copy_file(place.database.path, made.path)
             fill_database(made, manifest, stored_tables(manifest, place.parts), name=name)
@@ -193,6 +209,7 @@ def _prepare_database(place: Place, manifest: Manifest, *, name: str) -> Manifes
             for table in tables:
                 (parts / table.name).rename(place.parts / table.name)
         manifest = replace(manifest, database=database, tables=tables, pages=None, counts={})
+    manifest = bring_up(place, manifest, factory, name=name)
     side, engine = side_of(place.database.kind), place.database.open_engine()
     with side.reading(engine) as connection:
         check_schema(connection, tables_of(connection, side), manifest, name=name)
