@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tenantry.bundles.sql import Side, Table
     from tenantry.bundles.values import Sort
 
-LOCK_SECONDS = 10
+LOCK_SECONDS = 30
+"""How long to wait for writers who come one after the other; they are not kept waiting by that."""
 
 
 class SqliteEnd:
