@@ -19,7 +19,8 @@ MAX_BYTES = 1024
 _CONCURRENT = 2
 _MIN_DISTINCT = 5
 
-_hasher = PasswordHasher(time_cost=1, memory_cost=46 * 1024, parallelism=1)
+_TIME, _MEMORY, _LANES = 1, 46 * 1024, 1
+_hasher = PasswordHasher(time_cost=_TIME, memory_cost=_MEMORY, parallelism=_LANES)
 _slots = threading.BoundedSemaphore(_CONCURRENT)
 
 _COMMON = tuple(
@@ -48,7 +49,7 @@ def verify_password(hashed: str | None, password: str) -> bool:
     with _slots:
         try:
             # An empty hash is a damaged one, not a missing one.
-            stored = _DUMMY if hashed is None else hashed
+            stored = DECOY if hashed is None else hashed
             return _hasher.verify(stored, password) and hashed is not None
         except (VerificationError, InvalidHashError):
             return False
@@ -92,4 +93,6 @@ def _is_sequence(text: str) -> bool:
     return max(steps.count(step) for step in (-1, 0, 1)) > len(steps) * 0.7
 
 
-_DUMMY = hash_password("the time it takes is all that matters")
+# The time it takes is all that matters. Nobody has made it, of anything: hashing something would
+# cost every process as much, at its start.
+DECOY = f"$argon2id$v=19$m={_MEMORY},t={_TIME},p={_LANES}${'A' * 22}${'A' * 43}"

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 
 from tenantry.errors import WeakPasswordError
-from tenantry.passwords import check_password, hash_password, needs_rehash, verify_password
+from tenantry.passwords import (
+    DECOY,
+    check_password,
+    hash_password,
+    needs_rehash,
+    verify_password,
+)
 
 GOOD = "four brown horses walk"
 
@@ -27,6 +35,13 @@ def test_without_a_real_hash_nothing_opens(hashed: str | None) -> None:
     assert not verify_password(hashed, GOOD)
     assert not verify_password(hashed, "the time it takes is all that matters")
     assert not verify_password(hashed, "")
+
+
+def test_the_stand_in_costs_what_a_hash_does() -> None:
+    """It is not refused as damaged, which would be quick: it is computed, with today's parameters."""
+    assert not needs_rehash(DECOY)
+    with pytest.raises(VerifyMismatchError):
+        PasswordHasher().verify(DECOY, "whatever it may be")
 
 
 def test_old_parameters_are_noticed() -> None:
