@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flask import current_app, g, make_response, render_template, request
@@ -142,6 +143,10 @@ def _show_full_disk(error: OSError) -> Response:
     if not is_full(error):
         raise error
     _log(error.filename or "folder for temporary files", error)
+    # Who is still sending would not see the answer.
+    with suppress(OSError, HTTPException):
+        while request.stream.read(1 << 16):
+            pass
     return _refuse_for_room()
 
 

@@ -34,7 +34,8 @@ SAID = "What you sent was not saved"
 @pytest.fixture(scope="module")
 def disk(folder: Path) -> Iterator[SmallDisk]:
     """Return the disk of everything: data, logs and temporary files."""
-    with small_disk(folder / "disk") as made:
+    # Room for the bodies of several requests at once, and for the logs of a busy server.
+    with small_disk(folder / "disk", megabytes=48) as made:
         yield made
 
 

@@ -39,6 +39,7 @@ def server(folder: Path, server_url: str, superuser: psycopg.Connection[Any]) ->
     env = {"TENANTRY_DATABASES": json.dumps(databases), "TENANTRY_THREADS": str(THREADS)}
     with Server(data, env=env) as running:
         yield running
+    hang_up(superuser)  # a killed worker's backends may not have noticed yet
 
 
 def hang_up(superuser: psycopg.Connection[Any]) -> None:
