@@ -45,6 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--history-seed", type=int, default=1, help="what happens in tests/live/history, and when"
     )
+    parser.addoption(
+        "--every-step", action="store_true", help="kill operations at all steps, not at a few"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -126,7 +129,7 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _server_for_sites(postgres_url: str) -> str:
+def server_for_sites(postgres_url: str) -> str:
     """Make what docs/data.md says: a role and a database for tenants; return their URL."""
     with _superuser(postgres_url) as connection:
         # Tenants that sign in by themselves need their passwords, though everybody else is trusted.
@@ -142,11 +145,11 @@ def _server_for_sites(postgres_url: str) -> str:
 
 
 @pytest.fixture
-def server_url(_server_for_sites: str) -> Iterator[str]:
+def server_url(server_for_sites: str) -> Iterator[str]:
     """Return the URL of a PostgreSQL server without tenants; at the end nothing of it is in use."""
-    yield _server_for_sites
+    yield server_for_sites
     SERVERS.clear()
-    url = make_url(_server_for_sites).set(username="postgres")
+    url = make_url(server_for_sites).set(username="postgres")
     with _superuser(url.render_as_string(hide_password=False)) as connection:
         found = connection.execute(
             "SELECT pid, query FROM pg_stat_activity WHERE usename = 'tenantry' AND state <> 'idle'"

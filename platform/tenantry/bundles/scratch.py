@@ -61,10 +61,8 @@ def _sweep(home: Path) -> None:
 
 
 @contextmanager
-def alone(data_dir: Path, name: str, *, what: str, shared: bool = False) -> Iterator[Path]:
+def alone(data_dir: Path, name: str, *, what: str, shared: bool = False) -> Iterator[None]:
     """Keep other commands of this machine away from what is called *name*.
-
-    It yields a file for a note to whoever comes next, which is gone if all went well.
 
     :param what: What errors call it.
     :param shared: Let those in who want it shared as well.
@@ -76,8 +74,6 @@ def alone(data_dir: Path, name: str, *, what: str, shared: bool = False) -> Iter
     except BlockingIOError as error:
         raise BundleError(what, "another command is at work on it; wait for its end") from error
     try:
-        yield path
-    except BaseException:
-        os.close(descriptor)
-        raise
-    unlock(path, descriptor)
+        yield
+    finally:
+        unlock(path, descriptor)

@@ -258,6 +258,18 @@ class Tenants(Names):
             raise TenantExistsError(slug) from error
         return record.to_tenant()
 
+    def check_forgettable(self, tenant_id: str, *, by: Actor) -> None:
+        """Make sure that a tenant was not opened, also by a transaction whose end nobody has seen.
+
+        Every writer holds the head's lock: when we have it, there is no such transaction any more.
+
+        :raises BadTransitionError: It has left the state *provisioning*.
+        """
+        with self.writing(by) as writer:
+            record = locked(writer.session, tenant_id)
+            if record.state != TenantState.PROVISIONING:
+                raise BadTransitionError(record.slug, record.state, "forgotten")
+
     def forget_tenant(self, tenant_id: str, *, by: Actor) -> None:
         """Take back a tenant that was never provisioned; its slug is free again, its id is not.
 

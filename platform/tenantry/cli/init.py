@@ -92,7 +92,8 @@ def prepare_folders(settings: Settings) -> str:
         if not reload_file.exists():
             reload_file.touch()
         if not settings.secret_keys:
-            make_keys(file)
+            with taking_turns(settings):
+                make_keys(file)
             return f"{file}, new: keep a copy in a safe place"
         for path in (settings.data_dir, file):
             _warn_if_open(path)
@@ -111,19 +112,16 @@ def taking_turns(settings: Settings) -> Iterator[None]:
 
 
 def make_keys(path: Path) -> None:
-    """Put one new key into the file *path*: whole or not at all, and never over another one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
+    """Put one new key into the file *path*: whole or not at all. The caller has the lock."""
+    if path.exists():
         return  # another `tenantry init` was faster: its keys are the keys
-    finally:
-        draft.unlink()
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)  # of a command that was killed
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
 
 
 def bring_up_to_date(catalog: Catalog) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CREATING = "being created"
-"""The reason of a tenant in state *provisioning* whose slug its creator has claimed."""
+"""How the reason begins of a tenant in state *provisioning* whose slug its creator has claimed."""
 ABANDONED = timedelta(minutes=10)
 """How old such a row must be where claims of other machines cannot be seen."""
 
@@ -108,7 +109,7 @@ def add(
             settings=site_settings,
             plan=plan,
             placement=placement,
-            reason=CREATING,
+            reason=_reason(settings),
             by=by,
         )
         return take_over(catalog, factory, add_tenant, settings=settings, by=by)
@@ -167,20 +168,31 @@ def taking_back(
 
 def _is_abandoned(row: TenantRow, settings: Settings) -> bool:
     """Say whether whoever created it is gone; the slug is claimed by us."""
-    if row.tenant.state is not TenantState.PROVISIONING or row.reason != CREATING:
+    creating = row.reason.startswith(CREATING)
+    if row.tenant.state is not TenantState.PROVISIONING or not creating:
         return False
-    one_machine = settings.catalog_url.startswith("sqlite")
-    return one_machine or datetime.now(UTC) - row.created_at > ABANDONED
+    here = settings.catalog_url.startswith("sqlite") or row.reason == _reason(settings)
+    return here or datetime.now(UTC) - row.created_at > ABANDONED
+
+
+def _reason(settings: Settings) -> str:
+    """Return why a tenant is not served while it is created here, where claims can be seen."""
+    return f"{CREATING} on {socket.gethostname()}, {settings.data_dir}"[:500]
 
 
 def take_back(catalog: Catalog, tenant: Tenant, *, settings: Settings, by: Actor) -> None:
     """Remove a tenant that was never let in to, as far as that is possible."""
     try:
-        # First the row: data without a row is lost space, a row without its data a broken site.
+        catalog.check_forgettable(tenant.id, by=by)
+        # The row goes last: data without a row is lost space that nobody would find after a kill.
+        remove_data(tenant, settings)
         catalog.forget_tenant(tenant.id, by=by)
     except TenantryError:
         log.exception("tenant %s (%s) could not be taken back", tenant.slug, tenant.id)
-        return
+
+
+def remove_data(tenant: Tenant, settings: Settings) -> None:
+    """Remove what a tenant that nobody ever saw has had, as far as that is possible."""
     try:
         tenant_database(tenant, settings).drop()
     except (TenantryError, OSError):

@@ -22,13 +22,9 @@ from tenantry.tenant import TenantState
 from tenantry.turns import restore_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tenantry.catalog import Actor, Catalog
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
-
-    Step = Callable[[str], object]
 
 
 RESTORING = "restoring"
@@ -84,13 +80,11 @@ def finish(
     place: Place,
     *,
     by: Actor,
-    step: Step,
     drain: float,
     is_first: bool = False,
 ) -> Tenant:
     """Do what the journal says. Each step sees what has been done already.
 
-    :param step: Called with the name of each step when it is done.
     :param drain: Seconds between closing the site and changing its data.
     :param is_first: Nothing has been done of it yet. If the server then refuses the rows, the site
         serves again as it was.
@@ -99,27 +93,24 @@ def finish(
     tenant = catalog.get_tenant_by_id(place.tenant.id)
     if tenant.state is TenantState.ACTIVE:
         catalog.move_tenant(tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=by)
-        step("closed")
         time.sleep(drain)
     place.old.mkdir(exist_ok=True, mode=0o700)
     if place.beside is None and manifest.database is not None:
         try:
-            _exchange_rows(place, manifest, step=step)
+            _exchange_rows(place, manifest)
         except TenantryError:
             if is_first:
                 _undo(catalog, place, by=by)
             raise
-    _exchange_files(place, step=step)
+    _exchange_files(place)
     if place.beside is not None:
-        _exchange_database(place, step=step)
+        _exchange_database(place)
     schema = manifest.database.revision if manifest.database is not None else ""
     catalog.note_schema(tenant.id, schema, by=by)
     restored = catalog.configure_tenant(tenant.id, settings=manifest.tenant.settings, by=by)
     detail = {"file": Path(journal["file"]).name, "created": manifest.created.isoformat()}
     catalog.record("tenant.restore", tenant_id=tenant.id, detail=detail, by=by)
-    step("told")
     restored = _reopen(catalog, restored, by=by)
-    step("opened")
     place.journal.unlink()
     sync_folder(place.home)
     shutil.rmtree(place.parts)
@@ -157,34 +148,30 @@ def _reopen(catalog: Catalog, tenant: Tenant, *, by: Actor) -> Tenant:
     return catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)
 
 
-def _exchange_rows(place: Place, manifest: Manifest, *, step: Step) -> None:
+def _exchange_rows(place: Place, manifest: Manifest) -> None:
     """Replace the rows in one transaction, after the present ones have been put aside."""
     before = place.old / "before.tenant"
     if not before.exists():
         with scratch_folder(place.settings.data_dir) as parts:
             present = gather(place.tenant, parts, settings=place.settings)
             write_bundle(before, present, parts)
-        step("rows aside")
     forget_move(place.database)  # of one that was killed: it may have closed it to writers
     rows = stored_tables(manifest, place.parts)
     fill_database(place.database, manifest, rows, name=place.tenant.slug)
-    step("rows")
 
 
-def _exchange_files(place: Place, *, step: Step) -> None:
+def _exchange_files(place: Place) -> None:
     if not place.files.exists():
         return
     if place.folder.exists():
         place.folder.rename(_free(place.old / "folder"))
-        step("folder aside")
     place.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     place.files.rename(place.folder)
     sync_folder(place.folder.parent)
     sync_folder(place.old)
-    step("folder")
 
 
-def _exchange_database(place: Place, *, step: Step) -> None:
+def _exchange_database(place: Place) -> None:
     assert isinstance(place.database, SiteDatabase)
     assert place.beside is not None
     new, path = place.beside / FILE_NAME, place.database.path
@@ -197,11 +184,9 @@ def _exchange_database(place: Place, *, step: Step) -> None:
         for suffix in ("-wal", "-shm", "-journal", ""):
             with suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).rename(aside / (path.name + suffix))
-        step("database aside")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new.rename(path)
     sync_folder(path.parent)
-    step("database")
 
 
 def _free(path: Path) -> Path:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tenantry.bundles.scratch import alone
-from tenantry.databases.placements import tenant_database
 from tenantry.lifecycle.create import take_back, taking_back
-from tenantry.tenant import Tenant, TenantState
+from tenantry.tenant import TenantState
 from tenantry.turns import holding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tenantry.catalog import Actor, Catalog
     from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
 
 COPYING = "is being copied"
 """The reason that the catalog keeps while a tenant is being filled by import or clone."""
@@ -33,29 +30,20 @@ def making(
     :param add: Adds it to the catalog, with the reason :data:`COPYING`.
     :raises BundleError: Another command is making it now.
     """
-    with alone(settings.data_dir, f"making-{slug}", what=slug) as note:
-        _clear_away(catalog, slug, note, settings=settings, by=by)
+    with alone(settings.data_dir, f"making-{slug}", what=slug):
+        _clear_away(catalog, slug, settings=settings, by=by)
         tenant = add()
         with (
             taking_back(catalog, [tenant], settings=settings, by=by),
             holding(tenant, "made", settings=settings),
         ):
-            # On a full disk not even this is written: then the tenant must not stay either.
-            note.write_text(json.dumps({"id": tenant.id, "placement": tenant.placement}))
             yield tenant
 
 
-def _clear_away(catalog: Catalog, slug: str, note: Path, *, settings: Settings, by: Actor) -> None:
+def _clear_away(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> None:
     found = catalog.find_tenant(slug)
-    unfinished = found is not None and found.state is TenantState.PROVISIONING
-    # We hold the lock, so whoever was filling it is gone. What `create` makes has another reason.
-    if found is not None and unfinished and catalog.get_row(slug).reason == COPYING:
-        take_back(catalog, found, settings=settings, by=by)
-    try:
-        told = json.loads(note.read_text())
-        left = Tenant(told["id"], slug, slug, placement=told["placement"])
-    except (ValueError, KeyError, TypeError):
+    if found is None or found.state is not TenantState.PROVISIONING:
         return
-    if catalog.find_tenant_by_id(left.id) is None:  # killed between its row's end and its data's
-        tenant_database(left, settings).drop()
-        shutil.rmtree(settings.tenant_dir(left.id), ignore_errors=True)
+    # We hold the lock, so whoever was filling it is gone. What `create` makes has another reason.
+    if catalog.get_row(slug).reason == COPYING:
+        take_back(catalog, found, settings=settings, by=by)

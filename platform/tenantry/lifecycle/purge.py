@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STEPS = ("begin", "database", "files", "bundle", "popularity", "catalog", "proof", "finish")
-"""In this order. Each can be repeated, and none undone."""
-
 
 def purge_tenant(
     catalog: Catalog,
@@ -38,7 +35,6 @@ def purge_tenant(
     early: bool = False,
     settings: Settings,
     by: Actor,
-    before: Callable[[str], None] = lambda _step: None,
 ) -> TenantRow:
     """Destroy what a deleted tenant had; saying it again does the rest, or nothing.
 
@@ -46,7 +42,6 @@ def purge_tenant(
     purged.
 
     :param early: Also before its purge date.
-    :param before: Called with the name of each of :data:`STEPS` before it is done.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is not deleted.
     :raises TooEarlyError: Its purge date is still to come.
@@ -59,24 +54,23 @@ def purge_tenant(
     tenant = row.tenant
     bundle = settings.last_bundle(tenant.id)
     places = places_of(catalog, tenant)
-    actions: dict[str, Callable[[], object]] = {
-        "begin": lambda: catalog.begin_purge(tenant.id, early=early, by=by),
-        "database": lambda: _drop_databases(places, settings),
-        "files": lambda: _remove_folders(places, settings),
-        "bundle": lambda: bundle.unlink(missing_ok=True),
-        "popularity": lambda: take_out(settings.popular_dir, tenant.id),
-        "catalog": lambda: catalog.clear_tenant(tenant.id, by=by),
-        "proof": lambda: _prove(catalog, tenant, settings=settings),
-        "finish": lambda: catalog.finish_purge(tenant.id, by=by),
-    }
-    with holding(tenant, "purged", settings=settings):
-        for step in STEPS:
-            before(step)
+    destroy: tuple[Callable[[], object], ...] = (
+        lambda: _drop_databases(places, settings),
+        lambda: _remove_folders(places, settings),
+        lambda: bundle.unlink(missing_ok=True),
+        lambda: take_out(settings.popular_dir, tenant.id),
+    )
+    with holding(tenant, "purged", settings=settings):  # all of it can be repeated
+        catalog.begin_purge(tenant.id, early=early, by=by)
+        for remove in destroy:
             try:
-                actions[step]()
+                remove()
             except OSError as error:
-                # The other steps need not wait for it. The proof finds what could not be removed.
-                log.warning("purging %s: %s: %s", slug, step, error)
+                # The others need not wait for it. The proof finds what could not be removed.
+                log.warning("purging %s: %s", slug, error)
+        catalog.clear_tenant(tenant.id, by=by)
+        _prove(catalog, tenant, settings=settings)
+        catalog.finish_purge(tenant.id, by=by)
     return catalog.get_row(slug)
 
 

@@ -39,7 +39,6 @@ from tenantry.turns import holding
 if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
-    from tenantry.lifecycle.exchange import Step
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
@@ -56,7 +55,6 @@ def restore_tenant(
     factory: Factory | None = None,
     settings: Settings,
     by: Actor,
-    step: Step = lambda _: None,
     drain: float = DRAIN_SECONDS,
 ) -> Tenant:
     """Bring a tenant's data back as it was; a restore that was interrupted is finished first.
@@ -65,7 +63,6 @@ def restore_tenant(
 
     :param path: The backup; by default the newest one. After an interruption, by default none.
     :param factory: Makes the schema anew if a server has lost it; a file is brought along.
-    :param step: Called with the name of each step when it is done.
     :param drain: Seconds between closing the site and changing its data.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantHeldError: Another operation is at work on it.
@@ -77,7 +74,7 @@ def restore_tenant(
     with holding(tenant, "restored", settings=settings):
         place = Place(catalog.get_tenant_by_id(tenant.id), settings)
         if place.journal.exists():
-            tenant = finish(catalog, place, by=by, step=step, drain=drain)
+            tenant = finish(catalog, place, by=by, drain=drain)
             if path is None:
                 return tenant
             place = Place(tenant, settings)
@@ -85,7 +82,7 @@ def restore_tenant(
         chosen = path if path is not None else newest_backup(tenant, settings)
         try:
             _make_schema_anew(catalog, place, factory, by=by)
-            _prepare(place, chosen, factory, passphrase=passphrase, step=step)
+            _prepare(place, chosen, factory, passphrase=passphrase)
         except BaseException as error:
             if place.journal.exists():
                 raise  # it is decided; the next restore finishes it
@@ -93,7 +90,7 @@ def restore_tenant(
             if isinstance(error, (sqlite3.Error, DBAPIError, OSError)):
                 raise BundleError(slug, f"it cannot be restored ({first_line(error)})") from error
             raise
-        return finish(catalog, place, by=by, step=step, drain=drain, is_first=True)
+        return finish(catalog, place, by=by, drain=drain, is_first=True)
 
 
 def _make_schema_anew(
@@ -134,12 +131,7 @@ def check_owner(manifest: Manifest, tenant: Tenant, path: Path) -> None:
 
 
 def _prepare(
-    place: Place,
-    path: Path,
-    factory: Factory | None,
-    *,
-    passphrase: bytes | None,
-    step: Step,
+    place: Place, path: Path, factory: Factory | None, *, passphrase: bytes | None
 ) -> None:
     """Unpack and check everything beside the site; at the end write the journal."""
     place.parts.mkdir(parents=True, mode=0o700)
@@ -156,14 +148,12 @@ def _prepare(
                 os.fsync(file.fileno())
         manifest = bundle.manifest
     make_folders(manifest.folders, place.files)
-    step("unpacked")
     if manifest.database is not None:
         manifest = _prepare_database(place, manifest, factory, name=str(path))
     elif place.database.exists():
         raise BundleError(str(path), "it has no database, and the site has one")
     for folder, _, _ in os.walk(place.parts):
         sync_folder(Path(folder))
-    step("prepared")
     place.forget()
     journal = {
         "file": str(path),
@@ -176,7 +166,6 @@ def _prepare(
         os.fsync(text.fileno())
     partial.rename(place.journal)
     sync_folder(place.home)
-    step("decided")
 
 
 def _prepare_database(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
+import socket
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from tenantry.databases.binding import Binding
 from tenantry.databases.postgresql import SchemaDatabase, run_all
 from tenantry.migrations.description import describe
 from tenantry.migrations.history import find_revision
-from tenantry.migrations.template import taking_turns
+from tenantry.migrations.template import DRAFT, taking_turns
 from tenantry.migrations.upgrade import begin_postgresql, read_revision, upgrade
 
 if TYPE_CHECKING:
@@ -54,16 +54,18 @@ def postgresql_template(server: Server, history: History, folder: Path) -> list[
     if not path.is_file():
         with taking_turns(folder):
             if not path.is_file():
-                draft = path.with_name(f".{path.name}.{os.getpid()}")
-                draft.write_text(json.dumps(_find_out(server, history)))
+                draft = path.with_name(DRAFT)
+                draft.write_text(json.dumps(_find_out(server, history, folder)))
                 draft.rename(path)
     statements: list[str] | None = json.loads(path.read_text())
     return statements
 
 
-def _find_out(server: Server, history: History) -> list[str] | None:
+def _find_out(server: Server, history: History, folder: Path) -> list[str] | None:
     """Make a schema with all revisions and one with the statements: they must come out the same."""
-    original, copy = (_scratch(server) for _ in range(2))
+    original, copy = (_scratch(server, folder, part) for part in ("original", "copy"))
+    for left in (original, copy):
+        left.drop()  # of a process that was killed
     try:
         original.create()
         upgrade(original, history)
@@ -80,5 +82,7 @@ def _find_out(server: Server, history: History) -> list[str] | None:
         copy.drop()
 
 
-def _scratch(server: Server) -> SchemaDatabase:
-    return SchemaDatabase(server, Binding(f"t_{secrets.token_hex(16)}"))
+def _scratch(server: Server, folder: Path, part: str) -> SchemaDatabase:
+    """Return a schema with a name that is only this folder's, and the same again after a kill."""
+    place = f"{socket.gethostname()}:{folder}:{part}"
+    return SchemaDatabase(server, Binding(f"t_{sha256(place.encode()).hexdigest()[:32]}"))

@@ -39,6 +39,8 @@ def provision_database(
         make_schema(database, history, settings.templates_dir, comment=comment)
         return
     assert isinstance(database, SiteDatabase)
+    for left in database.path.parent.glob(f".{database.path.name}.draft-*"):
+        left.unlink(missing_ok=True)  # of a process that was killed: only one makes a tenant
     if not database.exists():
         if stands_by:
             set_mark(database)
@@ -53,7 +55,7 @@ def _copy(template: Path, path: Path) -> None:
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
-    draft = folder / f".{path.name}.{secrets.token_hex(4)}"
+    draft = folder / f".{path.name}.draft-{secrets.token_hex(4)}"
     try:
         with template.open("rb") as source, os.fdopen(_open_new(draft), "wb") as target:
             shutil.copyfileobj(source, target)

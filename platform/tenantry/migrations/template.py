@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
     from tenantry.migrations.history import History
 
+DRAFT = ".draft"
+"""The one that is being made; whoever makes one has the lock."""
 KEPT_SECONDS = 30 * 86_400
 """Older templates of other schemas go when a new one is made."""
 
@@ -37,8 +38,8 @@ def sqlite_template(history: History, folder: Path) -> Path:
 
 
 def _make(history: History, path: Path) -> None:
-    draft = SiteDatabase(path.with_name(f".{path.name}.{os.getpid()}"))
-    draft.drop()
+    draft = SiteDatabase(path.with_name(DRAFT))
+    draft.drop()  # of a process that was killed
     try:
         draft.create()
         upgrade(draft, history)  # the last connection that closes moves the log into the file

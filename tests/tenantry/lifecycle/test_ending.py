@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +29,6 @@ from tenantry.lifecycle import (
     undelete_tenant,
 )
 from tenantry.lifecycle.belongings import folders_of
-from tenantry.lifecycle.purge import STEPS
 from tenantry.tenant import TenantState as S
 
 if TYPE_CHECKING:
@@ -43,26 +39,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 OPERATOR = Actor("operator", "op@example.com")
-
-KILLED = """
-import os, sys
-from tenantry.catalog import SYSTEM, Catalog, ChangeSignal
-from tenantry.catalog.engine import open_engine
-from tenantry.lifecycle import purge_tenant
-from tenantry.settings import load_settings
-from pathlib import Path
-
-url, data, deadly = sys.argv[1:]
-settings = load_settings(data_dir=data)
-signal = ChangeSignal(Path(data) / "epoch")
-catalog = Catalog(open_engine(url), domain="example.test", signal=signal)
-
-def die(step):
-    if step == deadly:
-        os.kill(os.getpid(), 9)
-
-purge_tenant(catalog, "acme", early=True, settings=settings, by=SYSTEM, before=die)
-"""
 
 
 @pytest.fixture
@@ -262,37 +238,3 @@ def test_what_cannot_be_removed_is_named(
 
     assert purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR).purged_at
     assert (elsewhere / "media" / "cat.png").exists()  # not ours to look for
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_a_purge_killed_at_any_step_is_finished_by_the_next(
-    any_catalog: Catalog, settings: Settings, acme: Tenant, step: str
-) -> None:
-    """Kill -9 before each step: undeletable before the first one, purged after the same command."""
-    delete(any_catalog, settings)
-    url = any_catalog.engine.url.render_as_string(hide_password=False)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, url, str(settings.data_dir), step],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "TENANTRY_SECRET_KEYS": "0123456789abcdef" * 2},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == -9, done.stderr
-    assert any_catalog.get_row("acme").purged_at is None
-    if step == "begin":
-        assert (
-            undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR).hosts == acme.hosts
-        )
-        delete(any_catalog, settings)
-    else:
-        with pytest.raises(TooLateError):
-            undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
-    row = purge_tenant(any_catalog, "acme", early=step == "begin", settings=settings, by=OPERATOR)
-
-    assert row.purged_at is not None
-    assert find_belongings(any_catalog, acme, settings=settings) == ()
-    actions = [event.action for event in any_catalog.list_audit(tenant_id=acme.id).items]
-    assert actions.count("tenant.purge") == 1
