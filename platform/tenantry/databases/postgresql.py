@@ -187,6 +187,8 @@ class SchemaDatabase:
                 connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {self.name} CASCADE")
             if has_role:
                 connection.exec_driver_sql(f"DROP ROLE {self.name}")
+        # Sessions that the role has open are nobody's now, also if one is made again by this name.
+        self.server.close_tenant(self.name)
 
     def open_engine(self) -> Engine:
         """Return an engine confined to the schema; its connections may be its neighbours' as well."""

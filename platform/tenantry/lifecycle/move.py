@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.databases.postgresql import SchemaDatabase
-from tenantry.errors import MoveError, NoRoomError, TenantryError
+from tenantry.errors import MoveError, NoRoomError, ProvisionError, TenantryError
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.exchange import Place
 from tenantry.lifecycle.export import WITHOUT_DATA
@@ -162,7 +162,11 @@ def _move(
     tenant = plan.tenant
     if isinstance(plan.source, SchemaDatabase) and isinstance(plan.target, SchemaDatabase):
         plan.source.let_in(plan.target)
-    provision(factory, replace(tenant, placement=plan.to), settings=settings)
+    try:
+        provision(factory, replace(tenant, placement=plan.to), settings=settings)
+    except ProvisionError as error:
+        problem = f"its new database could not be made ({error.problem})"
+        raise MoveError(tenant.slug, problem) from error
     if not plan.target.exists():
         raise MoveError(tenant.slug, "the factory makes no database for new sites")
     step("provisioned")

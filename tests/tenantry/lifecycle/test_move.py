@@ -634,6 +634,40 @@ def interrupt(tenant: Tenant, settings: Settings) -> None:
     engine.dispose()
 
 
+@pytest.mark.postgresql
+def test_a_login_of_its_own_comes_and_goes(
+    catalog: Catalog, make_settings: Callable[..., Settings], server_url: str
+) -> None:
+    """A session of a role that was dropped is not that of the next one by its name."""
+    main = {"url": server_url, "login": "own"}
+    settings = make_settings(databases={"main": main, "local": "sqlite"})
+    factory = ledger.make_factory(settings)
+    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
+    acme = create_tenant(catalog, factory, "acme", name="Acme", placement="main", **options)
+    ledger.write(acme, settings)
+    before = ledger.read(acme, settings)
+    for to in ("local", "main"):
+        moved = move(catalog, settings, to).tenant
+        drop_former(catalog, "acme", **options)
+        assert ledger.read(moved, settings) == before
+
+
+def test_what_cannot_be_made_is_told(
+    catalog: Catalog, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """The factory fails at the new place; the tenant is where it was."""
+    settings = make_settings(databases={"local": "sqlite", "disk": f"sqlite:///{tmp_path}/disk"})
+    factory = ledger.make_factory(settings)
+    create_tenant(catalog, factory, "acme", name="Acme", settings=settings, by=SYSTEM)
+
+    def provision(_: Tenant) -> None:
+        raise RuntimeError("no such luck")
+
+    with pytest.raises(MoveError, match=r"could not be made .*no such luck"):
+        move(catalog, settings, "disk", factory=replace(factory, provision=provision))
+    assert catalog.get_row("acme").moving_to == ""
+
+
 @pytest.fixture
 def second_login(server_url: str) -> Iterator[str]:
     """Return the URL of a database on the same server that another role signs in to."""
