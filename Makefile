@@ -47,7 +47,7 @@ soak: setup ## Ask, change, break and reload a small pool for a long time; SECON
 SEED ?= 1
 
 history: setup ## Write, read, kill, restart, clone and restore, and look whether all is there; SECONDS=600, SEED=1.
-	@$(BIN)/python -m pytest --timeout=0 --history-seconds=$(SECONDS) --history-seed=$(SEED) \
+	@$(BIN)/python -m pytest --history-seconds=$(SECONDS) --history-seed=$(SEED) \
 		tests/live/history $(ARGS)
 
 lint: setup ## Check style, types and import directions.

@@ -41,7 +41,6 @@ def deployment(folder: Path) -> Iterator[Deployment]:
             yield running
 
 
-@pytest.mark.timeout(300)  # a busy machine takes its time for each command
 def test_acknowledged_writes_are_there_and_nowhere_else(
     deployment: Deployment, pytestconfig: pytest.Config
 ) -> None:
