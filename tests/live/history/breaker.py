@@ -107,4 +107,5 @@ class Breaker:
         try:
             yield
         finally:
-            outages[-1] = (started, time.monotonic())
+            outages.remove((started, started + RELOAD_SECONDS))
+            outages.append((started, time.monotonic()))

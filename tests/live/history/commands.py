@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LIMIT_SECONDS = 120
+LIMIT_SECONDS = 120.0
 """A command that takes longer is ended, and has failed."""
+KILLED = -signal.SIGALRM
+"""The exit code of a command that was ended."""
 LOADED = ("backup", "init", "migrate", "reload", "restore", "status", "tenant")
 
 
@@ -47,11 +49,15 @@ class Commands:
     def __exit__(self, *_: object) -> None:
         self._process.communicate()  # the end of its input is its end
 
-    def say(self, *arguments: str) -> tuple[int, str]:
-        """Return the exit code of a command and what it has said; below 0 a signal has ended it."""
+    def say(self, *arguments: str, die_after: float = LIMIT_SECONDS) -> tuple[int, str]:
+        """Return the exit code of a command and what it has said; below 0 a signal has ended it.
+
+        :param die_after: End it by a signal that it does not handle after so many seconds.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps([str(self._notes), *arguments]), file=self._process.stdin, flush=True)
+        order = [str(self._notes), die_after, *arguments]
+        print(json.dumps(order), file=self._process.stdin, flush=True)
         code = int(self._process.stdout.readline())
         return code, self._notes.read_text()
 
@@ -63,17 +69,17 @@ def _serve() -> None:
     for line in sys.stdin:
         child = os.fork()
         if not child:
-            notes, *arguments = json.loads(line)
-            _become(Path(notes), arguments)
+            notes, seconds, *arguments = json.loads(line)
+            _become(Path(notes), seconds, arguments)
             return
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
 
 
-def _become(notes: Path, arguments: list[str]) -> None:
+def _become(notes: Path, seconds: float, arguments: list[str]) -> None:
     """Be the command."""
-    signal.alarm(LIMIT_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     nothing = os.open(os.devnull, os.O_RDONLY)
     output = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for descriptor, standard in ((nothing, 0), (output, 1), (output, 2)):

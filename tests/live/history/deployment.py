@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.history.record import Excuse, History
 from tests.live.history.clients import Site, Sites
-from tests.live.history.commands import Commands
+from tests.live.history.commands import KILLED, LIMIT_SECONDS, Commands
 from tests.live.history.raw import Raw, find_files, read_file, read_schema
 from tests.live.server import FACTORIES, Server, free_port, until
 from tests.tenantry.migrations.support import write_revisions
@@ -25,6 +25,7 @@ KINDS = ("sqlite", "postgresql")
 """The placements are called like their kinds."""
 EACH = 3
 """Tenants of each kind."""
+AFTERMATH_SECONDS = 20.0
 PATIENCE = 60
 """For a command that fails because the database is away."""
 
@@ -100,24 +101,36 @@ class Deployment(Server):
         notes = self.base / f"{threading.current_thread().name}.notes"
         return Commands(self.environment, folder=FACTORIES, notes=notes)
 
-    def say(self, commands: Commands, *arguments: str, again: Sequence[str] = ()) -> str:
+    def say(
+        self,
+        commands: Commands,
+        *arguments: str,
+        again: Sequence[str] = (),
+        die_after: float = LIMIT_SECONDS,
+    ) -> str:
         """Say a command until it has done its work, and return what it says.
 
-        It may fail only while PostgreSQL is away, and then with a sentence. What is wrong is noted.
+        It may fail only while PostgreSQL is away, or where one before was killed, and then with a
+        sentence. What is wrong is noted.
 
         :param again: What to say when it has failed; the same, if nothing else is named.
+        :param die_after: Kill it the first time after so many seconds.
         """
         deadline = time.monotonic() + PATIENCE
         while True:
             started = time.monotonic()
-            code, said = commands.say(*arguments)
+            code, said = commands.say(*arguments, die_after=die_after)
             self.spoken.append(f"{started:.3f} {' '.join(arguments)}: {code}")
             shown = f"`tenantry {' '.join(arguments)}` ended with {code}: {said}"
             if "Traceback" in said:
                 self.history.complain(shown)
             if code == 0:
                 return said
-            excused = any(end >= started for _, end in self.outages[-3:])
+            if code == KILLED and die_after < LIMIT_SECONDS:
+                # What it has started may still be at work, for some seconds.
+                self.outages.append((started, time.monotonic() + AFTERMATH_SECONDS))
+            die_after = LIMIT_SECONDS
+            excused = any(end >= started for _, end in self.outages[-9:])
             if not excused or time.monotonic() > deadline:
                 self.history.complain(shown)
                 raise GaveUpError(shown)

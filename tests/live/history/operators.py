@@ -9,6 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from tests.history.record import Beginning, Look
+from tests.live.history.commands import LIMIT_SECONDS
 from tests.live.history.deployment import KINDS, LATER, GaveUpError
 from tests.live.history.raw import Raw, read_bundle
 from tests.tenantry.migrations.support import write_revisions
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.live.history.clients import Site
-    from tests.live.history.deployment import Deployment
+from tests.live.history.deployment import Deployment
 
+KILLED_SHARE = 0.3
+"""Of the commands that can be said again."""
+LONGEST_LIFE = 2.0
 MOST_COPIES = 3
 """Clones and imports that are there at once."""
 
@@ -83,8 +87,15 @@ class Operator:
         sites = self._deployment.sites.all()
         return self._chance.choice([s for s in sites if s.placement == placement] or sites)
 
-    def _say(self, *arguments: str, again: Sequence[str] = ()) -> str:
-        return self._deployment.say(self._commands, *arguments, again=again)
+    def _say(self, *arguments: str, again: Sequence[str] = ()) -> None:
+        self._deployment.say(self._commands, *arguments, again=again)
+
+    def _insist(self, *arguments: str, again: Sequence[str] = ()) -> None:
+        """Say a command that may be killed at any moment, and is then said again."""
+        seconds = LIMIT_SECONDS
+        if self._chance.random() < KILLED_SHARE:
+            seconds = self._chance.uniform(0.1, LONGEST_LIFE)
+        self._deployment.say(self._commands, *arguments, again=again, die_after=seconds)
 
     def _pause(self) -> None:
         """Let clients notice."""
@@ -137,7 +148,7 @@ class Operator:
         """Delete a tenant and bring it back."""
         with self._excuse(site, 410):
             started = time.monotonic()
-            self._say("tenant", "delete", site.slug, "--yes")
+            self._insist("tenant", "delete", site.slug, "--yes")
             bundle = self._deployment.data / "deleted" / f"t_{site.id}.tenant"
             self._note(site, read_bundle(bundle), started, "in the bundle of its deletion")
             self._pause()
@@ -146,7 +157,7 @@ class Operator:
 
     def _back_up(self, site: Site) -> None:
         started = time.monotonic()
-        self._say("backup", "make", site.slug)
+        self._insist("backup", "make", site.slug)
         # What has not changed since is not backed up again: then the last one has to be right.
         home = self._deployment.data / "backups" / f"t_{site.id}"
         path = max(home.glob("*.tenant"))
@@ -168,7 +179,7 @@ class Operator:
             fitting = site.backups[-1:]
         backup = self._chance.choice(fitting)
         started = time.monotonic()
-        self._say("restore", site.slug, "--from", str(backup.path))
+        self._insist("restore", site.slug, "--from", str(backup.path))
         ended = time.monotonic()
         self._history.note(
             Beginning(
@@ -188,13 +199,13 @@ class Operator:
         write_revisions(deployment.revisions, body, first=number, head=head)
         deployment.revision = number
         again = self._chance.choice([["migrate"], ["migrate", "--resume", "--retry-failed"]])
-        self._say("migrate", again=again)
+        self._insist("migrate", again=again)
 
     def _move(self, site: Site) -> None:
         """Move a tenant to the other placement; its old copy has all that was there until then."""
         before, after = site.placement, next(kind for kind in KINDS if kind != site.placement)
         started = time.monotonic()
-        self._say("tenant", "move", site.slug, "--to", after)
+        self._insist("tenant", "move", site.slug, "--to", after)
         site.placement = after
         left = self._deployment.read(site, placement=before)
         self._note(site, left, started, f"in its old copy on {before}")
@@ -220,10 +231,10 @@ class Operator:
 
     def _purge(self, site: Site) -> None:
         started = time.monotonic()
-        self._say("tenant", "delete", site.slug, "--yes")
+        self._insist("tenant", "delete", site.slug, "--yes")
         self._pause()
         self._deployment.sites.remove(site)
-        self._say("tenant", "purge", site.slug, "--early", "--yes")
+        self._insist("tenant", "purge", site.slug, "--early", "--yes")
         self._deployment.excuse(site.id, started, {410}, "being purged")
 
     def _note(self, site: Site, content: Raw, started: float, how: str) -> None:
