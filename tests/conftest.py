@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--history-seconds",
         type=float,
-        default=20,
+        default=10,
         help="how long tests/live/history takes",
     )
     parser.addoption(
