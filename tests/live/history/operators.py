@@ -166,18 +166,10 @@ class Operator:
         site.backups.append(backup)
 
     def _restore(self, site: Site) -> None:
-        newest = f"{self._deployment.revision:04}"
-        fitting = [
-            backup
-            for backup in site.backups
-            # PostgreSQL restores rows: the schema has to be the same.
-            if site.placement == "sqlite" or backup.content.revision == newest
-        ]
-        if not fitting:
+        if not site.backups:
             self._back_up(site)
             self._pause()
-            fitting = site.backups[-1:]
-        backup = self._chance.choice(fitting)
+        backup = self._chance.choice(site.backups)
         started = time.monotonic()
         self._insist("restore", site.slug, "--from", str(backup.path))
         ended = time.monotonic()
@@ -186,7 +178,7 @@ class Operator:
                 site.id, started, ended, backup.content.values, f"restoring {backup.path.name}"
             )
         )
-        if backup.content.revision != newest:
+        if backup.content.revision != f"{self._deployment.revision:04}":
             self._say("migrate", "--only", site.slug)
 
     def _migrate(self, _: Site) -> None:
