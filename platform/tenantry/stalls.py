@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 
 SILENT_SECONDS = 2.0
 """How long an answer may take before the server is asked whether it is there."""
-ASK_SECONDS = 2
-"""For a new connection to be greeted. The driver knows nothing shorter."""
+ASK_SECONDS = 6
+"""For a new connection to be greeted: a machine with far too much to do takes its time as well."""
 LOOK_SECONDS = 0.5
 """Between two looks at who waits."""
 
