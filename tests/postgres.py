@@ -58,6 +58,11 @@ class OwnPostgres:
                 cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def url_of(self, database: str) -> str:
+        """Return the URL of a database as its superuser sees it."""
+        url = make_url(self._superuser).set(drivername="postgresql+psycopg", database=database)
+        return url.render_as_string(hide_password=False)
+
     def hang_up(self) -> None:
         """End every connection of the platform."""
         self.tell(

@@ -36,9 +36,9 @@ def postgres() -> Iterator[OwnPostgres]:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Path, postgres: OwnPostgres, _server_for_sites: str) -> Iterator[Server]:
+def server(folder: Path, postgres: OwnPostgres, server_for_sites: str) -> Iterator[Server]:
     """Return a platform with one tenant in a file and one on each of two PostgreSQL servers."""
-    databases = {"local": "sqlite", "own": postgres.url, "other": _server_for_sites}
+    databases = {"local": "sqlite", "own": postgres.url, "other": server_for_sites}
     data = folder / "three" / "var"
     make_data(data, databases=databases, homes={"acme": "own", "initech": "other"})
     with Server(data, env={"TENANTRY_DATABASES": json.dumps(databases)}) as running:

@@ -9,12 +9,17 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from tenantry.catalog.engine import open_engine
+from tenantry.catalog.schema import upgrade
+from tenantry.errors import CatalogUnavailableError
 from tenantry.stalls import SILENT_SECONDS, STALLS, WatchedConnection, address_of
 from tests.conftest import eventually
 from tests.postgres import OwnPostgres, own_postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tenantry.catalog import Catalog
 
 pytestmark = pytest.mark.postgresql
 
@@ -83,6 +88,29 @@ def test_what_has_been_answered_meanwhile_is_not_cut_off(connection: WatchedConn
     connection.end_waiting()
     assert not connection.cut_off(since)
     assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_catalog_that_never_answers_is_not_waited_for(
+    postgres: OwnPostgres, open_catalog_at: Callable[..., Catalog]
+) -> None:
+    """Law 8: whoever asks it is told so, and those who know their tenant ask nobody."""
+    postgres.tell("CREATE DATABASE catalog")
+    address = postgres.url_of("catalog")
+    engine = open_engine(address)
+    upgrade(engine)
+    engine.dispose()
+    catalog = open_catalog_at(address)
+    assert catalog.count_tenants()
+    with postgres.frozen(), pytest.raises(CatalogUnavailableError):
+        catalog.count_tenants()
+
+    def answers() -> bool:
+        try:
+            return bool(catalog.count_tenants())
+        except CatalogUnavailableError:
+            return False
+
+    eventually(answers, seconds=30)
 
 
 def test_the_thread_ends_with_the_last_connection(connection: WatchedConnection) -> None:
