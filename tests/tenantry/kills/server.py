@@ -13,9 +13,10 @@ from tenantry.catalog import open_catalog
 from tenantry.databases.servers import SERVERS
 from tests.tenantry.kills import books
 from tests.tenantry.kills.books import TABLES
+from tests.tenantry.kills.copies import Copy, find_revision, put_back, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from tenantry.settings import Settings
 
@@ -31,6 +32,7 @@ class Server:
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
         self._kept: dict[str, dict[str, Any]] = {}
+        self._catalogs: dict[str, Copy] = {}
         self._execute("postgres", f"CREATE DATABASE {CATALOG}")
         self._execute("postgres", f"CREATE DATABASE {SITES} OWNER tenantry")
 
@@ -47,7 +49,7 @@ class Server:
         """Leave the server as it was found."""
         SERVERS.clear()
         self.drop(*_tenants(self.names()))
-        for name in (SITES, CATALOG, *map(_template, self._kept)):
+        for name in (SITES, CATALOG):
             self._execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
 
     def names(self) -> list[str]:
@@ -77,11 +79,23 @@ class Server:
     def keep(self, name: str, tenants: Iterable[str]) -> None:
         """Keep the catalog as it is, and the rows of these tenants."""
         self._kept[name] = {key: self.read(f"t_{key}") for key in tenants}
-        self._copy(CATALOG, _template(name))
+        with self._connect(CATALOG) as connection:
+            self._catalogs[name] = take(connection)
 
-    def bring_back(self, name: str, settings: Settings) -> None:
-        """Make all as it was when it was kept; what is so already is left alone."""
-        self._copy(_template(name), CATALOG)
+    def bring_back(
+        self, name: str, settings: Settings, begin_catalog: Callable[[str], None]
+    ) -> None:
+        """Make all as it was when it was kept; what is so already is left alone.
+
+        :param begin_catalog: Makes an empty catalog of a revision.
+        """
+        copy = self._catalogs[name]
+        with self._connect(CATALOG) as connection:
+            if not copy.revision:
+                self.empty_catalog()
+            elif find_revision(connection) != copy.revision:
+                begin_catalog(copy.revision)
+            put_back(connection, copy)
         kept = self._kept[name]
         known = {
             f"{kind} t_{key}" for key, rows in kept.items() if rows for kind in ("schema", "role")
@@ -118,13 +132,6 @@ class Server:
                 connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE".encode())
                 connection.execute(f"DROP ROLE IF EXISTS {name}".encode())
 
-    def _copy(self, source: str, target: str) -> None:
-        self._execute("postgres", f"DROP DATABASE IF EXISTS {target} WITH (FORCE)")
-        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
-        with self._connect("postgres") as connection:
-            connection.execute(end, [source])
-        self._execute("postgres", f"CREATE DATABASE {target} TEMPLATE {source}")
-
     def _execute(self, database: str, statement: str) -> None:
         with self._connect(database) as connection:
             connection.execute(statement.encode())
@@ -138,10 +145,6 @@ class Server:
         return (url if user is None else url.set(username=user)).render_as_string(
             hide_password=False
         )
-
-
-def _template(name: str) -> str:
-    return f"kills_kept_{name.replace(' ', '_')}"
 
 
 def _tenants(entries: Iterable[str]) -> list[str]:

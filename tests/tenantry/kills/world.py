@@ -157,7 +157,7 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.home / name, self.folder, symlinks=True)
         if self.server is not None:
-            self.server.bring_back(name, self.settings)
+            self.server.bring_back(name, self.settings, self.begin_catalog)
 
     def look(self) -> dict[str, Any]:
         """Return all that is to be seen, in the words of slugs; ids and moments are left out."""
