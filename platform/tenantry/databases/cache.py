@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 
+IDLE_CONNECTIONS = 1
+"""Kept open for each tenant."""
+MAX_OVERFLOW = 15
+"""Connections of one tenant beyond the idle one; they close when they come back."""
+
 
 class ClosingPool(QueuePool):
     """A pool that stays empty once it is disposed of.
@@ -50,6 +55,16 @@ class ClosingPool(QueuePool):
                 record.close()
             finally:
                 self._dec_overflow()
+
+
+class Counted:
+    """What makes a driver's connection stand in a set while it is open; it comes before its class."""
+
+    among: WeakSet[Any]
+
+    def close(self) -> None:
+        super().close()  # type: ignore[misc]
+        self.among.discard(self)
 
 
 class EngineCache(ABC, Generic[Key]):
@@ -133,6 +148,11 @@ class EngineCache(ABC, Generic[Key]):
             engines = list(self._engines.values())
             self._engines.clear()
         _close(engines)
+
+    def _count(self, connection: Counted) -> None:
+        """Count a connection until it is closed."""
+        connection.among = self._open
+        self._open.add(connection)
 
     def _surplus(self, room: int) -> int:
         """Return how many connections are too many."""

@@ -18,13 +18,17 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
 from tenantry.budget import Budget
-from tenantry.databases.cache import ClosingPool, EngineCache
+from tenantry.databases.cache import (
+    IDLE_CONNECTIONS,
+    MAX_OVERFLOW,
+    ClosingPool,
+    Counted,
+    EngineCache,
+)
 from tenantry.databases.refusal import tell_moves
 from tenantry.databases.sqlite import (
     BUSY_SECONDS,
     DESCRIPTORS,
-    IDLE_CONNECTIONS,
-    MAX_OVERFLOW,
     check_own,
     guard,
     lacks_index,
@@ -32,8 +36,6 @@ from tenantry.databases.sqlite import (
 from tenantry.databases.timing import TimedConnection
 
 if TYPE_CHECKING:
-    from weakref import WeakSet
-
     from sqlalchemy.engine import Dialect
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -53,8 +55,7 @@ class OpenEngines(EngineCache[Path]):
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, factory=_Connection
         )
-        connection.among = self._open
-        self._open.add(connection)
+        self._count(connection)
         return connection
 
     def _make(self, path: Path) -> Engine:
@@ -93,16 +94,11 @@ class OpenEngines(EngineCache[Path]):
         )
 
 
-class _Connection(TimedConnection):
-    """A connection that stands in a set while it is open."""
+class _Connection(Counted, TimedConnection):
+    """A connection that is counted."""
 
-    among: WeakSet[_Connection]
     is_makeshift = False
     """Whether it only reads, and neither locks the file nor sees what others write to it."""
-
-    def close(self) -> None:
-        super().close()
-        self.among.discard(self)
 
 
 class _Pool(ClosingPool):

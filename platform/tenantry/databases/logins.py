@@ -15,20 +15,21 @@ from sqlalchemy.engine import Engine
 
 from tenantry.budget import Budget
 from tenantry.databases.binding import bind
-from tenantry.databases.cache import ClosingPool, EngineCache
+from tenantry.databases.cache import (
+    IDLE_CONNECTIONS,
+    MAX_OVERFLOW,
+    ClosingPool,
+    Counted,
+    EngineCache,
+)
 from tenantry.databases.timing import TimedServerConnection
 from tenantry.stalls import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from weakref import WeakSet
 
     from sqlalchemy import Connection
 
-IDLE_CONNECTIONS = 1
-"""Kept open for each tenant."""
-MAX_OVERFLOW = 15
-"""Connections of one tenant beyond the idle one; they close when they come back."""
 POOL_SECONDS = 2.0
 """How long a request waits for a connection before it fails."""
 
@@ -80,14 +81,14 @@ class Logins(EngineCache[str]):
                 pass
         arguments, found = dialect.create_connect_args(url)
         options = {**found, **self._options}
+        address = address_of(*arguments, **options)
         on_connect = dialect.on_connect()
 
         def connect() -> Any:
             self.trim(room=1)
             connection = self._sign_in(name, *arguments, **options)
-            connection.among = self._open
-            self._open.add(connection)
-            connection.watch(address_of(*arguments, **options))
+            self._count(connection)
+            connection.watch(address)
             if on_connect is not None:
                 on_connect(connection)
             return connection
@@ -131,11 +132,5 @@ class Logins(EngineCache[str]):
         return True
 
 
-class _Connection(TimedServerConnection):
-    """A connection that stands in a set while it is open."""
-
-    among: WeakSet[_Connection]
-
-    def close(self) -> None:
-        super().close()
-        self.among.discard(self)
+class _Connection(Counted, TimedServerConnection):
+    """A connection that is counted."""

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
-from tenantry.databases.cache import ClosingPool
+from tenantry.databases.cache import IDLE_CONNECTIONS, MAX_OVERFLOW, ClosingPool
 from tenantry.databases.refusal import tell_moves
 from tenantry.databases.timing import TimedConnection
 from tenantry.errors import LinkedPlaceError, PlacementError
@@ -31,12 +31,8 @@ FILE_NAME = "site.sqlite3"
 SUFFIXES = ("-wal", "-shm", "-journal", "")
 """What SQLite adds to a file's name, the file last: a log that stays behind would be another one's."""
 BUSY_SECONDS = 5
-IDLE_CONNECTIONS = 1
-"""Kept open for each tenant."""
 DESCRIPTORS = 3
 """What a connection takes: the file, its write-ahead log and the index of that."""
-MAX_OVERFLOW = 15
-"""Connections of one tenant beyond the idle one; they close when they come back."""
 _FILE = "tenantry.file"
 """Key under which a pooled connection remembers its file; the path is empty in memory."""
 

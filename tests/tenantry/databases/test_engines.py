@@ -14,8 +14,9 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DatabaseError
 
 from tenantry.budget import Budget, Footprint
+from tenantry.databases.cache import MAX_OVERFLOW
 from tenantry.databases.engines import OpenEngines
-from tenantry.databases.sqlite import DESCRIPTORS, MAX_OVERFLOW, SiteDatabase
+from tenantry.databases.sqlite import DESCRIPTORS, SiteDatabase
 from tests.tenantry.support import FakeClock, at_once
 
 if TYPE_CHECKING:
