@@ -7,7 +7,6 @@ machine fills at a time.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import socket
 import sqlite3
@@ -25,6 +24,7 @@ from tenantry.databases.standby import is_free, take
 from tenantry.errors import TenantryError, UnknownSchemaError
 from tenantry.migrations import load_history, provision_database
 from tenantry.tenant import Tenant
+from tenantry.turns import lock, unlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -216,12 +216,13 @@ def _node(settings: Settings) -> str:
 @contextmanager
 def _alone(settings: Settings) -> Iterator[bool]:
     """Say whether no other process of this machine fills now, and keep them away meanwhile."""
-    settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (settings.run_dir / "standby.lock").open("w") as file:
-        try:
-            # The system lets go of it, however this process ends.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+    path = settings.run_dir / "standby.lock"
+    try:
+        descriptor = lock(path, wait=0)
+    except BlockingIOError:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        unlock(path, descriptor)
