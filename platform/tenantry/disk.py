@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+"""What the system says of a path at which nothing is; everything else means that it cannot tell."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 LEAST_FREE = 64 * 1024
 """Octets below which nothing of use fits on a disk: SQLite's shared memory alone takes 32 KiB."""
@@ -37,6 +40,41 @@ _SQLITE_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"})
 """The second: there is no room for the index of its log, which it needs even for reading."""
 _DISK_FULL = "53100"
 """PostgreSQL's SQLSTATE."""
+
+
+def exists(path: Path) -> bool:
+    """Say whether anything is at *path*. A closed folder is no answer, and not an empty one.
+
+    The same questions of ``pathlib`` answer ``False`` for both from Python 3.14 on; what a site has
+    would then be taken for lost.
+
+    :raises OSError: The system cannot tell, for example because a folder on the way is closed.
+    """
+    return _mode(path) != 0
+
+
+def is_file(path: Path) -> bool:
+    """Say whether a file is at *path*; see :func:`exists`.
+
+    :raises OSError: The system cannot tell.
+    """
+    return stat.S_ISREG(_mode(path))
+
+
+def is_dir(path: Path) -> bool:
+    """Say whether a folder is at *path*; see :func:`exists`.
+
+    :raises OSError: The system cannot tell.
+    """
+    return stat.S_ISDIR(_mode(path))
+
+
+def is_symlink(path: Path) -> bool:
+    """Say whether a link is at *path*, wherever it leads; see :func:`exists`.
+
+    :raises OSError: The system cannot tell.
+    """
+    return stat.S_ISLNK(_mode(path, follow=False))
 
 
 def is_full(error: BaseException | None) -> bool:
@@ -67,6 +105,16 @@ def explain(error: OSError) -> str | None:
         return None
     where = f"{error.filename}: " if error.filename is not None else ""
     return f"{where}{error.strerror}. {remedy}, then say the same command again."
+
+
+def _mode(path: Path, *, follow: bool = True) -> int:
+    """Return type and mode of what is at *path*, or 0 for nothing: no file's mode is 0."""
+    try:
+        return path.stat(follow_symlinks=follow).st_mode
+    except OSError as error:
+        if error.errno in ABSENT:
+            return 0
+        raise
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:

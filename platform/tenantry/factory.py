@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tenantry.disk import is_dir
 from tenantry.errors import FactoryError
 
 if TYPE_CHECKING:
@@ -87,6 +88,6 @@ def load_factory(path: str) -> Factory:
 def _folder(path: str, value: Any) -> Path | None:
     if value is None:
         return None
-    if not isinstance(value, (str, Path)) or not Path(value).is_dir():
+    if not isinstance(value, (str, Path)) or not is_dir(Path(value)):
         raise FactoryError(path, f"MIGRATIONS={value!r} is no folder; name that of the revisions")
     return Path(value).absolute()

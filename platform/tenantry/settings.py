@@ -31,6 +31,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from tenantry.disk import exists
 from tenantry.errors import BadHostError, SettingsError, UnknownPlacementError
 from tenantry.hosts import parse_host
 from tenantry.placement import Placement, read_placements
@@ -542,7 +543,7 @@ def load_settings(**overrides: Any) -> Settings:
     _refuse_unknown()
     try:
         settings = Settings(**overrides)
-        if not settings.secret_keys and settings.secret_keys_file.exists():
+        if not settings.secret_keys and exists(settings.secret_keys_file):
             keys: Any = settings.secret_keys_file.read_text().replace("\n", ",")
             settings = Settings(**overrides, secret_keys=keys)
     except ValidationError as error:

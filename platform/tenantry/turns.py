@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tenantry.disk import exists
 from tenantry.errors import TenantHeldError, UnfinishedError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def check_finished(tenant: Tenant, settings: Settings) -> None:
 
     :raises UnfinishedError: A restore of it was interrupted.
     """
-    if restore_journal(tenant, settings).exists():
+    if exists(restore_journal(tenant, settings)):
         raise UnfinishedError(tenant.slug, "restore")
 
 

@@ -13,13 +13,14 @@ from psycopg.errors import DiskFull
 from sqlalchemy.exc import OperationalError
 
 from tenantry.catalog.signal import ChangeSignal
-from tenantry.disk import explain, has_room, is_full
+from tenantry.disk import exists, explain, has_room, is_dir, is_file, is_full, is_symlink
 from tenantry.popularity import Popularity
 from tenantry.usage import Ledger
 from tests.disk import SmallDisk, small_disk
+from tests.nobody import as_nobody, open_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -117,3 +118,54 @@ def test_popularity_that_cannot_be_kept_leaves_nothing_half(
     assert [path.name for path in (disk.path / "popular").iterdir()] == ["1.json"]
     assert (disk.path / "popular" / "1.json").read_bytes() == before
     assert "No space left" in caplog.text
+
+
+QUESTIONS = [
+    pytest.param(exists, id="exists"),
+    pytest.param(is_file, id="is_file"),
+    pytest.param(is_dir, id="is_dir"),
+    pytest.param(is_symlink, id="is_symlink"),
+]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_closed_folder_is_not_taken_for_an_empty_one(question: Callable[[Path], bool]) -> None:
+    """What cannot be told is an error on every Python, and never the answer *no*."""
+
+    def ask() -> str:
+        closed.chmod(0)
+        try:
+            return str(question(closed / "site.sqlite3"))
+        except PermissionError as error:
+            return str(error.filename)
+        finally:
+            closed.chmod(0o700)
+
+    with open_folder() as folder:
+        closed = folder / "closed"
+        closed.mkdir()
+        (closed / "site.sqlite3").touch()
+        assert as_nobody(folder, ask) == str(closed / "site.sqlite3")
+
+
+def test_what_is_there_is_told_by_its_kind(tmp_path: Path) -> None:
+    """A file, a folder, a link and nothing are told apart; a link is what it leads to as well."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "astray").symlink_to("nowhere")
+    (tmp_path / "circle").symlink_to("circle")
+    names = ("file", "folder", "link", "astray", "circle", "nothing", "file/within")
+    told = {
+        name: [kind(tmp_path / name) for kind in (exists, is_file, is_dir, is_symlink)]
+        for name in names
+    }
+    assert told == {
+        "file": [True, True, False, False],
+        "folder": [True, False, True, False],
+        "link": [True, True, False, True],
+        "astray": [False, False, False, True],
+        "circle": [False, False, False, True],
+        "nothing": [False, False, False, False],
+        "file/within": [False, False, False, False],
+    }

@@ -14,6 +14,7 @@ import zstandard
 from tenantry.bundles.manifest import MAX_OCTETS, read_manifest
 from tenantry.bundles.sealing import COST, MAGIC, Sealer, Unsealer, is_sealed
 from tenantry.bundles.streams import BLOCK, Checking, Limited, Summing
+from tenantry.disk import exists
 from tenantry.errors import BundleError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def write_bundle(
     :param parts: The folder with the members, under their names.
     :raises BundleError: The file is there already, or cannot be written.
     """
-    if path.exists():
+    if exists(path):
         raise BundleError(str(path), "the file exists already; nothing was written")
     partial = path.with_name(f".{path.name}.partial")
     try:

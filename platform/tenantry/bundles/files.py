@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from tenantry.bundles.manifest import FILES, Member
 from tenantry.bundles.names import check_file_names, is_database_file
 from tenantry.bundles.streams import BLOCK
+from tenantry.disk import is_file, is_symlink
 from tenantry.errors import BundleError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def copy_files(folder: Path, parts: Path, *, name: str) -> Copied:
     :param name: What errors call the site.
     :raises BundleError: A file cannot be read, or has a name that no bundle can hold.
     """
-    if folder.is_symlink():
+    if is_symlink(folder):
         raise BundleError(name, f"its folder {folder} is a link, and may lead to somebody else's")
     members: list[Member] = []
     folders: list[str] = []
@@ -87,7 +88,7 @@ def _copy(source: Path, target: Path, path: str) -> Member | None:
         # Without waiting: a named pipe would never open.
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        if source.is_symlink() or (source.exists() and not source.is_file()) or not source.exists():
+        if is_symlink(source) or not is_file(source):
             return None
         raise
     with os.fdopen(descriptor, "rb") as file:
@@ -143,6 +144,6 @@ def _place(folder: Path, path: str) -> Path:
     for parent in reversed(target.relative_to(folder).parents[:-1]):
         place = folder / parent
         place.mkdir(mode=0o700, exist_ok=True)
-        if place.is_symlink():
+        if is_symlink(place):
             raise FileExistsError(f"{place} is a link")
     return target

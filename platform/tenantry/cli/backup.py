@@ -12,6 +12,7 @@ from tenantry.cli.listing import json_option
 from tenantry.cli.machine import explain_failure
 from tenantry.cli.output import echo_json, echo_table, plain, progress
 from tenantry.cli.passphrase import known_passphrase, new_passphrase, passphrase_option
+from tenantry.disk import is_dir
 from tenantry.errors import CatalogUnavailableError, TenantryError
 from tenantry.lifecycle.backup import backup_tenant, backups_dir, read_backups
 from tenantry.lifecycle.export import WITHOUT_DATA
@@ -115,7 +116,7 @@ def list_backups(slugs: tuple[str, ...], *, folder: Path | None, as_json: bool) 
     home = folder or backups_dir(settings)
     with ready_catalog(settings) as catalog:
         wanted = {f"t_{catalog.get_tenant(slug).id}" for slug in slugs}
-    names = sorted(path.name for path in home.glob("t_*") if path.is_dir())
+    names = sorted(path.name for path in home.glob("t_*") if is_dir(path))
     found = [
         item for name in names if not slugs or name in wanted for item in read_backups(home / name)
     ]

@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 
 from tenantry.catalog import Actor, open_catalog, schema
 from tenantry.catalog.engine import shown
+from tenantry.disk import is_file
 from tenantry.errors import CatalogNotReadyError
 from tenantry.settings import get_settings
 
@@ -60,7 +61,7 @@ def ready_catalog(settings: Settings | None = None) -> Iterator[Catalog]:
     """
     settings = settings or get_settings()
     url = make_url(settings.catalog_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+    if url.get_backend_name() == "sqlite" and not is_file(Path(url.database or "")):
         raise CatalogNotReadyError(shown(settings.catalog_url), None, schema.head())
     with reaching_catalog(settings) as catalog:
         schema.check(catalog.engine)

@@ -19,6 +19,7 @@ from tenantry.cli.context import reaching_catalog
 from tenantry.cli.demonstration import add_demonstrations
 from tenantry.cli.operators import DEFAULT_OPERATOR, echo_invitation, find_operator
 from tenantry.cli.output import echo_facts
+from tenantry.disk import exists
 from tenantry.errors import CatalogNotReadyError, SettingsError
 from tenantry.factory import load_factory
 from tenantry.lifecycle.standby import fill_standbys
@@ -89,7 +90,7 @@ def prepare_folders(settings: Settings) -> str:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # uWSGI watches it: see `tenantry reload`. Touching one that is there would reload a server.
         reload_file = settings.run_dir / "reload"
-        if not reload_file.exists():
+        if not exists(reload_file):
             reload_file.touch()
         if not settings.secret_keys:
             with taking_turns(settings):
@@ -97,7 +98,7 @@ def prepare_folders(settings: Settings) -> str:
             return f"{file}, new: keep a copy in a safe place"
         for path in (settings.data_dir, file):
             _warn_if_open(path)
-        return str(file) if file.exists() else f"{PREFIX}SECRET_KEYS"
+        return str(file) if exists(file) else f"{PREFIX}SECRET_KEYS"
     except OSError as error:
         problem = f"{error.filename or settings.data_dir}: {error.strerror}"
         raise SettingsError(f"{PREFIX}DATA_DIR", str(settings.data_dir), problem) from error
@@ -113,7 +114,7 @@ def taking_turns(settings: Settings) -> Iterator[None]:
 
 def make_keys(path: Path) -> None:
     """Put one new key into the file *path*: whole or not at all. The caller has the lock."""
-    if path.exists():
+    if exists(path):
         return  # another `tenantry init` was faster: its keys are the keys
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)  # of a command that was killed
@@ -139,7 +140,7 @@ def bring_up_to_date(catalog: Catalog) -> str:
 
 
 def _warn_if_open(path: Path) -> None:
-    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o007:
+    if exists(path) and stat.S_IMODE(path.stat().st_mode) & 0o007:
         click.echo(
             f"Warning: everybody on this machine can open {path}; run `chmod o= {path}`.", err=True
         )

@@ -9,6 +9,7 @@ import click
 from tenantry.cli.context import actor, ready_catalog
 from tenantry.cli.output import plain
 from tenantry.cli.passphrase import known_passphrase, passphrase_option
+from tenantry.disk import exists
 from tenantry.factory import load_factory
 from tenantry.lifecycle.exchange import Place
 from tenantry.lifecycle.restore import check_owner, newest_backup, restore_tenant
@@ -35,7 +36,7 @@ def restore(slug: str, *, file: Path | None, passphrase_file: Path | None, dry_r
     with ready_catalog(settings) as catalog:
         tenant = catalog.get_tenant(slug)
         place = Place(tenant, settings)
-        unfinished = place.journal.exists() and file is None
+        unfinished = exists(place.journal) and file is None
         found = file
         if found is None and not unfinished:
             found = newest_backup(tenant, settings)

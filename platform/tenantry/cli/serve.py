@@ -19,6 +19,7 @@ from tenantry.cli.operators import echo_invitation, find_operator
 from tenantry.cli.output import plain
 from tenantry.cli.server import Server
 from tenantry.databases.placements import find_homeless
+from tenantry.disk import is_file
 from tenantry.errors import SettingsError
 from tenantry.secrets import keys_of
 from tenantry.settings import PREFIX, get_settings
@@ -89,7 +90,7 @@ def find_ini() -> Path:
     own = Path("uwsgi.ini")
     shipped = Path(tenantry.__file__).with_name("uwsgi.ini")
     for path in (own, shipped):
-        if path.is_file():
+        if is_file(path):
             return path
     raise click.ClickException(f"There is no uwsgi.ini in {Path.cwd()}, nor {shipped}.")
 
@@ -97,7 +98,7 @@ def find_ini() -> Path:
 def find_uwsgi() -> Path:
     """Return the uWSGI that was installed beside this Python."""
     path = Path(sys.executable).with_name("uwsgi")
-    if not path.is_file():
+    if not is_file(path):
         raise click.ClickException(f"There is no {path}; `pip install pyuwsgi` puts it there.")
     return path
 

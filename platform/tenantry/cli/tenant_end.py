@@ -9,6 +9,7 @@ import click
 
 from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.cli.output import plain
+from tenantry.disk import exists
 from tenantry.errors import BadTransitionError, TenantryError
 from tenantry.lifecycle import (
     archive_tenant,
@@ -92,7 +93,7 @@ def delete(slug: str, *, reason: str, yes: bool, dry_run: bool) -> None:
             settings=settings,
             by=actor(),
         )
-    kept = f" A bundle of it is in {plain(bundle)}." if bundle.exists() else ""
+    kept = f" A bundle of it is in {plain(bundle)}." if exists(bundle) else ""
     click.echo(f"{slug} is deleted{_until(row)}.{kept}")
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DisconnectionError
 from tenantry.databases.cache import IDLE_CONNECTIONS, MAX_OVERFLOW, ClosingPool
 from tenantry.databases.refusal import tell_moves
 from tenantry.databases.timing import TimedConnection
+from tenantry.disk import exists, is_file, is_symlink
 from tenantry.errors import LinkedPlaceError, PlacementError
 
 if TYPE_CHECKING:
@@ -55,18 +56,18 @@ class SiteDatabase:
 
     def exists(self) -> bool:
         """Say whether the file is there."""
-        return self.path.is_file()
+        return is_file(self.path)
 
     def is_empty(self) -> bool:
         """Say whether it is a file without anything in it, nor in its log: no site's was ever so."""
         log = self.path.with_name(f"{self.path.name}-wal")
-        sizes = (path.stat().st_size for path in (self.path, log) if path.exists())
+        sizes = (path.stat().st_size for path in (self.path, log) if exists(path))
         return self.exists() and sum(sizes) == 0
 
     def remains(self) -> tuple[str, ...]:
         """Return the names of the files that are there of it."""
         beside = (self.path.with_name(self.path.name + suffix) for suffix in SUFFIXES)
-        return tuple(path.name for path in beside if path.is_symlink() or path.exists())
+        return tuple(path.name for path in beside if is_symlink(path) or exists(path))
 
     @property
     def url(self) -> str:
@@ -249,7 +250,7 @@ def lacks_index(error: sqlite3.Error, path: Path) -> bool:
     WAL mode that nobody else has open. Without anything in the log, the file alone is the whole
     database, and nobody can be writing to it.
     """
-    if getattr(error, "sqlite_errorname", "") not in _NO_INDEX or not path.is_file():
+    if getattr(error, "sqlite_errorname", "") not in _NO_INDEX or not is_file(path):
         return False
     try:
         return path.with_name(path.name + "-wal").stat().st_size == 0

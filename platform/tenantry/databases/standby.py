@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.databases.postgresql import SchemaDatabase
 from tenantry.databases.sqlite import SiteDatabase
+from tenantry.disk import exists
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ def set_mark(database: SiteDatabase) -> None:
 def is_free(database: TenantDatabase) -> bool:
     """Say whether nobody's data is in it: it stands by, or is not there at all."""
     if isinstance(database, SiteDatabase):
-        return mark_file(database).exists() or not database.exists()
+        return exists(mark_file(database)) or not database.exists()
     assert isinstance(database, SchemaDatabase)
     return database.read_comment() in {None, MARK}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tenantry.disk import exists, is_dir
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
 from tenantry.settings import PREFIX
 
@@ -61,7 +62,7 @@ def measure(folder: Path) -> Machine:
 
     :param folder: The data folder; it need not be there yet.
     """
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = next(path for path in (folder, *folder.parents) if exists(path))
     try:
         somaxconn: int | None = int(Path("/proc/sys/net/core/somaxconn").read_text())
     except (OSError, ValueError):
@@ -110,7 +111,7 @@ def examine_machine(
 
 def check_files(settings: Settings, machine: Machine) -> Iterator[Finding]:
     """Say who can open the data folder and what is in it."""
-    if not settings.data_dir.is_dir():
+    if not is_dir(settings.data_dir):
         yield warning(
             "files",
             f"{settings.data_dir} (folder)",
@@ -121,7 +122,7 @@ def check_files(settings: Settings, machine: Machine) -> Iterator[Finding]:
     found = [
         finding
         for path in _private(settings)
-        if path.exists()
+        if exists(path)
         for finding in _check_file(path, machine.user)
     ]
     yield from found

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
+from tenantry.disk import is_file
 from tenantry.flask.binding import current_place
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _size_of_files(folder: Path) -> int:
         if path.parent == folder and path.name.startswith("site.sqlite3"):
             continue
         try:
-            total += path.lstat().st_size if path.is_file() else 0
+            total += path.lstat().st_size if is_file(path) else 0
         except FileNotFoundError:
             continue
     return total

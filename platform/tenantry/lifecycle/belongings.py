@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
+from tenantry.disk import exists, is_file, is_symlink
 from tenantry.lifecycle.exchange import Place
 from tenantry.popularity import lists_with
 
@@ -46,10 +47,10 @@ def find_belongings(
     found += [
         Belonging(f"its folder {folder}", _size(folder))
         for folder in folders_of(everywhere, settings)
-        if folder.is_symlink() or folder.exists()
+        if is_symlink(folder) or exists(folder)
     ]
     bundle = settings.last_bundle(tenant.id)
-    if bundle.exists():
+    if exists(bundle):
         found.append(Belonging(f"the bundle of its deletion {bundle}", bundle.stat().st_size))
     found += [
         Belonging(f"{number} {noun} in the catalog")
@@ -81,7 +82,7 @@ def _size(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
         try:
-            total += path.lstat().st_size if path.is_file() else 0
+            total += path.lstat().st_size if is_file(path) else 0
         except FileNotFoundError:
             continue
     return total

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import SiteDatabase
-from tenantry.disk import explain
+from tenantry.disk import exists, explain, is_symlink
 from tenantry.errors import TenantryError
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.lost import is_lost
@@ -41,9 +41,9 @@ def _look(catalog: Catalog, tenant: Tenant, settings: Settings) -> Iterator[str]
     except TenantryError as error:
         yield str(error)
     folder = settings.tenant_dir(tenant.id)
-    if folder.is_symlink():
+    if is_symlink(folder):
         yield f"{folder} is a link; put the folder itself there"
-    elif folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+    elif exists(folder) and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         yield f"{folder} cannot be used by whoever says this; let its owner be the server's user"
     try:
         database = tenant_database(tenant, settings)

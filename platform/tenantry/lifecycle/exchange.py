@@ -15,6 +15,7 @@ from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.tables import fill_database, stored_tables
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import FILE_NAME, SiteDatabase
+from tenantry.disk import exists
 from tenantry.errors import BundleError, TenantryError
 from tenantry.lifecycle.export import gather
 from tenantry.moving.transfer import forget_move
@@ -57,7 +58,7 @@ class Place:
     def kept(self) -> Path:
         """Where that is which the last restore replaced."""
         beside = self.beside and self.beside / "old"
-        return self.old if beside is None or not beside.exists() else beside
+        return self.old if beside is None or not exists(beside) else beside
 
     def clear(self) -> None:
         """Remove what an earlier try has left; what a restore put aside stays."""
@@ -71,7 +72,7 @@ class Place:
     def forget(self) -> None:
         """Remove what the last restore put aside."""
         for folder in (self.old, self.beside and self.beside / "old"):
-            if folder is not None and folder.exists():
+            if folder is not None and exists(folder):
                 shutil.rmtree(folder)
 
 
@@ -151,7 +152,7 @@ def _reopen(catalog: Catalog, tenant: Tenant, *, by: Actor) -> Tenant:
 def _exchange_rows(place: Place, manifest: Manifest) -> None:
     """Replace the rows in one transaction, after the present ones have been put aside."""
     before = place.old / "before.tenant"
-    if not before.exists():
+    if not exists(before):
         with scratch_folder(place.settings.data_dir) as parts:
             present = gather(place.tenant, parts, settings=place.settings)
             write_bundle(before, present, parts)
@@ -161,9 +162,9 @@ def _exchange_rows(place: Place, manifest: Manifest) -> None:
 
 
 def _exchange_files(place: Place) -> None:
-    if not place.files.exists():
+    if not exists(place.files):
         return
-    if place.folder.exists():
+    if exists(place.folder):
         place.folder.rename(_free(place.old / "folder"))
     place.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     place.files.rename(place.folder)
@@ -175,9 +176,9 @@ def _exchange_database(place: Place) -> None:
     assert isinstance(place.database, SiteDatabase)
     assert place.beside is not None
     new, path = place.beside / FILE_NAME, place.database.path
-    if not new.exists():
+    if not exists(new):
         return
-    if path.exists():  # in a folder of its own; otherwise it went aside with the files
+    if exists(path):  # in a folder of its own; otherwise it went aside with the files
         aside = place.beside / "old"
         aside.mkdir(mode=0o700, exist_ok=True)
         # The file last: a log that stays behind would be taken for the new file's.
@@ -192,7 +193,7 @@ def _exchange_database(place: Place) -> None:
 def _free(path: Path) -> Path:
     """Return *path*, or one with a number if it is taken by an interrupted run."""
     number, free = 1, path
-    while free.exists():
+    while exists(free):
         number += 1
         free = path.with_name(f"{path.name}-{number}")
     return free

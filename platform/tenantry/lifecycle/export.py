@@ -11,6 +11,7 @@ from tenantry.bundles.manifest import Manifest, Source
 from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.tables import dump_database
 from tenantry.databases.placements import tenant_database
+from tenantry.disk import exists
 from tenantry.errors import BundleError
 from tenantry.lifecycle.lost import check_present
 from tenantry.tenant import TenantState
@@ -53,7 +54,7 @@ def export_tenant(
     tenant = catalog.get_tenant(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state} and has no data to export")
-    if path.exists():
+    if exists(path):
         raise BundleError(str(path), "the file exists already; nothing was written")
     with (
         reading(tenant, "exported", settings=settings),

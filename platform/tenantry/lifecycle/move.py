@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.databases.postgresql import SchemaDatabase
+from tenantry.disk import exists
 from tenantry.errors import MoveError, NoRoomError, ProvisionError, TenantryError
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.exchange import Place
@@ -222,7 +223,7 @@ def drop_former(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -
     with holding(tenant, "moved", settings=settings):
         place = check_drop(catalog, slug, settings=settings)
         place.database.drop()
-        if place.beside is not None and place.beside.exists():
+        if place.beside is not None and exists(place.beside):
             shutil.rmtree(place.beside)
         catalog.forget_former(tenant.id, by=by)
     return place.tenant.placement

@@ -17,6 +17,7 @@ from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.tables import dump_database, fill_database, stored_tables
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import FILE_NAME, SiteDatabase
+from tenantry.disk import exists
 from tenantry.errors import UnknownSchemaError
 from tenantry.migrations import load_history, read_revision, upgrade
 
@@ -64,7 +65,7 @@ def bring_up(place: Place, manifest: Manifest, factory: Factory | None, *, name:
 def clear_scratch(place: Place) -> None:
     """Drop the scratch database of a restore that was interrupted, or is at its end."""
     note = _note(place)
-    if note.exists():
+    if exists(note):
         placement, scratch_id = note.read_text().split()
         _on_server(place, placement, scratch_id).drop()
         note.unlink()

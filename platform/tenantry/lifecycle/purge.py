@@ -10,6 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
+from tenantry.disk import exists
 from tenantry.errors import BadTransitionError, LeftoversError, TooEarlyError
 from tenantry.lifecycle.belongings import find_belongings, folders_of, places_of
 from tenantry.lifecycle.exchange import Place
@@ -92,7 +93,7 @@ def _drop_databases(places: tuple[Tenant, ...], settings: Settings) -> None:
 
 def _remove_folders(places: tuple[Tenant, ...], settings: Settings) -> None:
     for folder in folders_of(places, settings):
-        if folder.exists():
+        if exists(folder):
             shutil.rmtree(folder)
 
 

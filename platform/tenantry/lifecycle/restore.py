@@ -27,6 +27,7 @@ from tenantry.bundles.sql import tables_of
 from tenantry.bundles.tables import check_schema, dump_database, fill_database, stored_tables
 from tenantry.databases.servers import first_line
 from tenantry.databases.sqlite import FILE_NAME, SiteDatabase, copy_file
+from tenantry.disk import exists
 from tenantry.errors import BundleError
 from tenantry.lifecycle.backup import backups_dir
 from tenantry.lifecycle.create import provision
@@ -73,7 +74,7 @@ def restore_tenant(
         raise BundleError(slug, f"it is {tenant.state}; import the backup as a new tenant instead")
     with holding(tenant, "restored", settings=settings):
         place = Place(catalog.get_tenant_by_id(tenant.id), settings)
-        if place.journal.exists():
+        if exists(place.journal):
             tenant = finish(catalog, place, by=by, drain=drain)
             if path is None:
                 return tenant
@@ -84,7 +85,7 @@ def restore_tenant(
             _make_schema_anew(catalog, place, factory, by=by)
             _prepare(place, chosen, factory, passphrase=passphrase)
         except BaseException as error:
-            if place.journal.exists():
+            if exists(place.journal):
                 raise  # it is decided; the next restore finishes it
             _clear(place)
             if isinstance(error, (sqlite3.Error, DBAPIError, OSError)):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.databases.binding import Binding
 from tenantry.databases.postgresql import SchemaDatabase, run_all
+from tenantry.disk import is_file
 from tenantry.migrations.description import describe
 from tenantry.migrations.history import find_revision
 from tenantry.migrations.template import DRAFT, taking_turns
@@ -51,9 +52,9 @@ def postgresql_template(server: Server, history: History, folder: Path) -> list[
     with server.view(Binding()).connect() as connection:
         major = connection.dialect.server_version_info[0]  # type: ignore[index]
     path = folder / f"{history.fingerprint}.postgresql-{major}.json"
-    if not path.is_file():
+    if not is_file(path):
         with taking_turns(folder):
-            if not path.is_file():
+            if not is_file(path):
                 draft = path.with_name(DRAFT)
                 draft.write_text(json.dumps(_find_out(server, history, folder)))
                 draft.rename(path)

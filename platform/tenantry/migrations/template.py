@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tenantry.databases.sqlite import SiteDatabase
+from tenantry.disk import is_file
 from tenantry.migrations.upgrade import upgrade
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def sqlite_template(history: History, folder: Path) -> Path:
     :param folder: Where templates are kept, for all processes of the machine.
     """
     path = folder / f"{history.fingerprint}.sqlite3"
-    if path.is_file():
+    if is_file(path):
         return path
     with taking_turns(folder):
-        if not path.is_file():
+        if not is_file(path):
             _make(history, path)
             _remove_old(folder, but=path)
     return path

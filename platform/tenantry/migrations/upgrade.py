@@ -11,6 +11,7 @@ from urllib.parse import quote
 from sqlalchemy.exc import DBAPIError
 
 from tenantry.databases.sqlite import SiteDatabase
+from tenantry.disk import exists
 from tenantry.errors import SiteMovingError, UpgradeError
 from tenantry.migrations.history import find_revision
 
@@ -52,7 +53,7 @@ def read_revision(database: TenantDatabase) -> str:
 def _read_file(path: Path) -> str:
     # To begin a log and end it costs more than to read. Where there is none, nobody is at work on the
     # file, and it can be read as it is.
-    if not any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-journal")):
+    if not any(exists(path.with_name(path.name + suffix)) for suffix in ("-wal", "-journal")):
         with suppress(sqlite3.Error):
             return _ask_revision(f"file:{quote(str(path))}?mode=ro&immutable=1")
     return _ask_revision(f"file:{quote(str(path))}?mode=rw")
