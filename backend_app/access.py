@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import abort, current_app, g, make_response, redirect, request, url_for
 
 from backend_app.context import current_scope
+from tenantry.flask import prefers_json, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +88,8 @@ def check_access() -> Response | None:
 
 def ask_to_sign_in() -> Response:
     """Send an anonymous request to the sign-in page, and back afterwards if it was harmless."""
+    if prefers_json():
+        return problem(401, "Not signed in", "Only signed-in accounts may do this.")
     back = None
     if request.method == "GET":
         back = (request.script_root + request.full_path).rstrip("?")

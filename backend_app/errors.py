@@ -10,9 +10,10 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from backend_app.instances import SiteFailedError
 from tenantry.errors import CatalogFullError, CatalogUnavailableError, LookupLimitError, PoolError
+from tenantry.flask import init_problems, prefers_json, problem
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Flask, Response
     from flask.typing import ResponseReturnValue
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ KEPT_HEADERS = frozenset({"allow", "retry-after"})
 
 
 def init_errors(app: Flask) -> None:
-    """Answer every error with a page."""
+    """Answer every error with a page, or a problem document for clients that ask for JSON."""
+    init_problems(app)
     app.register_error_handler(HTTPException, show_http_error)
     app.register_error_handler(PoolError, show_pool_error)
     app.register_error_handler(SiteFailedError, show_pool_error)
@@ -46,8 +48,7 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
         return error  # A redirect of the router.
     title, message = MESSAGES.get(error.code, (error.name, error.description or ""))
     # After an unforeseen error the page must not depend on what may have caused it.
-    page = _page(error.code, title, message, bare=error.code == InternalServerError.code)
-    response = make_response(page, error.code)
+    response = _page(error.code, title, message, bare=error.code == InternalServerError.code)
     for name, value in error.get_headers(request.environ):
         if name.lower() in KEPT_HEADERS:
             response.headers[name] = value
@@ -57,28 +58,27 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
 def show_pool_error(error: PoolError | SiteFailedError) -> ResponseReturnValue:
     """Say that the site's app does not run; the backend around it does."""
     log.warning("cannot manage %s: %s", error.slug, error)
-    page = _page(
+    return _page(
         503,
         "This site's app does not answer",
         "Its settings and its activity are still here. Try again in a moment; if it stays like "
         "this, tell the platform's operator the error's number.",
         error_id=error.error_id,
+        retry_after=error.retry_after,
     )
-    return make_response(page, 503, {"Retry-After": str(error.retry_after)})
 
 
 def show_limit(error: LookupLimitError) -> ResponseReturnValue:
     """Ask to come back: too many unknown hosts are being asked for."""
-    page = _page(429, *MESSAGES[429], bare=True)
-    return make_response(page, 429, {"Retry-After": str(error.retry_after)})
+    return _page(429, *MESSAGES[429], retry_after=error.retry_after, bare=True)
 
 
 def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
     """Say that nothing can be looked up now; without the catalog nobody is known."""
     log.error("catalog unavailable: %s", error)
     message = "The platform's records cannot be read just now. Try again in a moment."
-    page = _page(503, "Not available for the moment", message, bare=True)
-    return make_response(page, 503, {"Retry-After": str(error.retry_after)})
+    title = "Not available for the moment"
+    return _page(503, title, message, retry_after=error.retry_after, bare=True)
 
 
 def show_full_catalog(error: CatalogFullError) -> ResponseReturnValue:
@@ -88,18 +88,31 @@ def show_full_catalog(error: CatalogFullError) -> ResponseReturnValue:
         "What you sent was not saved: the disk of the platform's records is full. Reading works as "
         "before."
     )
-    return make_response(_page(507, "Nothing can be saved now", message, bare=True), 507)
+    return _page(507, "Nothing can be saved now", message, bare=True)
 
 
 def _page(
-    status: int, title: str, message: str, *, error_id: str | None = None, bare: bool = False
-) -> str:
-    """Render the page; a *bare* one has no menu, so it asks neither the catalog nor a site."""
-    return render_template(
-        "backend/error.html",
-        layout="ui/base.html" if bare else "backend/base.html",
-        status=status,
-        title=title,
-        message=message,
-        error_id=error_id,
-    )
+    status: int,
+    title: str,
+    message: str,
+    *,
+    error_id: str | None = None,
+    retry_after: int | None = None,
+    bare: bool = False,
+) -> Response:
+    """Return the answer; a *bare* page has no menu, so it asks neither the catalog nor a site."""
+    if prefers_json():
+        response = problem(status, title, message, **({"error_id": error_id} if error_id else {}))
+    else:
+        page = render_template(
+            "backend/error.html",
+            layout="ui/base.html" if bare else "backend/base.html",
+            status=status,
+            title=title,
+            message=message,
+            error_id=error_id,
+        )
+        response = make_response(page, status)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response

@@ -19,6 +19,7 @@ from wtforms.validators import DataRequired, EqualTo, Length, Optional, Regexp
 
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, BadSlugError
+from tenantry.flask import note_faults
 from tenantry.hosts import check_slug
 
 MAX_PASSWORD = 1024
@@ -29,7 +30,18 @@ def _stripped(value: str | None) -> str | None:
     return value.strip() if value else value
 
 
-class SignInForm(FlaskForm):
+class Form(FlaskForm):
+    """A form whose faults also reach clients that ask for JSON."""
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Say whether the answers are acceptable."""
+        valid: bool = super().validate(extra_validators)
+        if not valid:
+            note_faults(self)
+        return valid
+
+
+class SignInForm(Form):
     """Who comes, and the proof."""
 
     email = EmailField(
@@ -46,7 +58,7 @@ class SignInForm(FlaskForm):
     submit = SubmitField("Sign in")
 
 
-class NewPasswordForm(FlaskForm):
+class NewPasswordForm(Form):
     """A new password, typed twice."""
 
     password = PasswordField(
@@ -63,7 +75,7 @@ class NewPasswordForm(FlaskForm):
     submit = SubmitField("Set password and sign in")
 
 
-class ChangePasswordForm(FlaskForm):
+class ChangePasswordForm(Form):
     """Another password, for those who know the present one."""
 
     current = PasswordField(
@@ -85,7 +97,7 @@ class ChangePasswordForm(FlaskForm):
     submit = SubmitField("Change password")
 
 
-class NewTenantForm(FlaskForm):
+class NewTenantForm(Form):
     """A site to be."""
 
     slug = StringField(
@@ -121,7 +133,7 @@ class NewTenantForm(FlaskForm):
             raise ValidationError(str(error)) from error
 
 
-class SuspendForm(FlaskForm):
+class SuspendForm(Form):
     """Why a site is taken offline."""
 
     reason = TextAreaField(
@@ -134,7 +146,7 @@ class SuspendForm(FlaskForm):
     submit = SubmitField("Suspend site")
 
 
-class VisitForm(FlaskForm):
+class VisitForm(Form):
     """Why an operator enters a customer's site."""
 
     reason = StringField(
@@ -146,7 +158,7 @@ class VisitForm(FlaskForm):
     submit = SubmitField("Manage as operator")
 
 
-class SiteForm(FlaskForm):
+class SiteForm(Form):
     """How a site presents itself."""
 
     name = StringField(

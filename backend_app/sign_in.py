@@ -12,7 +12,7 @@ from backend_app.entering import lead_to
 from backend_app.forms import SignInForm
 from backend_app.session import end_session, start_session
 from tenantry.errors import SignInError
-from tenantry.flask import is_local_path
+from tenantry.flask import is_local_path, prefers_json, problem
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -35,7 +35,10 @@ def form() -> ResponseReturnValue:
         account = _sign_in(asked.email.data, asked.password.data)
     except SignInError as error:
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-        return *_show(asked, 429 if error.retry_after else 422, str(error)), headers
+        status = 429 if error.retry_after else 422
+        if prefers_json():
+            return problem(status, "Not signed in", str(error)), headers
+        return *_show(asked, status, str(error)), headers
     start_session(account)
     return redirect(_next_page(), 303)
 

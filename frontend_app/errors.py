@@ -9,8 +9,8 @@ from flask import make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from frontend_app.context import front
-from frontend_app.problems import prefers_json, problem
 from tenantry.errors import CatalogFullError, CatalogUnavailableError
+from tenantry.flask import init_problems, prefers_json, problem
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -29,6 +29,7 @@ KEPT_HEADERS = frozenset({"allow", "retry-after"})
 
 def init_errors(app: Flask) -> None:
     """Answer every error in the platform's look."""
+    init_problems(app)
     app.register_error_handler(HTTPException, show_http_error)
     app.register_error_handler(CatalogUnavailableError, show_catalog_error)
     app.register_error_handler(CatalogFullError, show_full_catalog)

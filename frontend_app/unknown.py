@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from flask import make_response, render_template, request
 
-from frontend_app.problems import prefers_json, problem
 from tenantry.errors import BadSlugError
+from tenantry.flask import prefers_json, problem
 from tenantry.hosts import check_slug
 
 if TYPE_CHECKING:

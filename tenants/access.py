@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from flask import abort, current_app, flash, g, redirect, request, url_for
 from flask_login import LoginManager, current_user
 
+from tenantry.flask import prefers_json, problem
 from tenants.database import db
 from tenants.models import Member, Role
 
@@ -48,6 +49,8 @@ def _load(session_id: str) -> Member | None:
 
 @login.unauthorized_handler
 def _ask_to_sign_in() -> ResponseReturnValue:
+    if prefers_json():
+        return problem(401, "Not signed in", "Only members may do this: sign in first.")
     flash("Sign in to go on.", "info")
     # A form that was sent cannot be sent again by a redirect, so there is nowhere to go back to.
     wanted = _path() if request.method in {"GET", "HEAD"} else None

@@ -19,7 +19,14 @@ from tenantry.errors import (
     SiteMovingError,
     UnknownPlacementError,
 )
-from tenantry.flask import SiteDatabase, current_tenant, tenant_database
+from tenantry.flask import (
+    SiteDatabase,
+    current_tenant,
+    init_problems,
+    prefers_json,
+    problem,
+    tenant_database,
+)
 from tenants.access import find_member
 from tenants.database import db
 
@@ -79,7 +86,8 @@ MOVING = (
 
 
 def init_app(app: Flask) -> None:
-    """Register the pages."""
+    """Register the pages, and the problem documents for clients that ask for JSON."""
+    init_problems(app)
     app.register_error_handler(HTTPException, _show_http_error)
     app.register_error_handler(CSRFError, _show_stale_form)
     app.register_error_handler(InternalServerError, _show_crash)
@@ -203,9 +211,14 @@ def _changes() -> bool:
 
 
 def _page(status: int, title: str, message: str, response: Response | None = None) -> Response:
-    html = render_template("site/error.html", status=status, title=title, message=message)
     response = response or make_response()
     response.status_code = status
-    response.set_data(html)
-    response.content_type = "text/html; charset=utf-8"
+    if prefers_json():
+        document = problem(status, title, message)
+        response.set_data(document.get_data())
+        response.content_type = document.content_type
+    else:
+        page = render_template("site/error.html", status=status, title=title, message=message)
+        response.set_data(page)
+        response.content_type = "text/html; charset=utf-8"
     return response

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, StringField, TextAreaField, ValidationError
 from wtforms.validators import DataRequired, Email, EqualTo, Length
 
 from tenantry.errors import WeakPasswordError
-from tenantry.flask import current_tenant
+from tenantry.flask import current_tenant, note_faults
 from tenantry.passwords import check_password
 from tenants.text import clean_line, clean_text, fold_email
 
@@ -18,7 +20,18 @@ _NEW_PASSWORD = {"autocomplete": "new-password"}
 _OLD_PASSWORD = {"autocomplete": "current-password"}
 
 
-class PostForm(FlaskForm):
+class Form(FlaskForm):
+    """A form whose faults also reach clients that ask for JSON."""
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Say whether the answers are acceptable."""
+        valid: bool = super().validate(extra_validators)
+        if not valid:
+            note_faults(self)
+        return valid
+
+
+class PostForm(Form):
     """A post to write or edit."""
 
     title = StringField(
@@ -35,7 +48,7 @@ class PostForm(FlaskForm):
     )
 
 
-class CommentForm(FlaskForm):
+class CommentForm(Form):
     """A comment below a post."""
 
     text = TextAreaField(
@@ -47,7 +60,7 @@ class CommentForm(FlaskForm):
     )
 
 
-class _PasswordForm(FlaskForm):
+class _PasswordForm(Form):
     """A form that sets a password."""
 
     def context(self) -> tuple[str, ...]:
@@ -95,7 +108,7 @@ class SignUpForm(_PasswordForm):
         return (*super().context(), self.name.data or "", self.email.data or "")
 
 
-class SignInForm(FlaskForm):
+class SignInForm(Form):
     """An address and a password."""
 
     email = EmailField(
@@ -111,7 +124,7 @@ class SignInForm(FlaskForm):
     )
 
 
-class NameForm(FlaskForm):
+class NameForm(Form):
     """What a member is called."""
 
     name = StringField(

@@ -8,7 +8,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask_login import logout_user
 from sqlalchemy.exc import IntegrityError
 
-from tenantry.flask import is_local_path
+from tenantry.flask import is_local_path, prefers_json, problem
 from tenantry.passwords import hash_password, verify_password
 from tenants.access import find_member, get_member, only
 from tenants.database import db
@@ -61,6 +61,8 @@ def sign_in() -> ResponseReturnValue:
         return render_template("site/sign_in.html", form=form), 422 if form.errors else 200
     member = authenticate(form.email.data, form.password.data)
     if member is None:
+        if prefers_json():
+            return problem(422, "Not signed in", REFUSED)
         flash(REFUSED, "danger")
         return render_template("site/sign_in.html", form=form), 422
     start_session(member)

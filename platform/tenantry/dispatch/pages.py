@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader
 
 from tenantry.errors import LookupLimitError
+from tenantry.problems import MEDIA_TYPE, encode_problem, prefers_json
 from tenantry.ui import TEMPLATES, asset_url
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ class Pages:
         """
         reason, title = TITLES[status]
         request_id = environ.get("tenantry.request_id", "")
-        if wants_json(environ):
-            kind = "application/problem+json"
-            body = _problem(status, title, message, request_id, error_id)
+        if prefers_json(environ.get("HTTP_ACCEPT", "")):
+            kind = MEDIA_TYPE
+            body = encode_problem(status, title, message, request_id=request_id, error_id=error_id)
         else:
             kind = "text/html; charset=utf-8"
             page = self._render(status, message, retry_after, error_id)
@@ -132,19 +132,3 @@ class Pages:
             request_id=_ID,
             apex_url=self._apex_url,
         )
-
-
-def wants_json(environ: WSGIEnvironment) -> bool:
-    """Say whether the client asks for JSON rather than a page."""
-    accept = environ.get("HTTP_ACCEPT", "")
-    return "json" in accept and "text/html" not in accept
-
-
-def _problem(status: int, title: str, detail: str, request_id: str, error_id: str | None) -> bytes:
-    """Return the body that RFC 9457 describes."""
-    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    if request_id:
-        problem["request_id"] = request_id
-    if error_id:
-        problem["error_id"] = error_id
-    return json.dumps(problem).encode()

@@ -18,6 +18,7 @@ from tenantry.flask.binding import TenantBinding, current_tenant, init_platform,
 from tenantry.flask.database import TenantSQLAlchemy
 from tenantry.flask.flyweight import Flyweight
 from tenantry.flask.interface import init_ui
+from tenantry.flask.problems import init_problems, note_faults, prefers_json, problem
 from tenantry.flask.quotas import Quota, find_exceeded, read_quotas
 from tenantry.flask.security import init_security, is_local_path
 from tenantry.migrations import provision_database
@@ -33,10 +34,14 @@ __all__ = [
     "current_tenant",
     "find_exceeded",
     "init_platform",
+    "init_problems",
     "init_security",
     "init_tenant",
     "init_ui",
     "is_local_path",
+    "note_faults",
+    "prefers_json",
+    "problem",
     "provision_database",
     "read_quotas",
     "site_database",

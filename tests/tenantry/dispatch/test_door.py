@@ -250,11 +250,13 @@ def test_programs_get_a_problem(door: Door) -> None:
         ("text/html,application/xhtml+xml,application/json;q=0.9", "text/html; charset=utf-8"),
         ("*/*", "text/html; charset=utf-8"),
         ("", "text/html; charset=utf-8"),
-        ("\xff\x00json", "application/problem+json"),
+        ("\xff\x00json", "text/html; charset=utf-8"),
+        ("application/json;q=0.3, text/html;q=0.7", "text/html; charset=utf-8"),
+        ("text/html;q=0.3, application/json", "application/problem+json"),
     ],
 )
 def test_browsers_get_a_page(door: Door, accept: str, kind: str) -> None:
-    """HTML unless JSON alone is asked for."""
+    """HTML unless JSON is asked for, and preferred by its quality value."""
     answer = door.ask(host="nobody.org", environ={"HTTP_ACCEPT": accept})
 
     assert answer.headers["content-type"] == kind
