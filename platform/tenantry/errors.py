@@ -385,6 +385,22 @@ class UnknownPlacementError(TenantryError, LookupError):
         )
 
 
+class UnknownPlanError(TenantryError, LookupError):
+    """``TENANTRY_LIMIT_PLANS`` names no such plan."""
+
+    def __init__(self, plan: str, known: tuple[str, ...]) -> None:
+        super().__init__(plan, known)
+        self.plan = plan
+        self.known = known
+
+    def __str__(self) -> str:
+        known = ", ".join(self.known)
+        return (
+            f"There is no plan {self.plan[:100]!r}; the plans are {known}. Choose one of them, or add "
+            "it to TENANTRY_LIMIT_PLANS."
+        )
+
+
 class NoRoomError(TenantryError):
     """No placement takes one more tenant."""
 

@@ -32,7 +32,12 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from tenantry.disk import exists
-from tenantry.errors import BadHostError, SettingsError, UnknownPlacementError
+from tenantry.errors import (
+    BadHostError,
+    SettingsError,
+    UnknownPlacementError,
+    UnknownPlanError,
+)
 from tenantry.hosts import parse_host
 from tenantry.placement import Placement, read_placements
 
@@ -50,6 +55,9 @@ _ORIGIN_RULE = "must be a scheme and a host, with a port if unusual, as `https:/
 
 
 _PLANS_RULE = 'must be JSON with limits by plan, as `{"free": {"in_flight": 2, "requests": 50}}`'
+BUILT_IN_PLAN = "free"
+"""The default plan. As such it need not be named: its tenants have every tenant's limits."""
+_MAX_PLAN = 40
 
 
 class PlanLimits(BaseModel):
@@ -77,6 +85,10 @@ class PlanLimits(BaseModel):
 
     members: int | None = Field(default=None, ge=0)
     """People with an account on the tenant's site, for its app to hold to."""
+
+
+_NO_LIMITS = PlanLimits()
+"""Of a plan without limits of its own: every tenant's limits hold."""
 
 
 class Settings(BaseSettings):
@@ -242,8 +254,13 @@ class Settings(BaseSettings):
     )
     limit_plans: Annotated[Mapping[str, PlanLimits], NoDecode] = Field(
         default={},
-        description="What tenants of some plans may do instead, as JSON: "
+        description="The plans, and what their tenants may do instead, as JSON: "
         '`{"free": {"in_flight": 2, "requests": 50}}`.',
+    )
+    default_plan: str = Field(
+        default=BUILT_IN_PLAN,
+        description="The plan of new tenants, and the one whose limits hold for a tenant whose plan "
+        "is not named any more.",
     )
     pool_instances: int = Field(
         default=10_000, ge=1, description="Live tenant instances per worker, at most."
@@ -315,6 +332,9 @@ class Settings(BaseSettings):
         if not isinstance(value, Mapping):
             raise ValueError(_PLANS_RULE)  # noqa: TRY004 - pydantic makes its error of this one
         for plan, limits in value.items():
+            if not plan.strip() or plan != plan.strip() or len(plan) > _MAX_PLAN:
+                rule = f"has 1 to {_MAX_PLAN} characters and no spaces around it"
+                raise ValueError(f"the name of a plan {rule}; {plan[:100]!r} does not")
             if isinstance(limits, PlanLimits):
                 continue
             if not isinstance(limits, Mapping):
@@ -413,6 +433,12 @@ class Settings(BaseSettings):
                 f"{self.bind} could forge proxy headers; bind 127.0.0.1, use a Unix socket, or set "
                 f"{PREFIX}TRUST_ANY_PEER=1 behind a firewall"
             )
+        if self.default_plan not in {*self.limit_plans, BUILT_IN_PLAN}:
+            known = ", ".join(self.limit_plans) or "none"
+            raise ValueError(
+                f"default_plan: {self.default_plan[:100]!r} is no plan; {PREFIX}LIMIT_PLANS names "
+                f"{known}. Add it there, or choose one of them"
+            )
         if self.backend_host == self.domain:
             raise ValueError("backend_host: must be another host than the domain, or empty")
         if self.routing != "subdomain" and not self.backend_host and not self.allow_shared_origin:
@@ -423,37 +449,49 @@ class Settings(BaseSettings):
             )
         return self
 
+    @property
+    def plans(self) -> tuple[str, ...]:
+        """The names of all plans, in the order of the setting."""
+        return tuple(dict.fromkeys((*self.limit_plans, self.default_plan)))
+
+    def get_plan(self, name: str | None) -> str:
+        """Return *name* if it is a plan; without one, the default plan.
+
+        :raises UnknownPlanError: There is no such plan.
+        """
+        if name is None:
+            return self.default_plan
+        if name not in self.plans:
+            raise UnknownPlanError(name, self.plans)
+        return name
+
     def limits_of(self, plan: str) -> PlanLimits:
-        """Return what the plan sets by itself."""
-        return self.limit_plans.get(plan) or PlanLimits()
+        """Return what the plan sets by itself; of one that is not named, what the default plan sets.
+
+        A plan that was taken out of the settings must not leave its tenants without limits.
+        """
+        plans = self.limit_plans
+        return plans.get(plan) or plans.get(self.default_plan) or _NO_LIMITS
 
     def in_flight_of(self, plan: str) -> int:
         """Return how many requests a tenant of *plan* may have at once in a worker."""
-        own = self.limit_plans.get(plan)
-        if own is not None and own.in_flight is not None:
-            return own.in_flight
-        return self.limit_in_flight or max(1, self.threads - 1)
+        own = self.limits_of(plan).in_flight
+        return own if own is not None else self.limit_in_flight or max(1, self.threads - 1)
 
     def requests_of(self, plan: str) -> float:
         """Return how many requests per second a tenant of *plan* may have; 0 is no limit."""
-        own = self.limit_plans.get(plan)
-        if own is not None and own.requests is not None:
-            return own.requests
-        return self.limit_tenant_requests
+        own = self.limits_of(plan).requests
+        return own if own is not None else self.limit_tenant_requests
 
     def statement_seconds_of(self, plan: str) -> float:
         """Return how long a statement of a tenant of *plan* may take; 0 is no limit."""
-        own = self.limit_plans.get(plan)
-        if own is not None and own.statement_seconds is not None:
-            return own.statement_seconds
-        return self.limit_statement_seconds
+        own = self.limits_of(plan).statement_seconds
+        return own if own is not None else self.limit_statement_seconds
 
     def lock_seconds_of(self, plan: str) -> float:
         """Return how long a statement of a tenant of *plan* may wait; 0 is no limit."""
-        own = self.limit_plans.get(plan)
-        if own is not None and own.lock_seconds is not None:
-            return own.lock_seconds
-        return self.limit_lock_seconds
+        own = self.limits_of(plan).lock_seconds
+        return own if own is not None else self.limit_lock_seconds
 
     def get_placement(self, name: str) -> Placement:
         """Return the placement of this name.

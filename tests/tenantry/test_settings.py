@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenantry.errors import SettingsError
+from tenantry.errors import SettingsError, UnknownPlanError
 from tenantry.settings import get_settings, load_settings
 from tenantry.tenant import Tenant
 
@@ -140,6 +140,7 @@ def test_variable_without_value_is_no_choice(monkeypatch: pytest.MonkeyPatch) ->
             "LIMIT_PLANS", "[1]", "must be JSON with limits by plan", id="plans in a list"
         ),
         pytest.param("LIMIT_PLANS", '{"free": 3}', "plan 'free' has 3", id="plan without names"),
+        pytest.param("LIMIT_PLANS", '{" ": {}}', "1 to 40 characters", id="plan without a name"),
         pytest.param(
             "LIMIT_PLANS",
             '{"free": {"rps": 3}}',
@@ -187,7 +188,7 @@ def test_wrong_limit_of_a_plan_is_named_with_its_place(
 
 
 def test_plans_override_the_common_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plan says what it has to say; the rest, and other plans, follow the common limits."""
+    """A plan says what it has to say, the common limits the rest; an unnamed plan is the default."""
     monkeypatch.setenv("TENANTRY_THREADS", "8")
     monkeypatch.setenv("TENANTRY_LIMIT_TENANT_REQUESTS", "40")
     plans = '{"free": {"in_flight": 2}, "gold": {"requests": 0}}'
@@ -195,10 +196,38 @@ def test_plans_override_the_common_limits(monkeypatch: pytest.MonkeyPatch) -> No
     settings = load_settings()
 
     names = ("free", "gold", "other")
-    assert [settings.in_flight_of(plan) for plan in names] == [2, 7, 7]
+    assert [settings.in_flight_of(plan) for plan in names] == [2, 7, 2]
     assert [settings.requests_of(plan) for plan in names] == [40, 0, 40]
     monkeypatch.setenv("TENANTRY_LIMIT_IN_FLIGHT", "3")
-    assert [load_settings().in_flight_of(plan) for plan in names] == [2, 3, 3]
+    assert [load_settings().in_flight_of(plan) for plan in names] == [2, 3, 2]
+
+
+def test_a_plan_that_is_not_named_has_the_default_plans_limits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Taking a plan out of the settings never leaves its tenants without limits."""
+    monkeypatch.setenv("TENANTRY_LIMIT_PLANS", '{"basic": {"in_flight": 2, "members": 3}}')
+    monkeypatch.setenv("TENANTRY_DEFAULT_PLAN", "basic")
+    settings = load_settings()
+
+    assert settings.plans == ("basic",)
+    assert [settings.get_plan(name) for name in (None, "basic")] == ["basic", "basic"]
+    for name in ("free", "platinumm"):
+        assert (settings.in_flight_of(name), settings.limits_of(name).members) == (2, 3)
+        with pytest.raises(UnknownPlanError, match="the plans are basic"):
+            settings.get_plan(name)
+
+
+def test_without_named_plans_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``free``, with the common limits; another default plan has to be named."""
+    assert (load_settings().plans, load_settings().default_plan) == (("free",), "free")
+    monkeypatch.setenv("TENANTRY_LIMIT_PLANS", '{"gold": {}}')
+    assert load_settings().plans == ("gold", "free")
+    monkeypatch.setenv("TENANTRY_DEFAULT_PLAN", "gold")
+    assert load_settings().plans == ("gold",)
+    monkeypatch.setenv("TENANTRY_DEFAULT_PLAN", "platinumm")
+    with pytest.raises(SettingsError, match=r"'platinumm' is no plan; .* names gold"):
+        load_settings()
 
 
 def test_placements_are_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +254,7 @@ def test_a_plan_has_its_own_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
 
     names = ("free", "gold", "other")
-    assert [settings.statement_seconds_of(plan) for plan in names] == [1.5, 20, 20]
+    assert [settings.statement_seconds_of(plan) for plan in names] == [1.5, 20, 1.5]
     assert [settings.lock_seconds_of(plan) for plan in names] == [3, 0, 3]
 
 

@@ -210,6 +210,14 @@ class Tenants(Names):
             found = session.execute(query.group_by(TenantRecord.placement))
             return dict(found.tuples().all())
 
+    def count_plans(self) -> dict[str, int]:
+        """Return how many tenants have each plan, tombstones left out; unused plans are not there."""
+        alive = TenantRecord.state != TenantState.DELETED
+        query = select(TenantRecord.plan, func.count()).where(alive)
+        with self.reading() as session:
+            found = session.execute(query.group_by(TenantRecord.plan))
+            return dict(found.tuples().all())
+
     def add_tenant(
         self,
         slug: str,
@@ -343,6 +351,20 @@ class Tenants(Names):
             record.listed = bool(after.get("listed"))
             writer.changed(record)
             writer.audit("tenant.configure", tenant=record, detail=detail)
+            return record.to_tenant()
+
+    def change_plan(self, tenant_id: str, plan: str, *, by: Actor) -> Tenant:
+        """Give a tenant another plan; saying the same again changes nothing.
+
+        :raises TenantNotFoundError: No tenant has the id.
+        """
+        with self.writing(by) as writer:
+            record = locked(writer.session, tenant_id)
+            if record.plan != plan:
+                detail = {"before": record.plan, "after": plan}
+                record.plan = plan
+                writer.changed(record)
+                writer.audit("tenant.plan", tenant=record, detail=detail)
             return record.to_tenant()
 
     def add_host(self, tenant_id: str, host: str, *, by: Actor) -> Tenant:

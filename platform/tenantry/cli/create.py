@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("slug", required=False)
 @click.option("--name", help="What people call the site.  [default: the slug]")
 @click.option("--owner", metavar="EMAIL", help="Who owns it; gets an account if there is none.")
-@click.option("--plan", default="free", show_default=True, help="The plan of each new tenant.")
+@click.option("--plan", help="The plan of each new tenant.  [default: TENANTRY_DEFAULT_PLAN]")
 @click.option(
     "--placement", metavar="NAME", help="Where its data goes.  [default: where there is room]"
 )
@@ -45,7 +45,7 @@ def create(
     *,
     name: str | None,
     owner: str | None,
-    plan: str,
+    plan: str | None,
     placement: str | None,
     file: Path | None,
     all_or_nothing: bool,
@@ -61,8 +61,9 @@ def create(
         raise click.UsageError("With --from-file, names and owners stand in the file.")
     if file is None and all_or_nothing:
         raise click.UsageError("--all-or-nothing goes with --from-file.")
-    lines = read_lines(file, plan=plan, placement=placement) if file else []
     settings = get_settings()
+    plan = settings.get_plan(plan)  # before any line is told to have no such plan
+    lines = read_lines(file, plan=plan, placement=placement) if file else []
     with ready_catalog(settings) as catalog:
         factory = load_factory(settings.factory)
         if slug is not None:

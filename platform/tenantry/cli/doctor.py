@@ -23,6 +23,7 @@ from tenantry.doctor import (
     examine_machine,
     examine_moves,
     examine_placements,
+    examine_plans,
     examine_settings,
     is_safe,
 )
@@ -98,6 +99,7 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
             ready_catalog(settings) as catalog,
         ):
             found += examine_homes(settings, catalog.count_placements())
+            found += examine_plans(settings, catalog.count_plans())
             found += examine_moves(settings, catalog.list_moves())
     return found
 

@@ -19,6 +19,7 @@ from tenantry.cli.output import echo_json, fact_lines
 from tenantry.cli.screen import echo_page, watch_lines, watch_page
 from tenantry.cli.workers import worker_parts
 from tenantry.errors import CatalogUnavailableError
+from tenantry.lifecycle.plan import find_unnamed_plans
 from tenantry.settings import get_settings
 from tenantry.workers import Survey, survey
 
@@ -97,6 +98,7 @@ def _ask_catalog(settings: Settings) -> dict[str, Any]:
             return {
                 "catalog": {**facts, "revision": schema.head(), "epoch": catalog.read_epoch()},
                 "tenants": {state.value: count for state, count in catalog.count_tenants().items()},
+                "plans": catalog.count_plans(),
                 "accounts": {
                     "total": catalog.list_accounts(size=1).total,
                     "operators": catalog.list_accounts(operators=True, size=1).total,
@@ -104,7 +106,8 @@ def _ask_catalog(settings: Settings) -> dict[str, Any]:
                 },
             }
     except CatalogUnavailableError as error:
-        return {"catalog": {**facts, "problem": error.problem}, "tenants": None, "accounts": None}
+        nothing = dict.fromkeys(("tenants", "plans", "accounts"))
+        return {"catalog": {**facts, "problem": error.problem}, **nothing}
 
 
 def page(facts: dict[str, Any], settings: Settings) -> Iterator[Part]:
@@ -115,7 +118,7 @@ def page(facts: dict[str, Any], settings: Settings) -> Iterator[Part]:
         "Server": f"{'answers' if facts['server']['answers'] else 'does not answer'}, {listener}",
         "Front page": settings.apex_url,
         "Backend": settings.backend_url,
-        **_catalog_lines(facts),
+        **_catalog_lines(facts, settings),
         "Data folder": f"{folder['path']}, {_shown_size(folder['bytes'])}, "
         f"{_shown_size(folder['free_bytes'])} free",
     }
@@ -124,16 +127,18 @@ def page(facts: dict[str, Any], settings: Settings) -> Iterator[Part]:
     yield from worker_parts(Survey(facts["workers"], troubles))
 
 
-def _catalog_lines(facts: dict[str, Any]) -> dict[str, object]:
+def _catalog_lines(facts: dict[str, Any], settings: Settings) -> dict[str, object]:
     catalog, accounts = facts["catalog"], facts["accounts"]
     if catalog["problem"]:
         return {"Catalog": f"{catalog['url']}, does not answer"}
     tenants = [f"{count} {state}" for state, count in facts["tenants"].items() if count]
+    unnamed = find_unnamed_plans(settings, facts["plans"])
     operable = "" if accounts["operable"] else "; none has a password yet: run `tenantry init`"
     return {
         "Catalog": f"{catalog['url']}, revision {catalog['revision']}",
         "Epoch": catalog["epoch"],
         "Tenants": ", ".join(tenants) or "none",
+        **({"Plans": " ".join(unnamed)} if unnamed else {}),
         "Accounts": f"{accounts['total']}, operators {accounts['operators']}{operable}",
     }
 

@@ -17,6 +17,7 @@ from tenantry.cli.output import echo_facts, echo_json, echo_json_array, echo_tab
 from tenantry.cli.tenant_check import check
 from tenantry.cli.tenant_end import archive, delete, purge, undelete
 from tenantry.cli.tenant_life import rename
+from tenantry.cli.tenant_plan import plan
 from tenantry.errors import BadTransitionError
 from tenantry.lifecycle import resume_tenant, suspend_tenant
 from tenantry.settings import get_settings
@@ -35,6 +36,7 @@ def tenant() -> None:
 tenant.add_command(create)
 tenant.add_command(rename)
 tenant.add_command(check)
+tenant.add_command(plan)
 for ending in (archive, delete, undelete, purge):
     tenant.add_command(ending)
 tenant.add_command(export)

@@ -63,7 +63,7 @@ class Line:
         return self.order
 
 
-def read_lines(path: Path, *, plan: str = "free", placement: str | None = None) -> list[Line]:
+def read_lines(path: Path, *, plan: str | None = None, placement: str | None = None) -> list[Line]:
     """Read the whole file.
 
     :param plan: Of each tenant; so is *placement*.

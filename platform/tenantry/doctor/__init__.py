@@ -10,7 +10,12 @@ from tenantry.doctor.choices import examine_settings
 from tenantry.doctor.examine import examine
 from tenantry.doctor.findings import Finding, Severity, allowing, is_safe
 from tenantry.doctor.machine import examine_machine
-from tenantry.doctor.placements import examine_homes, examine_moves, examine_placements
+from tenantry.doctor.placements import (
+    examine_homes,
+    examine_moves,
+    examine_placements,
+    examine_plans,
+)
 
 __all__ = [
     "Finding",
@@ -21,6 +26,7 @@ __all__ = [
     "examine_machine",
     "examine_moves",
     "examine_placements",
+    "examine_plans",
     "examine_settings",
     "is_safe",
 ]

@@ -8,6 +8,7 @@ from tenantry.databases.placements import find_homeless
 from tenantry.databases.servers import probe
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
 from tenantry.errors import DatabaseUnavailableError, TenantHeldError, UnsafePlacementError
+from tenantry.lifecycle.plan import find_unnamed_plans
 from tenantry.turns import holding
 
 if TYPE_CHECKING:
@@ -41,6 +42,16 @@ def examine_homes(settings: Settings, counts: Mapping[str, int]) -> Iterator[Fin
     for sentence in find_homeless(settings, counts):
         said, _, remedy = sentence.rpartition(". ")
         yield unsafe("placements", "TENANTRY_DATABASES (setting)", f"{said}.", remedy)
+
+
+def examine_plans(settings: Settings, counts: Mapping[str, int]) -> Iterator[Finding]:
+    """Look whether every plan that tenants have is named.
+
+    :param counts: How many tenants have each plan, as the catalog says.
+    """
+    for sentence in find_unnamed_plans(settings, counts):
+        said, _, remedy = sentence.rpartition(". ")
+        yield warning("plans", "TENANTRY_LIMIT_PLANS (setting)", f"{said}.", remedy)
 
 
 def examine_moves(settings: Settings, moves: Iterable[Tenant]) -> Iterator[Finding]:

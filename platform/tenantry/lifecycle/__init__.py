@@ -8,6 +8,7 @@ from tenantry.lifecycle.delete import check_undelete, delete_tenant, undelete_te
 from tenantry.lifecycle.export import export_tenant
 from tenantry.lifecycle.import_ import import_tenant
 from tenantry.lifecycle.move import check_drop, check_move, drop_former, move_tenant
+from tenantry.lifecycle.plan import change_plan, find_unnamed_plans
 from tenantry.lifecycle.purge import check_purge, purge_tenant
 from tenantry.lifecycle.rename import check_rename, rename_tenant
 from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
@@ -16,6 +17,7 @@ __all__ = [
     "Belonging",
     "Order",
     "archive_tenant",
+    "change_plan",
     "check_drop",
     "check_move",
     "check_purge",
@@ -27,6 +29,7 @@ __all__ = [
     "drop_former",
     "export_tenant",
     "find_belongings",
+    "find_unnamed_plans",
     "import_tenant",
     "move_tenant",
     "purge_tenant",

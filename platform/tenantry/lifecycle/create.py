@@ -43,7 +43,7 @@ def create_tenant(
     name: str,
     owner_email: str | None = None,
     site_settings: Mapping[str, Any] | None = None,
-    plan: str = "free",
+    plan: str | None = None,
     placement: str | None = None,
     settings: Settings,
     by: Actor,
@@ -52,10 +52,12 @@ def create_tenant(
 
     :param owner_email: Gets an account, if it has none, and owns the tenant.
     :param site_settings: The site's own settings.
+    :param plan: A plan of the settings; by default the default plan.
     :param placement: Where its data goes; by default the first placement with room.
     :raises BadSlugError: The slug breaks the rule or is reserved.
     :raises TenantExistsError: The slug is taken.
     :raises BadEmailError: The owner's address is none.
+    :raises UnknownPlanError: There is no such plan.
     :raises UnknownPlacementError: There is no such placement.
     :raises NoRoomError: All placements are full.
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
@@ -87,7 +89,7 @@ def add(
     *,
     name: str,
     site_settings: Mapping[str, Any] | None = None,
-    plan: str,
+    plan: str | None,
     placement: str,
     claims: Claims,
     settings: Settings,
@@ -97,8 +99,10 @@ def add(
 
     It takes over a database that stands by, if there is one.
 
+    :raises UnknownPlanError: There is no such plan.
     :raises TenantExistsError: The slug is taken, or somebody is creating it now.
     """
+    chosen_plan = settings.get_plan(plan)
     claims.take(slug)
 
     def row() -> Tenant:
@@ -107,7 +111,7 @@ def add(
             slug,
             name=name,
             settings=site_settings,
-            plan=plan,
+            plan=chosen_plan,
             placement=placement,
             reason=_reason(settings),
             by=by,

@@ -25,7 +25,8 @@ class Order:
     slug: str
     name: str
     owner_email: str | None = None
-    plan: str = "free"
+    plan: str | None = None
+    """A plan of the settings; by default the default plan."""
     placement: str | None = None
     """Where its data goes; by default the first placement with room."""
 

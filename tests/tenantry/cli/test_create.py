@@ -60,8 +60,9 @@ def test_one_tenant(ready: Desk) -> None:
     assert event.actor
 
 
-def test_slug_alone_is_enough(ready: Desk) -> None:
+def test_slug_alone_is_enough(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The slug is its name until somebody gives it one; the plan can be chosen."""
+    monkeypatch.setenv("TENANTRY_LIMIT_PLANS", '{"free": {}, "pro": {}}')
     ready.done("tenant", "create", "acme", "--plan", "pro")
     with ready.catalog as catalog:
         tenant = catalog.get_tenant("acme")

@@ -1,0 +1,37 @@
+"""Giving a tenant another plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tenantry.catalog import Actor, Catalog
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+
+def change_plan(catalog: Catalog, slug: str, plan: str, *, settings: Settings, by: Actor) -> Tenant:
+    """Hold the site to the limits of *plan* from its next request on.
+
+    :raises TenantNotFoundError: No tenant has the slug.
+    :raises UnknownPlanError: There is no such plan.
+    """
+    tenant = catalog.get_tenant(slug)
+    return catalog.change_plan(tenant.id, settings.get_plan(plan), by=by)
+
+
+def find_unnamed_plans(settings: Settings, counts: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each plan that tenants have and that the settings do not name.
+
+    :param counts: How many tenants have each plan.
+    """
+    return [
+        f"TENANTRY_LIMIT_PLANS does not name the plan {name!r}, which {count} "
+        f"{'tenant has: it gets' if count == 1 else 'tenants have: they get'} the limits of "
+        f"{settings.default_plan!r}. Name it there, or choose another one with "
+        "`tenantry tenant plan`."
+        for name, count in sorted(counts.items())
+        if name not in settings.plans
+    ]
