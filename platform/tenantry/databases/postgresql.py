@@ -57,6 +57,7 @@ _ELSEWHERE = text(
     "AND d.dbid NOT IN (0, (SELECT oid FROM pg_catalog.pg_database "
     "WHERE datname = pg_catalog.current_database())))"
 )
+_LOGIN = text("SELECT pg_catalog.quote_ident(current_user)")
 _MEMBER = text("SELECT pg_catalog.pg_has_role(current_user, :name, 'MEMBER')")
 _OWNER = text(
     "SELECT r.rolname FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r "
@@ -159,7 +160,9 @@ class SchemaDatabase:
         """Let another placement's login have this role, if it is on the same server."""
         with other._as_platform() as connection:
             has_role, _ = other._ask_state(connection)
-            login = connection.exec_driver_sql("SELECT quote_ident(current_user)").scalar_one()
+            login = connection.exec_driver_sql(
+                "SELECT pg_catalog.quote_ident(current_user)"
+            ).scalar_one()
             is_in = has_role and connection.scalar(_MEMBER, {"name": self.name})
         if has_role and not is_in:
             with self._as_platform() as connection:
@@ -251,8 +254,13 @@ class SchemaDatabase:
 
     @contextmanager
     def _as_owner(self) -> Iterator[Connection]:
-        binding = Binding(self.name, lock_seconds=self.binding.lock_seconds)
-        with self._translated(), self.server.view(binding).begin() as connection:
+        """Act in the tenant's role, and never in its schema.
+
+        An operator there that fits better than the server's own would be chosen, and would run in a
+        session that can take any tenant's role.
+        """
+        with self._as_platform() as connection:
+            connection.exec_driver_sql(f"SET LOCAL ROLE {self.name}")
             yield connection
 
     @contextmanager

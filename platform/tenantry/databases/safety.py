@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 OLDEST = 150000
 """PostgreSQL 15: before, everybody may create in the schema public."""
 
+# It is asked before anything is known of the search_path: an operator of somebody else's, which might
+# fit better than the server's own, must not be found.
 _QUESTION = """
-SELECT pg_catalog.current_setting('server_version_num')::int AS version,
+SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version,
     rolname AS role, rolsuper AS is_superuser, rolinherit AS inherits,
     rolcreaterole AS makes_roles, rolbypassrls AS bypasses,
     pg_catalog.current_database() AS database,
     pg_catalog.current_setting('search_path') AS search_path,
     pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS makes_schemas,
-    EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'public'
+    EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname OPERATOR(pg_catalog.=) 'public'
         AND pg_catalog.has_schema_privilege('public', n.oid, 'CREATE')) AS public_is_open
-FROM pg_catalog.pg_roles WHERE rolname = current_user
+FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user
 """
 
 

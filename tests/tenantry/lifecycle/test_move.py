@@ -59,19 +59,6 @@ FAR = 10_000_000
 PLACES = {"file": ("local", "disk"), "server": ("main", "other")}
 
 
-@pytest.fixture
-def second_database(server_url: str) -> Iterator[str]:
-    """Return the URL of another database for tenants on the same server."""
-    url = make_url(server_url)
-    plain = url.set(drivername="postgresql", username="postgres")
-    shown = plain.render_as_string(hide_password=False)
-    with psycopg.connect(shown, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE elsewhere OWNER tenantry")
-        yield url.set(database="elsewhere").render_as_string(hide_password=False)
-        SERVERS.clear()
-        connection.execute("DROP DATABASE elsewhere WITH (FORCE)")
-
-
 def _ways() -> list[Any]:
     ways = [("file", "file"), ("file", "server"), ("server", "file"), ("server", "server")]
     return [

@@ -1,0 +1,228 @@
+"""What a hostile tenant plants in its schema never runs in a session of the platform's own."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+
+from tenantry.catalog import SYSTEM, Catalog
+from tenantry.databases.placements import tenant_database
+from tenantry.doctor.placements import examine_placements
+from tenantry.factory import Factory
+from tenantry.lifecycle import (
+    archive_tenant,
+    create_tenant,
+    delete_tenant,
+    drop_former,
+    export_tenant,
+    find_belongings,
+    import_tenant,
+    move_tenant,
+    purge_tenant,
+    rename_tenant,
+    resume_tenant,
+    suspend_tenant,
+    undelete_tenant,
+)
+from tenantry.lifecycle.backup import backup_tenant
+from tenantry.lifecycle.check import find_problems
+from tenantry.lifecycle.clone import clone_tenant
+from tenantry.lifecycle.restore import restore_tenant
+from tenantry.lifecycle.verify import verify_backup
+from tenantry.migrations import (
+    History,
+    Options,
+    load_history,
+    migrate,
+    provision_database,
+    read_revision,
+)
+from tests.tenantry.lifecycle.hostile import Observer
+from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import psycopg
+
+    from tenantry.settings import Settings
+    from tenantry.tenant import Tenant
+
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture
+def settings(
+    make_settings: Callable[..., Settings], server_url: str, second_database: str
+) -> Settings:
+    """Return settings with two databases where tenants sign in by themselves, and files."""
+    return make_settings(
+        databases={
+            "main": {"url": server_url, "connections": 4, "login": "own"},
+            "other": {"url": second_database, "connections": 4, "login": "own"},
+            "files": "sqlite",
+        }
+    )
+
+
+@pytest.fixture
+def observer(superuser: psycopg.Connection[Any], second_database: str) -> Iterator[Observer]:
+    """Return what notes in whose session something planted ran."""
+    del second_database  # it is made of a template, which must be without an observer
+    made = Observer(superuser)
+    yield made
+    made.close()
+
+
+class Site:
+    """A tenant on the server, whose schema may hold anything."""
+
+    def __init__(
+        self, catalog: Catalog, settings: Settings, folder: Path, observer: Observer
+    ) -> None:
+        self.catalog, self.settings, self.folder = catalog, settings, folder
+        self.observer = observer
+        self.slug = "acme"
+        self.backup = folder
+        write_revisions(folder, PEOPLE)
+        create_tenant(catalog, self.factory, "acme", name="Acme", placement="main", **self.options)
+        self.put(1)
+        self.plant()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What each operation is given."""
+        return {"settings": self.settings, "by": SYSTEM}
+
+    @property
+    def tenant(self) -> Tenant:
+        """The tenant as it is now."""
+        return self.catalog.get_row(self.slug).tenant
+
+    @property
+    def factory(self) -> Factory:
+        """The factory with the revisions that there are."""
+        load_history.cache_clear()
+
+        def provision(tenant: Tenant) -> None:
+            provision_database(tenant, self.settings, self.folder)
+
+        return Factory(build=lambda _: None, provision=provision, migrations=self.folder)  # type: ignore[arg-type, return-value]
+
+    def put(self, number: int) -> None:
+        """Add a row, as the site does."""
+        with tenant_database(self.tenant, self.settings).open_engine().begin() as connection:
+            connection.execute(text("INSERT INTO people (id) VALUES (:id)"), {"id": number})
+
+    def plant(self) -> None:
+        """Plant everything where the tenant is now."""
+        self.observer.plant(f"t_{self.tenant.id}")
+
+    def look(self) -> None:
+        """Ask all that is asked of a tenant and its server by itself."""
+        database = tenant_database(self.tenant, self.settings)
+        assert database.check() is None
+        assert database.size() == database.used() > 0
+        assert read_revision(database)
+        assert find_problems(self.catalog, self.tenant, self.settings) == ()
+        assert find_belongings(self.catalog, self.tenant, settings=self.settings)
+        assert {found.severity for found in examine_placements(self.settings)} == {"ok"}
+
+    def back_up(self) -> None:
+        """Take a backup."""
+        self.backup = backup_tenant(self.catalog, self.slug, **self.options).path
+
+    def restore(self) -> None:
+        """Bring back what was backed up last."""
+        factory = self.factory
+        restore_tenant(
+            self.catalog, self.slug, self.backup, factory=factory, drain=0, **self.options
+        )
+
+    def move(self, to: str) -> None:
+        """Move the tenant, and drop where it was."""
+        move_tenant(self.catalog, self.factory, self.slug, to, **self.options)
+        drop_former(self.catalog, self.slug, **self.options)
+
+    def rename(self) -> None:
+        """Give the tenant another name."""
+        rename_tenant(self.catalog, self.slug, "acme-ltd", **self.options)
+        self.slug = "acme-ltd"
+
+    def delete(self, bundle: Path) -> None:
+        """Delete the tenant, with a copy."""
+
+        def write(tenant: Tenant) -> None:
+            export_tenant(self.catalog, tenant.slug, bundle, **self.options)
+
+        delete_tenant(self.catalog, self.slug, export=write, **self.options)
+
+    def purge(self, slug: str) -> None:
+        """Delete a tenant, and destroy what it had."""
+        delete_tenant(self.catalog, slug, export=None, **self.options)
+        purge_tenant(self.catalog, slug, early=True, **self.options)
+
+    def migrate(self) -> None:
+        """Bring every tenant to the newest revision."""
+        options = Options(jobs=1)
+        run = migrate(self.catalog, History(self.folder), options=options, **self.options)
+        assert run is not None
+        assert run.state == "done", run
+
+
+@pytest.fixture
+def site(catalog: Catalog, settings: Settings, tmp_path: Path, observer: Observer) -> Site:
+    """Return the hostile tenant."""
+    return Site(catalog, settings, tmp_path / "alembic", observer)
+
+
+def test_nothing_planted_runs_in_the_platforms_session(
+    site: Site, tmp_path: Path, superuser: psycopg.Connection[Any]
+) -> None:
+    """Whatever is done to a tenant that signs in by itself, its SQL never runs as the platform."""
+    for name, operation in life_of(site, tmp_path):
+        operation()
+        assert not site.observer.ran("platform"), (name, site.observer.seen())
+
+    assert site.observer.ran("tenant"), "nothing planted ran at all: this test looks at nothing"
+    name = f"t_{site.tenant.id}"
+    left = superuser.execute("SELECT to_regrole(%s), to_regnamespace(%s)", [name, name])
+    assert left.fetchone() == (None, None)
+
+
+def life_of(site: Site, folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield every operation on a tenant with its name; each goes on where the last one ended."""
+    catalog, settings, options = site.catalog, site.settings, site.options
+    bundle = folder / "acme.tenant"
+    yield "look", site.look
+    yield "suspend", lambda: suspend_tenant(catalog, "acme", by=SYSTEM)
+    yield "resume", lambda: resume_tenant(catalog, "acme", **options)
+    yield "export", lambda: export_tenant(catalog, "acme", bundle, **options)
+    yield "verify", lambda: verify_backup(bundle, settings=settings)
+    yield "import", lambda: import_tenant(catalog, site.factory, bundle, slug="two", **options)
+    yield "clone", lambda: clone_tenant(catalog, site.factory, "acme", "three", **options)
+    yield "purge a clone", lambda: site.purge("three")
+    yield "back up", site.back_up
+    yield "restore", site.restore
+    write_revisions(site.folder, NAME, first=2)
+    yield "migrate", site.migrate
+    yield "restore what is older", site.restore
+    for to in ("other", "main", "files", "main"):
+        yield f"move to {to}", partial(site.move, to)
+        if to == "main":
+            site.plant()
+    yield "back up what has moved", site.back_up
+    yield "restore what has moved", site.restore
+    yield "rename", site.rename
+    yield "archive", lambda: archive_tenant(catalog, site.slug, by=SYSTEM)
+    yield "delete", lambda: site.delete(folder / "deleted.tenant")
+    yield (
+        "look at what is deleted",
+        lambda: find_belongings(catalog, site.tenant, settings=settings),
+    )
+    yield "undelete", lambda: undelete_tenant(catalog, site.slug, **options)
+    yield "purge", lambda: site.purge(site.slug)
