@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
@@ -12,6 +11,7 @@ from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog, current_actor
 from backend_app.links import SETUP
 from backend_app.tables import TableQuery
+from tenantry.catalog import setup_lifetime
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 bp = Blueprint("accounts", __name__)
 
 PAGE_SIZE = 50
-INVITATION_LIVES = timedelta(hours=24)
-RESET_LIVES = timedelta(hours=1)
-"""A link that replaces a password in use is worth more to a thief (R53)."""
 
 
 @bp.get("/accounts")
@@ -57,9 +54,8 @@ def end_sessions(account_id: str) -> ResponseReturnValue:
 
 def make_setup_link(account: Account) -> str:
     """Return the URL of a new set-up link; its host comes from the settings (R9)."""
-    lifetime = RESET_LIVES if account.has_password else INVITATION_LIVES
     token = catalog().create_link(
-        SETUP, account_id=account.id, lifetime=lifetime, by=current_actor()
+        SETUP, account_id=account.id, lifetime=setup_lifetime(account), by=current_actor()
     )
     return f"{backend().settings.backend_url}setup/{token}"
 

@@ -68,7 +68,7 @@ class NewPasswordForm(Form):
         render_kw={"autocomplete": "new-password", "autofocus": True},
     )
     again = PasswordField(
-        "The same again",
+        "Repeat new password",
         validators=[DataRequired(), EqualTo("password", "The two passwords differ.")],
         render_kw={"autocomplete": "new-password"},
     )
@@ -76,10 +76,10 @@ class NewPasswordForm(Form):
 
 
 class ChangePasswordForm(Form):
-    """Another password, for those who know the present one."""
+    """Another password, for those who know the current one."""
 
     current = PasswordField(
-        "Present password",
+        "Current password",
         validators=[DataRequired(), Length(max=MAX_PASSWORD)],
         render_kw={"autocomplete": "current-password"},
     )
@@ -90,7 +90,7 @@ class ChangePasswordForm(Form):
         render_kw={"autocomplete": "new-password"},
     )
     again = PasswordField(
-        "The same again",
+        "Repeat new password",
         validators=[DataRequired(), EqualTo("password", "The two passwords differ.")],
         render_kw={"autocomplete": "new-password"},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, g, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 
 from backend_app.access import PLATFORM_VISITORS, SITE_VISITORS, open_to
@@ -88,4 +88,8 @@ def _status(form: FlaskForm) -> int:
 
 
 def _refuse(error: LinkError) -> ResponseReturnValue:
-    return render_template("backend/link_gone.html", problem=str(error)), 404
+    """Say that the link does not work; someone who is signed in, as after Back, is led on."""
+    if g.account is not None:
+        flash(f"{error} You are signed in already.", "info")
+        return redirect(url_for("home.index"), 303)
+    return render_template("backend/link_gone.html"), 404

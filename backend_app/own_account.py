@@ -31,13 +31,13 @@ def index() -> ResponseReturnValue:
 
 
 def _change(form: ChangePasswordForm) -> bool:
-    """Change the password; whoever guesses the present one is slowed down as at sign-in (R51)."""
+    """Change the password; guessing the current one is slowed down as at sign-in (R51)."""
     try:
         check_password(form.password.data, g.account.email, g.account.name)
         catalog().sign_in(g.account.email, form.current.data, by=current_actor())
         account = catalog().set_password(g.account.id, form.password.data, by=current_actor())
     except SignInError as error:
-        wrong = "This is not your present password."
+        wrong = "This is not your current password."
         form.current.errors = [str(error) if error.retry_after else wrong]
         return False
     except WeakPasswordError as error:

@@ -147,7 +147,7 @@ class PasswordForm(_PasswordForm):
         render_kw=_NEW_PASSWORD,
     )
     again = PasswordField(
-        "New password, again",
-        validators=[EqualTo("password", "The two are not the same.")],
+        "Repeat new password",
+        validators=[EqualTo("password", "The two passwords differ.")],
         render_kw=_NEW_PASSWORD,
     )

@@ -8,6 +8,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask_login import logout_user
 from sqlalchemy.exc import IntegrityError
 
+from tenantry.errors import LinkError
 from tenantry.flask import is_local_path, prefers_json, problem
 from tenantry.passwords import hash_password, verify_password
 from tenants.access import find_member, get_member, only
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
 bp = Blueprint("members", __name__, url_prefix="/members")
 
-REFUSED = (
-    "The e-mail address and the password do not belong together. "
-    "After several tries, wait a few minutes before the next one."
-)
+REFUSED = "Wrong e-mail or password. If you have tried several times, wait a few minutes first."
 
 
 @bp.route("/sign-up", methods=["GET", "POST"])
@@ -83,9 +81,12 @@ def enter(token: str) -> ResponseReturnValue:
     if request.method == "HEAD":  # a look at a link does not use it up
         return ""
     member = use_entry(token)
+    if member is None and find_member() is None:
+        abort(403, f"{LinkError()} Open the site from its backend again.")
     if member is None:
-        abort(403, "This link is not valid any more. Open the site from its backend again.")
-    start_session(member)
+        flash(f"{LinkError()} You are signed in already.", "info")
+    else:
+        start_session(member)
     return redirect(url_for("pages.front"), 303)
 
 

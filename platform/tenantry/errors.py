@@ -246,7 +246,7 @@ class LinkError(TenantryError):
     """A one-use link is unknown, used, expired or meant for another place."""
 
     def __str__(self) -> str:
-        return "This link is not valid any more. Ask for a new one."
+        return "This link has expired or was already used."
 
 
 class SignInError(TenantryError):
@@ -258,8 +258,9 @@ class SignInError(TenantryError):
 
     def __str__(self) -> str:
         if self.retry_after:
-            return f"Too many tries. Try again in {self.retry_after} seconds."
-        return "The e-mail address and the password do not belong together."
+            unit = "second" if self.retry_after == 1 else "seconds"
+            return f"Too many tries. Try again in {self.retry_after} {unit}."
+        return "Wrong e-mail or password."
 
 
 class CatalogUnavailableError(TenantryError):

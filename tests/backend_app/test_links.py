@@ -72,6 +72,20 @@ def test_a_set_up_link_works_once(world: World) -> None:
     assert late.get("/sites").status_code == 302
 
 
+@pytest.mark.parametrize("host", ["example.test", ACME])
+def test_a_used_link_leads_on_who_is_signed_in(world: World, host: str) -> None:
+    """Back to a link that has done its work is no dead end."""
+    browser = world.browser("olga@example.com", host)
+    path = "/setup/gone" if host != ACME else "/enter/gone"
+    answer = browser.get(path, host)
+    assert (answer.status_code, answer.location) == (303, "/backend/")
+    page = browser.get("/sites" if host != ACME else "/", host).text
+    assert "This link has expired or was already used. You are signed in already." in page
+    stranger = world.browser().get(path, host)
+    assert stranger.status_code == 404
+    assert "This link has expired or was already used" in stranger.text
+
+
 def test_a_new_password_ends_the_old_sessions(world: World) -> None:
     """R25: who resets a password after a theft is rid of the thief."""
     thief = world.browser("olga@example.com")

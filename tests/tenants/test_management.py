@@ -171,7 +171,11 @@ def test_a_link_signs_the_owner_in_once(backend: Backend) -> None:
     first, second = backend.site.visitor(), backend.site.visitor()
     assert first.get(path).location == "/"
     assert first.get("/write").status_code == 200
-    assert second.get(path).status_code == 403
+    again = first.get(path, follow_redirects=True)
+    assert "This link has expired or was already used. You are signed in already." in again.text
+    refused = second.get(path)
+    assert refused.status_code == 403
+    assert "This link has expired or was already used." in refused.text
     assert not second.is_signed_in()
     owner = backend.site.find_member("o")
     assert owner is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.catalog.accounts import Accounts, canonical_email
+from tenantry.catalog.accounts import Accounts, canonical_email, setup_lifetime
 from tenantry.catalog.activation import Activation
 from tenantry.catalog.audit import Audit
 from tenantry.catalog.engine import open_engine
@@ -86,4 +86,5 @@ __all__ = [
     "TenantRow",
     "canonical_email",
     "open_catalog",
+    "setup_lifetime",
 ]

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 FREE_TRIES = 3
 MAX_DELAY = 300
 FORGET_AFTER = timedelta(minutes=15)
+FIRST_SETUP_LIVES = timedelta(hours=24)
+RESET_LIVES = timedelta(hours=1)
 
 # Mail for these may well arrive: on this machine, in an intranet, in a test. The library documents
 # its list as the place to say so; it has no argument for it.
@@ -64,6 +66,14 @@ def canonical_email(address: str) -> str:
     except EmailNotValidError as error:
         raise BadEmailError(address, str(error)) from error
     return checked.normalized.casefold()
+
+
+def setup_lifetime(account: Account) -> timedelta:
+    """Return how long a ``setup`` link of this account works.
+
+    A link that replaces a password in use is worth more to a thief (R53).
+    """
+    return RESET_LIVES if account.has_password else FIRST_SETUP_LIVES
 
 
 class Accounts(Store):

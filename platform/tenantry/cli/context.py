@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from sqlalchemy import make_url
 
-from tenantry.catalog import Actor, open_catalog, schema
+from tenantry.catalog import Actor, open_catalog, schema, setup_lifetime
 from tenantry.catalog.engine import shown
 from tenantry.disk import is_file
 from tenantry.errors import CatalogNotReadyError
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
     from tenantry.catalog import Account, Catalog
     from tenantry.settings import Settings
-
-SETUP_HOURS = 24
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 
@@ -71,6 +68,6 @@ def ready_catalog(settings: Settings | None = None) -> Iterator[Catalog]:
 def setup_link(catalog: Catalog, account: Account, *, settings: Settings) -> str:
     """Return a new one-use link with which the account's owner sets a password."""
     token = catalog.create_link(
-        "setup", account_id=account.id, lifetime=timedelta(hours=SETUP_HOURS), by=actor()
+        "setup", account_id=account.id, lifetime=setup_lifetime(account), by=actor()
     )
     return f"{settings.backend_url}setup/{token}"

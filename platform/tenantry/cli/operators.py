@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.cli.context import SETUP_HOURS, actor, setup_link
+from tenantry.catalog import setup_lifetime
+from tenantry.cli.context import actor, setup_link
 from tenantry.cli.output import plain
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ def find_operator(catalog: Catalog, email: str | None = None) -> Account:
 def echo_invitation(catalog: Catalog, account: Account, *, settings: Settings) -> None:
     """Print a new one-time link with which *account* gets its password."""
     link = setup_link(catalog, account, settings=settings)
+    hours = setup_lifetime(account) // timedelta(hours=1)
     click.echo(
-        f"{plain(account.email)} sets a password here, once, within {SETUP_HOURS} hours:\n"
+        f"{plain(account.email)} sets a password here, once, within {hours} "
+        f"{'hour' if hours == 1 else 'hours'}:\n"
         f"\n  {link}\n"
     )

@@ -197,6 +197,12 @@ def test_another_spelling_is_throttled_too(any_catalog: Catalog, olga: Account) 
     assert refusal(any_catalog, " OLGA@EXAMPLE.COM ").retry_after
 
 
+def test_a_wait_of_one_second_is_said_in_the_singular() -> None:
+    """A sentence for people."""
+    assert str(SignInError(1)) == "Too many tries. Try again in 1 second."
+    assert str(SignInError(2)) == "Too many tries. Try again in 2 seconds."
+
+
 def test_success_ends_the_throttle(any_catalog: Catalog, olga: Account) -> None:
     """The count starts anew after the right password."""
     for _ in range(FREE_TRIES):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import select
 
 from tenantry.catalog import SYSTEM
+from tenantry.catalog.models import LinkRecord, now
 
 if TYPE_CHECKING:
     from tests.tenantry.cli.conftest import Desk
@@ -67,6 +70,20 @@ def test_forgotten_password(acme: Desk) -> None:
     with acme.catalog as catalog:
         assert catalog.peek_link("setup", second).email == "ada@x.test"
     assert first != second
+
+
+def test_a_link_that_replaces_a_password_works_for_an_hour(acme: Desk) -> None:
+    """R53: only a first set-up link may wait for a day."""
+    assert "within 24 hours" in acme.done("account", "link", "ada@x.test")
+    with acme.catalog as catalog:
+        account = catalog.find_account("ada@x.test")
+        assert account is not None
+        catalog.set_password(account.id, "seven green bottles hang", by=SYSTEM)
+    text = acme.done("account", "link", "ada@x.test")
+    assert "within 1 hour:" in text
+    with acme.catalog as catalog, catalog.reading() as session:
+        (expires_at,) = session.scalars(select(LinkRecord.expires_at))
+        assert now() < expires_at <= now() + timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
