@@ -228,6 +228,23 @@ class HostTakenError(CatalogError):
     problem = "is taken"
 
 
+class HostRestingError(CatalogError):
+    """Another tenant had the host a short time ago."""
+
+    noun = "Host"
+
+    def __init__(self, name: str, until: str) -> None:
+        super().__init__(name)
+        self.args = (name, until)
+        self.until = until
+
+    def __str__(self) -> str:
+        return (
+            f"Host {self.name!r} was another tenant's and rests until {self.until}; "
+            "`tenantry host add --take-over` gives it away now."
+        )
+
+
 class AccountNotFoundError(CatalogError, LookupError):
     """No account has this e-mail address or id."""
 

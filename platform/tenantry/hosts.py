@@ -13,6 +13,7 @@ from functools import lru_cache
 import idna
 
 from tenantry.errors import BadHostError, BadSlugError
+from tenantry.scripts import is_one_script, scripts_of
 
 MAX_HOST = 253
 """Octets of a host name without the trailing dot (RFC 1035, section 2.3.4)."""
@@ -85,6 +86,27 @@ def canonical_host(name: str) -> str:
     host = parse_host(text)
     if "." not in host:
         raise BadHostError(name, "a custom host needs at least two labels")
+    return host
+
+
+def check_scripts(host: str) -> str:
+    """Return a canonical host if each of its labels can be read in one way.
+
+    :raises BadHostError: A label is no international name, or mixes scripts, as one that looks like
+        ``apple`` and begins with a Cyrillic letter.
+    """
+    for label in host.split("."):
+        if not label.startswith("xn--"):
+            continue
+        try:
+            shown = idna.ulabel(label)
+        except idna.IDNAError as error:
+            raise BadHostError(host, f"{label} is no international name ({error})") from error
+        if not is_one_script(shown):
+            scripts = ", ".join(sorted(scripts_of(shown)))
+            raise BadHostError(
+                host, f"{shown} ({label}) mixes letters of several scripts: {scripts}"
+            )
     return host
 
 

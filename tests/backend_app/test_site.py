@@ -164,7 +164,9 @@ def test_staff_and_operators_are_not_made_owners_in_passing(world: World) -> Non
 
 def test_a_custom_domain_leads_over_a_page(world: World, olga: Browser) -> None:
     """From the platform's host to the site's own one: browsers block a redirect of a form there."""
-    world.catalog.add_host(world.catalog.get_tenant("acme").id, "bakery.example.org", by=SYSTEM)
+    world.catalog.add_host(
+        world.catalog.get_tenant("acme").id, "bakery.example.org", proof="operator", by=SYSTEM
+    )
     response = olga.post("/open", host=ACME)
     assert response.status_code == 200
     assert response.headers["Refresh"].startswith("0; url=http://bakery.example.org/members/enter/")

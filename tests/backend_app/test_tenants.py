@@ -34,7 +34,7 @@ def many(world: World) -> World:
 def test_the_table_is_searched(many: World, operator: Browser) -> None:
     """By slug, name or host, and a wildcard is only a character."""
     acme = many.catalog.get_tenant("acme")
-    many.catalog.add_host(acme.id, "bakery.example.org", by=SYSTEM)
+    many.catalog.add_host(acme.id, "bakery.example.org", proof="operator", by=SYSTEM)
     assert rows(operator.get("/tenants?search=site-07").text) == ["site-07"]
     assert rows(operator.get("/tenants?search=name+92").text) == ["site-07"]
     assert rows(operator.get("/tenants?search=bakery").text) == ["acme"]

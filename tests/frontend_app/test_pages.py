@@ -52,7 +52,7 @@ def test_only_listed_and_active_sites_are_public(front: Front) -> None:
 def test_a_sites_own_domain_is_its_address(front: Front) -> None:
     """Links come from the catalog, never from the Host of the request (R9)."""
     acme = front.add_site("acme", "Acme")
-    front.catalog.add_host(acme, "bakery.example.org", by=SYSTEM)
+    front.catalog.add_host(acme, "bakery.example.org", proof="operator", by=SYSTEM)
     page = front.get("/directory", headers={"Host": "evil.example"}).text
     assert 'href="http://bakery.example.org:8000/"' in page
     assert "evil.example" not in page

@@ -47,7 +47,7 @@ class Door:
         for step in route:
             tenant = self.catalog.move_tenant(tenant.id, step, by=SYSTEM)  # type: ignore[arg-type]
         for host in hosts:
-            tenant = self.catalog.add_host(tenant.id, host, by=SYSTEM)
+            tenant = self.catalog.add_host(tenant.id, host, proof="operator", by=SYSTEM)
         return tenant
 
     def ask(self, path: str = "/", slug: str | None = None, **options: Any) -> Answer:

@@ -249,7 +249,7 @@ class Platform:
             tenant = self.catalog.add_tenant(slug, name=slug, by=SYSTEM)
             self.catalog.activate_tenants({tenant.id: None}, by=SYSTEM)
             if host:
-                self.catalog.add_host(tenant.id, host, by=SYSTEM)
+                self.catalog.add_host(tenant.id, host, proof="operator", by=SYSTEM)
             self.ids[slug] = tenant.id
 
     def move(self, slug: str, *states: TenantState) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tenantry.catalog.accounts import Accounts, canonical_email, setup_lifetime
 from tenantry.catalog.activation import Activation
 from tenantry.catalog.audit import Audit
+from tenantry.catalog.custom_hosts import CustomHosts
 from tenantry.catalog.engine import open_engine
 from tenantry.catalog.moving import Moving
 from tenantry.catalog.purging import Purging
@@ -27,6 +28,8 @@ from tenantry.catalog.values import (
     Changes,
     FormerName,
     Host,
+    HostProof,
+    HostState,
     Page,
     Role,
     Run,
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 
-class Catalog(Tenants, Accounts, Activation, Runs, Moving, Purging, Standbys, Audit):
+class Catalog(Tenants, CustomHosts, Accounts, Activation, Runs, Moving, Purging, Standbys, Audit):
     """The whole catalog behind one name."""
 
 
@@ -75,6 +78,8 @@ __all__ = [
     "Changes",
     "FormerName",
     "Host",
+    "HostProof",
+    "HostState",
     "Page",
     "Role",
     "Run",

@@ -21,7 +21,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from tenantry.catalog.values import Account, AuditEvent, Host, Standby, StandbyState
+from tenantry.catalog.values import (
+    Account,
+    AuditEvent,
+    Host,
+    HostState,
+    Standby,
+    StandbyState,
+)
 from tenantry.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
@@ -84,6 +91,7 @@ class TenantRecord(Base):
         Index(None, "schema_revision"),
         Index(None, "purge_at"),
         Index(None, "placement"),
+        Index(None, "plan"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -110,7 +118,13 @@ class TenantRecord(Base):
     members: Mapped[list[MembershipRecord]] = relationship(back_populates="tenant")
 
     def to_tenant(self) -> Tenant:
-        return as_tenant(self, hosts=(host.name for host in self.hosts))
+        served = (host for host in self.hosts if host.verified_at is not None)
+        return as_tenant(self, hosts=(host.name for host in sorted(served, key=_served_since)))
+
+
+def _served_since(host: HostRecord) -> datetime:
+    assert host.verified_at is not None
+    return host.verified_at
 
 
 def as_tenant(row: Any, *, hosts: Iterable[str]) -> Tenant:
@@ -163,18 +177,42 @@ class FormerSlugRecord(Base):
 
 
 class HostRecord(Base):
-    """A custom host; its name is the key, so that two tenants can never share one."""
+    """A custom host; its name is the key, so that two tenants can never share one.
+
+    It is served from *verified_at* on, and not before.
+    """
 
     __tablename__ = "hosts"
 
     name: Mapped[str] = mapped_column(String(253), primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    state: Mapped[str] = mapped_column(String(16))
+    proof: Mapped[str] = mapped_column(String(16), default="")
+    verified_at: Mapped[datetime | None]
 
     tenant: Mapped[TenantRecord] = relationship(back_populates="hosts")
 
     def to_host(self) -> Host:
-        return Host(self.name, self.tenant_id, self.tenant.slug, self.created_at)
+        return Host(
+            self.name,
+            self.tenant_id,
+            self.tenant.slug,
+            self.created_at,
+            HostState(self.state),
+            self.proof,
+            self.verified_at,
+        )
+
+
+class FormerHostRecord(Base):
+    """A custom host that a tenant has given up: for a time no other tenant gets it."""
+
+    __tablename__ = "former_hosts"
+
+    name: Mapped[str] = mapped_column(String(253), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    released_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class AccountRecord(Base):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import and_, bindparam, delete, func, select
 
 from tenantry.catalog.models import FormerSlugRecord, HostRecord, TenantRecord, as_tenant
 from tenantry.catalog.store import Store
@@ -34,13 +34,15 @@ UNNAMEABLE = frozenset({TenantState.PROVISIONING, TenantState.DELETED})
 """States in which a tenant keeps its name: one is being made, the other is only a tombstone."""
 
 # A visitor's first request waits for one of these. Made once, of tables instead of records, they cost a
-# sixth of what the ORM takes. A tenant comes in as many rows as it has hosts, and at least in one.
+# sixth of what the ORM takes. A tenant comes in a row for each served host, and at
+# least in one.
 _tenants, _hosts = TenantRecord.__table__.c, HostRecord.__table__.c
 _former = FormerSlugRecord.__table__.c
+SERVED_HOST = and_(_hosts.tenant_id == _tenants.id, _hosts.verified_at.is_not(None))
 FOUND = (
     select(TenantRecord.__table__, _hosts.name.label("host"))
-    .join_from(TenantRecord.__table__, HostRecord.__table__, isouter=True)
-    .order_by(_hosts.created_at)
+    .join_from(TenantRecord.__table__, HostRecord.__table__, SERVED_HOST, isouter=True)
+    .order_by(_hosts.verified_at)
 )
 _KEY: Any = bindparam("key")
 _OWN = TenantRecord.__table__.alias("own")

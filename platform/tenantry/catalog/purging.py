@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
+from tenantry.catalog.custom_hosts import lay_to_rest
 from tenantry.catalog.models import (
     HostRecord,
     LinkRecord,
@@ -32,7 +33,8 @@ BELONGINGS: Mapping[str, Any] = {
     "one-use links": LinkRecord,
     "steps of migrations": MigrationStepRecord,
 }
-"""Rows that go with a tenant. What stays: its own row, the names it had, the audit trail."""
+"""Rows that go with a tenant. What stays: its own row, the names it had, the audit trail,
+and for a time its hosts, so that no other tenant gets them at once."""
 
 
 class Purging(Store):
@@ -77,6 +79,8 @@ class Purging(Store):
             record = locked(writer.session, tenant_id)
             if record.state != TenantState.DELETED or not to_row(record).is_due:
                 raise BadTransitionError(record.slug, record.state, "cleared")
+            for host in record.hosts:
+                lay_to_rest(writer.session, host)
             for table in BELONGINGS.values():
                 writer.session.execute(delete(table).where(table.tenant_id == tenant_id))
             writer.session.expire(record, ["hosts", "members"])

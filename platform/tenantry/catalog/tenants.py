@@ -1,4 +1,4 @@
-"""Tenants and their hosts in the catalog."""
+"""Tenants in the catalog."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import selectinload
 
 from tenantry.catalog.models import (
     ChangeRecord,
+    FormerHostRecord,
     FormerSlugRecord,
     Head,
     HostRecord,
@@ -18,19 +19,16 @@ from tenantry.catalog.models import (
     MembershipRecord,
     TenantRecord,
 )
-from tenantry.catalog.names import FOUND, Names, locked, missing
+from tenantry.catalog.names import FOUND, SERVED_HOST, Names, locked, missing
 from tenantry.catalog.standbys import take_standby
-from tenantry.catalog.values import Actor, Changes, FormerName, Host, Page, TenantRow
+from tenantry.catalog.values import Actor, Changes, FormerName, Page, TenantRow
 from tenantry.errors import (
     BadTransitionError,
-    HostNotFoundError,
-    HostTakenError,
     TenantExistsError,
     TenantNotFoundError,
     TenantRenamedError,
     TooLateError,
 )
-from tenantry.hosts import canonical_host
 from tenantry.tenant import MOVES, Tenant, TenantState
 
 if TYPE_CHECKING:
@@ -50,7 +48,10 @@ _tenants, _hosts = TenantRecord.__table__.c, HostRecord.__table__.c
 BY_SLUG = FOUND.where(_tenants.slug == bindparam("key"))
 BY_ID = FOUND.where(_tenants.id == bindparam("key"))
 BY_HOST = FOUND.where(
-    _tenants.id == select(_hosts.tenant_id).where(_hosts.name == bindparam("key")).scalar_subquery()
+    _tenants.id
+    == select(_hosts.tenant_id)
+    .where(_hosts.name == bindparam("key"), _hosts.verified_at.is_not(None))
+    .scalar_subquery()
 )
 
 
@@ -66,9 +67,9 @@ CHANGED = (
 CHANGED_TENANTS = (
     select(_tenants.id, _tenants.slug, _tenants.revision, _tenants.purged_at)
     .add_columns(_hosts.name.label("host"))
-    .join_from(TenantRecord.__table__, HostRecord.__table__, isouter=True)
+    .join_from(TenantRecord.__table__, HostRecord.__table__, SERVED_HOST, isouter=True)
     .where(_tenants.id.in_(bindparam("ids", expanding=True)))
-    .order_by(_hosts.created_at)
+    .order_by(_hosts.verified_at)
 )
 
 
@@ -105,7 +106,7 @@ class Tenants(Names):
         return self._find(BY_ID, tenant_id)
 
     def find_tenant_by_host(self, host: str) -> Tenant | None:
-        """Return the tenant that owns this custom host, matched whole."""
+        """Return the tenant that is served on this custom host, matched whole."""
         return self._find(BY_HOST, host)
 
     def get_tenant(self, slug: str) -> Tenant:
@@ -289,7 +290,7 @@ class Tenants(Names):
                 raise BadTransitionError(record.slug, record.state, "forgotten")
             writer.changed(record)
             writer.audit("tenant.forget", tenant=record)
-            for table in (HostRecord, LinkRecord, MembershipRecord):
+            for table in (HostRecord, FormerHostRecord, LinkRecord, MembershipRecord):
                 writer.session.execute(delete(table).where(table.tenant_id == tenant_id))
             writer.session.execute(delete(TenantRecord).where(TenantRecord.id == tenant_id))
 
@@ -366,53 +367,6 @@ class Tenants(Names):
                 writer.changed(record)
                 writer.audit("tenant.plan", tenant=record, detail=detail)
             return record.to_tenant()
-
-    def add_host(self, tenant_id: str, host: str, *, by: Actor) -> Tenant:
-        """Give a tenant a custom host. The first one is where its links point.
-
-        :raises BadHostError: Not a full host name.
-        :raises HostTakenError: It belongs to a tenant, or lies under the platform's domain.
-        """
-        name = canonical_host(host)
-        if name in {self.domain, self.backend_host} or name.endswith("." + self.domain):
-            raise HostTakenError(name)
-        try:
-            with self.writing(by) as writer:
-                record = locked(writer.session, tenant_id)
-                if any(host.name == name for host in record.hosts):
-                    raise HostTakenError(name)
-                record.hosts.append(HostRecord(name=name))
-                writer.changed(record)
-                writer.session.flush()
-                writer.audit("host.add", tenant=record, detail={"host": name})
-                return record.to_tenant()
-        except IntegrityError as error:
-            raise HostTakenError(name) from error
-
-    def remove_host(self, tenant_id: str, host: str, *, by: Actor) -> Tenant:
-        """Take a custom host from a tenant.
-
-        :raises HostNotFoundError: The tenant has no such host.
-        """
-        name = canonical_host(host)
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
-            found = next((entry for entry in record.hosts if entry.name == name), None)
-            if found is None:
-                raise HostNotFoundError(name)
-            record.hosts.remove(found)
-            writer.session.delete(found)
-            writer.changed(record)
-            writer.audit("host.remove", tenant=record, detail={"host": name})
-            return record.to_tenant()
-
-    def list_hosts(self, tenant_id: str | None = None) -> tuple[Host, ...]:
-        """Return the custom hosts of one tenant, or of all."""
-        query = select(HostRecord).order_by(HostRecord.name)
-        if tenant_id is not None:
-            query = query.where(HostRecord.tenant_id == tenant_id)
-        with self.reading() as session:
-            return tuple(record.to_host() for record in session.scalars(query))
 
     def read_epoch(self) -> int:
         """Return the number of the newest change."""

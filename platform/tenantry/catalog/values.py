@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 Role = Literal["owner", "staff"]
 
+HostProof = Literal["operator", "dns"]
+"""How a custom host was verified: an operator said so, or its DNS did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -92,6 +95,14 @@ class TenantRow:
         return f"{self.purge_at:%Y-%m-%d %H:%M} UTC" if self.purge_at else ""
 
 
+class HostState(StrEnum):
+    """Whether a custom host may be served."""
+
+    PENDING = "pending"
+    """A tenant wants it; nobody has proved that it is the tenant's."""
+    VERIFIED = "verified"
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """A custom host of a tenant."""
@@ -100,6 +111,15 @@ class Host:
     tenant_id: str
     tenant_slug: str
     created_at: datetime
+    state: HostState
+    proof: str
+    """A :data:`HostProof`; empty while it is pending."""
+    verified_at: datetime | None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the tenant's site answers there."""
+        return self.state is HostState.VERIFIED
 
 
 class StandbyState(StrEnum):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from tenantry.cli.context import actor, dry_run_option, ready_catalog
@@ -10,6 +12,9 @@ from tenantry.cli.output import echo_json_array, echo_table
 from tenantry.errors import HostNotFoundError
 from tenantry.hosts import canonical_host
 from tenantry.settings import get_settings
+
+if TYPE_CHECKING:
+    from tenantry.catalog import Host, HostProof
 
 
 @click.group()
@@ -20,14 +25,30 @@ def host() -> None:
 @host.command()
 @click.argument("slug")
 @click.argument("name", metavar="HOST")
-def add(slug: str, name: str) -> None:
-    """Let the tenant SLUG answer on HOST too, from the next request on.
+@click.option(
+    "--unproven", is_flag=True, help="Serve it on your word: nobody has proved whose domain it is."
+)
+@click.option("--take-over", is_flag=True, help="Also if another tenant had it a short time ago.")
+def add(slug: str, name: str, *, unproven: bool, take_over: bool) -> None:
+    """Give the tenant SLUG the host HOST, which is not served before it is verified.
 
-    Its first host becomes the address in its links. Point HOST's DNS to the server yourself.
+    The host that is verified first becomes the address in the tenant's links. Point HOST's DNS to
+    the server yourself.
     """
+    proof: HostProof | None = "operator" if unproven else None
     with ready_catalog() as catalog:
-        tenant = catalog.add_host(catalog.get_tenant(slug).id, name, by=actor())
-    click.echo(f"{slug} answers on {', '.join(tenant.hosts)} too.")
+        found = catalog.get_tenant(slug)
+        tenant = catalog.add_host(found.id, name, proof=proof, take_over=take_over, by=actor())
+    canonical = canonical_host(name)
+    if canonical in tenant.hosts:
+        click.echo(f"{slug} answers on {', '.join(tenant.hosts)} too.")
+        if unproven:
+            click.echo(f"Nobody has proved that {canonical} is theirs: it is served on your word.")
+    else:
+        click.echo(
+            f"{canonical} is pending and not served: nobody has proved that it is {slug}'s. "
+            f"`tenantry host add {slug} {canonical} --unproven` serves it on your word."
+        )
 
 
 @host.command()
@@ -35,11 +56,14 @@ def add(slug: str, name: str) -> None:
 @click.argument("name", metavar="HOST")
 @dry_run_option
 def remove(slug: str, name: str, *, dry_run: bool) -> None:
-    """Take HOST from the tenant SLUG; it is answered as a foreign host from the next request on."""
+    """Take HOST from the tenant SLUG; it is answered as a foreign host from the next request on.
+
+    If it was served, no other tenant gets it for 30 days.
+    """
     with ready_catalog() as catalog:
         tenant = catalog.get_tenant(slug)
         canonical = canonical_host(name)
-        if canonical not in tenant.hosts:
+        if all(found.name != canonical for found in catalog.list_hosts(tenant.id)):
             raise HostNotFoundError(canonical)
         if dry_run:
             click.echo(f"Would take {canonical} from {slug}.")
@@ -52,7 +76,7 @@ def remove(slug: str, name: str, *, dry_run: bool) -> None:
 @click.argument("slug", required=False)
 @json_option
 def list_hosts(slug: str | None, *, as_json: bool) -> None:
-    """List the custom hosts of the tenant SLUG, or of all."""
+    """List the custom hosts of the tenant SLUG, or of all, pending ones too."""
     settings = get_settings()
     with ready_catalog(settings) as catalog:
         hosts = catalog.list_hosts(catalog.get_tenant(slug).id if slug else None)
@@ -62,13 +86,24 @@ def list_hosts(slug: str | None, *, as_json: bool) -> None:
                 "host": item.name,
                 "tenant": item.tenant_slug,
                 "tenant_id": item.tenant_id,
+                "state": item.state.value,
+                "proof": item.proof,
                 "url": settings.url_of(item.name) + "/",
                 "created_at": item.created_at.isoformat(),
+                "verified_at": item.verified_at.isoformat() if item.verified_at else None,
             }
             for item in hosts
         )
         return
     echo_table(
-        ["Host", "Tenant", "Since"],
-        [(item.name, item.tenant_slug, f"{item.created_at:%Y-%m-%d}") for item in hosts],
+        ["Host", "Tenant", "State", "Since"],
+        [
+            (item.name, item.tenant_slug, _state_of(item), f"{item.created_at:%Y-%m-%d}")
+            for item in hosts
+        ],
     )
+
+
+def _state_of(item: Host) -> str:
+    word = {"operator": "on the operator's word", "dns": "by DNS"}.get(item.proof, "")
+    return f"{item.state} {word}".rstrip()

@@ -63,7 +63,7 @@ def test_every_write_leaves_an_event(any_catalog: Catalog) -> None:
     account = any_catalog.list_accounts().items[0]
     any_catalog.move_tenant(tenant.id, TenantState.SUSPENDED, by=OPERATOR)
     any_catalog.configure_tenant(tenant.id, name="Acme 2", by=OPERATOR)
-    any_catalog.add_host(tenant.id, "acme.org", by=OPERATOR)
+    any_catalog.add_host(tenant.id, "acme.org", proof="operator", by=OPERATOR)
     any_catalog.remove_host(tenant.id, "acme.org", by=OPERATOR)
     any_catalog.add_membership(account.id, tenant.id, "staff", by=OPERATOR)
     token = any_catalog.create_link(

@@ -89,7 +89,7 @@ def directory(probe: Probe, clock: FakeClock) -> Directory:
 def test_hosts_are_found_whole(catalog: Catalog, directory: Directory) -> None:
     """Law 2: a host is a tenant's own, its slug under our domain, or nobody's."""
     acme = add(catalog)
-    acme = catalog.add_host(acme.id, "shop.acme.org", by=SYSTEM)
+    acme = catalog.add_host(acme.id, "shop.acme.org", proof="operator", by=SYSTEM)
 
     assert directory.find(ACME) == directory.find("shop.acme.org") == acme
     assert directory.find_by_slug("acme") == acme
@@ -275,7 +275,7 @@ def test_a_change_is_seen_at_the_next_question(catalog: Catalog, directory: Dire
     assert directory.find(ACME) == changed
     changed = catalog.configure_tenant(acme.id, name="Acme 2", by=SYSTEM)
     assert directory.find(ACME) == changed
-    changed = catalog.add_host(acme.id, "acme.org", by=SYSTEM)
+    changed = catalog.add_host(acme.id, "acme.org", proof="operator", by=SYSTEM)
     assert directory.find(ACME) == changed
 
 
@@ -285,23 +285,34 @@ def test_an_unknown_host_becomes_known(catalog: Catalog, directory: Directory) -
     assert directory.find("acme.org") is None
     acme = add(catalog)
     assert directory.find(ACME) == acme
-    acme = catalog.add_host(acme.id, "acme.org", by=SYSTEM)
+    acme = catalog.add_host(acme.id, "acme.org", proof="operator", by=SYSTEM)
     assert directory.find("acme.org") == acme
 
 
 def test_a_host_that_moves_is_never_at_two_places(catalog: Catalog, directory: Directory) -> None:
     """Law 7: a host that goes from one tenant to another is nobody's in between."""
     acme, bolt = add(catalog), add(catalog, "bolt")
-    catalog.add_host(acme.id, "shop.org", by=SYSTEM)
+    catalog.add_host(acme.id, "shop.org", proof="operator", by=SYSTEM)
     found = directory.find("shop.org")
     assert found is not None
     assert found.id == acme.id
     catalog.remove_host(acme.id, "shop.org", by=SYSTEM)
     assert directory.find("shop.org") is None
-    catalog.add_host(bolt.id, "shop.org", by=SYSTEM)
+    catalog.add_host(bolt.id, "shop.org", proof="operator", take_over=True, by=SYSTEM)
     found = directory.find("shop.org")
     assert found is not None
     assert found.id == bolt.id
+
+
+def test_a_pending_host_is_nobodys(catalog: Catalog, directory: Directory) -> None:
+    """R30: a host that nobody has verified is not served, by any look-up, until it is."""
+    acme = add(catalog)
+    acme = catalog.add_host(acme.id, "shop.org", by=SYSTEM)
+    assert (acme.hosts, directory.find(ACME), directory.find("shop.org")) == ((), acme, None)
+    assert catalog.find_tenant_by_host("shop.org") is None
+    assert catalog.read_changes(0).hosts == {acme.id: ()}
+    acme = catalog.add_host(acme.id, "shop.org", proof="dns", by=SYSTEM)
+    assert directory.find("shop.org") == directory.find(ACME) == acme
 
 
 def test_a_forgotten_tenant_is_gone(catalog: Catalog, directory: Directory) -> None:

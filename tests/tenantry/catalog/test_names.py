@@ -35,7 +35,7 @@ def rename(catalog: Catalog, tenant: Tenant, slug: str, *, until: datetime = LAT
 def test_a_renamed_tenant_is_the_same(any_catalog: Catalog) -> None:
     """Law 7, 12: only the slug is another one; the change is numbered and stands in the trail."""
     acme = add(any_catalog)
-    acme = any_catalog.add_host(acme.id, "www.acme.org", by=SYSTEM)
+    acme = any_catalog.add_host(acme.id, "www.acme.org", proof="operator", by=SYSTEM)
     epoch = any_catalog.read_epoch()
     bolt = rename(any_catalog, acme, "bolt")
 

@@ -42,7 +42,7 @@ def test_changes_say_what_to_forget(any_catalog: Catalog) -> None:
     """Law 7: after an epoch come the tenants that changed, as they are now."""
     acme = any_catalog.add_tenant("acme", name="Acme", by=SYSTEM)
     bolt = any_catalog.add_tenant("bolt", name="Bolt", by=SYSTEM)
-    any_catalog.add_host(acme.id, "acme.org", by=SYSTEM)
+    any_catalog.add_host(acme.id, "acme.org", proof="operator", by=SYSTEM)
     any_catalog.forget_tenant(bolt.id, by=SYSTEM)
     changes = any_catalog.read_changes(1)
 

@@ -70,7 +70,7 @@ def test_who_is_not_there_is_not_found(any_catalog: Catalog) -> None:
         lambda catalog: catalog.move_tenant(NOBODY, S.ACTIVE, by=SYSTEM),
         lambda catalog: catalog.configure_tenant(NOBODY, name="x", by=SYSTEM),
         lambda catalog: catalog.forget_tenant(NOBODY, by=SYSTEM),
-        lambda catalog: catalog.add_host(NOBODY, "acme.org", by=SYSTEM),
+        lambda catalog: catalog.add_host(NOBODY, "acme.org", proof="operator", by=SYSTEM),
         lambda catalog: catalog.remove_host(NOBODY, "acme.org", by=SYSTEM),
         lambda catalog: catalog.activate_tenants({NOBODY: None}, by=SYSTEM),
     ],
@@ -220,7 +220,7 @@ def test_a_setting_called_name_is_a_setting(catalog: Catalog) -> None:
 def test_a_tenant_that_was_never_ready_can_be_forgotten(any_catalog: Catalog) -> None:
     """A failed creation leaves the slug free, the id unused, and a trace in the audit trail."""
     first = any_catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    any_catalog.add_host(first.id, "acme.org", by=SYSTEM)
+    any_catalog.add_host(first.id, "acme.org", proof="operator", by=SYSTEM)
     account = any_catalog.add_account("olga@example.com", by=SYSTEM)
     any_catalog.add_membership(account.id, first.id, by=SYSTEM)
     any_catalog.forget_tenant(first.id, by=SYSTEM)
@@ -249,8 +249,8 @@ def test_a_tenant_that_lives_is_not_forgotten(any_catalog: Catalog) -> None:
 def test_custom_hosts_are_kept_in_order(any_catalog: Catalog) -> None:
     """The first host is where links point; each is found whole, in its canonical form."""
     tenant = add(any_catalog)
-    any_catalog.add_host(tenant.id, "WWW.Acme.ORG.", by=OLGA)
-    any_catalog.add_host(tenant.id, "b\u00fccher.example", by=OLGA)
+    any_catalog.add_host(tenant.id, "WWW.Acme.ORG.", proof="operator", by=OLGA)
+    any_catalog.add_host(tenant.id, "b\u00fccher.example", proof="operator", by=OLGA)
     found = any_catalog.find_tenant_by_host("xn--bcher-kva.example")
 
     assert found is not None
@@ -261,13 +261,15 @@ def test_custom_hosts_are_kept_in_order(any_catalog: Catalog) -> None:
 
 
 def test_a_host_has_one_tenant(any_catalog: Catalog) -> None:
-    """R30: a host that somebody has cannot be claimed, not even by its owner again."""
+    """R30: a host that somebody has cannot be claimed by another; said again, nothing changes."""
     acme, bolt = add(any_catalog), add(any_catalog, "bolt")
-    any_catalog.add_host(acme.id, "shop.example.org", by=SYSTEM)
-    for tenant in (acme, bolt):
-        with pytest.raises(HostTakenError):
-            any_catalog.add_host(tenant.id, "SHOP.example.org", by=SYSTEM)
+    any_catalog.add_host(acme.id, "shop.example.org", proof="operator", by=SYSTEM)
+    with pytest.raises(HostTakenError):
+        any_catalog.add_host(bolt.id, "SHOP.example.org", proof="operator", by=SYSTEM)
+    epoch = any_catalog.read_epoch()
+    any_catalog.add_host(acme.id, "SHOP.example.org", proof="operator", by=SYSTEM)
 
+    assert any_catalog.read_epoch() == epoch
     assert [host.tenant_slug for host in any_catalog.list_hosts()] == ["acme"]
 
 
@@ -275,35 +277,38 @@ def test_a_host_has_one_tenant(any_catalog: Catalog) -> None:
 def test_the_platforms_own_hosts_cannot_be_claimed(catalog: Catalog, host: str) -> None:
     """R30: a tenant cannot take the apex, or the name of a neighbour."""
     with pytest.raises(HostTakenError):
-        catalog.add_host(add(catalog).id, host, by=SYSTEM)
+        catalog.add_host(add(catalog).id, host, proof="operator", by=SYSTEM)
 
 
 def test_a_host_that_only_looks_like_ours_is_free(catalog: Catalog) -> None:
     """Law 2: the border of a label decides."""
-    assert catalog.add_host(add(catalog).id, "notexample.test", by=SYSTEM).hosts
+    assert catalog.add_host(add(catalog).id, "notexample.test", proof="operator", by=SYSTEM).hosts
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "https://a.org", "*.acme.org", "a_b.c"])
 def test_no_bad_host_is_claimed(catalog: Catalog, host: str) -> None:
     """R5: what no Host header can say is refused at once."""
     with pytest.raises(BadHostError):
-        catalog.add_host(add(catalog).id, host, by=SYSTEM)
+        catalog.add_host(add(catalog).id, host, proof="operator", by=SYSTEM)
 
 
 def test_a_host_can_be_given_back_and_moved(any_catalog: Catalog) -> None:
     """Removing a host frees it; both steps are changes of their tenants."""
     acme, bolt = add(any_catalog), add(any_catalog, "bolt")
-    any_catalog.add_host(acme.id, "shop.example.org", by=OLGA)
+    any_catalog.add_host(acme.id, "shop.example.org", proof="operator", by=OLGA)
     with pytest.raises(HostNotFoundError):
         any_catalog.remove_host(bolt.id, "shop.example.org", by=OLGA)
     left = any_catalog.remove_host(acme.id, "Shop.Example.Org", by=OLGA)
-    any_catalog.add_host(bolt.id, "shop.example.org", by=OLGA)
+    any_catalog.add_host(acme.id, "shop.example.org", proof="operator", by=OLGA)
+    any_catalog.remove_host(acme.id, "shop.example.org", by=OLGA)
+    any_catalog.add_host(bolt.id, "shop.example.org", proof="operator", take_over=True, by=OLGA)
 
     assert left.hosts == ()
     assert any_catalog.get_tenant("acme").hosts == ()
     assert any_catalog.list_hosts(bolt.id)[0].name == "shop.example.org"
     assert any_catalog.list_hosts(acme.id) == ()
-    assert actions(any_catalog)[-3:] == ["host.add", "host.remove", "host.add"]
+    wanted = ["host.add", "host.remove", "host.add", "host.remove", "host.add"]
+    assert actions(any_catalog)[-5:] == wanted
 
 
 # --- listings -----------------------------------------------------------------------------------
@@ -340,7 +345,7 @@ def test_search_takes_every_character_literally(
     many: Catalog, search: str, found: list[str]
 ) -> None:
     """R37: LIKE's wildcards, and what PostgreSQL cannot store, are just text to look for."""
-    many.add_host(many.get_tenant("site-3").id, "zebra.org", by=SYSTEM)
+    many.add_host(many.get_tenant("site-3").id, "zebra.org", proof="operator", by=SYSTEM)
 
     page = many.list_tenants(search=search)
     assert slugs(page.items) == found
@@ -434,6 +439,6 @@ def test_the_backends_host_is_nobodys(sqlite_url: str, tmp_path: Path) -> None:
         else:
             tenant = catalog.add_tenant("desk", name="Desk", by=SYSTEM)
             with pytest.raises(HostTakenError):
-                catalog.add_host(tenant.id, backend_host, by=SYSTEM)
+                catalog.add_host(tenant.id, backend_host, proof="operator", by=SYSTEM)
         signal.close()
     engine.dispose()

@@ -28,13 +28,40 @@ def acme(ready: Desk) -> Desk:
 
 def test_hosts_come_and_go(acme: Desk) -> None:
     """A host is kept in its canonical form and listed with its tenant."""
-    assert "www.acme.test" in acme.done("host", "add", "acme", "WWW.Acme.test.")
+    words = ["host", "add", "acme", "WWW.Acme.test.", "--unproven"]
+    text = acme.done(*words)
+    assert "acme answers on www.acme.test too" in text
+    assert "Nobody has proved that www.acme.test is theirs" in text
+    assert acme.done(*words) == text
     (row,) = json.loads(acme.done("host", "list", "--json"))
     assert (row["host"], row["tenant"]) == ("www.acme.test", "acme")
-    assert "www.acme.test  acme" in acme.done("host", "list", "acme")
+    assert (row["state"], row["proof"]) == ("verified", "operator")
+    assert "verified on the operator's word" in acme.done("host", "list", "acme")
     assert "Would take" in acme.done("host", "remove", "acme", "www.acme.test", "--dry-run")
     acme.done("host", "remove", "acme", "www.ACME.test")
     assert json.loads(acme.done("host", "list", "--json")) == []
+
+
+def test_an_unproven_host_is_pending(acme: Desk) -> None:
+    """It is not served, says so, and can be served on the operator's word or taken back."""
+    assert "www.acme.test is pending and not served" in acme.done(
+        "host", "add", "acme", "www.acme.test"
+    )
+    (row,) = json.loads(acme.done("host", "list", "--json"))
+    assert (row["state"], row["proof"], row["verified_at"]) == ("pending", "", None)
+    assert "localhost" in acme.done("tenant", "show", "acme").split("Url")[1].splitlines()[0]
+    assert "answers on" in acme.done("host", "add", "acme", "www.acme.test", "--unproven")
+    acme.done("host", "add", "acme", "other.test")
+    acme.done("host", "remove", "acme", "other.test")
+
+
+def test_a_host_rests_after_it_was_served(acme: Desk) -> None:
+    """Another tenant gets it by a word that says so."""
+    acme.done("tenant", "create", "bakery")
+    acme.done("host", "add", "acme", "www.acme.test", "--unproven")
+    acme.done("host", "remove", "acme", "www.acme.test")
+    assert "rests until" in acme.refused("host", "add", "bakery", "www.acme.test", "--unproven")
+    acme.done("host", "add", "bakery", "www.acme.test", "--unproven", "--take-over")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +69,7 @@ def test_hosts_come_and_go(acme: Desk) -> None:
     [
         pytest.param(["add", "acme", "shop.localhost"], "is taken", id="under our domain"),
         pytest.param(["add", "acme", "http://a.test"], "is not a host name", id="a URL"),
+        pytest.param(["add", "acme", "\u0430pple.com"], "several scripts", id="mixed scripts"),
         pytest.param(["add", "nobody", "a.test"], "Tenant 'nobody' does not exist", id="no tenant"),
         pytest.param(["remove", "acme", "a.test"], "does not belong", id="not its host"),
         pytest.param(["remove", "acme", "a.test", "--dry-run"], "does not belong", id="dry run"),

@@ -52,7 +52,7 @@ def acme(any_catalog: Catalog, settings: Settings) -> Tenant:
     (settings.tenant_dir(tenant.id) / "media" / "cat.png").write_bytes(b"cat" * 1000)
     settings.popular_dir.mkdir(parents=True)
     (settings.popular_dir / "1.json").write_text(json.dumps({tenant.id: 5, "f" * 32: 4}))
-    return any_catalog.add_host(tenant.id, "www.acme.org", by=SYSTEM)
+    return any_catalog.add_host(tenant.id, "www.acme.org", proof="operator", by=SYSTEM)
 
 
 @pytest.fixture

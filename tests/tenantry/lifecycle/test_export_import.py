@@ -58,7 +58,7 @@ def acme(catalog: Catalog, settings: Settings) -> Tenant:
         by=SYSTEM,
     )
     ledger.write(made, settings)
-    return catalog.add_host(made.id, "www.acme.org", by=SYSTEM)
+    return catalog.add_host(made.id, "www.acme.org", proof="operator", by=SYSTEM)
 
 
 @pytest.fixture
