@@ -11,7 +11,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
-	bench-flood bench-databases bench-migrate bench-provision bench-move reload lock system clean
+	bench-flood bench-databases bench-migrate bench-provision bench-move bench-cli bench-smoke reload lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,12 @@ bench-provision: setup ## Measure how long a new site takes, beside replaying al
 
 bench-move: setup ## Measure how long nobody can write while a site of N=100000 rows is moved.
 	@$(BIN)/python bench/move.py $(ARGS)
+
+bench-cli: setup ## Measure how long a short command takes, beside its unavoidable imports.
+	@$(BIN)/python bench/cli.py $(ARGS)
+
+bench-smoke: setup ## Run every benchmark at its smallest size: does it still run?
+	@$(BIN)/python bench/smoke.py $(ARGS)
 
 reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload

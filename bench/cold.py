@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import statistics
 import sys
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from tenantry.catalog import Catalog
     from tenantry.settings import Settings
 
-ROUNDS = 6
-VISITED = 25
+ROUNDS = int(os.environ.get("ROUNDS", "6"))
+VISITED = int(os.environ.get("VISITED", "25"))
 HOT = 5
 
 

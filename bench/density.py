@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 KIB = 1024
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // KIB
-FULL = 200
+FULL = int(os.environ.get("FULL", "200"))
 """Full instances to measure: beyond, each costs the same, and 10,000 would need gigabytes."""
 
 

@@ -45,7 +45,7 @@ LOOKUPS_ALLOWED = 100
 """Per second and worker."""
 RATE = 100
 """Requests per second for the hot site."""
-QUIET_SECONDS = 5
+QUIET_SECONDS = float(os.environ.get("QUIET_SECONDS", "5"))
 WARM_UP = 300
 THREADS = 32
 HOT = f"hot.{DOMAIN}"

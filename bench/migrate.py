@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from tenantry.catalog import Catalog
 
 TENANTS = int(os.environ.get("N", "1000"))
-SAMPLE = 60
-SHELL = 5
+SAMPLE = int(os.environ.get("SAMPLE", "60"))
+SHELL = int(os.environ.get("SHELL_SAMPLE", "5"))
 BIN = Path(sys.executable).parent
 FACTORY = """
 MIGRATIONS = {history!r}

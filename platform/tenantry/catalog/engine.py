@@ -10,11 +10,12 @@ from sqlalchemy import create_engine, event, make_url
 
 from tenantry.disk import is_full
 from tenantry.errors import CatalogFullError, CatalogUnavailableError
-from tenantry.stalls import WatchedConnection, address_of
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.exc import SQLAlchemyError
+
+    from tenantry.stalls import WatchedConnection
 
 WRITE = {"tenantry_write": True}
 """Execution options of a transaction that will write."""
@@ -44,6 +45,9 @@ def shown(address: str) -> str:
 
 
 def _postgresql(url: URL) -> Engine:
+    # The driver takes longer to import than most commands take: a catalog on SQLite needs none.
+    from tenantry.stalls import WatchedConnection, address_of  # noqa: PLC0415
+
     engine = create_engine(
         url,
         pool_size=2,

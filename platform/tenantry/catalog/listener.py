@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-import psycopg
-
 if TYPE_CHECKING:
     from threading import Event
 
+    import psycopg
     from sqlalchemy import Engine
 
 log = logging.getLogger(__name__)
@@ -56,6 +55,8 @@ class PostgresListener:
         self._connection: psycopg.Connection[Any] | None = None
 
     def wait(self, seconds: float, stopping: Event) -> None:
+        import psycopg  # noqa: PLC0415 - a catalog on SQLite needs no driver
+
         try:
             connection = self._connect()
             for _ in connection.notifies(timeout=seconds, stop_after=1):
@@ -71,6 +72,8 @@ class PostgresListener:
             self._connection = None
 
     def _connect(self) -> psycopg.Connection[Any]:
+        import psycopg  # noqa: PLC0415 - see above
+
         if self._connection is None:
             self._connection = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=3)
             self._connection.execute(f"LISTEN {CHANNEL}")

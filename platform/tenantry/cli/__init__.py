@@ -5,6 +5,8 @@ This module imports little: a command's own module is imported when the command 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import sys
@@ -34,8 +36,22 @@ COMMANDS = {
 """Each command's name, which is its module's and its attribute's too, and its summary."""
 
 
+YOUNG_OBJECTS = 100_000
+"""New objects after which the collector runs: more than a short command's imports make."""
+
+
 class Program(click.Group):
     """Imports a command when it runs, and reports what it refuses in one line."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Run as a program of its own: most of a command's time goes into imports.
+
+        Collecting while modules are imported finds nothing, nor does it at the exit. Together that
+        is a quarter of the time of `tenantry tenant list`.
+        """
+        gc.set_threshold(YOUNG_OBJECTS, 20, 20)
+        atexit.register(gc.freeze)
+        return super().__call__(*arguments, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)

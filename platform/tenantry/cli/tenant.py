@@ -7,43 +7,40 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tenantry.catalog.tenants import SORTS
-from tenantry.cli.bundle import export, import_
-from tenantry.cli.clone import clone, release
-from tenantry.cli.context import actor, dry_run_option, ready_catalog
-from tenantry.cli.create import create
+from tenantry.cli.context import ready_catalog
+from tenantry.cli.lazy import LazyGroup
 from tenantry.cli.listing import json_option, paged, pages_of, show_rest
-from tenantry.cli.move import move
 from tenantry.cli.output import echo_facts, echo_json, echo_json_array, echo_table, plain
-from tenantry.cli.tenant_check import check
-from tenantry.cli.tenant_end import archive, delete, purge, undelete
-from tenantry.cli.tenant_life import rename
-from tenantry.cli.tenant_plan import plan
-from tenantry.errors import BadTransitionError
-from tenantry.lifecycle import resume_tenant, suspend_tenant
 from tenantry.settings import get_settings
-from tenantry.tenant import MOVES, Tenant, TenantState
+from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.catalog import TenantRow
     from tenantry.settings import Settings
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup,
+    members={
+        "archive": "tenantry.cli.tenant_end:archive",
+        "check": "tenantry.cli.tenant_check:check",
+        "clone": "tenantry.cli.clone:clone",
+        "create": "tenantry.cli.create:create",
+        "delete": "tenantry.cli.tenant_end:delete",
+        "export": "tenantry.cli.bundle:export",
+        "import": "tenantry.cli.bundle:import_",
+        "move": "tenantry.cli.move:move",
+        "plan": "tenantry.cli.tenant_plan:plan",
+        "purge": "tenantry.cli.tenant_end:purge",
+        "release": "tenantry.cli.clone:release",
+        "rename": "tenantry.cli.tenant_life:rename",
+        "resume": "tenantry.cli.tenant_life:resume",
+        "suspend": "tenantry.cli.tenant_life:suspend",
+        "undelete": "tenantry.cli.tenant_end:undelete",
+    },
+)
 def tenant() -> None:
     """Create, find and change tenants."""
-
-
-tenant.add_command(create)
-tenant.add_command(rename)
-tenant.add_command(check)
-tenant.add_command(plan)
-for ending in (archive, delete, undelete, purge):
-    tenant.add_command(ending)
-tenant.add_command(export)
-tenant.add_command(import_)
-tenant.add_command(clone)
-tenant.add_command(move)
-tenant.add_command(release)
 
 
 @tenant.command("list")
@@ -111,46 +108,6 @@ def show(slug: str, *, as_json: bool) -> None:
         if not facts[name]:
             del facts[name]
     echo_facts({name.replace("_", " ").capitalize(): value for name, value in facts.items()})
-
-
-@tenant.command()
-@click.argument("slug")
-@click.option("--reason", default="", help="Why; kept in the audit trail, not shown to visitors.")
-@dry_run_option
-def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
-    """Answer 403 for the tenant SLUG from the next request on; nothing of it is lost."""
-    _move(slug, TenantState.SUSPENDED, reason=reason, dry_run=dry_run)
-
-
-@tenant.command()
-@click.argument("slug")
-@dry_run_option
-def resume(slug: str, *, dry_run: bool) -> None:
-    """Serve the suspended or archived tenant SLUG again from the next request on."""
-    _move(slug, TenantState.ACTIVE, reason="", dry_run=dry_run)
-
-
-def _move(slug: str, state: TenantState, *, reason: str, dry_run: bool) -> None:
-    with ready_catalog() as catalog:
-        found = catalog.get_tenant(slug)
-        if found.state is state:
-            click.echo(f"{slug} is {state} already.")
-            return
-        _check_move(found, state)
-        if dry_run:
-            click.echo(f"Would make {slug} {state}; it is {found.state}.")
-        elif state is TenantState.SUSPENDED:
-            suspend_tenant(catalog, slug, reason=reason, by=actor())
-            click.echo(f"{slug} is suspended: its site answers 403.")
-        else:
-            resume_tenant(catalog, slug, settings=get_settings(), by=actor())
-            click.echo(f"{slug} is served again: {get_settings().site_url(found)}")
-
-
-def _check_move(found: Tenant, state: TenantState) -> None:
-    # What was never provisioned has no site to be let in to, though the table has that move.
-    if state not in MOVES[found.state] or found.state is TenantState.PROVISIONING:
-        raise BadTransitionError(found.slug, found.state, state)
 
 
 def _to_row(row: TenantRow, settings: Settings) -> list[object]:

@@ -1,13 +1,15 @@
-"""``tenantry tenant rename``."""
+"""``tenantry tenant rename``, ``suspend`` and ``resume``."""
 
 from __future__ import annotations
 
 import click
 
 from tenantry.cli.context import actor, dry_run_option, ready_catalog
-from tenantry.errors import TenantRenamedError
-from tenantry.lifecycle import check_rename, rename_tenant
+from tenantry.errors import BadTransitionError, TenantRenamedError
+from tenantry.lifecycle.rename import check_rename, rename_tenant
+from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
 from tenantry.settings import get_settings
+from tenantry.tenant import MOVES, Tenant, TenantState
 
 
 @click.command()
@@ -38,3 +40,43 @@ def rename(old: str, new: str, *, dry_run: bool) -> None:
         else:
             renamed = rename_tenant(catalog, old, new, settings=settings, by=actor())
             click.echo(f"{old} is called {new} now: {settings.site_url(renamed)}; {led}.")
+
+
+@click.command()
+@click.argument("slug")
+@click.option("--reason", default="", help="Why; kept in the audit trail, not shown to visitors.")
+@dry_run_option
+def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
+    """Answer 403 for the tenant SLUG from the next request on; nothing of it is lost."""
+    _move(slug, TenantState.SUSPENDED, reason=reason, dry_run=dry_run)
+
+
+@click.command()
+@click.argument("slug")
+@dry_run_option
+def resume(slug: str, *, dry_run: bool) -> None:
+    """Serve the suspended or archived tenant SLUG again from the next request on."""
+    _move(slug, TenantState.ACTIVE, reason="", dry_run=dry_run)
+
+
+def _move(slug: str, state: TenantState, *, reason: str, dry_run: bool) -> None:
+    with ready_catalog() as catalog:
+        found = catalog.get_tenant(slug)
+        if found.state is state:
+            click.echo(f"{slug} is {state} already.")
+            return
+        _check_move(found, state)
+        if dry_run:
+            click.echo(f"Would make {slug} {state}; it is {found.state}.")
+        elif state is TenantState.SUSPENDED:
+            suspend_tenant(catalog, slug, reason=reason, by=actor())
+            click.echo(f"{slug} is suspended: its site answers 403.")
+        else:
+            resume_tenant(catalog, slug, settings=get_settings(), by=actor())
+            click.echo(f"{slug} is served again: {get_settings().site_url(found)}")
+
+
+def _check_move(found: Tenant, state: TenantState) -> None:
+    # What was never provisioned has no site to be let in to, though the table has that move.
+    if state not in MOVES[found.state] or found.state is TenantState.PROVISIONING:
+        raise BadTransitionError(found.slug, found.state, state)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 
-from tenantry.catalog import SYSTEM, Catalog
+from tenantry.catalog import SYSTEM, Catalog, schema
 from tenantry.catalog.engine import open_engine
 from tenantry.catalog.models import Base
 from tenantry.catalog.schema import check, head, upgrade
@@ -18,7 +20,6 @@ from tenantry.errors import CatalogNotReadyError, CatalogUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def test_the_migrations_make_what_the_models_say(any_catalog: Catalog) -> None:
@@ -37,6 +38,14 @@ def test_preparing_again_changes_nothing(any_catalog: Catalog) -> None:
     assert any_catalog.get_tenant("acme") == tenant
     assert any_catalog.check_audit() is None
     assert check(any_catalog.engine)
+
+
+def test_the_newest_revision_is_alembics() -> None:
+    """What is read off the files without Alembic is what Alembic says."""
+    assert (
+        head()
+        == ScriptDirectory(str(Path(schema.__file__).with_name("alembic"))).get_current_head()
+    )
 
 
 @pytest.mark.parametrize("found", ["0000", "9999"], ids=["older", "newer"])

@@ -28,6 +28,18 @@ def test_help_imports_no_library_but_click() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_a_listing_imports_no_library_that_it_does_not_need(desk: Desk) -> None:
+    """A listing of a catalog on SQLite waits for no driver, no migrations and no web framework."""
+    desk.done("init")
+    code = (
+        "import sys; from tenantry.cli import main;"
+        "main(['tenant', 'list'], standalone_mode=False);"
+        "print(sorted({'alembic', 'psycopg', 'email_validator', 'flask', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_help_lists_every_command(desk: Desk) -> None:
     """The list has the commands with their summaries."""
     text = desk.done("--help")

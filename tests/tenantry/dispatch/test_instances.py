@@ -176,9 +176,7 @@ def test_an_app_that_leaves_the_process_gives_the_lease_back(make_door: MakeDoor
     assert leases(door) == 0
 
 
-@pytest.mark.parametrize(
-    "wrong", [None, 5, iter(())], ids=["nothing", "a number", "an iterator"]
-)
+@pytest.mark.parametrize("wrong", [None, 5, iter(())], ids=["nothing", "a number", "an iterator"])
 def test_what_is_no_body_gives_the_lease_back(make_door: MakeDoor, wrong: Any) -> None:
     """Law 5: an app that returns something strange breaks its own response only."""
     door = make_door(build=app_of(lambda: wrong))
