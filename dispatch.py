@@ -34,6 +34,7 @@ from tenantry.housekeeping import Chore, Housekeeper
 from tenantry.keeper import StandbyKeeper
 from tenantry.limits import RateTable, TenantRates
 from tenantry.logs import configure_logs
+from tenantry.middleware.bodies import BodyLimits
 from tenantry.middleware.client_limit import ClientLimit
 from tenantry.pool import InstancePool
 from tenantry.popularity import Popularity
@@ -140,6 +141,8 @@ def create_application(settings: Settings) -> WSGIApplication:
     factory = load_factory(settings.factory)
     prepare(factory)
     probe = Probe(settings)
+    listeners = Listeners(uwsgi.sockets if uwsgi is not None else ())
+    bodies = BodyLimits.of(settings)
     pool: InstancePool[WSGIApplication] = InstancePool(
         partial(build_instance, factory=factory, settings=settings),
         dispose=factory.dispose,
@@ -152,7 +155,7 @@ def create_application(settings: Settings) -> WSGIApplication:
         max_waiting=max(1, settings.threads - 1),
         share=lambda tenant: settings.in_flight_of(tenant.plan),
         draw=TenantRates(table, settings).draw,
-        others_wait=Listeners(uwsgi.sockets if uwsgi is not None else ()).somebody_waits,
+        others_wait=listeners.somebody_waits,
     )
     directory.subscribe(pool.retire)
 
@@ -167,6 +170,7 @@ def create_application(settings: Settings) -> WSGIApplication:
 
     chores = [
         Chore(1, pool.shed),
+        Chore(1, bodies.senders.abort_overdue),
         Chore(5, lambda: COLLECTOR.tend(short=budget.shortage() is not None)),
         Chore(10, pool.evict_idle),
     ]
@@ -214,6 +218,8 @@ def create_application(settings: Settings) -> WSGIApplication:
         ),
         ledger=ledger,
         limit_clients=limit_clients if settings.limit_client_requests else None,
+        bodies=bodies,
+        others_wait=listeners.somebody_waits,
     )
 
 

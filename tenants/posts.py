@@ -8,6 +8,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from tenantry.flask import accept_body
 from tenants import markdown
 from tenants.access import get_member, only
 from tenants.database import db, now
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 bp = Blueprint("posts", __name__)
 
+LONGEST_MB = 2
+"""MiB of a form with a post: of 100,000 characters each may take twelve bytes in a URL's encoding."""
+
 
 @bp.get("/drafts")
 @only(Role.AUTHOR)
@@ -35,6 +39,7 @@ def drafts() -> str:
 
 
 @bp.route("/write", methods=["GET", "POST"])
+@accept_body(megabytes=LONGEST_MB)
 @only(Role.AUTHOR)
 def write() -> ResponseReturnValue:
     """Write a new post."""
@@ -47,6 +52,7 @@ def write() -> ResponseReturnValue:
 
 
 @bp.route("/posts/<slug>/edit", methods=["GET", "POST"])
+@accept_body(megabytes=LONGEST_MB)
 @only(Role.AUTHOR)
 def edit(slug: str) -> ResponseReturnValue:
     """Change a post."""
@@ -72,6 +78,7 @@ def delete(slug: str) -> ResponseReturnValue:
 
 
 @bp.post("/write/preview")
+@accept_body(megabytes=LONGEST_MB)
 @only(Role.AUTHOR)
 def preview() -> str:
     """Return the text as HTML, for the writing page to show."""

@@ -210,7 +210,22 @@ class Settings(BaseSettings):
         default="info", description="Least severity of the application log."
     )
     limit_body_mb: int = Field(
-        default=25, ge=1, le=4096, description="Largest request body, in MiB; above it 413."
+        default=25,
+        ge=1,
+        le=4096,
+        description="Largest request body, in MiB, for routes that ask for long ones; above it 413.",
+    )
+    limit_form_kb: int = Field(
+        default=512,
+        ge=1,
+        description="Largest request body that a route gets without asking for more, in KiB; above "
+        "it 413.",
+    )
+    limit_form_fields: int = Field(
+        default=1000,
+        ge=1,
+        description="Fields of a form, or parts of a multipart body; above it 413, before any of "
+        "them is parsed.",
     )
     limit_lookups: int = Field(
         default=500,
@@ -464,6 +479,11 @@ class Settings(BaseSettings):
         if name not in self.plans:
             raise UnknownPlanError(name, self.plans)
         return name
+
+    @property
+    def limit_form_bytes(self) -> int:
+        """How many bytes a body may have if its route does not ask for more."""
+        return min(self.limit_form_kb * 1024, self.limit_body_mb * 1024 * 1024)
 
     def limits_of(self, plan: str) -> PlanLimits:
         """Return what the plan sets by itself; of one that is not named, what the default plan sets.

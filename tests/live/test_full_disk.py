@@ -133,12 +133,10 @@ def test_bodies_that_do_not_fit_are_refused(cramped: Server, disk: SmallDisk) ->
 
     def send_form() -> Answer:
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        return cramped.site("acme", "/members/sign-in", method="POST", headers=headers, body=form)
+        return cramped.site("acme", "/write", method="POST", headers=headers, body=form)
 
     def send_chunks() -> Answer:
-        return cramped.site(
-            "acme", "/members/sign-in", method="POST", body=iter([b"x" * 500_000] * 2)
-        )
+        return cramped.site("acme", "/write", method="POST", body=iter([b"x" * 500_000] * 2))
 
     for send in (send_form, send_chunks):
         # Without a token the site refuses what it has read. Each worker settles on a folder for

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.directory import Directory
 from tenantry.dispatch import build_door
+from tenantry.middleware.bodies import BodyLimits
 from tenantry.usage import Ledger
 from tests.conftest import DOMAIN
 from tests.tenantry.support import Answer, ask, hello
@@ -32,6 +33,7 @@ class Door:
     pool: InstancePool[WSGIApplication]
     app: WSGIApplication
     ledger: Ledger
+    bodies: BodyLimits
     built: list[str] = field(default_factory=list)
     seen: list[WSGIEnvironment] = field(default_factory=list)
     """What front, backend and plain tenant apps were called with."""
@@ -76,6 +78,7 @@ def open_door(
     directory = Directory(catalog, domain=settings.domain, lookups=settings.limit_lookups)
     directory.subscribe(pool.retire)
     ledger = Ledger()
+    bodies = BodyLimits.of(settings)
     app = build_door(
         settings=settings,
         directory=directory,
@@ -83,5 +86,6 @@ def open_door(
         front=hello("front", seen),
         backend=hello("backend", seen),
         ledger=ledger,
+        bodies=bodies,
     )
-    return Door(settings, catalog, directory, pool, app, ledger, built, seen)
+    return Door(settings, catalog, directory, pool, app, ledger, bodies, built, seen)

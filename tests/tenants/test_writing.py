@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenants.database import db
+from tenants.forms import POST_LENGTH
 from tenants.models import Comment, Post, Role
 
 if TYPE_CHECKING:
@@ -261,3 +262,13 @@ def test_sibling_sites_cannot_send_forms(site: Site) -> None:
         answer = author.post("/write", {**TEXT, "intent": "publish"}, headers=headers)
         assert answer.status_code == 403
     assert find_post(site, "a-title") is None
+
+
+def test_the_longest_post_can_be_sent_in_any_script(site: Site) -> None:
+    """A form's limit in bytes must not be a tenth of the text's in characters."""
+    author = site.member("ann", Role.AUTHOR)
+    text = "語" * POST_LENGTH
+    assert author.post("/write", {**TEXT, "body": text, "intent": "draft"}).status_code == 303
+    found = find_post(site, "a-title")
+    assert found is not None
+    assert found.body == text

@@ -13,8 +13,10 @@ from tenantry.dispatch.path import PathDispatcher
 from tenantry.dispatch.subdomain import SubdomainDispatcher
 from tenantry.middleware.access_log import AccessLog
 from tenantry.middleware.assets import Assets
+from tenantry.middleware.bodies import BODY, BodyLimits
 from tenantry.middleware.gate import RequestGate
 from tenantry.middleware.health import Health
+from tenantry.middleware.in_flight import InFlightLimit, nobody_waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,6 +40,8 @@ def build_door(
     backend: WSGIApplication,
     ledger: Ledger | None = None,
     limit_clients: Callable[[WSGIApplication, Pages], WSGIApplication] | None = None,
+    bodies: BodyLimits | None = None,
+    others_wait: Callable[[], bool] | None = None,
 ) -> WSGIApplication:
     """Return the application that the server calls.
 
@@ -45,14 +49,21 @@ def build_door(
     :param backend: The admin app; on a tenant's host it finds ``environ["tenantry.tenant"]``.
     :param ledger: Where the tenants' requests are added up.
     :param limit_clients: Puts a limit for each client around the apps. Shared assets do not count.
+    :param bodies: What a body may carry, and who is sending; by default what the settings say.
+    :param others_wait: Says whether a connection waits for which no thread is free.
     """
     pages = Pages(settings.apex_url)
+
+    def limited(app: WSGIApplication) -> WSGIApplication:
+        most = settings.limit_in_flight or max(1, settings.threads - 1)
+        return InFlightLimit(app, most=most, pages=pages, others_wait=others_wait or nobody_waits)
+
     app: WSGIApplication = build_dispatcher(
         settings=settings,
         directory=directory,
         pool=pool,
-        front=front,
-        backend=backend,
+        front=limited(front),
+        backend=limited(backend),
         pages=pages,
     )
     if limit_clients is not None:
@@ -66,7 +77,7 @@ def build_door(
         app,
         pages=pages,
         hops=settings.trusted_proxies,
-        max_body=settings.limit_body_mb * 1024 * 1024,
+        bodies=bodies or BodyLimits.of(settings),
         dechunked=bool(settings.socket),
     )
     app = AccessLog(app, settings.access_log, pages=pages, ledger=ledger)
@@ -101,12 +112,22 @@ def build_dispatcher(
     return SubdomainDispatcher(
         site,
         platform=platform,
-        unknown=front,
+        unknown=_unread(front),
         domain=settings.domain,
         directory=None if settings.routing == "path" else directory,
         url_of=settings.url_of,
         pages=pages,
     )
+
+
+def _unread(app: WSGIApplication) -> WSGIApplication:
+    """Return an app that answers without the body: nobody reads what is sent to no site."""
+
+    def unread(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ.pop(BODY, None)
+        return app(environ, start_response)
+
+    return unread
 
 
 def redirect_to(url: str) -> WSGIApplication:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import PoolError, SiteMovingError, TenantBusyError, TenantLimitError
 from tenantry.middleware.access_log import DEBUGGER
+from tenantry.middleware.bodies import BODY, REFUSALS, answer_refusal
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -63,8 +64,15 @@ class InstanceServer:
         # The server sends a wrapped file past us only if it is handed out unwrapped, and then the
         # lease would end too early.
         environ.pop("wsgi.file_wrapper", None)
+        sent = environ.get(BODY)
         try:
-            body = resident.instance(environ, start_response)
+            if sent is None:
+                body = resident.instance(environ, start_response)
+            else:
+                body = sent.serve(resident.instance, environ, start_response)
+        except REFUSALS as refusal:
+            self._pool.give_back(resident)
+            return answer_refusal(refusal, self._pages, environ, start_response)
         except Exception as error:
             self._pool.give_back(resident)
             if DEBUGGER in environ:

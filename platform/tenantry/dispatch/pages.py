@@ -26,6 +26,7 @@ TITLES = {
     403: ("Forbidden", "This site is suspended"),
     404: ("Not Found", "There is no site here"),
     405: ("Method Not Allowed", "This method is not allowed"),
+    408: ("Request Timeout", "That took too long"),
     410: ("Gone", "This site is gone"),
     413: ("Content Too Large", "That is too much to upload"),
     414: ("URI Too Long", "This address is too long"),

@@ -15,6 +15,7 @@ from __future__ import annotations
 from tenantry.databases.placements import TenantDatabase, tenant_database
 from tenantry.databases.sqlite import SiteDatabase, confine, site_database
 from tenantry.flask.binding import TenantBinding, current_tenant, init_platform, init_tenant
+from tenantry.flask.bodies import accept_body
 from tenantry.flask.database import TenantSQLAlchemy
 from tenantry.flask.flyweight import Flyweight
 from tenantry.flask.interface import init_ui
@@ -30,6 +31,7 @@ __all__ = [
     "TenantBinding",
     "TenantDatabase",
     "TenantSQLAlchemy",
+    "accept_body",
     "confine",
     "current_tenant",
     "find_exceeded",

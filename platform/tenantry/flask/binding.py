@@ -10,6 +10,7 @@ from flask import current_app, request
 from werkzeug.local import LocalProxy
 
 from tenantry.errors import NoTenantError
+from tenantry.flask.bodies import limit_bodies
 from tenantry.flask.moves import answer_moves
 from tenantry.flask.sessions import ScopedSessionInterface
 from tenantry.secrets import PLATFORM, keys_of
@@ -68,8 +69,7 @@ def _set_keys(app: Flask, scope: str, purpose: str, settings: Settings) -> None:
     newest, *older = keys_of(settings.secret_keys).derive(scope, purpose)
     app.secret_key = newest
     app.config["SECRET_KEY_FALLBACKS"] = list(older)
-    if app.config["MAX_CONTENT_LENGTH"] is None:
-        app.config["MAX_CONTENT_LENGTH"] = settings.limit_body_mb * 1024 * 1024
+    limit_bodies(app, settings)
 
 
 def current_binding() -> tuple[Settings, Tenant]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tenantry.limits.bucket import TokenBucket
+from tenantry.limits.clients import client_of
 from tenantry.limits.table import BURST_SECONDS, RateTable
 from tenantry.limits.tenants import UNLIMITED, TenantRates
 
-__all__ = ["BURST_SECONDS", "UNLIMITED", "RateTable", "TenantRates", "TokenBucket"]
+__all__ = ["BURST_SECONDS", "UNLIMITED", "RateTable", "TenantRates", "TokenBucket", "client_of"]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from functools import lru_cache
-from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
-from tenantry.limits import BURST_SECONDS
+from tenantry.limits import BURST_SECONDS, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,25 +67,3 @@ class ClientLimit:
                 client,
                 self._rate,
             )
-
-
-@lru_cache(maxsize=1024)
-def client_of(address: str) -> str:
-    """Return whom an address stands for: one subscriber has a whole IPv6 /64, but one IPv4 address.
-
-    Proxies also write ``192.0.2.7:4711`` and ``[2001:db8::7]:4711``. What is no address at all stands
-    for itself.
-    """
-    if ":" not in address:
-        return address
-    if address.startswith("["):
-        address = address[1:].partition("]")[0]
-    elif address.count(":") == 1:
-        return address.partition(":")[0]
-    try:
-        parsed = IPv6Address(address)
-    except ValueError:
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return f"{IPv6Address(int(parsed) >> 64 << 64)}/64"

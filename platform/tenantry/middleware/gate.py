@@ -6,15 +6,14 @@ headers, odd lengths, chunked bodies that look empty. Each check below says whic
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tenantry.disk import is_full
 from tenantry.errors import BadHostError
 from tenantry.hosts import parse_host
-from tenantry.middleware.chunked import BodyTooLargeError, BrokenBodyError, decode_chunked
+from tenantry.middleware.bodies import BODY, RequestBody, too_large
+from tenantry.middleware.chunked import find_chunk_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.dispatch.pages import Pages
-
-log = logging.getLogger(__name__)
+    from tenantry.middleware.bodies import BodyLimits
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """TRACE would echo cookies, CONNECT makes no sense here, the rest no app of ours knows (R57)."""
@@ -66,9 +64,11 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of ours
 class RequestGate:
     """Lets well-formed requests through, with ``environ["tenantry.host"]`` set.
 
+    It reads no body: what is in one is looked at when the request has found its app.
+
     :param hops: Trusted proxies in front. Each ``X-Forwarded-*`` that is read must then have
         exactly so many values; without trusted proxies all of them are dropped.
-    :param max_body: Octets of a body, at most.
+    :param bodies: What a body may carry.
     :param dechunked: The server's other side (nginx, over the uwsgi protocol) has decoded chunked
         bodies already and says so with a length.
     """
@@ -79,13 +79,13 @@ class RequestGate:
         *,
         pages: Pages,
         hops: int = 0,
-        max_body: int,
+        bodies: BodyLimits,
         dechunked: bool = False,
     ) -> None:
         self._app = app
         self._pages = pages
         self._hops = hops
-        self._max_body = max_body
+        self._bodies = bodies
         self._dechunked = dechunked
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -128,8 +128,11 @@ class RequestGate:
         coding = environ.get("HTTP_TRANSFER_ENCODING")
         if length and _DIGITS.match(length) is None:
             raise Refusal(400, "The Content-Length of this request is not one number.")
-        if length and int(length) > self._max_body:
-            raise Refusal(413, self._too_large())
+        size = int(length) if length else None
+        if size is not None and size > self._bodies.max_bytes:
+            raise Refusal(413, too_large(self._bodies.max_bytes))
+        if size:
+            environ[BODY] = RequestBody(self._bodies, environ, size)
         if not coding:
             environ.pop("HTTP_TRANSFER_ENCODING", None)
             return
@@ -140,23 +143,9 @@ class RequestGate:
                 raise Refusal(400, "This request gives its length in two ways.")
             del environ["HTTP_TRANSFER_ENCODING"]
             return
-        self._decode(environ)
-
-    def _decode(self, environ: WSGIEnvironment) -> None:
-        try:
-            decode_chunked(environ, self._max_body)
-        except BodyTooLargeError:
-            raise Refusal(413, self._too_large()) from None
-        except BrokenBodyError:
-            raise Refusal(400, "The chunked body of this request is broken.") from None
-        except OSError as error:
-            if not is_full(error):
-                raise
-            log.error("a chunked body could not be kept while it came: %s", error)  # noqa: TRY400
-            raise Refusal(507, "What you sent was not saved: there is no room for it.") from None
-
-    def _too_large(self) -> str:
-        return f"A request may carry {self._max_body // (1024 * 1024)} MiB at most."
+        if find_chunk_reader(environ, 0) is None:
+            raise Refusal(400, "This server cannot read a chunked body.")
+        environ[BODY] = RequestBody(self._bodies, environ, None)
 
 
 def check_names(environ: WSGIEnvironment) -> None:

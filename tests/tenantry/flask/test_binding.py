@@ -76,7 +76,7 @@ def test_a_factorys_own_settings_stay(settings: Settings) -> None:
     init_tenant(other, a_tenant("bolt"), settings=settings)
 
     assert app.config["MAX_CONTENT_LENGTH"] == 7
-    assert other.config["MAX_CONTENT_LENGTH"] == settings.limit_body_mb * 1024 * 1024
+    assert other.config["MAX_CONTENT_LENGTH"] == settings.limit_form_bytes
     assert app.secret_key != "one for all tenants"
     assert app.secret_key != other.secret_key
     assert app.instance_path == str(settings.tenant_dir(ACME.id))

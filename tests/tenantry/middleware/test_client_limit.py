@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenantry.dispatch import Pages
-from tenantry.limits import RateTable
-from tenantry.middleware.client_limit import ClientLimit, client_of
+from tenantry.limits import RateTable, client_of
+from tenantry.middleware.client_limit import ClientLimit
 from tests.tenantry.support import FakeClock, ask, hello
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tenantry.dispatch import Pages
+from tenantry.middleware.bodies import BodyLimits
 from tenantry.middleware.gate import MAX_TARGET, METHODS, NEVER, RequestGate
+from tenantry.middleware.senders import Senders
 from tests.conftest import DOMAIN
 from tests.tenantry.support import Answer, ask, hello
 
@@ -27,7 +29,9 @@ class Gate:
     def __init__(self, **options: Any) -> None:
         self.seen: list[WSGIEnvironment] = []
         app = hello("app", self.seen)
-        self.app = RequestGate(app, pages=PAGES, max_body=MIB, **options)
+        senders = Senders(most=3, most_of_client=2)
+        bodies = BodyLimits(form_bytes=MIB, fields=1000, max_bytes=MIB, senders=senders)
+        self.app = RequestGate(app, pages=PAGES, bodies=bodies, **options)
 
     def ask(self, **environ: Any) -> Answer:
         return ask(self.app, environ=environ)

@@ -1,0 +1,117 @@
+"""The clients whose request bodies are arriving: how many may hold a thread, and for how long."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+try:
+    import uwsgi
+except ImportError:  # another server
+    uwsgi = None
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed.wsgi import WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 0.02
+"""How long a request waits for a place. A body that has arrived already takes far less to read."""
+
+GRACE_SECONDS = 10.0
+"""How long a body may take in any case, over and above what :data:`MIN_RATE` allows."""
+
+MIN_RATE = 8 * 1024
+"""Bytes per second that a client has to send on average after the grace."""
+
+
+class Sending:
+    """One request whose body is being read; ``deadline`` is when its connection is cut."""
+
+    __slots__ = ("client", "deadline", "descriptor")
+
+    def __init__(self, client: str, descriptor: int | None) -> None:
+        self.client = client
+        self.descriptor = descriptor
+        self.deadline = math.inf
+
+
+class Senders:
+    """The requests of a worker whose bodies are being read.
+
+    A server's read blocks a thread until the client has sent what was asked for, and each byte that
+    comes starts the server's own timeout anew. So the number of such threads is limited, and a second
+    thread cuts off the connections that are too slow.
+
+    :param most: Requests at once, at most.
+    :param most_of_client: Requests of one client at once, at most.
+    """
+
+    def __init__(
+        self, *, most: int, most_of_client: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most = most
+        self._most_of_client = most_of_client
+        self.clock = clock
+        self._present: set[Sending] = set()
+        self._changed = threading.Condition()
+        self.refused = 0
+        """Requests that found no place."""
+        self.aborted = 0
+        """Connections that were cut because they were too slow."""
+
+    def enter(self, client: str, descriptor: int | None) -> Sending | None:
+        """Return a place for one request, or ``None`` if there is none in a moment."""
+        sending = Sending(client, descriptor)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._has_place(client), WAIT_SECONDS):
+                self.refused += 1
+                return None
+            self._present.add(sending)
+        return sending
+
+    def leave(self, sending: Sending) -> None:
+        """Give the place back. The connection is the server's own again after that."""
+        with self._changed:
+            self._present.discard(sending)
+            self._changed.notify_all()
+
+    def abort_overdue(self) -> None:
+        """Cut the connections whose deadline is over: the read that waits there then fails."""
+        with self._changed:  # so that no descriptor can be another connection's by now
+            now = self.clock()
+            for sending in self._present:
+                if sending.deadline <= now and sending.descriptor is not None:
+                    sending.deadline = math.inf
+                    self.aborted += 1
+                    _stop_reading(sending.descriptor)
+                    log.info("cut off a request body from %s: it came too slowly", sending.client)
+
+    def _has_place(self, client: str) -> bool:
+        if len(self._present) >= self._most:
+            return False
+        own = sum(sending.client == client for sending in self._present)
+        return own < self._most_of_client
+
+
+def find_descriptor(environ: WSGIEnvironment) -> int | None:
+    """Return the connection that the request came on, if the server tells."""
+    if uwsgi is not None:
+        descriptor: int = uwsgi.connection_fd()
+        return descriptor
+    connection = environ.get("gunicorn.socket")
+    return connection.fileno() if connection is not None else None
+
+
+def _stop_reading(descriptor: int) -> None:
+    # Only this direction: the client can still be told why.
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+        connection.shutdown(socket.SHUT_RD)
