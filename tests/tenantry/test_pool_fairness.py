@@ -25,7 +25,7 @@ from tenantry.pool.building import PATIENCE
 from tenantry.pool.instances import SHED_SHARE
 from tenantry.pool.lending import TURN_SECONDS
 from tenantry.pool.parts import GAP_SECONDS, Pace
-from tenantry.pool.patience import CROWD_SECONDS, MOVING_SECONDS, YOUNG_SECONDS
+from tenantry.pool.patience import CROWD_SECONDS, MOVING_SECONDS, QUEUED_LOOKS, YOUNG_SECONDS
 from tests.conftest import eventually
 from tests.tenantry.support import (
     FakeClock,
@@ -282,6 +282,41 @@ def test_a_slow_site_is_known_by_its_pace(
         bunch()
         with pool.acquire(ACME), pool.acquire(ACME):
             assert refused_at_once()
+
+
+def test_a_slow_machine_is_not_taken_for_a_slow_site(
+    make_pool: MakePool, workshop: Workshop, entrance: Entrance
+) -> None:
+    """Where requests have just ended, a connection that is seen a few times is not refused for."""
+    clock = FakeClock()
+    pool = make_pool(
+        workshop.build, share=lambda _: 2, others_wait=entrance.others_wait, clock=clock, **MANY
+    )
+    with pool.acquire(ACME), pool.acquire(ACME):
+        entrance.crowd = True
+        for _ in range(4):  # until the pace is known, and slow
+            with pytest.raises(TenantBusyError):
+                pool.acquire(ACME)
+            clock.advance(MOVING_SECONDS)
+        entrance.crowd = False
+    leases = [pool.acquire(ACME) for _ in range(2)]
+    served: list[Instance] = []
+    surplus = in_background(lambda: served.append(serve(pool, ACME)))
+    looks = entrance.looks
+    eventually(lambda: entrance.looks > looks)
+    entrance.passing = 2 * (QUEUED_LOOKS - 1)
+    eventually(lambda: entrance.passing == 0 or pool.stats().busy > 4)
+    leases[0].release()
+    surplus.join(10)
+    assert served == [leases[1].instance]
+    assert pool.stats().busy == 4
+
+    leases[0] = pool.acquire(ACME)
+    entrance.crowd = True
+    with pytest.raises(TenantBusyError):  # this connection stays
+        pool.acquire(ACME)
+    for lease in leases:
+        lease.release()
 
 
 def test_a_pace_is_counted_while_somebody_looks() -> None:

@@ -24,7 +24,7 @@ GAP_SECONDS = 0.2
 class Pace:
     """How fast the requests of a crowded tenant get their turns. Only those who wait look at it."""
 
-    __slots__ = ("_lent", "_looked", "seconds", "since")
+    __slots__ = ("_lent", "_looked", "queued_looks", "seconds", "since")
 
     def __init__(self) -> None:
         self._looked = -GAP_SECONDS
@@ -33,6 +33,8 @@ class Pace:
         """From one turn to the next; ``None`` while it is not known."""
         self.since = 0.0
         """When the count began: with the crowd, or with the last quarter of a second."""
+        self.queued_looks = 0
+        """So many looks in a row have seen a connection waiting."""
 
     def look(self, now: float, lent: int) -> None:
         """Count on.
@@ -43,6 +45,7 @@ class Pace:
         passed = now - self.since
         if gap >= GAP_SECONDS:
             self.seconds = None
+            self.queued_looks = 0
         elif passed >= WINDOW_SECONDS:
             self.seconds = passed / max(1, lent - self._lent)
         else:

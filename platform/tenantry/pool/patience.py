@@ -27,6 +27,9 @@ MOVING_SECONDS = 0.15
 CROWD_SECONDS = 0.03
 """Requests that come all at once, after a pause, have so long to end before that says anything."""
 
+QUEUED_LOOKS = 8
+"""So often in a row a connection has to be seen waiting, at a site whose requests do end."""
+
 YOUNG_SECONDS = 0.25
 """A build that has taken no longer yet may well be done in a moment."""
 
@@ -47,8 +50,13 @@ class Patience(Building[App]):
         """Say whether a surplus request may wait on, for what comes soon or because nobody minds."""
         if time.monotonic() >= until:
             return False
+        if self._moves(found):
+            return True
         # Two looks: another thread may be just about to let in whom the first one sees.
-        return self._moves(found) or not (self._others_wait() and self._still_wait())
+        queued = self._others_wait() and self._still_wait()
+        if isinstance(found, Resident):
+            return not self._stays_queued(found, queued=queued)
+        return not queued
 
     def _moves(self, found: Resident[App] | Build[App]) -> bool:
         """Say whether the turn of one more request comes soon, by what has happened lately.
@@ -68,6 +76,19 @@ class Patience(Building[App]):
                 ended_lately = now - found.used_at < MOVING_SECONDS
                 return ended_lately or now - pace.since < CROWD_SECONDS
             return self._is_young(found)
+
+    def _stays_queued(self, resident: Resident[App], *, queued: bool) -> bool:
+        """Say whether a connection really waits for a thread, and not only for the processor.
+
+        On a machine without time to spare, a thread whose request has ended is slow to accept the
+        next connection, often of the very client that it has just answered. Every slow look then
+        sees a connection, but none sees it for long.
+        """
+        with self._lock:
+            pace = resident.pace = resident.pace or Pace()
+            pace.queued_looks = pace.queued_looks + 1 if queued else 0
+            ended_lately = self._clock() - resident.used_at < MOVING_SECONDS
+            return queued and not (ended_lately and pace.queued_looks < QUEUED_LOOKS)
 
     def _is_young(self, build: Build[App]) -> bool:
         """Say whether a build may be done in a moment, and those as well for which everyone waits."""
