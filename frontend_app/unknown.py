@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from flask import make_response, render_template, request
 
-from tenantry.errors import BadSlugError
+from frontend_app.context import front
 from tenantry.flask import prefers_json, problem
-from tenantry.hosts import check_slug
+from tenantry.hosts import judge_name
 
 if TYPE_CHECKING:
     from flask import Response
@@ -25,17 +25,9 @@ def answer_unknown() -> Response | None:
     slug = request.environ.get(ENVIRON_KEY)
     if slug is None:
         return None
-    can_be_claimed = _can_be_claimed(slug)
+    verdict = judge_name(slug, backend_label=front().settings.backend_label)
     if prefers_json():
-        detail = "Nobody has this name yet." if can_be_claimed else "This name cannot be claimed."
+        free = "Nobody has this name yet."
+        detail = f"No site can have this name: {verdict.problem}." if verdict.problem else free
         return problem(404, "No such site", detail)
-    page = render_template("front/unknown.html", slug=slug, can_be_claimed=can_be_claimed)
-    return make_response(page, 404)
-
-
-def _can_be_claimed(slug: str) -> bool:
-    try:
-        check_slug(slug)
-    except BadSlugError:
-        return False
-    return True
+    return make_response(render_template("front/unknown.html", slug=slug, verdict=verdict), 404)

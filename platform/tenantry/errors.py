@@ -127,7 +127,14 @@ class TenantRenamedError(TenantNotFoundError):
 class TenantExistsError(CatalogError):
     """The slug is taken, or still reserved for a tenant that had it."""
 
-    problem = "exists already or its name is still reserved; choose another name"
+    problem = "exists already; choose another name"
+
+
+class NameHeldError(TenantExistsError):
+    """The slug was another tenant's, and stays reserved for it."""
+
+    noun = "The name"
+    problem = "was another tenant's and stays reserved for it; choose another name"
 
 
 class BadTransitionError(CatalogError):

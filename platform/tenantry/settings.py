@@ -38,7 +38,7 @@ from tenantry.errors import (
     UnknownPlacementError,
     UnknownPlanError,
 )
-from tenantry.hosts import parse_host
+from tenantry.hosts import label_under, parse_host
 from tenantry.placement import Placement, read_placements
 
 if TYPE_CHECKING:
@@ -542,6 +542,11 @@ class Settings(BaseSettings):
     def backend_url(self) -> str:
         """URL of the operators' console."""
         return self.url_of(self.backend_host or self.domain) + "/backend/"
+
+    @property
+    def backend_label(self) -> str:
+        """What stands before the domain in the backend's own host; empty if it is not under it."""
+        return label_under(self.backend_host, self.domain)
 
     def url_of(self, host: str) -> str:
         """Return the origin of *host*, as ``https://acme.example.com``."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tenantry.hosts import judge_name
 
 if TYPE_CHECKING:
     from tests.frontend_app.conftest import Front
@@ -39,11 +42,21 @@ def test_it_says_how_to_claim_the_name(front: Front) -> None:
     assert 'href="http://example.test:8000/#get-a-site"' in page
 
 
-@pytest.mark.parametrize("slug", ["www", "admin", "xn--pple-43d", "1st", "a" * 41])
-def test_a_name_that_cannot_be_claimed_is_not_offered(front: Front, slug: str) -> None:
-    """Reserved and invalid names."""
+@pytest.mark.parametrize(
+    ("slug", "title"),
+    [
+        pytest.param("www", "This name is reserved", id="reserved"),
+        pytest.param("admin", "This name is reserved", id="reserved, too"),
+        pytest.param("xn--pple-43d", "No site can have this name", id="two hyphens"),
+        pytest.param("1st", "No site can have this name", id="digit first"),
+        pytest.param("a" * 41, "No site can have this name", id="too long"),
+    ],
+)
+def test_a_name_that_cannot_be_claimed_is_not_offered(front: Front, slug: str, title: str) -> None:
+    """Reserved and invalid names: the page says which, by the rule that the command holds to."""
     page = front.get("/", unknown=slug).text
-    assert "cannot be claimed" in page
+    assert title in page
+    assert f"cannot be claimed: {judge_name(slug).problem}" in unescape(page)
     assert "How to get a site" not in page
 
 

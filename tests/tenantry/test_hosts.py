@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tenantry.errors import BadHostError, BadSlugError
-from tenantry.hosts import RESERVED_SLUGS, canonical_host, check_slug, parse_host
+from tenantry.hosts import (
+    RESERVED_SLUGS,
+    NameState,
+    canonical_host,
+    check_slug,
+    judge_name,
+    label_under,
+    parse_host,
+    suggest_slug,
+)
 
 LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 GRAMMAR = re.compile(rf"{LABEL}(?:\.{LABEL})*")
@@ -212,3 +222,54 @@ def test_every_slug_is_one_label(text: str) -> None:
     assert re.fullmatch(LABEL, slug)
     assert "--" not in slug
     assert slug not in RESERVED_SLUGS
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "state"),
+    [
+        pytest.param("acme", {}, NameState.FREE, id="free"),
+        pytest.param("acme", {"taken": True}, NameState.TAKEN, id="taken"),
+        pytest.param("acme", {"held": True}, NameState.HELD, id="held for the site that had it"),
+        pytest.param("www", {"held": True}, NameState.RESERVED, id="reserved"),
+        pytest.param("ops", {"backend_label": "ops"}, NameState.RESERVED, id="the backend's"),
+        pytest.param("Acme", {}, NameState.MALFORMED, id="malformed"),
+        pytest.param("a" * 41, {}, NameState.MALFORMED, id="too long"),
+        pytest.param("a.b", {}, NameState.NESTED, id="nested"),
+    ],
+)
+def test_a_name_has_one_verdict(name: str, facts: dict[str, Any], state: NameState) -> None:
+    """Pages, forms and commands all ask this; only a free name has no problem."""
+    verdict = judge_name(name, **facts)
+    assert verdict.state is state
+    assert bool(verdict.problem) == (state is not NameState.FREE)
+
+
+@pytest.mark.parametrize(
+    ("host", "label"),
+    [
+        ("ops.example.com", "ops"),
+        ("a.b.example.com", "a.b"),
+        ("opsexample.com", ""),
+        ("example.com", ""),
+        ("", ""),
+    ],
+)
+def test_a_label_stands_before_the_domain(host: str, label: str) -> None:
+    """Law 2: only behind the border of a label."""
+    assert label_under(host, "example.com") == label
+
+
+@pytest.mark.parametrize(
+    ("typed", "slug"),
+    [
+        pytest.param("Foo Bar", "foo-bar", id="blanks and capitals"),
+        pytest.param("foo--bar_", "foo-bar", id="hyphens"),
+        pytest.param("1. B\u00fccher & mehr", "bucher-mehr", id="accents, digit first"),
+        pytest.param("x" * 50, "x" * 40, id="too long"),
+        pytest.param("WWW", "", id="reserved"),
+        pytest.param("\u65e5\u672c", "", id="nothing left"),
+    ],
+)
+def test_a_slug_like_what_was_typed(typed: str, slug: str) -> None:
+    """What is suggested can be had, as far as the rule goes."""
+    assert suggest_slug(typed) == slug

@@ -16,11 +16,12 @@ from tenantry.catalog.values import Actor, FormerName
 from tenantry.errors import (
     BadSlugError,
     BadTransitionError,
+    NameHeldError,
     TenantExistsError,
     TenantNotFoundError,
     TenantRenamedError,
 )
-from tenantry.hosts import check_slug
+from tenantry.hosts import NameState, judge_name, label_under
 from tenantry.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _until = select(_former.redirects_until).where(_former.slug == _KEY)
 OWNERS = select(
     select(_tenants.id).where(_tenants.slug == _KEY).scalar_subquery(),
     select(_former.tenant_id).where(_former.slug == _KEY).scalar_subquery(),
+    select(_tenants.state).where(_tenants.slug == _KEY).scalar_subquery(),
 )
 FORGET_NAME = delete(cast("Table", FormerSlugRecord.__table__)).where(_former.slug == _KEY)
 # One statement also for names that nobody has, of which there can be floods. What coalesce() does not
@@ -84,7 +86,7 @@ class Names(Store):
         :param redirects_until: When the old name stops leading to the new one.
         :raises BadSlugError: The slug breaks the rule or is reserved.
         :raises BadTransitionError: The tenant is being made, or is deleted.
-        :raises TenantExistsError: Another tenant has the slug, or had it.
+        :raises TenantExistsError: Another tenant has the slug, or had it (:class:`NameHeldError`).
         """
         with self.writing(by) as writer:
             record = locked(writer.session, tenant_id)
@@ -120,7 +122,7 @@ class Names(Store):
         """Refuse a slug that this tenant, or a new one, cannot have.
 
         :raises BadSlugError: The slug breaks the rule or is reserved.
-        :raises TenantExistsError: Another tenant has the slug, or had it.
+        :raises TenantExistsError: Another tenant has the slug, or had it (:class:`NameHeldError`).
         """
         with self.reading() as session:
             self._find_claimable(session, slug, tenant_id)
@@ -135,11 +137,16 @@ class Names(Store):
 
     def _find_claimable(self, session: Session, slug: str, tenant_id: str | None) -> bool:
         """Say whether the slug is among the former ones; refuse it if it is another tenant's."""
-        if f"{slug}.{self.domain}" == self.backend_host:
-            raise BadSlugError(slug, "the operators' backend is at this address")
-        check_slug(slug)
-        now, before = session.connection().execute(OWNERS, {"key": slug}).one()
-        if (before or now) not in {None, tenant_id}:
+        label = label_under(self.backend_host, self.domain)
+        if problem := judge_name(slug, backend_label=label).problem:
+            raise BadSlugError(slug, problem)  # a database need not even be able to look for it
+        now, before, state = session.connection().execute(OWNERS, {"key": slug}).one()
+        is_anothers = (before or now) not in {None, tenant_id}
+        is_in_use = before is None and state != TenantState.DELETED
+        verdict = judge_name(slug, held=is_anothers and not is_in_use, taken=is_anothers)
+        if verdict.state is NameState.HELD:
+            raise NameHeldError(slug)
+        if verdict.state is NameState.TAKEN:
             raise TenantExistsError(slug)
         return before is not None
 

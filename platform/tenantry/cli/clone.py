@@ -5,9 +5,7 @@ from __future__ import annotations
 import click
 
 from tenantry.cli.context import actor, dry_run_option, ready_catalog
-from tenantry.errors import TenantExistsError
 from tenantry.factory import load_factory
-from tenantry.hosts import check_slug
 from tenantry.lifecycle.clone import clone_tenant, release_tenant
 from tenantry.settings import get_settings
 
@@ -26,8 +24,7 @@ def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
     with ready_catalog(settings) as catalog:
         if dry_run:
             found = catalog.get_tenant(slug)
-            if catalog.find_tenant(check_slug(new)) is not None:
-                raise TenantExistsError(new)
+            catalog.check_name(new)
             click.echo(f"Would make {new} of {slug}, which is {found.state}.")
             return
         made = clone_tenant(

@@ -11,7 +11,7 @@ from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, BadSlugError, TenantExistsError, TenantryError
 from tenantry.hosts import check_slug
 from tenantry.lifecycle import Order
-from tenantry.tenant import Tenant, TenantState
+from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,18 +93,23 @@ def check_together(lines: Sequence[Line], catalog: Catalog) -> Iterator[Line]:
         slug = line.order.slug
         if slug in first:
             yield replace(line, problem=f"{slug!r} stands on line {first[slug]} already")
-        elif _is_taken(slug, catalog):
-            yield replace(line, problem=str(TenantExistsError(slug)))
+        elif problem := _find_problem(slug, catalog):
+            yield replace(line, problem=problem)
         else:
             yield line
         first.setdefault(slug, line.number)
 
 
-def _is_taken(slug: str, catalog: Catalog) -> bool:
-    found = catalog.find_named(slug)
-    # What an interruption has left half-made is no obstacle; create_tenants looks whether it is that.
-    half_made = isinstance(found, Tenant) and found.state is TenantState.PROVISIONING
-    return found is not None and not half_made
+def _find_problem(slug: str, catalog: Catalog) -> str:
+    found = catalog.find_tenant(slug)
+    if found is not None and found.state is TenantState.PROVISIONING:
+        # What an interruption has left half-made is no obstacle; create_tenants checks for that.
+        return ""
+    try:
+        catalog.check_name(slug)
+    except (BadSlugError, TenantExistsError) as error:
+        return str(error)
+    return ""
 
 
 def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:

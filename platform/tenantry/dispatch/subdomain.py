@@ -11,7 +11,7 @@ from tenantry.errors import (
     LookupLimitError,
     TenantRenamedError,
 )
-from tenantry.hosts import parse_host
+from tenantry.hosts import HELD, judge_name, label_under, parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tenantry.catalog.directory import Directory
     from tenantry.dispatch.pages import Pages
+    from tenantry.hosts import NameVerdict
 
 
 class SubdomainDispatcher:
@@ -85,8 +86,7 @@ class SubdomainDispatcher:
         if not isinstance(error, TenantRenamedError):
             return self._pages.not_looked_up(error, environ, start_response)
         if not error.redirects:
-            # Not the page for free names: this one is not to be had.
-            return self._pages.answer(environ, start_response, 404, "No site has this name.")
+            return self._not_to_be_had(HELD, environ, start_response)
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         origin = self._url_of(f"{error.now}.{self._domain}")
         return lead_on(origin, path, environ, start_response)
@@ -94,13 +94,20 @@ class SubdomainDispatcher:
     def _nobody(
         self, host: str, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """Answer for a host that names no tenant: a free name, or somebody else's domain."""
+        """Answer for a host that names no tenant: a name under our domain, or another domain."""
         label, _, rest = host.partition(".")
         if rest == self._domain and self._directory is not None:
             environ["tenantry.unknown_slug"] = label
             return self._unknown(environ, start_response)
-        if host.endswith("." + self._domain):
-            message = "No site has this name. A site's name is one word before the domain."
-            return self._pages.answer(environ, start_response, 404, message)
+        if nested := label_under(host, self._domain):
+            return self._not_to_be_had(judge_name(nested), environ, start_response)
         message = "This server is not the one for the domain in your address bar."
         return self._pages.answer(environ, start_response, 421, message)
+
+    def _not_to_be_had(
+        self, verdict: NameVerdict, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer for a name that no new site can have; the page for other names may offer them."""
+        problem = verdict.problem
+        message = f"No site is at this address: {problem}." if problem else "No site has this name."
+        return self._pages.answer(environ, start_response, 404, message)

@@ -68,7 +68,9 @@ def test_a_former_name_is_told_to_whoever_uses_it(two: Desk) -> None:
     for command in ("show", "suspend"):
         assert "called 'bolt' now" in two.refused("tenant", command, "acme")
     assert "called 'bolt' now" in two.refused("tenant", "rename", "acme", "coil")
-    assert "'acme' exists already" in two.refused("tenant", "create", "acme")
+    assert "'acme' was another tenant's and stays reserved" in two.refused(
+        "tenant", "create", "acme"
+    )
     (name,) = json.loads(two.done("tenant", "show", "bolt", "--json"))["former_names"]
     assert name["slug"] == "acme"
     assert "acme (leads here until 20" in two.done("tenant", "show", "bolt")
@@ -82,7 +84,7 @@ def test_a_file_with_a_former_name_is_refused_as_a_whole(two: Desk) -> None:
     result = two.run("tenant", "create", "--from-file", str(file), "--all-or-nothing")
 
     assert result.exit_code == 1
-    assert "'acme' exists already or its name is still reserved" in result.stderr
+    assert "'acme' was another tenant's and stays reserved" in result.stderr
     with two.catalog as catalog:
         assert catalog.find_tenant("new") is None
 
@@ -151,7 +153,7 @@ def test_delete_undelete_delete_purge(two: Desk) -> None:
     assert "purged already" in two.done("tenant", "purge", "acme", "--yes")
     assert "purged 20" in two.done("tenant", "list", "--state", "deleted")
     assert "purge date" in two.refused("tenant", "undelete", "acme")
-    assert "still reserved" in two.refused("tenant", "create", "acme")
+    assert "stays reserved" in two.refused("tenant", "create", "acme")
     (row,) = json.loads(two.done("tenant", "list", "--state", "deleted", "--json"))
     assert row["purged_at"]
     assert row["owners"] == []

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask, session
 
 from tenantry.catalog import SYSTEM
+from tenantry.errors import NameHeldError
 from tenantry.flask import init_tenant
 from tenantry.tenant import Tenant, TenantState
 from tests.conftest import DOMAIN
@@ -73,11 +74,15 @@ def test_the_backend_of_the_site_moves_too(renamed: Door) -> None:
 
 
 def test_when_the_time_is_over_the_name_is_nobodys(door: Door) -> None:
-    """The name is not offered to anybody, and leads nowhere."""
+    """The name is not offered to anybody, and leads nowhere; `create` refuses it in the same words."""
     rename(door, "acme", "bolt", lasting=-DAY)
     answer = door.ask("/", "acme")
 
     assert answer.status == 404
+    assert "stays reserved" in answer.text
+    assert "is free" not in answer.text
+    with pytest.raises(NameHeldError, match="stays reserved"):
+        door.catalog.check_name("acme")
     assert "location" not in answer.headers
     assert "bolt" not in answer.text
     assert door.seen == []

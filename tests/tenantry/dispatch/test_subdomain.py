@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tenantry.catalog import SYSTEM
+from tenantry.errors import BadSlugError
+from tenantry.hosts import judge_name
 from tenantry.tenant import TenantState
 from tests.conftest import DOMAIN
 
@@ -75,6 +78,16 @@ def test_a_free_name_is_the_front_apps(door: Door) -> None:
     assert "tenantry.unknown_slug" not in door.seen[1]
     door.add("bolt")
     assert door.ask("/", "bolt").text == "site bolt||/"
+
+
+def test_a_name_of_two_labels_is_not_offered(door: Door) -> None:
+    """Nobody can have it: the page says what a site's name is, in the words of the command."""
+    answer = door.ask("/", "a.b")
+    assert answer.status == 404
+    assert judge_name("a.b").problem in unescape(answer.text)
+    assert "is free" not in answer.text
+    with pytest.raises(BadSlugError, match="one word before the domain"):
+        door.catalog.check_name("a.b")
 
 
 def test_www_leads_to_the_apex(door: Door) -> None:
