@@ -287,6 +287,31 @@ class SignInError(TenantryError):
         return "Wrong e-mail or password."
 
 
+class AuditAnchorError(TenantryError):
+    """The file that anchors the audit trail is damaged."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return (
+            f"The audit trail's anchor {self.path} is damaged. Find out who changed it; then run "
+            "`tenantry audit accept`."
+        )
+
+
+class AuditTrailError(TenantryError):
+    """The audit trail is not what was written."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
+
+
 class CatalogUnavailableError(TenantryError):
     """The catalog's database does not answer."""
 

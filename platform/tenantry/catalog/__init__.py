@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.catalog.accounts import Accounts, canonical_email, setup_lifetime
 from tenantry.catalog.activation import Activation
+from tenantry.catalog.anchor import AuditAnchor
 from tenantry.catalog.audit import Audit
 from tenantry.catalog.custom_hosts import CustomHosts
 from tenantry.catalog.engine import open_engine
@@ -24,7 +25,9 @@ from tenantry.catalog.values import (
     SYSTEM,
     Account,
     Actor,
+    AuditCheck,
     AuditEvent,
+    AuditPoint,
     Changes,
     FormerName,
     Host,
@@ -62,6 +65,7 @@ def open_catalog(settings: Settings) -> Catalog:
             domain=settings.domain,
             backend_host=settings.backend_host,
             signal=ChangeSignal(settings.run_dir / "epoch"),
+            anchor=AuditAnchor(settings.data_dir / "audit.anchor"),
         )
     except OSError as error:
         problem = explain(error) or f"{error.filename}: {error.strerror}"
@@ -72,7 +76,9 @@ __all__ = [
     "SYSTEM",
     "Account",
     "Actor",
+    "AuditCheck",
     "AuditEvent",
+    "AuditPoint",
     "Catalog",
     "ChangeSignal",
     "Changes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,14 +16,19 @@ from sqlalchemy.orm import Session
 from tenantry.catalog.engine import WRITE, unavailable
 from tenantry.catalog.listener import CHANNEL
 from tenantry.catalog.models import AuditRecord, ChangeRecord, Head, TenantRecord, now
+from tenantry.catalog.values import AuditPoint
+from tenantry.errors import AuditAnchorError, CatalogUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Row
 
+    from tenantry.catalog.anchor import AuditAnchor
     from tenantry.catalog.signal import ChangeSignal
     from tenantry.catalog.values import Actor
+
+log = logging.getLogger(__name__)
 
 # Each write does these. Made once, and of tables instead of records, they cost a third of the time.
 _heads, _changes, _events, _tenants = (
@@ -39,6 +45,12 @@ _RENEW = (
 )
 _ADD_CHANGES, _ADD_EVENT = insert(_changes), insert(_events)
 
+GENESIS = "0" * 64
+"""The hash before the first event."""
+
+FOLLOWED = 1000
+"""Events that one write follows at most to bring the anchor up; the next write goes on."""
+
 KEPT_CHANGES = 20_000
 """Changes kept for workers that were away; a longer absence means starting from nothing."""
 
@@ -49,15 +61,23 @@ class Store:
     :param domain: The platform's domain; nobody can claim a host under it.
     :param backend_host: The operators' own host, if there is one; nobody can claim that either.
     :param signal: Told of each commit that changed a tenant.
+    :param anchor: Told of each commit that wrote to the audit trail.
     """
 
     def __init__(
-        self, engine: Engine, *, domain: str, signal: ChangeSignal, backend_host: str = ""
+        self,
+        engine: Engine,
+        *,
+        domain: str,
+        signal: ChangeSignal,
+        backend_host: str = "",
+        anchor: AuditAnchor | None = None,
     ) -> None:
         self.engine = engine
         self.domain = domain
         self.backend_host = backend_host
         self.signal = signal
+        self.anchor = anchor
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -86,6 +106,54 @@ class Store:
             session.commit()
         if epoch:
             self.signal.announce(epoch)
+        if self.anchor is not None and writer.reached is not None:
+            self._move_anchor(self.anchor, writer.found_hash, writer.reached)
+
+    def follow_anchor(self) -> None:
+        """Bring the anchor up to the newest event, along the chain; one that is broken holds it.
+
+        Its trouble stops nobody: `tenantry audit verify` and the doctor tell of it.
+        """
+        if self.anchor is not None:
+            with _noting_trouble():
+                self._follow(self.anchor)
+
+    def _move_anchor(self, anchor: AuditAnchor, before: str, reached: AuditPoint) -> None:
+        """Let the anchor see what was just committed after the event with the hash *before*."""
+        with _noting_trouble():
+            found = anchor.read()
+            if before == (GENESIS if found is None else found.hash):
+                anchor.advance(found, reached)
+            else:  # others have written meanwhile, here or on other nodes
+                self._follow(anchor)
+
+    def _follow(self, anchor: AuditAnchor) -> None:
+        found = anchor.read()
+        if found is None:  # the newest event is believed: nothing was ever said about the others
+            query = select(_events).order_by(_events.c.number.desc()).limit(1)
+        else:
+            query = select(_events).where(_events.c.number >= found.number)
+            query = query.order_by(_events.c.number).limit(FOLLOWED)
+        with self.asking() as connection:
+            events = connection.execute(query).all()
+        if found is None:
+            if events:
+                log.warning(
+                    "the audit trail has no anchor: it begins at event %s", events[0].number
+                )
+                anchor.advance(None, AuditPoint(events[0].number, events[0].hash))
+            return
+        if not events or events[0].hash != found.hash:
+            log.error("audit event %s is gone: run `tenantry audit verify`", found.number)
+            return
+        reached = found
+        for event in events[1:]:
+            if audit_hash(reached.hash, event) != event.hash:
+                log.error("audit event %s is wrong: run `tenantry audit verify`", event.number)
+                break
+            reached = AuditPoint(event.number, event.hash)
+        if reached != found:
+            anchor.advance(found, reached)
 
 
 class Writer:
@@ -98,6 +166,9 @@ class Writer:
         # Locks the row on PostgreSQL; SQLite's BEGIN IMMEDIATE has locked everything already.
         self._connection = session.connection()
         self._epoch, self._hash = self._connection.execute(_LOCK_HEAD).one()
+        self.found_hash = self._hash
+        self.reached: AuditPoint | None = None
+        """The newest event of this transaction."""
 
     def changed(self, record: TenantRecord) -> None:
         """Note that this tenant is another one now: every instance of it is stale."""
@@ -134,7 +205,11 @@ class Writer:
         )
         self._hash = record.hash = audit_hash(self._hash, record)
         names = [column.key for column in _events.columns if column.key != "number"]
-        self._connection.execute(_ADD_EVENT, {name: getattr(record, name) for name in names})
+        added = self._connection.execute(
+            _ADD_EVENT, {name: getattr(record, name) for name in names}
+        )
+        assert added.inserted_primary_key is not None  # it is, for one row
+        self.reached = AuditPoint(added.inserted_primary_key[0], record.hash)
 
     def finish(self) -> int:
         """Number the changes and move the head on; return the new epoch, 0 if no tenant changed."""
@@ -158,7 +233,7 @@ class Writer:
         return int(self._epoch)
 
 
-def audit_hash(previous: str, record: AuditRecord) -> str:
+def audit_hash(previous: str, record: AuditRecord | Row[Any]) -> str:
     """Return the hash that chains *record* to the one before."""
     content = [
         previous,
@@ -174,6 +249,15 @@ def audit_hash(previous: str, record: AuditRecord) -> str:
         record.request_id,
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _noting_trouble() -> Iterator[None]:
+    """Log what keeps the anchor from following: what was committed is done all the same."""
+    try:
+        yield
+    except (OSError, AuditAnchorError, CatalogUnavailableError) as error:
+        log.warning("the audit trail's anchor stays behind: %s", error)
 
 
 @contextmanager

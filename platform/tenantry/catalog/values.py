@@ -67,6 +67,30 @@ class AuditEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditPoint:
+    """An event of the audit trail by its number and hash; the hash stands for all before it, too."""
+
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCheck:
+    """What a look at the audit trail has found."""
+
+    newest: AuditPoint
+    """The last event, or the last good one; number 0 before the first."""
+    anchor: AuditPoint | None
+    """What the anchor outside of the table has seen; ``None`` if there is no anchor."""
+    checked: int = 0
+    """Events whose hashes were followed."""
+    first_bad: int | None = None
+    """The number of the first event that is wrong or missing."""
+    problem: str = ""
+    """What is wrong, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class TenantRow:
     """A tenant as the operators' table shows it."""
 

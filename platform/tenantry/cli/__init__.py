@@ -32,6 +32,7 @@ COMMANDS = {
     "restore": "Bring one tenant back from a backup; no other is touched.",
     "host": "Give tenants hosts of their own.",
     "account": "Let people in to the platform.",
+    "audit": "Read and check the audit trail.",
 }
 """Each command's name, which is its module's and its attribute's too, and its summary."""
 

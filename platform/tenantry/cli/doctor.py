@@ -19,6 +19,7 @@ from tenantry.doctor import (
     Severity,
     allowing,
     examine,
+    examine_audit,
     examine_homes,
     examine_machine,
     examine_moves,
@@ -100,6 +101,7 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
         ):
             found += examine_homes(settings, catalog.count_placements())
             found += examine_plans(settings, catalog.count_plans())
+            found += examine_audit(catalog.verify_audit())
             found += examine_moves(settings, catalog.list_moves())
     return found
 

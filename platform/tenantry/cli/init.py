@@ -61,6 +61,7 @@ def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
         if demo:
             add_demonstrations(catalog, settings=settings)
         keep_standbys(catalog, settings)
+        catalog.follow_anchor()  # a platform from before there were anchors gets one
         if not catalog.has_operator():
             account = find_operator(catalog, operator)
             if not no_link:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tenantry.catalog import Catalog
     from tenantry.cli.screen import Part
     from tenantry.settings import Settings
 
@@ -99,6 +100,7 @@ def _ask_catalog(settings: Settings) -> dict[str, Any]:
                 "catalog": {**facts, "revision": schema.head(), "epoch": catalog.read_epoch()},
                 "tenants": {state.value: count for state, count in catalog.count_tenants().items()},
                 "plans": catalog.count_plans(),
+                "audit": _glance(catalog),
                 "accounts": {
                     "total": catalog.list_accounts(size=1).total,
                     "operators": catalog.list_accounts(operators=True, size=1).total,
@@ -106,7 +108,7 @@ def _ask_catalog(settings: Settings) -> dict[str, Any]:
                 },
             }
     except CatalogUnavailableError as error:
-        nothing = dict.fromkeys(("tenants", "plans", "accounts"))
+        nothing = dict.fromkeys(("tenants", "plans", "audit", "accounts"))
         return {"catalog": {**facts, "problem": error.problem}, **nothing}
 
 
@@ -139,8 +141,26 @@ def _catalog_lines(facts: dict[str, Any], settings: Settings) -> dict[str, objec
         "Epoch": catalog["epoch"],
         "Tenants": ", ".join(tenants) or "none",
         **({"Plans": " ".join(unnamed)} if unnamed else {}),
+        "Audit trail": _audit_line(facts["audit"]),
         "Accounts": f"{accounts['total']}, operators {accounts['operators']}{operable}",
     }
+
+
+def _glance(catalog: Catalog) -> dict[str, Any]:
+    """Return what the end of the audit trail looks like; `tenantry audit verify` reads all of it."""
+    found = catalog.glance_at_audit()
+    return {
+        "newest": found.newest.number,
+        "anchor": found.anchor.number if found.anchor is not None else None,
+        "problem": found.problem or None,
+    }
+
+
+def _audit_line(audit: dict[str, Any]) -> str:
+    if audit["problem"]:
+        return f"NOT SOUND. {audit['problem']} Run `tenantry audit verify`."
+    anchor = "no anchor yet" if audit["anchor"] is None else f"anchored at event {audit['anchor']}"
+    return f"{audit['newest']} events, {anchor}"
 
 
 def folder_size(path: Path) -> int:

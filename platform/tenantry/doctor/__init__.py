@@ -16,12 +16,14 @@ from tenantry.doctor.placements import (
     examine_placements,
     examine_plans,
 )
+from tenantry.doctor.trail import examine_audit
 
 __all__ = [
     "Finding",
     "Severity",
     "allowing",
     "examine",
+    "examine_audit",
     "examine_homes",
     "examine_machine",
     "examine_moves",

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import delete, select, update
+from sqlalchemy.exc import DBAPIError
 
-from tenantry.catalog import SYSTEM, Actor, Catalog
+from tenantry.catalog import SYSTEM, Actor, AuditPoint, Catalog
+from tenantry.catalog.anchor import AuditAnchor
 from tenantry.catalog.models import AuditRecord, Head, now
+from tenantry.catalog.store import GENESIS
+from tenantry.errors import AuditAnchorError, AuditTrailError
 from tenantry.tenant import TenantState
 from tests.tenantry.support import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 OPERATOR = Actor("operator", "op@example.com", "a" * 32, "192.0.2.7", "abcdefgh-1")
 
@@ -30,9 +35,21 @@ def trail(any_catalog: Catalog) -> Catalog:
 
 
 def tamper(catalog: Catalog, statement: Any) -> None:
-    """Change the database behind the catalog's back."""
+    """Change the database behind the catalog's back, as somebody who owns it can: without triggers."""
     with catalog.engine.begin() as connection:
+        if connection.dialect.name == "sqlite":
+            for word in ("update", "delete"):
+                connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS audit_events_no_{word}")
+        else:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         connection.execute(statement)
+
+
+def cut(catalog: Catalog, last: int) -> None:
+    """Remove all events after the one with the number *last*, and set the head back to it."""
+    hashes = {event.number: event.hash for event in catalog.list_audit().items}
+    tamper(catalog, delete(AuditRecord).where(AuditRecord.number > last))
+    tamper(catalog, update(Head).values(audit_hash=hashes.get(last, GENESIS)))
 
 
 def test_an_event_says_who_what_and_where(any_catalog: Catalog) -> None:
@@ -126,9 +143,9 @@ def test_an_untouched_trail_checks(trail: Catalog) -> None:
         ),
         pytest.param(delete(AuditRecord).where(AuditRecord.number == 2), 3, id="one removed"),
         pytest.param(delete(AuditRecord).where(AuditRecord.number == 1), 2, id="the first removed"),
-        pytest.param(delete(AuditRecord).where(AuditRecord.number == 5), 0, id="the last removed"),
-        pytest.param(delete(AuditRecord), 0, id="all removed"),
-        pytest.param(update(Head).values(audit_hash="0" * 64), 0, id="the head"),
+        pytest.param(delete(AuditRecord).where(AuditRecord.number == 5), 5, id="the last removed"),
+        pytest.param(delete(AuditRecord), 1, id="all removed"),
+        pytest.param(update(Head).values(audit_hash="0" * 64), 6, id="the head"),
     ],
 )
 def test_tampering_is_found(trail: Catalog, statement: Any, found: int) -> None:
@@ -136,6 +153,44 @@ def test_tampering_is_found(trail: Catalog, statement: Any, found: int) -> None:
     tamper(trail, statement)
 
     assert trail.check_audit() == found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param(
+            update(AuditRecord).where(AuditRecord.number == 3).values(actor="x"), id="one"
+        ),
+        pytest.param(update(AuditRecord).values(actor="x"), id="all"),
+        pytest.param(delete(AuditRecord).where(AuditRecord.number == 5), id="the last"),
+        pytest.param(delete(AuditRecord), id="remove all"),
+    ],
+)
+def test_the_database_refuses_to_change_the_trail(trail: Catalog, statement: Any) -> None:
+    """R58: a mistake, or injected SQL, cannot change or remove an event."""
+    with (
+        pytest.raises(DBAPIError, match="the audit trail is append-only"),
+        trail.engine.begin() as connection,
+    ):
+        connection.execute(statement)
+
+    assert trail.check_audit() is None
+    assert trail.list_audit().total == 5
+
+
+@pytest.mark.postgresql
+def test_the_trail_cannot_be_truncated(
+    clean_postgres_url: str, open_catalog_at: Callable[..., Catalog]
+) -> None:
+    """R58: on PostgreSQL that is another word for removing all."""
+    catalog = open_catalog_at(clean_postgres_url)
+    catalog.record("test.event", by=OPERATOR)
+    with (
+        pytest.raises(DBAPIError, match="the audit trail is append-only"),
+        catalog.engine.begin() as connection,
+    ):
+        connection.exec_driver_sql("TRUNCATE audit_events")
+    assert catalog.list_audit().total == 1
 
 
 def test_a_refused_write_leaves_the_chain_whole(any_catalog: Catalog) -> None:
@@ -170,3 +225,175 @@ def test_writers_in_parallel_make_one_chain(
     with nodes[0].reading() as session:
         hashes = session.scalars(select(AuditRecord.hash)).all()
     assert len(set(hashes)) == 48
+
+
+# --- the anchor ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def anchored(any_catalog: Catalog, tmp_path: Path) -> Catalog:
+    """Return a catalog with an anchor, and five events."""
+    any_catalog.anchor = AuditAnchor(tmp_path / "audit.anchor")
+    for number in range(5):
+        any_catalog.record(f"test.{number}", by=OPERATOR)
+    return any_catalog
+
+
+def at(catalog: Catalog) -> int | None:
+    """Return the number of the event that the anchor is at."""
+    assert catalog.anchor is not None
+    point = catalog.anchor.read()
+    return point.number if point is not None else None
+
+
+def test_the_anchor_is_at_the_newest_event(anchored: Catalog) -> None:
+    """R58: with each commit, it has seen all there is."""
+    found = anchored.verify_audit()
+
+    assert (found.checked, found.problem, found.first_bad) == (5, "", None)
+    assert found.anchor == found.newest == AuditPoint(5, anchored.list_audit().items[0].hash)
+    assert anchored.glance_at_audit().problem == ""
+
+
+@pytest.mark.parametrize("last", [4, 2, 0])
+def test_a_cut_end_is_found_although_the_head_was_set_back(anchored: Catalog, last: int) -> None:
+    """R58: what is left is a whole chain, and the anchor has seen more."""
+    cut(anchored, last)
+
+    found = anchored.verify_audit()
+    assert found.first_bad == last + 1
+    assert f"ends at event {last}, and event 5 was seen before" in found.problem
+    assert anchored.glance_at_audit().first_bad == last + 1
+
+
+def test_writing_on_does_not_hide_a_cut(
+    anchored: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R58: new events in the place of the removed ones are others, and the anchor waits for its own."""
+    cut(anchored, 2)
+    for number in range(6):
+        anchored.record(f"test.new.{number}", by=OPERATOR)
+
+    assert at(anchored) == 5
+    found = anchored.verify_audit()
+    assert found.first_bad == 5
+    assert "Event 5 of the audit trail is not the one that was seen before" in found.problem
+    assert anchored.glance_at_audit().first_bad == 5
+    assert "audit event 5 is gone" in caplog.text
+
+
+def test_an_end_that_was_written_anew_is_found(anchored: Catalog) -> None:
+    """R58: a chain with other events up to the same number is not the trail that was seen."""
+    cut(anchored, 3)
+    anchor, anchored.anchor = anchored.anchor, None
+    for number in range(4):
+        anchored.record(f"test.forged.{number}", by=OPERATOR)
+    assert anchored.check_audit() is None
+    anchored.anchor = anchor
+    anchored.record("test.next", by=OPERATOR)
+
+    assert anchored.verify_audit().first_bad == 5
+
+
+def test_the_anchor_follows_what_others_have_written(anchored: Catalog) -> None:
+    """R58: a node's own anchor also sees the events of other nodes, once it writes or is told to."""
+    anchor, anchored.anchor = anchored.anchor, None
+    for number in range(3):
+        anchored.record(f"test.elsewhere.{number}", by=OPERATOR)
+    anchored.anchor = anchor
+    assert at(anchored) == 5
+    anchored.record("test.here", by=OPERATOR)
+    assert at(anchored) == 9
+    assert anchored.check_audit() is None
+
+
+def test_parallel_writers_leave_the_anchor_at_the_end(
+    any_url: str, open_catalog_at: Callable[..., Catalog], tmp_path: Path
+) -> None:
+    """R58: it never goes back, whoever comes first."""
+    nodes = [open_catalog_at(any_url, node=f"node-{number}") for number in range(3)]
+    for node in nodes:
+        node.anchor = AuditAnchor(tmp_path / "audit.anchor")
+
+    def write(number: int) -> None:
+        for step in range(8):
+            nodes[number % 3].record(f"test.{number}.{step}", by=SYSTEM)
+
+    assert at_once(6, write) == [None] * 6
+    nodes[0].follow_anchor()
+    assert at(nodes[0]) == 48
+    assert nodes[0].verify_audit().problem == ""
+
+
+def test_an_older_trail_gets_an_anchor(trail: Catalog, tmp_path: Path) -> None:
+    """A platform from before there were anchors begins with the newest event."""
+    trail.anchor = AuditAnchor(tmp_path / "audit.anchor")
+    assert trail.verify_audit().anchor is None
+    assert trail.check_audit() is None
+    trail.follow_anchor()
+    assert at(trail) == 5
+
+
+def test_a_restored_catalog_is_accepted_with_a_note(anchored: Catalog) -> None:
+    """R58: an older backup looks like a cut; whoever restored it says so in the trail itself."""
+    cut(anchored, 3)
+    found = anchored.accept_audit("restored the backup of Friday", by=OPERATOR)
+
+    assert (found.problem, found.checked) == ("", 4)
+    assert at(anchored) == found.newest.number
+    event = anchored.list_audit().items[0]
+    assert event.action == "audit.accept"
+    assert event.detail == {"reason": "restored the backup of Friday", "newest": 3, "anchor": 5}
+    anchored.record("test.next", by=OPERATOR)
+    assert anchored.anchor is not None
+    assert anchored.anchor.read() == anchored.verify_audit().newest
+    assert anchored.check_audit() is None
+
+
+def test_a_broken_chain_is_never_accepted(anchored: Catalog) -> None:
+    """R58: only a missing end can be explained by a backup."""
+    tamper(anchored, update(AuditRecord).where(AuditRecord.number == 2).values(actor="x"))
+    with pytest.raises(AuditTrailError, match="Event 2"):
+        anchored.accept_audit("it will do", by=OPERATOR)
+    assert anchored.list_audit().total == 5
+
+
+@pytest.mark.parametrize("known", [3, 5, 6])
+def test_what_was_noted_elsewhere_is_compared(trail: Catalog, known: int) -> None:
+    """R58: an event that somebody has kept off the machine proves the trail up to it."""
+    hashes = {event.number: event.hash for event in trail.list_audit().items}
+    assert trail.verify_audit(known=AuditPoint(3, hashes[3])).first_bad is None
+    assert trail.verify_audit(known=AuditPoint(known, "f" * 64)).first_bad == known
+
+
+@pytest.mark.parametrize("text", [b"nonsense", b"x" * 86, b"1" * 300])
+def test_a_damaged_anchor_is_told_and_stops_nobody(
+    anchored: Catalog, text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be anchored is done all the same, and nobody takes the trail for sound."""
+    assert anchored.anchor is not None
+    anchored.anchor.path.write_bytes(text)
+    anchored.record("test.next", by=OPERATOR)
+
+    assert anchored.list_audit().total == 6
+    assert "stays behind" in caplog.text
+    assert "is damaged" in anchored.verify_audit().problem
+    assert "is damaged" in anchored.glance_at_audit().problem
+    with pytest.raises(AuditAnchorError):
+        anchored.anchor.read()
+    assert anchored.accept_audit("the disk", by=OPERATOR).problem == ""
+    assert at(anchored) == 7
+
+
+def test_an_anchor_that_cannot_be_written_stops_nobody(
+    anchored: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk, or a folder in its place, is told; the control action stands."""
+    assert anchored.anchor is not None
+    anchored.anchor.path.unlink()
+    anchored.anchor.path.mkdir()
+    anchored.record("test.next", by=OPERATOR)
+
+    assert anchored.list_audit().total == 6
+    assert "stays behind" in caplog.text
+    assert "cannot be read" in anchored.verify_audit().problem
