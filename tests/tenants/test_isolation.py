@@ -73,5 +73,4 @@ def test_sites_share_everything_that_is_no_tenants(site: Site, other_site: Site)
         str(rule) for rule in two.url_map.iter_rules()
     ]
     for name, view in one.view_functions.items():
-        if name != "bootstrap.static":  # Flask makes it for each blueprint and app
-            assert two.view_functions[name] is view, name
+        assert two.view_functions[name] is view, name

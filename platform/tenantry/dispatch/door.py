@@ -14,6 +14,7 @@ from tenantry.dispatch.subdomain import SubdomainDispatcher
 from tenantry.middleware.access_log import AccessLog
 from tenantry.middleware.assets import Assets
 from tenantry.middleware.bodies import BODY, BodyLimits
+from tenantry.middleware.compression import Compression
 from tenantry.middleware.gate import RequestGate
 from tenantry.middleware.health import Health
 from tenantry.middleware.in_flight import InFlightLimit, nobody_waits
@@ -68,7 +69,7 @@ def build_door(
     )
     if limit_clients is not None:
         app = limit_clients(app, pages)
-    app = Assets(app)
+    app = Assets(Compression(app))
     if settings.trusted_proxies:
         # Host alone names the tenant: never x_host, never x_prefix (R1, R4).
         hops = settings.trusted_proxies

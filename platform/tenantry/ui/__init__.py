@@ -6,12 +6,9 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-import flask_bootstrap
-
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 ASSETS = HERE / "assets"
-BOOTSTRAP = Path(flask_bootstrap.__file__).parent / "static" / "bootstrap5"
 ASSETS_PREFIX = "/-/assets/"
 
 
@@ -19,10 +16,12 @@ ASSETS_PREFIX = "/-/assets/"
 def asset_url(name: str) -> str:
     """Return the address of an asset, the same on every host; it changes with the content.
 
-    :param name: As ``"tenantry.css"`` or ``"bootstrap/css/bootstrap.min.css"``.
+    :param name: As ``"tenantry.css"``.
     :raises FileNotFoundError: There is no such asset.
     """
-    folder, _, rest = name.partition("/")
-    path = BOOTSTRAP / rest if folder == "bootstrap" else ASSETS / name
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return f"{ASSETS_PREFIX}{name}?v={digest}"
+    return f"{ASSETS_PREFIX}{name}?v={digest((ASSETS / name).read_bytes())}"
+
+
+def digest(content: bytes) -> str:
+    """Return what names this content in an address."""
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -176,7 +176,7 @@ class Person:
         """Look at the page in a narrow and a wide window, by night and by day."""
         for theme in THEMES:
             self.page.emulate_media(color_scheme=theme)
-            expect(self.page.locator("html")).to_have_attribute("data-bs-theme", theme)
+            expect(self.page.locator("html")).to_have_attribute("data-theme", theme)
             for window, size in WINDOWS.items():
                 self.page.set_viewport_size(size)
                 assert self.page.evaluate(LAYOUT_FLAWS) == [], f"{name}, {window}, {theme}"

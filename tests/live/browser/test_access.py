@@ -19,8 +19,8 @@ DARK, LIGHT = "rgb(18, 22, 20)", "rgb(250, 249, 246)"
 WATCH_THEME = """
     window.themes = [];
     new MutationObserver(() => window.themes.push(
-        [document.documentElement.getAttribute("data-bs-theme"), performance.now()]
-    )).observe(document, {subtree: true, attributeFilter: ["data-bs-theme"]});
+        [document.documentElement.getAttribute("data-theme"), performance.now()]
+    )).observe(document, {subtree: true, attributeFilter: ["data-theme"]});
 """
 FIRST_PAINT = """new Promise((resolve) => {
     const take = (list) => resolve(list.getEntries()[0].startTime);

@@ -16,12 +16,12 @@
   function apply() {
     var choice = remembered();
     var theme = choice === "light" || choice === "dark" ? choice : system.matches ? "dark" : "light";
-    root.setAttribute("data-bs-theme", theme);
+    root.setAttribute("data-theme", theme);
     root.dispatchEvent(new CustomEvent("themechange", { detail: theme }));
   }
 
   function toggle() {
-    var theme = root.getAttribute("data-bs-theme") === "dark" ? "light" : "dark";
+    var theme = root.getAttribute("data-theme") === "dark" ? "light" : "dark";
     try {
       if (theme === (system.matches ? "dark" : "light")) {
         window.localStorage.removeItem("theme");
@@ -30,7 +30,7 @@
       }
       apply();
     } catch (error) {
-      root.setAttribute("data-bs-theme", theme);
+      root.setAttribute("data-theme", theme);
     }
   }
 

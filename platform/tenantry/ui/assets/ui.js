@@ -4,7 +4,7 @@
   var root = document.documentElement;
 
   function labelThemeToggle() {
-    var dark = root.getAttribute("data-bs-theme") === "dark";
+    var dark = root.getAttribute("data-theme") === "dark";
     document.querySelectorAll("[data-theme-toggle]").forEach(function (button) {
       var label = dark ? "Switch to the light theme" : "Switch to the dark theme";
       button.setAttribute("aria-label", label);
