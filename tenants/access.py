@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from flask import abort, current_app, flash, g, redirect, request, url_for
+from flask import abort, current_app, g
 from flask_login import LoginManager, current_user
 
-from tenantry.flask import prefers_json, problem
 from tenants.database import db
 from tenants.models import Member, Role
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask import Flask
-    from flask.typing import ResponseReturnValue
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,16 +43,6 @@ def _load(session_id: str) -> Member | None:
     if member is None or member.blocked or str(member.session_version) != version:
         return None
     return member
-
-
-@login.unauthorized_handler
-def _ask_to_sign_in() -> ResponseReturnValue:
-    if prefers_json():
-        return problem(401, "Not signed in", "Only members may do this: sign in first.")
-    flash("Sign in to go on.", "info")
-    # A form that was sent cannot be sent again by a redirect, so there is nowhere to go back to.
-    wanted = _path() if request.method in {"GET", "HEAD"} else None
-    return redirect(url_for("members.sign_in", next=wanted))
 
 
 def find_member() -> Member | None:
@@ -89,8 +77,3 @@ def only(role: Role) -> Callable[[Callable[P, R]], Callable[P, R | Any]]:
         return guarded
 
     return decorate
-
-
-def _path() -> str:
-    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
-    return request.root_path + request.path + query

@@ -28,10 +28,13 @@ from tenantry.flask import (
     tenant_database,
 )
 from tenants.access import find_member
+from tenants.carrying import find_carried
 from tenants.database import db
+from tenants.recovery import show_again
 
 if TYPE_CHECKING:
     from flask import Flask, Response
+    from flask.typing import ResponseReturnValue
 
     from tenantry.flask import TenantDatabase
     from tenantry.settings import Settings
@@ -117,7 +120,13 @@ def _show_http_error(error: HTTPException) -> Response | HTTPException:
     return _page(error.code, title, message or error.description or "", response)  # type: ignore[arg-type]
 
 
-def _show_stale_form(error: CSRFError) -> Response | HTTPException:
+def _show_stale_form(error: CSRFError) -> ResponseReturnValue:
+    """Show the form again where it had text; the token of an ended session fits no more."""
+    if not prefers_json() and (carried := find_carried()) is not None:
+        try:
+            return show_again(carried)
+        except HTTPException as refusal:
+            return _show_http_error(refusal)
     error.description = STALE_FORM
     return _show_http_error(error)
 

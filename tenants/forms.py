@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import EmailField, PasswordField, StringField, TextAreaField, ValidationError
-from wtforms.validators import DataRequired, Email, EqualTo, Length
+from wtforms import (
+    EmailField,
+    HiddenField,
+    IntegerField,
+    PasswordField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
+from wtforms.validators import DataRequired, Email, EqualTo, Length, Optional
+from wtforms.widgets import HiddenInput
 
 from tenantry.errors import WeakPasswordError
 from tenantry.flask import current_tenant, note_faults
@@ -34,6 +43,10 @@ class Form(FlaskForm):
 class PostForm(Form):
     """A post to write or edit."""
 
+    key = HiddenField()
+    """Which unsaved text this is."""
+    version = IntegerField(widget=HiddenInput(), validators=[Optional()])
+    """The version of the post that the editor was opened with."""
     title = StringField(
         "Title",
         filters=[clean_line],
@@ -51,6 +64,7 @@ class PostForm(Form):
 class CommentForm(Form):
     """A comment below a post."""
 
+    key = HiddenField()
     text = TextAreaField(
         "Your comment",
         filters=[clean_text],

@@ -9,7 +9,9 @@ from flask import current_app
 
 from tenantry.flask import current_tenant
 from tenants.access import find_member
+from tenants.carrying import sign_writer
 from tenants.text import clean_line
+from tenants.unsaved import pop_saved
 
 if TYPE_CHECKING:
     from tenantry.settings import Settings
@@ -60,4 +62,11 @@ def public_url(endpoint: str, **values: Any) -> str:
 
 def describe() -> dict[str, Any]:
     """Return what every template may use."""
-    return {"site": get_look(), "find_member": find_member, "public_url": public_url}
+    return {
+        "site": get_look(),
+        "find_member": find_member,
+        "public_url": public_url,
+        "pop_saved": pop_saved,
+        "sign_writer": sign_writer,
+        "tenant_id": current_tenant.id,
+    }

@@ -10,7 +10,7 @@ from tenantry.flask.management import Action, Column, Listing, Row
 from tenants.database import db
 from tenants.look import path_of
 from tenants.models import Comment, Member, Post, Role
-from tenants.posts import set_published
+from tenants.posts import delete_post, set_published
 from tenants.sign_in import make_entry
 from tenants.text import clean_line, fold_email
 
@@ -60,6 +60,7 @@ class PostSection:
         query = select(
             Post.id, Post.slug, Post.title, Post.published_at, Member.name, comments.label("said")
         ).join(Member, Member.id == Post.author_id)
+        query = query.where(Post.deleted_at.is_(None))
         if search:
             query = query.where(
                 Post.title.icontains(search, autoescape=True)
@@ -74,10 +75,15 @@ class PostSection:
     def act(self, action: str, row_id: str, *, choice: str | None, actor: str) -> str:  # noqa: ARG002
         """Publish a post, make it a draft, or delete it."""
         post = _get(Post, row_id)
+        if post.deleted_at is not None:
+            raise LookupError(row_id)
         if action == "delete":
-            db.session.delete(post)
-            done = "is deleted"
-        elif action in {"publish", "unpublish"}:
+            if delete_post(post):
+                return (
+                    f"“{post.title}” is deleted. The site's Drafts page can restore it for 30 days."
+                )
+            return f"“{post.title}” is deleted for good: the site is full."
+        if action in {"publish", "unpublish"}:
             set_published(post, action == "publish")
             done = "is published" if post.is_published else "is a draft"
         else:

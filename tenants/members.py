@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from tenantry.errors import LinkError
 from tenantry.flask import is_local_path, prefers_json, problem
 from tenantry.passwords import hash_password, verify_password
-from tenants.access import find_member, get_member, only
+from tenants.access import find_member, get_member, login, only
+from tenants.carrying import deliver, find_carried
 from tenants.database import db
 from tenants.forms import NameForm, PasswordForm, SignInForm, SignUpForm
 from tenants.models import Member, Role
@@ -20,6 +21,8 @@ from tenants.sign_in import authenticate, start_session, use_entry
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
+
+    from tenants.carrying import Carried
 
 bp = Blueprint("members", __name__, url_prefix="/members")
 
@@ -51,20 +54,47 @@ def sign_up() -> ResponseReturnValue:
 
 @bp.route("/sign-in", methods=["GET", "POST"])
 def sign_in() -> ResponseReturnValue:
-    """Sign in with a password."""
-    if find_member() is not None:
-        return redirect(_next() or url_for("pages.front"), 303)
+    """Sign in with a password; text that waits for it goes to the editor that it came from."""
+    carried = find_carried()
+    if (member := find_member()) is not None:
+        page = deliver(carried, member) if carried else _next()
+        return redirect(page or url_for("pages.front"), 303)
     form = SignInForm()
     if not form.validate_on_submit():
-        return render_template("site/sign_in.html", form=form), 422 if form.errors else 200
+        return _show_sign_in(form, 422 if form.errors else 200, carried)
     member = authenticate(form.email.data, form.password.data)
     if member is None:
         if prefers_json():
             return problem(422, "Not signed in", REFUSED)
         flash(REFUSED, "danger")
-        return render_template("site/sign_in.html", form=form), 422
+        return _show_sign_in(form, 422, carried)
     start_session(member)
+    if carried is not None:
+        return redirect(deliver(carried, member) or url_for("pages.front"), 303)
     return redirect(_next() or url_for("pages.front"), 303)
+
+
+@login.unauthorized_handler
+def ask_to_sign_in() -> ResponseReturnValue:
+    """Show the sign-in page for a page that only members see; text that was sent stays on it."""
+    if prefers_json():
+        return problem(401, "Not signed in", "Only members may do this: sign in first.")
+    if request.headers.get("HX-Request"):
+        # htmx would put the sign-in page where the preview belongs.
+        return "You are not signed in any more.", 401
+    if (carried := find_carried()) is not None:
+        return ask_for_carried(carried)
+    flash("Sign in to go on.", "info")
+    wanted = _path() if request.method in {"GET", "HEAD"} else None
+    return redirect(url_for("members.sign_in", next=wanted))
+
+
+def ask_for_carried(carried: Carried) -> ResponseReturnValue:
+    """Show the sign-in page with text that was sent without a session."""
+    flash(
+        "You are signed out. Nothing is lost: sign in, and your text is in the editor.", "warning"
+    )
+    return _show_sign_in(SignInForm(formdata=None), 401, carried)
 
 
 @bp.post("/sign-out")
@@ -155,6 +185,15 @@ def _profile(
         name_form=name_form or NameForm(formdata=None, data={"name": member.name}),
         password_form=password_form or PasswordForm(formdata=None),
     )
+
+
+def _show_sign_in(form: SignInForm, status: int, carried: Carried | None) -> ResponseReturnValue:
+    return render_template("site/sign_in.html", form=form, carried=carried), status
+
+
+def _path() -> str:
+    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+    return request.root_path + request.path + query
 
 
 def _next() -> str | None:

@@ -1,4 +1,4 @@
-"""What a site keeps: members, posts, comments, and links that sign the owner in."""
+"""What a site keeps: members, posts, comments, unsaved text, and links that sign the owner in."""
 
 from __future__ import annotations
 
@@ -119,8 +119,16 @@ class Post(_Written, Model):
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
     published_at: Mapped[datetime | None] = mapped_column(default=None)
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When it was deleted; nobody sees it since, and it can be restored for a while."""
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    """Number of the text: it grows with each one, and whoever edits says which one they saw."""
 
     author: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
+
+    # Each UPDATE asks for the version that was read: of two at the same moment, the second one
+    # raises StaleDataError. Publication is no new text, so the number is ours to raise.
+    __mapper_args__ = {"version_id_col": version, "version_id_generator": False}  # noqa: RUF012
 
     @property
     def is_published(self) -> bool:
@@ -132,6 +140,8 @@ class Post(_Written, Model):
         super().write(body)
         self.summary = markdown.summarise(body)
         self.updated_at = now()
+        if self.version is not None:  # a new one begins with 1
+            self.version += 1
 
 
 class Comment(_Written, Model):
@@ -150,6 +160,27 @@ class Comment(_Written, Model):
 
     def _render(self, body: str) -> str:
         return markdown.render_comment(body)
+
+
+class UnsavedText(Model):
+    """What a member has typed and not saved yet: for their own eyes, until it is saved."""
+
+    __tablename__ = "unsaved_text"
+
+    member_id: Mapped[int] = mapped_column(
+        ForeignKey("member.id", ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """Which form it belongs to: see :mod:`tenants.unsaved`."""
+    post_id: Mapped[int | None] = mapped_column(
+        ForeignKey("post.id", ondelete="CASCADE"), index=True, default=None
+    )
+    """The post that it changes, or comments on; ``None``: a new one."""
+    version: Mapped[int] = mapped_column(default=0)
+    """Version of the post when the editor was opened."""
+    title: Mapped[str] = mapped_column(Text, default="")
+    body: Mapped[str] = mapped_column(Text)
+    saved_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class EntryLink(Model):

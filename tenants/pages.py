@@ -20,6 +20,7 @@ from tenants.access import find_member
 from tenants.colours import read_accent, tones
 from tenants.forms import CommentForm
 from tenants.reading import find_post, list_comments, list_published, page_number
+from tenants.unsaved import comment_key, find_unsaved
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -43,8 +44,11 @@ def post(slug: str) -> str:
     member = find_member()
     if found is None or not (found.is_published or (member and member.may_edit(found))):
         abort(404)
-    form = CommentForm() if member and found.is_published else None
     comments = list_comments(found, page_number())
+    form = None
+    if member and found.is_published:
+        unsaved, key = find_unsaved(comment_key(found)), comment_key(found)
+        form = CommentForm(data={"key": key, "text": unsaved.body if unsaved else ""})
     return render_template("site/post.html", post=found, comments=comments, form=form)
 
 

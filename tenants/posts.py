@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import delete as sql_delete
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
 
-from tenantry.flask import accept_body
+from tenantry.flask import accept_body, ask_first, is_local_path, note_faults, prefers_json, problem
 from tenants import markdown
 from tenants.access import get_member, only
 from tenants.database import db, now
 from tenants.forms import POST_LENGTH, PostForm
-from tenants.models import Post, Role
-from tenants.reading import find_post, list_drafts, page_number
+from tenants.models import Post, Role, UnsavedText
+from tenants.reading import find_deleted, find_post, list_deleted, list_drafts, page_number
 from tenants.room import FULL, find_fullness
-from tenants.text import clean_text, slugify
+from tenants.text import clean_line, clean_text, slugify
+from tenants.unsaved import (
+    drop_unsaved,
+    find_unsaved,
+    is_new,
+    keep_unsaved,
+    list_begun,
+    new_key,
+    note_saved,
+    post_key,
+)
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -27,15 +40,23 @@ bp = Blueprint("posts", __name__)
 
 LONGEST_MB = 2
 """MiB of a form with a post: of 100,000 characters each may take twelve bytes in a URL's encoding."""
+LAYOUT = "site/base.html"
+RESTORABLE_FOR = timedelta(days=30)
+CONFLICT = "Somebody saved this post after you opened it. Nothing was overwritten."
 
 
 @bp.get("/drafts")
 @only(Role.AUTHOR)
 def drafts() -> str:
-    """List the drafts that the member may edit."""
+    """List what the member may go on with: unsaved texts, drafts, deleted posts."""
     member = get_member()
     author_id = None if member.may(Role.EDITOR) else member.id
-    return render_template("site/drafts.html", page=list_drafts(author_id, page_number()))
+    return render_template(
+        "site/drafts.html",
+        page=list_drafts(author_id, page_number()),
+        begun=list_begun(),
+        deleted=list_deleted(author_id),
+    )
 
 
 @bp.route("/write", methods=["GET", "POST"])
@@ -43,38 +64,116 @@ def drafts() -> str:
 @only(Role.AUTHOR)
 def write() -> ResponseReturnValue:
     """Write a new post."""
+    if request.method == "GET":
+        begun = _find_begun()
+        return show_editor(_fill_form(begun, new_key()), restored=begun)
     form = PostForm()
-    if form.validate_on_submit():
-        if (full := find_fullness()) is not None:
-            return _refuse(form, None, full)
-        return _save(Post(author_id=get_member().id), form)
-    return render_template("site/write.html", form=form, post=None), _status(form)
+    if not form.validate():
+        return show_editor(form), 422
+    if (full := find_fullness()) is not None:
+        return _refuse(form, None, full)
+    return _save(Post(author_id=get_member().id), form)
 
 
 @bp.route("/posts/<slug>/edit", methods=["GET", "POST"])
 @accept_body(megabytes=LONGEST_MB)
 @only(Role.AUTHOR)
 def edit(slug: str) -> ResponseReturnValue:
-    """Change a post."""
+    """Change a post; a text that somebody else has saved meanwhile is not overwritten unseen."""
     post = _get_own(slug)
-    form = PostForm(data={"title": post.title, "body": post.body})
-    if form.validate_on_submit():
-        grows = len(form.body.data) > len(post.body)
-        if grows and (full := find_fullness()) is not None:
-            return _refuse(form, post, full)
-        return _save(post, form)
-    return render_template("site/write.html", form=form, post=post), _status(form)
+    if request.method == "GET":
+        unsaved = find_unsaved(post_key(post))
+        return show_editor(_fill_form(unsaved or post, post_key(post)), post, restored=unsaved)
+    form = PostForm()
+    if not form.validate():
+        return show_editor(form, post), 422
+    if form.version.data != post.version and not _says_the_same(form, post):
+        return _show_conflict(post, form)
+    grows = len(form.body.data) > len(post.body)
+    if grows and (full := find_fullness()) is not None:
+        return _refuse(form, post, full)
+    return _save(post, form)
+
+
+@bp.post("/unsaved")
+@only(Role.MEMBER)
+def keep() -> ResponseReturnValue:
+    """Keep what is in a form while its member is still typing; the page's script sends it."""
+    if (full := find_fullness()) is not None:
+        return problem(FULL, "Not kept", full)
+    title = clean_line(request.form.get("title"))
+    body = clean_text(request.form.get("body") or request.form.get("text"))
+    version = request.form.get("version", 0, type=int)
+    kept = keep_unsaved(request.form.get("key", ""), title=title, body=body, version=version)
+    if not kept:
+        abort(404)
+    return "", 204
+
+
+@bp.post("/unsaved/discard")
+@only(Role.MEMBER)
+def discard() -> ResponseReturnValue:
+    """Forget a text that was not saved."""
+    key = request.form.get("key", "")
+    page = request.form.get("page", "")
+    back = page if is_local_path(page) else url_for("pages.front")
+    question = "Discard your text? It has not been saved."
+    if ask := ask_first(question, button="Discard it", back=back, layout=LAYOUT):
+        return ask
+    drop_unsaved(key)
+    db.session.commit()
+    note_saved(key)
+    return redirect(back, 303)
 
 
 @bp.post("/posts/<slug>/delete")
 @only(Role.AUTHOR)
 def delete(slug: str) -> ResponseReturnValue:
-    """Delete a post with its comments."""
+    """Delete a post with its comments; for a while it can be restored."""
     post = _get_own(slug)
+    back = url_for("pages.post", slug=slug)
+    question = f"Delete “{post.title}” and its comments?"
+    if ask := ask_first(question, button="Delete", back=back, layout=LAYOUT):
+        return ask
+    if delete_post(post):
+        return redirect(url_for(".deleted", slug=slug), 303)
+    flash(f"“{post.title}” is deleted for good: this site is full.", "success")
+    return redirect(url_for("pages.front"), 303)
+
+
+@bp.get("/posts/<slug>/deleted")
+@only(Role.AUTHOR)
+def deleted(slug: str) -> str:
+    """Show that a post is deleted, and how to get it back."""
+    post = _get_deleted(slug)
+    assert post.deleted_at is not None
+    return render_template("site/deleted.html", post=post, ends_at=post.deleted_at + RESTORABLE_FOR)
+
+
+@bp.post("/posts/<slug>/restore")
+@only(Role.AUTHOR)
+def restore(slug: str) -> ResponseReturnValue:
+    """Bring a deleted post back, with its comments."""
+    post = _get_deleted(slug)
+    post.deleted_at = None
+    db.session.commit()
+    flash(f"“{post.title}” is restored.", "success")
+    return redirect(url_for("pages.post", slug=slug), 303)
+
+
+@bp.post("/posts/<slug>/erase")
+@only(Role.AUTHOR)
+def erase(slug: str) -> ResponseReturnValue:
+    """Delete a post for good before its time."""
+    post = _get_deleted(slug)
+    back = url_for(".deleted", slug=slug)
+    question = f"Delete “{post.title}” for good?"
+    if ask := ask_first(question, button="Delete for good", back=back, layout=LAYOUT):
+        return ask
     db.session.delete(post)
     db.session.commit()
-    flash(f"“{post.title}” is deleted.", "success")
-    return redirect(url_for("pages.front"), 303)
+    flash(f"“{post.title}” is deleted for good.", "success")
+    return redirect(url_for(".drafts"), 303)
 
 
 @bp.post("/write/preview")
@@ -86,6 +185,33 @@ def preview() -> str:
     return render_template("site/preview.html", html=markdown.render(text))
 
 
+def show_editor(
+    form: PostForm, post: Post | None = None, *, restored: UnsavedText | None = None
+) -> str:
+    """Return the page on which a post is written.
+
+    :param restored: The unsaved text that the form was filled with.
+    """
+    form.key.data = post_key(post) if post else form.key.data or new_key()
+    return render_template("site/write.html", form=form, post=post, restored=restored)
+
+
+def delete_post(post: Post) -> bool:
+    """Delete a post; a full site has no room to keep it.
+
+    :return: Whether it can be restored, for :data:`RESTORABLE_FOR`.
+    """
+    over = Post.deleted_at < now() - RESTORABLE_FOR
+    db.session.execute(sql_delete(Post).where(over))
+    restorable = find_fullness() is None
+    if restorable:
+        post.deleted_at = now()
+    else:
+        db.session.delete(post)
+    db.session.commit()
+    return restorable
+
+
 def set_published(post: Post, published: bool) -> None:  # noqa: FBT001 - the point of it
     """Show the post to everybody, or make it a draft again."""
     if not published:
@@ -94,29 +220,83 @@ def set_published(post: Post, published: bool) -> None:  # noqa: FBT001 - the po
         post.published_at = now()
 
 
+def _find_begun() -> UnsavedText | None:
+    """Return the unsaved text to go on with: the one asked for, or the newest."""
+    if "new" in request.args:
+        return None
+    if key := request.args.get("key", ""):
+        return find_unsaved(key) if is_new(key) else None
+    return next(iter(list_begun()), None)
+
+
+def _fill_form(text: UnsavedText | Post | None, key: str) -> PostForm:
+    if text is None:
+        return PostForm(formdata=None, data={"key": key, "version": 0})
+    key = text.key if isinstance(text, UnsavedText) else key
+    facts = {"title": text.title, "body": text.body, "version": text.version}
+    return PostForm(formdata=None, data={"key": key, **facts})
+
+
+def _says_the_same(form: PostForm, post: Post) -> bool:
+    return (form.title.data, form.body.data) == (post.title, post.body)
+
+
 def _refuse(form: PostForm, post: Post | None, full: str) -> ResponseReturnValue:
     """Say that there is no room; what was typed stays in the form."""
     form.body.errors = [full]
-    return render_template("site/write.html", form=form, post=post), FULL
+    note_faults(form)
+    return show_editor(form, post), FULL
+
+
+def _show_conflict(post: Post, form: PostForm) -> ResponseReturnValue:
+    """Show both texts: what was saved meanwhile, and what was to overwrite it."""
+    if prefers_json():
+        theirs = {"version": post.version, "title": post.title, "body": post.body}
+        return problem(409, "Saved by somebody else", CONFLICT, saved=theirs)
+    title, body = form.title.data, form.body.data
+    if find_fullness() is None:  # whoever leaves the page finds the text again in the editor
+        keep_unsaved(post_key(post), title=title, body=body, version=form.version.data or 0)
+    intent = request.form.get("intent")
+    mine = PostForm(
+        formdata=None,
+        data={
+            "key": post_key(post),
+            "version": post.version,
+            "title": title,
+            "body": body,
+        },
+    )
+    return render_template("site/conflict.html", form=mine, post=post, intent=intent), 409
 
 
 def _save(post: Post, form: PostForm) -> ResponseReturnValue:
-    if post.title != form.title.data:
+    post_id = post.id
+    if post.title != form.title.data and not post.is_published:
+        # A published post keeps the address that others link to.
+        post.slug = free_slug(form.title.data, post_id=post_id)
+    if not _says_the_same(form, post):
         post.title = form.title.data
-        if not post.is_published:  # a published post keeps the address that others link to
-            post.slug = free_slug(post.title, post_id=post.id)
-    post.write(form.body.data)
+        post.write(form.body.data)
     intent = request.form.get("intent")
     if intent in {"publish", "unpublish"}:
         set_published(post, intent == "publish")
     db.session.add(post)
+    key = form.key.data or ""
     try:
+        drop_unsaved(post_key(post) if post_id else key)
         db.session.commit()
+    except StaleDataError:
+        db.session.rollback()  # somebody saved between our look at the version and here
+        newer = db.session.get(Post, post_id)
+        if newer is None or newer.deleted_at is not None:
+            abort(404)
+        return _show_conflict(newer, form)
     except IntegrityError:
         # Somebody took the slug at the same moment; the text is still in the form.
         db.session.rollback()
         flash("Somebody saved a post of this title just now. Try again.", "warning")
-        return render_template("site/write.html", form=form, post=None), 409
+        return show_editor(form), 409
+    note_saved(key)
     flash("Published." if post.is_published else "Saved as a draft.", "success")
     return redirect(url_for("pages.post", slug=post.slug), 303)
 
@@ -148,5 +328,8 @@ def _get_own(slug: str) -> Post:
     return post
 
 
-def _status(form: PostForm) -> int:
-    return 422 if form.errors else 200
+def _get_deleted(slug: str) -> Post:
+    post = find_deleted(slug)
+    if post is None or not get_member().may_edit(post):
+        abort(404)
+    return post

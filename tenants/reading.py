@@ -15,11 +15,12 @@ from tenants.models import Comment, Member, Post
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Row, Select
+    from sqlalchemy import ColumnElement, Row, Select
 
 POSTS_PER_PAGE = 10
 COMMENTS_PER_PAGE = 50
 FEED_LENGTH = 20
+DELETED_SHOWN = 20
 MAX_PAGE = 1_000_000
 
 
@@ -42,11 +43,10 @@ def get_page(items: Sequence[Any], *, total: int, number: int, size: int) -> Pag
 
 def list_published(number: int) -> Page[Row[Any]]:
     """Return a page of the newest posts: two queries, however many posts and comments there are."""
-    published = Post.published_at.is_not(None)
-    total = db.session.scalar(select(func.count()).select_from(Post).where(published)) or 0
+    total = db.session.scalar(select(func.count()).select_from(Post).where(_public())) or 0
     rows = db.session.execute(
         _summaries(Post.published_at.label("moment"))
-        .where(published)
+        .where(_public())
         .order_by(Post.published_at.desc(), Post.id.desc())
         .limit(POSTS_PER_PAGE)
         .offset((number - 1) * POSTS_PER_PAGE)
@@ -56,8 +56,7 @@ def list_published(number: int) -> Page[Row[Any]]:
 
 def list_drafts(author_id: int | None, number: int) -> Page[Row[Any]]:
     """Return a page of drafts, of one author or of all."""
-    mine = true() if author_id is None else Post.author_id == author_id
-    chosen = and_(Post.published_at.is_(None), mine)
+    chosen = and_(Post.published_at.is_(None), Post.deleted_at.is_(None), _by(author_id))
     total = db.session.scalar(select(func.count()).select_from(Post).where(chosen)) or 0
     rows = db.session.execute(
         _summaries(Post.updated_at.label("moment"))
@@ -88,15 +87,38 @@ def newest_posts() -> Sequence[Post]:
     """Return the posts of the feed."""
     return db.session.scalars(
         select(Post)
-        .where(Post.published_at.is_not(None))
+        .where(_public())
         .order_by(Post.published_at.desc(), Post.id.desc())
         .limit(FEED_LENGTH)
     ).all()
 
 
+def list_deleted(author_id: int | None) -> Sequence[Post]:
+    """Return the newest of the deleted posts, of one author or of all."""
+    return db.session.scalars(
+        select(Post)
+        .where(Post.deleted_at.is_not(None), _by(author_id))
+        .order_by(Post.deleted_at.desc(), Post.id.desc())
+        .limit(DELETED_SHOWN)
+    ).all()
+
+
 def find_post(slug: str) -> Post | None:
     """Return the post of this slug, draft or not."""
-    return db.session.scalar(select(Post).where(Post.slug == slug))
+    return db.session.scalar(select(Post).where(Post.slug == slug, Post.deleted_at.is_(None)))
+
+
+def find_deleted(slug: str) -> Post | None:
+    """Return the deleted post of this slug."""
+    return db.session.scalar(select(Post).where(Post.slug == slug, Post.deleted_at.is_not(None)))
+
+
+def _public() -> ColumnElement[bool]:
+    return and_(Post.published_at.is_not(None), Post.deleted_at.is_(None))
+
+
+def _by(author_id: int | None) -> ColumnElement[bool]:
+    return true() if author_id is None else Post.author_id == author_id
 
 
 def _summaries(moment: Any) -> Select[Any]:

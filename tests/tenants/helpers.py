@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -66,6 +67,20 @@ class Visitor:
             path, base_url=self.base, data={"csrf_token": token, **(data or {})}, **options
         )
 
+    def confirm(self, path: str, data: dict[str, Any] | None = None) -> TestResponse:
+        """Send a form and answer its question with yes."""
+        return self.post(path, {"confirmed": "yes", **(data or {})})
+
+    def open_editor(self, slug: str) -> dict[str, str]:
+        """Return the fields of the editor of a post, as it is shown now."""
+        page = self.get(f"/posts/{slug}/edit").text
+        return {name: read_field(page, name) for name in ("key", "version", "writer", "csrf_token")}
+
+    def edit(self, slug: str, data: dict[str, Any]) -> TestResponse:
+        """Open the editor of a post and save another text."""
+        version = self.open_editor(slug)["version"]
+        return self.post(f"/posts/{slug}/edit", {"version": version, **data})
+
     def token(self) -> str:
         """Return the token of this browser's session."""
         for path in ("/members/sign-in", "/members/me"):
@@ -82,6 +97,12 @@ class Visitor:
     def is_signed_in(self) -> bool:
         """Say whether the site knows who this is."""
         return self.get("/members/me").status_code == 200
+
+
+def read_field(page: str, name: str) -> str:
+    """Return the value of a page's hidden field; empty if there is none."""
+    found = re.search(rf'name="{name}"[^>]*value="([^"]*)"', page)
+    return html.unescape(found[1]) if found else ""
 
 
 @dataclass

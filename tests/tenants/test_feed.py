@@ -75,7 +75,7 @@ def test_an_entry_keeps_its_id(site: Site, visitor: Visitor) -> None:
     author = site.member("ann", Role.AUTHOR)
     slug = site.add_post("Before")
     before = read(visitor).findtext(f"{ATOM}entry/{ATOM}id")
-    author.post(f"/posts/{slug}/edit", {"title": "After", "body": "x", "intent": "save"})
+    author.edit(slug, {"title": "After", "body": "x", "intent": "save"})
     feed = read(visitor)
     assert feed.findtext(f"{ATOM}entry/{ATOM}title") == "After"
     assert feed.findtext(f"{ATOM}entry/{ATOM}id") == before

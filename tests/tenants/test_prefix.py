@@ -59,7 +59,8 @@ def test_redirects_have_the_prefix(mounted: Site) -> None:
     answer = owner.post("/write", {"title": "T", "body": "x", "intent": "publish"})
     assert answer.location == f"{PREFIX}/posts/t"
     assert owner.post("/posts/t/comments", {"text": "x"}).location.startswith(f"{PREFIX}/posts/t#")
-    assert owner.post("/posts/t/delete").location == f"{PREFIX}/"
+    assert owner.confirm("/posts/t/delete").location == f"{PREFIX}/posts/t/deleted"
+    assert owner.confirm("/posts/t/erase").location == f"{PREFIX}/drafts"
     assert owner.post("/members/sign-out").location == f"{PREFIX}/"
 
 

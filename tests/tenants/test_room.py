@@ -55,16 +55,16 @@ def test_a_full_site_is_read_and_tidied_up(make_limited: MakeSite) -> None:
     assert said.status_code == 507
     assert "Me too." in said.text
     longer = {"title": "A post", "body": "Words, words, words.", "intent": "save"}
-    assert author.post(f"/posts/{slug}/edit", longer).status_code == 507
+    assert author.edit(slug, longer).status_code == 507
     joining = site.visitor().post("/members/sign-up", JOIN)
     assert joining.status_code == 507
     assert site.find_member("eve") is None
 
     assert author.get(f"/posts/{slug}").status_code == 200
     shorter = {"title": "A post", "body": "Word", "intent": "save"}
-    assert author.post(f"/posts/{slug}/edit", shorter).status_code == 303
-    assert author.post(f"/comments/{comment}/delete").status_code == 303
-    assert author.post(f"/posts/{slug}/delete").status_code == 303
+    assert author.edit(slug, shorter).status_code == 303
+    assert author.confirm(f"/comments/{comment}/delete").status_code == 303
+    assert author.confirm(f"/posts/{slug}/delete").status_code == 303
 
 
 def test_those_who_can_do_something_about_it_are_told_the_numbers(make_limited: MakeSite) -> None:

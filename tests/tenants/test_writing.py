@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tenants.database import db
+from tenants.database import db, now
 from tenants.forms import POST_LENGTH
 from tenants.models import Comment, Post, Role
 
@@ -76,20 +77,23 @@ def test_who_may_write(site: Site) -> None:
 
 def test_who_may_edit_and_delete(site: Site) -> None:
     """Authors change their own posts, editors and owners any."""
-    for name, visitor in visitors(site).items():
+    everybody = visitors(site)
+    author_view = everybody["own"]
+    for name, visitor in everybody.items():
         slug = site.add_post(f"Of {name}", by="own")
         allowed = name in MAY_EDIT
         refused = 302 if name == "nobody" else 403
         assert visitor.get(f"/posts/{slug}/edit").status_code == (200 if allowed else refused)
-        changed = visitor.post(f"/posts/{slug}/edit", {"title": "New", "body": "New text."})
+        changed = visitor.edit(slug, {"title": "New", "body": "New text."})
         assert changed.status_code == (303 if allowed else refused), name
         post = find_post(site, slug)
         assert post is not None
         assert (post.body == "New text.") == allowed
         assert ("Delete" in visitor.get(f"/posts/{slug}").text) == allowed
-        deleted = visitor.post(f"/posts/{slug}/delete")
+        deleted = visitor.confirm(f"/posts/{slug}/delete")
         assert deleted.status_code == (303 if allowed else refused), name
-        assert (find_post(site, slug) is None) == allowed
+        gone = author_view.get(f"/posts/{slug}").status_code == 404
+        assert gone == allowed
 
 
 def test_drafts_of_others_are_not_there(site: Site) -> None:
@@ -97,7 +101,7 @@ def test_drafts_of_others_are_not_there(site: Site) -> None:
     own, author = site.member("own", Role.AUTHOR), site.member("author", Role.AUTHOR)
     slug = site.add_post(by="own", draft=True)
     assert author.get(f"/posts/{slug}/edit").status_code == 404
-    assert author.post(f"/posts/{slug}/delete").status_code == 404
+    assert author.confirm(f"/posts/{slug}/delete").status_code == 404
     assert own.get(f"/posts/{slug}/edit").status_code == 200
 
 
@@ -113,9 +117,9 @@ def test_a_published_post_keeps_its_address(site: Site) -> None:
     """A new title moves a draft, but never what others may have linked to."""
     author = site.member("ann", Role.AUTHOR)
     author.post("/write", {**TEXT, "intent": "draft"})
-    moved = author.post("/posts/a-title/edit", {"title": "Other", "body": "x", "intent": "publish"})
+    moved = author.edit("a-title", {"title": "Other", "body": "x", "intent": "publish"})
     assert moved.location == "/posts/other"
-    kept = author.post("/posts/other/edit", {"title": "Third", "body": "x", "intent": "save"})
+    kept = author.edit("other", {"title": "Third", "body": "x", "intent": "save"})
     assert kept.location == "/posts/other"
 
 
@@ -123,7 +127,7 @@ def test_a_post_is_taken_back(site: Site, visitor: Visitor) -> None:
     """A published post becomes a draft again."""
     author = site.member("ann", Role.AUTHOR)
     slug = site.add_post()
-    author.post(f"/posts/{slug}/edit", {**TEXT, "intent": "unpublish"})
+    author.edit(slug, {**TEXT, "intent": "unpublish"})
     post = find_post(site, slug)
     assert post is not None
     assert not post.is_published
@@ -205,18 +209,18 @@ def test_who_may_delete_comments(site: Site) -> None:
         (comment_id,) = site.add_comments(slug, by="ann")
         allowed = name in {"editor", "owner"}
         expected = 303 if allowed else 302 if name == "nobody" else 403
-        answer = visitor.post(f"/comments/{comment_id}/delete")
+        answer = visitor.confirm(f"/comments/{comment_id}/delete")
         assert answer.status_code == expected, name
         with site.app.app_context():
             assert (db.session.get(Comment, comment_id) is None) == allowed
     (own_id,) = site.add_comments(slug, by="member")
-    assert everybody["member"].post(f"/comments/{own_id}/delete").status_code == 303
+    assert everybody["member"].confirm(f"/comments/{own_id}/delete").status_code == 303
 
 
 @pytest.mark.parametrize("number", ["1", str(2**63), "9" * 40])
 def test_comments_that_are_not_there(site: Site, number: str) -> None:
     """No number in the address makes more than a 404."""
-    assert site.member().post(f"/comments/{number}/delete").status_code == 404
+    assert site.member().confirm(f"/comments/{number}/delete").status_code == 404
 
 
 def test_a_deleted_post_takes_its_comments_along(site: Site) -> None:
@@ -224,9 +228,50 @@ def test_a_deleted_post_takes_its_comments_along(site: Site) -> None:
     author = site.member("ann", Role.AUTHOR)
     slug = site.add_post()
     site.add_comments(slug, 3)
-    author.post(f"/posts/{slug}/delete")
+    author.confirm(f"/posts/{slug}/delete")
+    assert author.confirm(f"/posts/{slug}/erase").status_code == 303
     with site.app.app_context():
         assert db.session.scalar(db.select(db.func.count()).select_from(Comment)) == 0
+
+
+def test_a_deleted_post_can_be_restored(site: Site, visitor: Visitor) -> None:
+    """It is asked for first, then nobody sees the post, and an undo brings all of it back."""
+    author, other = site.member("ann", Role.AUTHOR), site.member("bob", Role.AUTHOR)
+    slug = site.add_post("Hello")
+    (comment,) = site.add_comments(slug)
+    asked = author.post(f"/posts/{slug}/delete")
+    assert asked.status_code == 200
+    assert "Delete “Hello” and its comments?" in asked.text
+    assert visitor.get(f"/posts/{slug}").status_code == 200
+
+    deleted = author.confirm(f"/posts/{slug}/delete").location
+    for path in (f"/posts/{slug}", f"/posts/{slug}/edit"):
+        assert author.get(path).status_code == 404
+    for path in ("/", "/feed.xml"):
+        assert "Hello" not in visitor.get(path).text
+    assert author.confirm(f"/comments/{comment}/delete").status_code == 404
+    assert author.post(f"/posts/{slug}/comments", {"text": "x"}).status_code == 404
+    assert deleted in author.get("/drafts").text
+    assert "Undo" in author.get(deleted).text
+    assert other.get(deleted).status_code == other.post(f"/posts/{slug}/restore").status_code == 404
+    assert site.add_post("Hello") == "hello-2"
+
+    assert author.post(f"/posts/{slug}/restore").location == f"/posts/{slug}"
+    assert "Remark 1." in visitor.get(f"/posts/{slug}").text
+
+
+def test_posts_deleted_long_ago_are_gone(site: Site) -> None:
+    """A deleted post is kept for 30 days; the next deletion erases the older ones."""
+    author = site.member("ann", Role.AUTHOR)
+    old, new = site.add_post("Old"), site.add_post("New")
+    author.confirm(f"/posts/{old}/delete")
+    with site.app.app_context():
+        db.session.execute(db.update(Post).values(deleted_at=now() - timedelta(days=31)))
+        db.session.execute(db.update(Post).where(Post.slug == new).values(deleted_at=None))
+        db.session.commit()
+    author.confirm(f"/posts/{new}/delete")
+    assert find_post(site, old) is None
+    assert find_post(site, new) is not None
 
 
 def test_forms_need_their_token(site: Site) -> None:

@@ -16,6 +16,7 @@ from tenantry.databases.placements import TenantDatabase, tenant_database
 from tenantry.databases.sqlite import SiteDatabase, confine, site_database
 from tenantry.flask.binding import TenantBinding, current_tenant, init_platform, init_tenant
 from tenantry.flask.bodies import accept_body
+from tenantry.flask.confirmation import ask_first
 from tenantry.flask.database import TenantSQLAlchemy
 from tenantry.flask.flyweight import Flyweight
 from tenantry.flask.interface import init_ui
@@ -32,6 +33,7 @@ __all__ = [
     "TenantDatabase",
     "TenantSQLAlchemy",
     "accept_body",
+    "ask_first",
     "confine",
     "current_tenant",
     "find_exceeded",
