@@ -14,10 +14,11 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import DataRequired, Email, EqualTo, Length, Optional
+from wtforms.validators import DataRequired, EqualTo, Length, Optional
 from wtforms.widgets import HiddenInput
 
-from tenantry.errors import WeakPasswordError
+from tenantry.catalog import canonical_email
+from tenantry.errors import BadEmailError, WeakPasswordError
 from tenantry.flask import current_tenant, note_faults
 from tenantry.passwords import check_password
 from tenants.text import clean_line, clean_text, fold_email
@@ -105,7 +106,6 @@ class SignUpForm(_PasswordForm):
         validators=[
             DataRequired("Enter your e-mail address."),
             Length(max=254),
-            Email("This is not an e-mail address."),
         ],
         description="Never shown to anybody but the site's owner.",
         render_kw={"autocomplete": "username"},
@@ -116,6 +116,13 @@ class SignUpForm(_PasswordForm):
         description="At least 10 characters; a few words do well.",
         render_kw=_NEW_PASSWORD,
     )
+
+    def validate_email(self, field: EmailField) -> None:
+        """Hold the address to the platform's own rule."""
+        try:
+            canonical_email(field.data or "")
+        except BadEmailError as error:
+            raise ValidationError("This is not an e-mail address.") from error
 
     def context(self) -> tuple[str, ...]:
         """Add what the member says about themselves."""
