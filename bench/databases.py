@@ -238,7 +238,8 @@ def main() -> None:
         with psycopg.connect(root.render_as_string(hide_password=False), autocommit=True) as admin:
             prepare(admin)
             url = root.set(drivername="postgresql+psycopg", username="tenantry", database="sites")
-            place = {"url": url.render_as_string(hide_password=False), "connections": POOL}
+            address = url.render_as_string(hide_password=False)
+            place = {"url": address, "connections": POOL, "login": "shared"}
             settings = load_settings(
                 data_dir=folder / "data",
                 secret_keys=("benchmark-" * 4,),

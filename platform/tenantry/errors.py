@@ -707,7 +707,13 @@ class SiteMovingError(TenantryError):
     """A database refused a write because its tenant has just left it for another placement."""
 
     sentence = "This site is being moved; nothing was written. Try again in a moment."
-    """What the database itself says; it is known by these words."""
+    """For people."""
+
+    notice = "tenantry:closed"
+    """What a SQLite file says, and nothing else, when it refuses a write."""
+
+    sqlstate = "55TNY"
+    """The code of the error on PostgreSQL. It is our own, in the class that says: not now."""
 
     retry_after = 1
 

@@ -44,8 +44,8 @@ class Placement:
     connections: int = 0
     """To the server, for each process; 0 means the threads of a worker and two."""
 
-    login: Login = "shared"
-    """Whose role a connection to the server signs in with: the platform's, or each tenant's own."""
+    login: Login = "own"
+    """Whose role a connection to the server signs in with: each tenant's own, or the platform's."""
 
     @property
     def shown(self) -> str:
@@ -90,7 +90,7 @@ def _read(name: Any, entry: Any) -> Placement:
             raise ValueError(f"placement {name!r} has an option {option!r}; there are {known}")
     tenants = _number(name, "tenants", options.get("tenants", 0))
     connections = _number(name, "connections", options.get("connections", 0))
-    login = _login(name, options.get("login", "shared"))
+    login = _login(name, options.get("login", "own"))
     url = options.get("url")
     if isinstance(url, str) and url.startswith(POSTGRESQL):
         _check_server(name, url)
@@ -120,8 +120,8 @@ def _login(name: str, value: Any) -> Login:
     if value == "shared" or value == "own":  # noqa: PLR1714 - the type checker reads it
         return value  # type: ignore[no-any-return]
     raise ValueError(
-        f"placement {name!r} has login={str(value)[:40]}; give `shared`, the default, or `own` for a "
-        "login of each tenant's own"
+        f"placement {name!r} has login={str(value)[:40]}; give `own`, the default, for a "
+        "login of each tenant's own, or `shared` for the login of the URL"
     )
 
 

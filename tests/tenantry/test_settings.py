@@ -291,7 +291,7 @@ def test_a_plan_has_its_own_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
                 '{"eu": "sqlite:///geheim"}': "four slashes",
                 '{"eu": {"url": "sqlite", "tenants": -1}}': "tenants=-1; give a whole number",
                 '{"eu": {"url": "sqlite", "login": "own"}}': "no server to sign in to",
-                '{"eu": {"url": "postgresql+psycopg://a@b/c", "login": "x"}}': "login=x; give `shared`",
+                '{"eu": {"url": "postgresql+psycopg://a@b/c", "login": "x"}}': "login=x; give `own`",
                 '{"eu": {"url": "sqlite", "size": 1}}': "an option 'size'; there are `url`",
             }.items()
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import make_url
 
 from tenantry.databases.placements import tenant_database
 from tenants import create_app
@@ -61,7 +60,8 @@ def test_a_server_that_became_unsafe(
     """What was unreachable at the start is looked at when it is back."""
     superuser.execute("ALTER ROLE tenantry SUPERUSER")
     try:
-        app = create_app(make_tenant(), make_settings(tmp_path, databases={"local": server_url}))
+        local = {"url": server_url, "login": "shared"}
+        app = create_app(make_tenant(), make_settings(tmp_path, databases={"local": local}))
         assert is_resting(app.test_client().get("/"))
     finally:
         superuser.execute("ALTER ROLE tenantry NOSUPERUSER")
@@ -115,7 +115,7 @@ def test_writes_that_are_refused(
 
 def test_connections_that_are_all_taken(tmp_path: Path, server_url: str) -> None:
     """A request that waits in vain for a connection is answered, too."""
-    place = {"url": make_url(server_url).render_as_string(hide_password=False), "connections": 1}
+    place = {"url": server_url, "connections": 1, "login": "shared"}
     site = make_site(tmp_path, databases={"local": place})
     with tenant_database(site.tenant, site.settings).open_engine().begin():
         assert is_resting(site.visitor().get("/"))

@@ -54,6 +54,7 @@ def _postgresql(url: URL) -> Engine:
         max_overflow=6,
         pool_timeout=5,
         pool_pre_ping=True,
+        hide_parameters=True,  # people's data is none of the log's
         connect_args={"connect_timeout": 3, "options": "-c statement_timeout=10000"},
     )
 
@@ -70,7 +71,9 @@ def _sqlite(url: URL) -> Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # As many as a worker has threads, as shipped: one beyond that is opened for each query anew.
-    engine = create_engine(url, pool_size=4, max_overflow=4, connect_args={"timeout": 5})
+    engine = create_engine(
+        url, pool_size=4, max_overflow=4, hide_parameters=True, connect_args={"timeout": 5}
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -30,9 +30,10 @@ MODES = "tenantry_modes"
 NAME = re.compile(r"t_[0-9a-f]{32}\Z")
 
 # Each may stand in a transaction, which DISCARD ALL may not. What one tenant has left in a session
-# (settings, cursors, prepared statements, listening, locks, temporary tables) is gone for the next.
+# (settings, cursors, prepared statements, listening, locks, temporary tables) is gone for the next. The
+# role first: RESET ALL leaves it, and a tenant's may do less than what follows needs.
 CLEAN = (
-    "RESET ALL;CLOSE ALL;DEALLOCATE ALL;UNLISTEN *;DISCARD TEMP;DISCARD SEQUENCES;"
+    "SET LOCAL ROLE NONE;RESET ALL;CLOSE ALL;DEALLOCATE ALL;UNLISTEN *;DISCARD TEMP;DISCARD SEQUENCES;"
     "SELECT pg_catalog.pg_advisory_unlock_all();"
 )
 LEVELS = frozenset({"READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"})

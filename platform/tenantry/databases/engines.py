@@ -91,6 +91,7 @@ class OpenEngines(EngineCache[Path]):
             # A cache of its own would refer back to the engine: a cycle, which a frozen heap keeps.
             query_cache_size=0,
             execution_options={"compiled_cache": statements},
+            hide_parameters=True,
         )
 
 

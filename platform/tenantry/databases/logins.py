@@ -1,7 +1,7 @@
 """Tenants that sign in to a server by themselves: each with its own role, password and connections.
 
-For tenants whose code is hostile. On a connection that all share, SQL that is injected as a whole
-statement can take a neighbour's role; a session of the tenant's own has no other role to take.
+On a connection that all share, injected SQL can take a neighbour's role. The role of a tenant is a
+member of no other one, so that the server refuses to give a session of its own any other.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Logins(EngineCache[str]):
     :param options: How to connect.
     :param connections: Kept open at most, for all tenants together.
     :param check: Called when a connection is taken from its pool.
+    :param is_well: Says whether the server was looked at, and has answered since.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class Logins(EngineCache[str]):
         options: dict[str, Any],
         connections: int,
         check: Callable[..., None],
+        is_well: Callable[[], bool],
     ) -> None:
         super().__init__(Budget(connections=connections))
         self._platform = platform
         self._password_of = password_of
         self._options = options
         self._check = check
+        self._is_well = is_well
         self._renewed: set[str] = set()
         self._renewing = threading.Lock()
 
@@ -76,20 +79,16 @@ class Logins(EngineCache[str]):
     def _make(self, name: str) -> Engine:
         url = self._platform.url.set(username=name)
         dialect = self._platform.dialect
-        if dialect.server_version_info is None:
-            with self._platform.connect():  # from which the dialect learns what the server can do
-                pass
         arguments, found = dialect.create_connect_args(url)
         options = {**found, **self._options}
         address = address_of(*arguments, **options)
-        on_connect = dialect.on_connect()
 
         def connect() -> Any:
             self.trim(room=1)
             connection = self._sign_in(name, *arguments, **options)
             self._count(connection)
             connection.watch(address)
-            if on_connect is not None:
+            if (on_connect := dialect.on_connect()) is not None:
                 on_connect(connection)
             return connection
 
@@ -103,21 +102,34 @@ class Logins(EngineCache[str]):
         event.listen(pool, "checkout", self._check)
         compiled: Any = self._platform._compiled_cache  # noqa: SLF001 - one for all, as of one engine
         engine = Engine(
-            pool, dialect, url, query_cache_size=0, execution_options={"compiled_cache": compiled}
+            pool,
+            dialect,
+            url,
+            query_cache_size=0,
+            execution_options={"compiled_cache": compiled},
+            hide_parameters=True,
         )
         bind(engine)
         return engine
 
     def _sign_in(self, name: str, *arguments: Any, **options: Any) -> _Connection:
         options["password"] = self._password_of(name)
+        if not self._is_well() or self._platform.dialect.server_version_info is None:
+            self._ask_server()  # from which the dialect learns what the server can do, too
         try:
             return _Connection.connect(*arguments, **options)
         except psycopg.OperationalError:
             # Whether it was the password, the client library does not tell. If the platform cannot
             # sign in either, that is the error to hear of.
             if not self._renew(name):
+                self._ask_server()
                 raise
         return _Connection.connect(*arguments, **options)
+
+    def _ask_server(self) -> None:
+        """Let the platform find out whether the server answers, as one request at a time may."""
+        with self._platform.begin():
+            pass
 
     def _renew(self, name: str) -> bool:
         """Set the role's password, once in the life of a process; say whether that was done now."""

@@ -26,10 +26,12 @@ TABLES_AT_ONCE = 50
 OBJECTS_AT_ONCE = 1000
 """Dropped in one transaction: each takes locks, and the server's table of those is not endless."""
 
+_MADE_MEANWHILE = frozenset({"23505", "42710", "42P06"})
+"""What the server says of a role or a schema that another transaction has just made."""
+
 _STATE = text(
     "SELECT pg_catalog.to_regrole(:name) IS NOT NULL, pg_catalog.to_regnamespace(:name) IS NOT NULL"
 )
-_LOCK = text("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(:name, 0))")
 _SIZE = text(
     "SELECT coalesce(sum(pg_catalog.pg_total_relation_size(oid)), 0) FROM pg_catalog.pg_class "
     "WHERE relnamespace = pg_catalog.to_regnamespace(:name) AND relkind IN ('r', 'm')"
@@ -117,8 +119,20 @@ class SchemaDatabase:
         :param comment: What is said of it; text without quotes.
         :return: Whether the schema is new.
         """
+        try:
+            return self._create_with(statements, comment)
+        except PlacementError as error:
+            if (
+                getattr(getattr(error.__cause__, "orig", None), "sqlstate", "")
+                not in _MADE_MEANWHILE
+            ):
+                raise
+        return self._create_with(statements, comment)  # that of another process is there now
+
+    def _create_with(self, statements: Sequence[str], comment: str) -> bool:
+        # No advisory lock: those are everybody's, also a neighbour's, who could keep us waiting. The
+        # server itself lets only one make a role or a schema by one name.
         with self._as_platform() as connection:
-            connection.execute(_LOCK, {"name": self.name})
             has_role, has_schema = self._ask_state(connection)
             if not has_role:
                 connection.exec_driver_sql(f"CREATE ROLE {self.name} NOLOGIN ROLE CURRENT_USER")
@@ -178,7 +192,6 @@ class SchemaDatabase:
             while self._drop_some_objects():
                 pass
         with self._as_platform() as connection:
-            connection.execute(_LOCK, {"name": self.name})
             has_role, has_schema = self._ask_state(connection)
             if has_role:
                 connection.exec_driver_sql(f"SET LOCAL ROLE {self.name}")

@@ -18,11 +18,18 @@ if TYPE_CHECKING:
 
 
 def tell_moves(target: Engine | Dialect) -> None:
-    """Raise ``SiteMovingError`` where a database refuses a write in its words."""
+    """Raise ``SiteMovingError`` where a database refuses a write because its tenant has left."""
     if not event.contains(target, "handle_error", _tell):
         event.listen(target, "handle_error", _tell)
 
 
 def _tell(context: ExceptionContext) -> None:
-    if SiteMovingError.sentence in str(context.original_exception):
+    if _is_closed(context.original_exception):
         raise SiteMovingError from context.original_exception
+
+
+def _is_closed(error: BaseException) -> bool:
+    # Never a part of what is said: in that, values of a visitor's may stand.
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_TRIGGER":
+        return str(error) == SiteMovingError.notice
+    return getattr(error, "sqlstate", None) == SiteMovingError.sqlstate

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from tenantry.placement import Placement
 
-OLDEST = 150000
-"""PostgreSQL 15: before, everybody may create in the schema public."""
+OLDEST = 160000
+"""PostgreSQL 16: before, who may make roles may join any of them, also those that run programs."""
 
 # It is asked before anything is known of the search_path: an operator of somebody else's, which might
 # fit better than the server's own, must not be found.
@@ -29,7 +29,9 @@ SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS vers
     pg_catalog.current_setting('search_path') AS search_path,
     pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS makes_schemas,
     EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname OPERATOR(pg_catalog.=) 'public'
-        AND pg_catalog.has_schema_privilege('public', n.oid, 'CREATE')) AS public_is_open
+        AND pg_catalog.has_schema_privilege('public', n.oid, 'CREATE')) AS public_is_open,
+    pg_catalog.has_function_privilege('public', 'pg_catalog.set_config(text, text, boolean)',
+        'EXECUTE') AS settings_are_open
 FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) current_user
 """
 
@@ -48,10 +50,12 @@ class Setup:
     search_path: str
     makes_schemas: bool
     public_is_open: bool
+    settings_are_open: bool
+    """Whether a SELECT can change settings, the role among them."""
 
 
-def verify(connection: psycopg.Connection[Any], placement: Placement) -> None:
-    """Look at the server behind *connection*, which is in no transaction.
+def verify(connection: psycopg.Connection[Any], placement: Placement) -> Setup:
+    """Look at the server behind *connection*, which is in no transaction; return what was found.
 
     :raises UnsafePlacementError: Tenants could reach each other, or none could be made.
     """
@@ -61,6 +65,7 @@ def verify(connection: psycopg.Connection[Any], placement: Placement) -> None:
         raise UnsafePlacementError(placement.name, "its login role is not there", "Make it.")
     for problem, remedy in find_problems(setup):
         raise UnsafePlacementError(placement.name, problem, remedy)
+    return setup
 
 
 def find_problems(setup: Setup) -> Iterator[tuple[str, str]]:
@@ -69,7 +74,7 @@ def find_problems(setup: Setup) -> Iterator[tuple[str, str]]:
     if setup.version < OLDEST:
         yield (
             f"the server is PostgreSQL {setup.version // 10000}",
-            "Use PostgreSQL 15 or newer.",
+            "Use PostgreSQL 16 or newer: on older ones the login role could run programs.",
         )
     if setup.is_superuser or setup.bypasses:
         yield (

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.pool import QueuePool
 
+    from tenantry.databases.safety import Setup
     from tenantry.placement import Placement
     from tenantry.settings import Settings
 
@@ -80,7 +81,8 @@ class Server:
         self.placement = placement
         self.limit = connections
         self._clock = clock
-        self._verified = False
+        self.setup: Setup | None = None
+        """What the server was found to be; ``None`` before anybody has looked, and after an outage."""
         # Owns what is below. Nobody connects under it.
         self._lock = threading.Lock()
         self._failure: Exception | None = None
@@ -132,6 +134,7 @@ class Server:
             options=CONNECT,
             connections=self.limit,
             check=_check_alive,
+            is_well=lambda: self.setup is not None,
         )
 
     def _make(self) -> Engine:
@@ -143,6 +146,7 @@ class Server:
             pool_use_lifo=True,  # so that idle ones stay idle
             query_cache_size=STATEMENTS,
             use_native_hstore=False,  # it would ask each server for a type
+            hide_parameters=True,  # people's data is none of the log's
             connect_args=CONNECT,
         )
         bind(engine)
@@ -156,15 +160,14 @@ class Server:
         try:
             connection = TimedServerConnection.connect(*arguments, **options)
             try:
-                if not self._verified:
-                    verify(connection, self.placement)
+                setup = self.setup or verify(connection, self.placement)
             except BaseException:
                 connection.close()
                 raise
         except psycopg.Error as error:
             self.note_failure(error)
             raise
-        self._verified = True
+        self.setup = setup
         self._failure = None
         connection.watch(address_of(*arguments, **options), self._lose)
         return connection
@@ -177,7 +180,7 @@ class Server:
         """Let only one request at a time try to connect, and that not yet."""
         with self._lock:
             self._failure, self._retry_at = error, self._clock() + PAUSE_SECONDS
-        self._verified = False  # what comes back may be another one
+        self.setup = None  # what comes back may be another one
 
     def _pause(self) -> None:
         """Fail at once where connecting has just failed, or somebody else is trying again."""
@@ -201,8 +204,8 @@ def _check_alive(driver: Any, _record: Any, _proxy: Any) -> None:
         raise DisconnectionError("the server has closed the connection")
 
 
-def probe(placement: Placement) -> None:
-    """Connect once, and look whether the server keeps tenants apart.
+def probe(placement: Placement) -> Setup:
+    """Connect once, and look whether the server keeps tenants apart; return what it is.
 
     :raises UnsafePlacementError: It does not.
     :raises DatabaseUnavailableError: It does not answer.
@@ -210,7 +213,8 @@ def probe(placement: Placement) -> None:
     server = Server(placement, connections=1)
     try:
         with server.view(Binding()).connect():
-            pass
+            assert server.setup is not None  # nobody connects without having looked
+            return server.setup
     except DBAPIError as error:
         raise DatabaseUnavailableError(placement.name, first_line(error)) from error
     finally:

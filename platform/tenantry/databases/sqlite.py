@@ -104,7 +104,7 @@ class SiteDatabase:
     def open_engine(self) -> Engine:
         """Return an engine whose connections are confined to this file."""
         check_own(self.path)
-        return confine(create_engine(self.url, **self.engine_options))
+        return confine(create_engine(self.url, hide_parameters=True, **self.engine_options))
 
     def drop(self) -> None:
         """Remove the file and its log; what is not there is no error."""

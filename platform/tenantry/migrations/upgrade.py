@@ -139,5 +139,14 @@ def begin_postgresql(connection: Connection, lock_timeout: float = LOCK_SECONDS)
     with connection.begin():
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(lock_timeout * 1000)}")
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext(current_schema()))")
+        _lock_versions(connection)
         yield
+
+
+def _lock_versions(connection: Connection) -> None:
+    """Let nobody else migrate the schema meanwhile, by a lock that only its own role can take.
+
+    Before the first revision there is nothing to lock: of two that make the table one is refused.
+    """
+    if find_revision(connection):
+        connection.exec_driver_sql("LOCK TABLE alembic_version IN SHARE ROW EXCLUSIVE MODE")

@@ -54,7 +54,7 @@ class End(Protocol):
         """Yield the rows, as JSON values, that changed since then and are there."""
 
     def refuse(self, connection: Connection) -> None:
-        """Refuse to write into any table from now on, with the words of ``SiteMovingError``."""
+        """Refuse to write into any table from now on, so that it is known as a ``SiteMovingError``."""
 
     def forget(self, engine: Engine) -> None:
         """Remove all that a move has made, also what refuses to write."""

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 LOCK_SECONDS = (*repeat(0.2, 15), *repeat(1.5, 8))
 """How long to wait for locks, try by try. Writers queue behind who waits, so first only a little. The
 server ends a vacuum that is in the way only for somebody who has waited for a second."""
-OBJECT_IN_USE = "55006"
-"""What the error of a refused write is of; its class (55) says: not now."""
 
 _LATER = (
     "(c.x >= pg_catalog.pg_snapshot_xmin(%s::pg_catalog.pg_snapshot) "
@@ -159,7 +157,8 @@ class PostgresqlEnd:
         schema = connection.exec_driver_sql("SELECT current_schema()").scalar_one()
         connection.exec_driver_sql(
             f"CREATE FUNCTION {FENCE}() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION "
-            f"USING ERRCODE = '{OBJECT_IN_USE}', MESSAGE = '{SiteMovingError.sentence}'; END$$"
+            f"USING ERRCODE = '{SiteMovingError.sqlstate}', "
+            f"MESSAGE = '{SiteMovingError.sentence}'; END$$"
         )
         for name in connection.exec_driver_sql(_TABLES).scalars().all():
             if not name.startswith(OURS):

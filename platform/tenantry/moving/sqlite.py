@@ -119,7 +119,7 @@ class SqliteEnd:
                 connection.exec_driver_sql(
                     f"CREATE TRIGGER {FENCE}_{number}_{event} BEFORE {event} "
                     f"ON {quoted(connection, name)} "
-                    f"BEGIN SELECT RAISE(ABORT, '{SiteMovingError.sentence}'); END"
+                    f"BEGIN SELECT RAISE(ABORT, '{SiteMovingError.notice}'); END"
                 )
 
     def forget(self, engine: Engine) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import delete, event, select, text
+from sqlalchemy.exc import DBAPIError
 
 from tenantry.catalog import SYSTEM, Catalog, ChangeSignal
 from tenantry.catalog.engine import open_engine, shown
@@ -257,3 +258,12 @@ def test_a_locked_sqlite_is_unavailable(
 def test_a_url_is_shown_without_its_password() -> None:
     """Logs and error messages never hold the catalog's password."""
     assert "secret" not in shown("postgresql+psycopg://op:secret@db/catalog")
+
+
+def test_what_people_wrote_is_in_no_error(any_url: str) -> None:
+    """What is logged of a failure has the statement without its values."""
+    engine = open_engine(any_url)
+    with engine.connect() as connection, pytest.raises(DBAPIError) as failed:
+        connection.execute(text("INSERT INTO nowhere VALUES (:it)"), {"it": "geheim"})
+    engine.dispose()
+    assert "geheim" not in str(failed.value)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from tenantry.budget import Budget, Footprint
 from tenantry.databases.cache import MAX_OVERFLOW
@@ -326,3 +326,13 @@ def test_the_same_file_has_one_engine(
 
     assert len(set(map(id, got))) == 1
     assert repr(engines) == "<OpenEngines: 1 engines, 0 connections>"
+
+
+def test_what_people_wrote_is_in_no_error(
+    make_path: Callable[[int], Path], make_engines: Callable[..., OpenEngines]
+) -> None:
+    """What is logged of a failure has the statement without its values."""
+    engine = make_engines().get(make_path(1))
+    with engine.connect() as connection, pytest.raises(DBAPIError) as failed:
+        connection.execute(text("INSERT INTO nowhere VALUES (:it)"), {"it": "geheim"})
+    assert "geheim" not in str(failed.value)

@@ -37,7 +37,8 @@ def test_a_child_begins_without_connections(
     make_settings: Callable[..., Settings], server_url: str
 ) -> None:
     """Law 13: the child connects anew, and when it ends, nothing of its parent's is closed."""
-    settings = make_settings(databases={"local": {"url": server_url, "connections": 2}})
+    local = {"url": server_url, "connections": 2, "login": "shared"}
+    settings = make_settings(databases={"local": local})
     database = tenant_database(a_tenant(), settings)
     database.create()
     before = backend(database.open_engine())

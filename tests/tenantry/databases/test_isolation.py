@@ -17,7 +17,7 @@ from tenantry.tenant import Tenant
 from tests.tenantry.support import a_tenant, at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import psycopg
     from sqlalchemy import Engine
@@ -310,6 +310,45 @@ def test_who_signs_in_alone_can_become_nobody_else(acme: Home, bolt: Home, leave
         connection.exec_driver_sql(leave)
         with pytest.raises(DBAPIError, match="permission denied"):
             connection.exec_driver_sql(f"SELECT body FROM {bolt.name}.notes")  # noqa: S608
+    assert (acme.read(), bolt.read()) == ({"acme"}, {"bolt"})
+
+
+_BECOME = (
+    "SELECT set_config('role', '{other}', true), "
+    "query_to_xml('SELECT body FROM {other}.notes', true, false, '')::text"
+)
+"""One SELECT that becomes somebody else and then runs another one, as an injected column can."""
+
+
+@pytest.fixture
+def closed_settings(superuser: psycopg.Connection[Any]) -> Iterator[None]:
+    """Let nobody but the platform's role change settings by a function, as docs/data.md says."""
+    function = "FUNCTION pg_catalog.set_config(text, text, boolean)"
+    superuser.execute(f"REVOKE EXECUTE ON {function} FROM PUBLIC".encode())
+    superuser.execute(f"GRANT EXECUTE ON {function} TO tenantry".encode())
+    yield
+    superuser.execute(f"REVOKE EXECUTE ON {function} FROM tenantry".encode())
+    superuser.execute(f"GRANT EXECUTE ON {function} TO PUBLIC".encode())
+
+
+@pytest.mark.parametrize("any_placement", SERVERS_ONLY[1:], indirect=True)
+def test_one_select_cannot_leave_its_role(acme: Home, bolt: Home) -> None:
+    """Signed in by itself, a tenant reads no neighbour with what is injected into a SELECT."""
+    with acme.engine.connect() as connection, pytest.raises(DBAPIError, match="permission denied"):
+        connection.exec_driver_sql(_BECOME.format(other=bolt.name))
+
+
+@pytest.mark.usefixtures("closed_settings")
+@pytest.mark.parametrize("any_placement", SERVERS_ONLY[:1], indirect=True)
+def test_a_login_for_all_can_be_closed_to_selects(acme: Home, bolt: Home) -> None:
+    """With what docs/data.md says, a SELECT stays in its role on a login that tenants share, too.
+
+    What a session was left with changes nothing of that for the next tenant.
+    """
+    with acme.engine.begin() as connection:
+        connection.exec_driver_sql(f"SET SESSION ROLE {acme.name}")
+    with acme.engine.connect() as connection, pytest.raises(DBAPIError, match="set_config"):
+        connection.exec_driver_sql(_BECOME.format(other=bolt.name))
     assert (acme.read(), bolt.read()) == ({"acme"}, {"bolt"})
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.postgresql import SchemaDatabase
 from tenantry.databases.servers import SERVERS
+from tenantry.migrations.upgrade import begin_postgresql
+from tenantry.placement import read_placements
 from tests.conftest import OTHER_KEY
 from tests.tenantry.support import a_tenant
 
@@ -58,6 +60,57 @@ def test_each_tenant_signs_in_with_its_own_password(
     url = make_url(server_url).set(drivername="postgresql", username=acme.name)
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(url.render_as_string(hide_password=False), password="guessed")
+
+
+def test_it_is_the_default(server_url: str) -> None:
+    """A placement that says nothing of it has tenants sign in by themselves."""
+    [placement] = read_placements({"eu": server_url})
+    assert placement.login == "own"
+
+
+def test_a_server_that_is_down_is_left_alone(make_settings: Callable[..., Settings]) -> None:
+    """After a failure nobody tries for a moment, whoever would sign in; and opening asks nobody."""
+    url = "postgresql+psycopg://tenantry:geheim@127.0.0.1:1/sites"
+    settings = make_settings(databases={"eu": url})
+    acme, bolt = (
+        tenant_database(a_tenant(slug, placement="eu"), settings).open_engine()
+        for slug in ("acme", "bolt")
+    )
+    with pytest.raises(OperationalError, match="refused") as first:
+        acme.connect()
+    assert "not tried again" not in str(first.value)
+    for engine in (acme, bolt):
+        with pytest.raises(OperationalError, match="not tried again yet"):
+            engine.connect()
+
+
+def test_a_neighbours_advisory_lock_keeps_nobody_waiting(
+    make_own: Callable[..., SchemaDatabase],
+) -> None:
+    """Making, migrating and dropping a tenant takes no lock that another tenant can take as well."""
+    plans = '{"free": {"lock_seconds": 0.2}}'
+    acme, bolt = (make_own(slug, limit_plans=plans) for slug in ("acme", "bolt"))
+    locking = text(
+        "SELECT pg_advisory_lock(hashtextextended(:name, 0)), pg_advisory_lock(hashtext(:name))"
+    )
+    with bolt.open_engine().connect() as neighbour:
+        neighbour.execute(locking, {"name": acme.name})
+        with acme.open_engine().connect() as connection, begin_postgresql(connection, 0.2):
+            connection.exec_driver_sql("CREATE TABLE notes (body TEXT)")
+        acme.create()
+        acme.drop()
+        assert acme.create_with(["CREATE TABLE notes (body TEXT)"])
+
+
+@pytest.mark.parametrize("login", ["own", "shared"])
+def test_what_people_wrote_is_in_no_error(
+    make_own: Callable[..., SchemaDatabase], login: str
+) -> None:
+    """What is logged of a failure has the statement without its values."""
+    engine = make_own("acme", login=login).open_engine()
+    with engine.connect() as connection, pytest.raises(DBAPIError) as failed:
+        connection.execute(text("INSERT INTO nowhere VALUES (:it)"), {"it": "geheim"})
+    assert "geheim" not in str(failed.value)
 
 
 def test_a_placement_may_take_to_it_later(make_own: Callable[..., SchemaDatabase]) -> None:

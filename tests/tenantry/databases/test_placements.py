@@ -186,3 +186,10 @@ def test_no_room_is_told(make_settings: Callable[..., Settings]) -> None:
     settings = make_settings(databases={"one": PLACES["one"]})
     with pytest.raises(NoRoomError, match=r"room for one more tenant \(one\). Raise `tenants`"):
         choose_placement(settings, None, lambda: {"one": 2})
+
+
+def test_what_people_wrote_is_in_no_error(engine: Engine) -> None:
+    """What is logged of a failure has the statement without its values."""
+    with engine.connect() as connection, pytest.raises(DBAPIError) as failed:
+        connection.execute(text("INSERT INTO nowhere VALUES (:it)"), {"it": "geheim"})
+    assert "geheim" not in str(failed.value)

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.postgresql
 def settings(make_settings: Callable[..., Settings], server_url: str) -> Settings:
     """Return settings with one connection for all tenants."""
     plans = '{"slow": {"statement_seconds": 0.05}}'
-    local = {"url": server_url, "connections": 1}
+    local = {"url": server_url, "connections": 1, "login": "shared"}
     return make_settings(databases={"local": local}, limit_plans=plans)
 
 

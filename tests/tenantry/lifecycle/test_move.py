@@ -182,7 +182,7 @@ def test_all_rows_arrive_and_the_old_copy_stays_until_it_is_dropped(
 def test_nobody_can_write_into_the_old_copy(
     acme: Tenant, catalog: Catalog, settings: Settings, to: str
 ) -> None:
-    """Whoever still has it open is refused by the database itself, in words that are known."""
+    """Whoever still has it open is refused by the database itself, in a way that is known."""
     engine = tenant_database(acme, settings).open_engine()
     with engine.connect() as connection:
         connection.execute(select(ledger.PERSON)).all()
@@ -206,6 +206,13 @@ def test_nobody_can_write_into_the_old_copy(
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(person)) == 2
     engine.dispose()
+
+
+def test_words_alone_close_no_database(acme: Tenant, settings: Settings) -> None:
+    """What a visitor can bring into an error's words is not taken for a site that has moved."""
+    for words in (SiteMovingError.sentence, SiteMovingError.notice, SiteMovingError.sqlstate):
+        with pytest.raises(DBAPIError), connected(acme, settings) as connection:
+            connection.exec_driver_sql(f'SELECT * FROM "{words}"')  # noqa: S608
 
 
 class Writers:
