@@ -10,7 +10,7 @@ export TENANTRY_PORT := $(PORT)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
+.PHONY: help setup run test test-pythons soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
 	bench-flood bench-databases bench-migrate bench-provision bench-move bench-cli bench-smoke reload lock system clean
 
 help: ## List what there is.
@@ -38,6 +38,10 @@ run: setup ## Serve it with demonstration sites; PORT=8000 is the default.
 
 test: setup ## Run all tests; ARGS="-k door" and the like are handed on.
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Debian systems with another Python, made by `.ci/debian SUITE`, are looked for in $SYSTEMS.
+test-pythons: setup ## Start, change, reload and stop a server on every other supported Python of the machine.
+	@bash .ci/pythons
 
 SECONDS ?= 600
 
@@ -112,5 +116,5 @@ system: ## Install what only browser, proxy and pooler tests and benchmarks need
 		pgbouncer wrk
 
 clean: ## Remove what can be made again; never var/, which holds the sites.
-	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
