@@ -9,7 +9,13 @@ from flask import make_response, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from backend_app.instances import SiteFailedError
-from tenantry.errors import CatalogFullError, CatalogUnavailableError, LookupLimitError, PoolError
+from tenantry.errors import (
+    CatalogFullError,
+    CatalogUnavailableError,
+    HashingBusyError,
+    LookupLimitError,
+    PoolError,
+)
 from tenantry.flask import init_problems, prefers_json, problem
 
 if TYPE_CHECKING:
@@ -38,6 +44,7 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(PoolError, show_pool_error)
     app.register_error_handler(SiteFailedError, show_pool_error)
     app.register_error_handler(LookupLimitError, show_limit)
+    app.register_error_handler(HashingBusyError, show_busy)
     app.register_error_handler(CatalogUnavailableError, show_catalog_error)
     app.register_error_handler(CatalogFullError, show_full_catalog)
 
@@ -71,6 +78,11 @@ def show_pool_error(error: PoolError | SiteFailedError) -> ResponseReturnValue:
 def show_limit(error: LookupLimitError) -> ResponseReturnValue:
     """Ask to come back: too many unknown hosts are being asked for."""
     return _page(429, *MESSAGES[429], retry_after=error.retry_after, bare=True)
+
+
+def show_busy(error: HashingBusyError) -> ResponseReturnValue:
+    """Ask to come back: a password cannot be checked or set just now."""
+    return _page(503, "Try again in a moment", str(error), retry_after=error.retry_after)
 
 
 def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:

@@ -77,8 +77,7 @@ def _is_good(form: NewPasswordForm, account: Account) -> bool:
 
 
 def _set_password(token: str, password: str) -> ResponseReturnValue:
-    account = catalog().use_link(SETUP, token, by=current_actor())
-    start_session(catalog().set_password(account.id, password, by=current_actor()))
+    start_session(catalog().use_setup_link(token, password, by=current_actor()))
     flash("Your password is set, and you are signed in.", "success")
     return redirect(url_for("home.index"), 303)
 

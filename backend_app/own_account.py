@@ -10,7 +10,8 @@ from backend_app.access import ACCOUNTS, open_to
 from backend_app.context import catalog, current_actor
 from backend_app.forms import ChangePasswordForm
 from backend_app.session import start_session
-from tenantry.errors import SignInError, WeakPasswordError
+from tenantry.errors import HashingBusyError, SignInError, WeakPasswordError
+from tenantry.flask import claim_sign_in
 from tenantry.passwords import check_password
 
 if TYPE_CHECKING:
@@ -34,8 +35,14 @@ def _change(form: ChangePasswordForm) -> bool:
     """Change the password; guessing the current one is slowed down as at sign-in (R51)."""
     try:
         check_password(form.password.data, g.account.email, g.account.name)
+        attempt = claim_sign_in(g.account.email)
         catalog().sign_in(g.account.email, form.current.data, by=current_actor())
+        attempt.succeed()
         account = catalog().set_password(g.account.id, form.password.data, by=current_actor())
+    except HashingBusyError as error:
+        attempt.undo()
+        form.current.errors = [str(error)]
+        return False
     except SignInError as error:
         wrong = "This is not your current password."
         form.current.errors = [str(error) if error.retry_after else wrong]

@@ -11,8 +11,9 @@ from backend_app.context import backend, catalog, current_actor, current_scope
 from backend_app.entering import lead_to
 from backend_app.forms import SignInForm
 from backend_app.session import end_session, start_session
-from tenantry.errors import SignInError
-from tenantry.flask import is_local_path, prefers_json, problem
+from tenantry.catalog.accounts import spell_email
+from tenantry.errors import HashingBusyError, SignInError
+from tenantry.flask import claim_sign_in, is_local_path, prefers_json, problem
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -33,9 +34,10 @@ def form() -> ResponseReturnValue:
         return _show(asked, 422 if asked.errors else 200)
     try:
         account = _sign_in(asked.email.data, asked.password.data)
-    except SignInError as error:
+    except (SignInError, HashingBusyError) as error:
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-        status = 429 if error.retry_after else 422
+        busy = isinstance(error, HashingBusyError)
+        status = 503 if busy else 429 if error.retry_after else 422
         if prefers_json():
             return problem(status, "Not signed in", str(error)), headers
         return *_show(asked, status, str(error)), headers
@@ -71,7 +73,12 @@ def _sign_in(email: str, password: str) -> Account:
     """
     tenant = current_scope().tenant
     tenant_id = tenant.id if tenant else None
-    account = catalog().sign_in(email, password, by=current_actor(), tenant_id=tenant_id)
+    attempt = claim_sign_in(spell_email(email))
+    try:
+        account = catalog().sign_in(email, password, by=current_actor(), tenant_id=tenant_id)
+    except HashingBusyError:
+        attempt.undo()
+        raise
     if tenant is not None and catalog().find_role(account.id, tenant.id) is None:
         catalog().record(
             "backend.refused",
@@ -80,6 +87,7 @@ def _sign_in(email: str, password: str) -> Account:
             by=current_actor(),
         )
         raise SignInError
+    attempt.succeed()
     return account
 
 

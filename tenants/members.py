@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    abort,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_login import logout_user
 from sqlalchemy.exc import IntegrityError
 
-from tenantry.errors import LinkError
-from tenantry.flask import is_local_path, prefers_json, problem
+from tenantry.errors import HashingBusyError, LinkError, SignInError
+from tenantry.flask import claim_sign_up, is_local_path, prefers_json, problem
 from tenantry.passwords import hash_password, verify_password
 from tenants.access import find_member, get_member, login, only
 from tenants.carrying import deliver, find_carried
@@ -26,7 +35,11 @@ if TYPE_CHECKING:
 
 bp = Blueprint("members", __name__, url_prefix="/members")
 
-REFUSED = "Wrong e-mail or password. If you have tried several times, wait a few minutes first."
+REFUSED = "Wrong e-mail or password."
+WELCOME = (
+    "Sign in with your password. If you had an account with this address already, it is unchanged "
+    "and its own password holds."
+)
 
 
 @bp.route("/sign-up", methods=["GET", "POST"])
@@ -42,13 +55,19 @@ def sign_up() -> ResponseReturnValue:
     if (problem := full or find_crowd()) is not None:
         form.email.errors = [problem]
         return render_template("site/sign_up.html", form=form), FULL if full else ENOUGH
+    try:
+        claim_sign_up()
+    except SignInError as error:
+        form.email.errors = [str(error)]
+        page = render_template("site/sign_up.html", form=form)
+        return page, 429, {"Retry-After": str(error.retry_after)}
     hashed = hash_password(form.password.data)
     db.session.add(Member(name=form.name.data, email=form.email.data, password_hash=hashed))
     try:
         db.session.commit()
     except IntegrityError:
         db.session.rollback()
-    flash("Welcome! Sign in with the password that you have chosen.", "success")
+    flash(WELCOME, "success")
     return redirect(url_for(".sign_in", next=_next()), 303)
 
 
@@ -62,12 +81,13 @@ def sign_in() -> ResponseReturnValue:
     form = SignInForm()
     if not form.validate_on_submit():
         return _show_sign_in(form, 422 if form.errors else 200, carried)
-    member = authenticate(form.email.data, form.password.data)
+    try:
+        member = authenticate(form.email.data, form.password.data)
+    except (SignInError, HashingBusyError) as error:
+        status = 503 if isinstance(error, HashingBusyError) else 429
+        return _refuse(form, status, str(error), carried, retry_after=error.retry_after)
     if member is None:
-        if prefers_json():
-            return problem(422, "Not signed in", REFUSED)
-        flash(REFUSED, "danger")
-        return _show_sign_in(form, 422, carried)
+        return _refuse(form, 422, REFUSED, carried)
     start_session(member)
     if carried is not None:
         return redirect(deliver(carried, member) or url_for("pages.front"), 303)
@@ -95,6 +115,23 @@ def ask_for_carried(carried: Carried) -> ResponseReturnValue:
         "You are signed out. Nothing is lost: sign in, and your text is in the editor.", "warning"
     )
     return _show_sign_in(SignInForm(formdata=None), 401, carried)
+
+
+def _refuse(
+    form: SignInForm,
+    status: int,
+    why: str,
+    carried: Carried | None,
+    *,
+    retry_after: int | None = None,
+) -> ResponseReturnValue:
+    headers = {"Retry-After": str(retry_after)} if retry_after else {}
+    if prefers_json():
+        return problem(status, "Not signed in", why), headers
+    flash(why, "danger")
+    response = make_response(_show_sign_in(form, status, carried))
+    response.headers.update(headers)
+    return response
 
 
 @bp.post("/sign-out")

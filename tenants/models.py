@@ -56,9 +56,9 @@ class Member(UserMixin, Model):
     is_platform_owner: Mapped[bool] = mapped_column(default=False)
     """Whether the platform vouches for the address: only it signs such a member in by a link."""
     failures: Mapped[int] = mapped_column(default=0)
-    """Sign-ins since the last good one."""
+    """Unused: tries are counted outside the database. It stands here as long as it does there."""
     next_try_at: Mapped[float] = mapped_column(default=0.0)
-    """Unix time before which no sign-in is tried."""
+    """Unused, as ``failures``."""
     joined_at: Mapped[datetime] = mapped_column(default=now)
 
     def get_id(self) -> str:

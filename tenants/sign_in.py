@@ -1,4 +1,4 @@
-"""Signing members in: passwords with a growing delay, and links that work once."""
+"""Signing members in: passwords, with a limit on tries, and links that work once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import time
 
 from flask import session
 from flask_login import login_user
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select
 
-from tenantry.passwords import hash_password, needs_rehash, verify_password
+from tenantry.errors import HashingBusyError
+from tenantry.flask import claim_sign_in
+from tenantry.passwords import renew_hash, verify_password
 from tenants.database import db
 from tenants.models import EntryLink, Member, Role
 
-FREE_TRIES = 4
-"""Wrong passwords that cost no waiting."""
-MAX_DELAY = 900
-"""Seconds; a member is slowed down, never locked out (R51)."""
 LINK_LIVES = 60
 """Seconds."""
 
@@ -25,19 +23,27 @@ LINK_LIVES = 60
 def authenticate(email: str, password: str) -> Member | None:
     """Return the member to whom both belong.
 
-    An unknown address, a wrong password, a blocked member and a try that came too soon take the
-    same work and get the same answer (R34).
+    An unknown address, a wrong password and a blocked member take the same work and get the same
+    answer (R34).
+
+    :raises SignInError: There were too many tries from this network (R51), for whatever address.
+    :raises HashingBusyError: As many passwords are being checked as may be.
     """
+    attempt = claim_sign_in(email)
     member = db.session.scalar(select(Member).where(Member.email == email))
-    allowed = _claim_try(member) and member is not None and not member.blocked
-    if not verify_password(member.password_hash if member and allowed else None, password):
+    allowed = member is not None and not member.blocked
+    try:
+        right = verify_password(member.password_hash if member and allowed else None, password)
+    except HashingBusyError:
+        attempt.undo()
+        raise
+    if not right:
         return None
     assert member is not None
-    member.failures = 0
-    member.next_try_at = 0.0
-    if member.password_hash and needs_rehash(member.password_hash):
-        member.password_hash = hash_password(password)
-    db.session.commit()
+    attempt.succeed()
+    if (renewed := renew_hash(member.password_hash or "", password)) is not None:
+        member.password_hash = renewed
+        db.session.commit()
     return member
 
 
@@ -46,34 +52,6 @@ def start_session(member: Member) -> None:
     session.clear()
     session.permanent = True
     login_user(member)
-
-
-def delay_after(failures: int) -> float:
-    """Return the seconds to wait after so many tries without success."""
-    if failures < FREE_TRIES:
-        return 0.0
-    return min(float(MAX_DELAY), 2.0 ** min(failures - FREE_TRIES, 20))
-
-
-def _claim_try(member: Member | None) -> bool:
-    """Count a try before it is made, so that tries at the same moment do not escape the delay."""
-    now = time.time()
-    if member is None:
-        # One write, as for a member, so that the time of the answer does not tell them apart.
-        first = select(func.min(Member.id)).scalar_subquery()
-        statement = update(Member).where(Member.id == first).values(failures=Member.failures)
-    else:
-        statement = (
-            update(Member)
-            .where(Member.id == member.id, Member.failures == member.failures)
-            .where(Member.next_try_at <= now)
-            .values(
-                failures=member.failures + 1, next_try_at=now + delay_after(member.failures + 1)
-            )
-        )
-    changed = db.session.execute(statement).rowcount  # type: ignore[attr-defined]
-    db.session.commit()
-    return member is not None and changed == 1
 
 
 def make_entry(*, email: str, name: str) -> str:

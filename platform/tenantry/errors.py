@@ -312,6 +312,15 @@ class AuditTrailError(TenantryError):
         return self.problem
 
 
+class HashingBusyError(TenantryError):
+    """The process checks as many passwords as it may; a moment later it can check another one."""
+
+    retry_after = 2
+
+    def __str__(self) -> str:
+        return "Many people are signing in just now. Try again in a few seconds."
+
+
 class CatalogUnavailableError(TenantryError):
     """The catalog's database does not answer."""
 

@@ -7,12 +7,17 @@ some 50 ms, so only a few run at once in a process: a flood of sign-ins must not
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from tenantry.errors import WeakPasswordError
+from tenantry.errors import HashingBusyError, WeakPasswordError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MIN_LENGTH = 10
 MAX_BYTES = 1024
@@ -32,9 +37,23 @@ _COMMON = tuple(
 )
 
 
+@contextmanager
+def _slot() -> Iterator[None]:
+    """Take one of the few places to hash in. Nobody waits for one: that would take a thread."""
+    if not _slots.acquire(blocking=False):
+        raise HashingBusyError
+    try:
+        yield
+    finally:
+        _slots.release()
+
+
 def hash_password(password: str) -> str:
-    """Return the argon2id hash of *password*, parameters and salt included."""
-    with _slots:
+    """Return the argon2id hash of *password*, parameters and salt included.
+
+    :raises HashingBusyError: As many passwords are being hashed as may be.
+    """
+    with _slot():
         return _hasher.hash(password)
 
 
@@ -43,10 +62,12 @@ def verify_password(hashed: str | None, password: str) -> bool:
 
     Without a hash (no such account, or no password yet) it takes the same time and says no, so
     that the answer's time tells nothing (R34).
+
+    :raises HashingBusyError: As many passwords are being hashed as may be.
     """
     if len(password.encode()) > MAX_BYTES:
         return False
-    with _slots:
+    with _slot():
         try:
             # An empty hash is a damaged one, not a missing one.
             stored = DECOY if hashed is None else hashed
@@ -58,6 +79,19 @@ def verify_password(hashed: str | None, password: str) -> bool:
 def needs_rehash(hashed: str) -> bool:
     """Say whether the hash was made with other parameters than today's."""
     return _hasher.check_needs_rehash(hashed)
+
+
+def renew_hash(hashed: str, password: str) -> str | None:
+    """Return a hash with today's parameters for one with others.
+
+    It is none if there is nothing to renew, or no place to hash in now: the next sign-in can do it.
+    """
+    if not needs_rehash(hashed):
+        return None
+    try:
+        return hash_password(password)
+    except HashingBusyError:
+        return None
 
 
 def check_password(password: str, *context: str) -> None:

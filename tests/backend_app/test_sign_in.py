@@ -9,6 +9,8 @@ import pytest
 from werkzeug.test import Client
 
 from tenantry.catalog import SYSTEM
+from tenantry.limits.sign_in import PAIR
+from tests.hashing import every_place_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,17 +51,48 @@ def test_every_refusal_reads_the_same(world: World, email: str, host: str) -> No
     assert browser.get("/", host).status_code == 302
 
 
-def test_too_many_tries_have_to_wait(world: World) -> None:
-    """R51: guessing is slowed down, and the answer says for how long."""
-    browser = world.browser()
+def try_from(world: World, address: str, email: str, password: str = PASSWORD) -> Any:
+    """Send the form from an address, in a new browser."""
+    form = {"email": email, "password": password}
+    where = {"REMOTE_ADDR": address}
+    return world.browser().post("/sign-in", form, environ_overrides=where)
+
+
+@pytest.mark.parametrize("email", ["olga@example.com", "nobody@example.com"])
+def test_too_many_tries_have_to_wait(world: World, email: str) -> None:
+    """R51: guessing is slowed down, whether or not there is an account, however it is spelt."""
     statuses = [
-        browser.sign_in("olga@example.com", password=f"guess number {n}").status_code
-        for n in range(6)
+        try_from(world, "192.0.2.7", spelt, f"guess number {n}").status_code
+        for n, spelt in enumerate([email, email.upper()] * PAIR.burst)
     ]
-    assert statuses[0] == 422
-    last = browser.sign_in("olga@example.com")
+    assert statuses == [422] * PAIR.burst + [429] * PAIR.burst
+    last = try_from(world, "192.0.2.7", email)
     assert last.status_code == 429
-    assert int(last.headers["Retry-After"]) > 0
+    assert 0 < int(last.headers["Retry-After"]) <= PAIR.seconds
+
+
+def test_nobody_is_kept_out_by_somebody_elses_tries(world: World) -> None:
+    """R51: other networks, and devices that have signed in before, are not slowed down."""
+    known = world.browser()
+    attack: dict[str, Any] = {"environ_overrides": {"REMOTE_ADDR": "192.0.2.7"}}
+    right = {"email": "olga@example.com", "password": PASSWORD}
+    assert known.post("/sign-in", right, **attack).status_code == 303
+    known.post("/sign-out")
+    for number in range(PAIR.burst + 1):
+        last = try_from(world, "192.0.2.7", "olga@example.com", f"guess number {number}")
+    assert last.status_code == 429
+    assert try_from(world, "192.0.2.8", "olga@example.com").status_code == 303
+    assert known.post("/sign-in", right, **attack).status_code == 303
+
+
+def test_nobody_waits_for_a_place_to_hash_in(world: World) -> None:
+    """While all places are taken, 24 sign-ins are refused at once, and none of them is counted."""
+    with every_place_taken():
+        answers = [try_from(world, "192.0.2.7", "olga@example.com") for _ in range(24)]
+    assert {(answer.status_code, answer.headers["Retry-After"]) for answer in answers} == {
+        (503, "2")
+    }
+    assert try_from(world, "192.0.2.7", "olga@example.com").status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -188,8 +221,9 @@ def test_over_https_the_cookie_is_bound_to_its_host(make_world: Callable[..., Wo
     form = {"csrf_token": token[1], "email": "operator@example.com", "password": PASSWORD}
     response = client.post("/backend/sign-in", base_url="https://example.test", data=form)
     assert response.status_code == 303
-    cookie = response.headers["Set-Cookie"]
-    assert cookie.startswith("__Host-backend=")
+    cookies = {it.partition("=")[0]: it for it in response.headers.getlist("Set-Cookie")}
+    assert set(cookies) == {"__Host-backend", "__Host-backend_device"}
+    cookie = cookies["__Host-backend"]
     attributes = {part.strip().partition("=")[0] for part in cookie.split(";")[1:]}
     assert {"Secure", "HttpOnly", "Path", "SameSite"} <= attributes
     assert "Domain" not in attributes

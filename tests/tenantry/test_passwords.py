@@ -6,14 +6,16 @@ import pytest
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from tenantry.errors import WeakPasswordError
+from tenantry.errors import HashingBusyError, WeakPasswordError
 from tenantry.passwords import (
     DECOY,
     check_password,
     hash_password,
     needs_rehash,
+    renew_hash,
     verify_password,
 )
+from tests.hashing import every_place_taken
 
 GOOD = "four brown horses walk"
 
@@ -86,3 +88,19 @@ def test_a_few_words_do_well(password: str) -> None:
 def test_a_password_too_long_to_hash_is_just_wrong() -> None:
     """R49: megabytes in the password field cost nothing."""
     assert not verify_password(hash_password(GOOD), "x" * 1025)
+
+
+def test_nobody_waits_for_a_place_to_hash_in() -> None:
+    """Law 4: with every place taken, a hash is refused at once; an old one is renewed another time."""
+    hashed = hash_password(GOOD)
+    older = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$WW1LiHzMYbKhPNBF9ogPZQ"
+    with every_place_taken():
+        for refused in (lambda: hash_password(GOOD), lambda: verify_password(hashed, GOOD)):
+            with pytest.raises(HashingBusyError) as caught:
+                refused()
+            assert caught.value.retry_after > 0
+        assert renew_hash(older, GOOD) is None
+        assert not verify_password(hashed, "x" * 1025)
+    assert verify_password(hashed, GOOD)
+    assert renew_hash(hashed, GOOD) is None
+    assert renew_hash(older, GOOD)

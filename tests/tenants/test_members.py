@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenants.sign_in import FREE_TRIES, MAX_DELAY, delay_after
+from tenantry.flask import claim_sign_up
+from tenantry.limits.sign_in import DEVICE, NETWORK, PAIR, SIGN_UP
+from tests.hashing import every_place_taken
 from tests.tenants.helpers import PASSWORD, Visitor
 
 if TYPE_CHECKING:
@@ -73,70 +75,132 @@ def test_bad_sign_ups_are_refused(site: Site, visitor: Visitor, field: str, valu
 
 
 def test_wrong_sign_ins_get_one_answer(site: Site) -> None:
-    """Unknown, wrong, blocked, without a password and too soon look the same (R34, R51)."""
+    """Unknown, wrong, blocked and without a password look the same, also when tries run out (R34)."""
     site.add_member("known")
     site.add_member("blocked", blocked=True)
     site.add_member("linked", password_hash=None)
-    site.add_member("slowed", failures=9, next_try_at=time.time() + 600)
-    tries = [("unknown", PASSWORD), ("known", "wrong"), ("blocked", PASSWORD)]
-    tries += [("linked", PASSWORD), ("slowed", PASSWORD)]
+    tries = [("unknown", PASSWORD), ("known", "wrong"), ("blocked", PASSWORD), ("linked", PASSWORD)]
     answers = set()
     for name, password in tries:
         visitor = site.visitor()
-        answer = visitor.sign_in(f"{name}@mail.test", password)
-        token = visitor.token()
-        assert not visitor.is_signed_in()
-        text = answer.text.replace(token, "").replace(f"{name}@mail.test", "")
-        answers.add((answer.status_code, _without_tokens(text), answer.headers.get("Retry-After")))
-    assert len(answers) == 1
+        for number in range(PAIR.burst + 1):
+            answer = visitor.sign_in(f"{name}@mail.test", password)
+            token = visitor.token()
+            assert not visitor.is_signed_in()
+            text = answer.text.replace(token, "").replace(f"{name}@mail.test", "")
+            text = re.sub(r"in \d+ seconds", "in some seconds", text)
+            answers.add((number, answer.status_code, _without_tokens(text)))
+    assert len(answers) == PAIR.burst + 1
+    assert {(number, status) for number, status, _ in answers} == {
+        *((number, 422) for number in range(PAIR.burst)),
+        (PAIR.burst, 429),
+    }
 
 
 def _without_tokens(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if "csrf_token" not in line)
 
 
-def test_every_failure_makes_the_next_try_wait_longer() -> None:
-    """The delay starts after a few tries, doubles and ends (R51)."""
-    delays = [delay_after(number) for number in range(40)]
-    assert delays[:FREE_TRIES] == [0] * FREE_TRIES
-    assert delays[FREE_TRIES : FREE_TRIES + 4] == [1, 2, 4, 8]
-    assert delays[-1] == MAX_DELAY
-    assert delays == sorted(delays)
-
-
-def test_failures_are_counted_and_forgotten(site: Site) -> None:
-    """Wrong tries add up in the member's row; a good one clears them."""
-    email = site.add_member("ann")
+def exhaust(site: Site, email: str, **options: Any) -> None:
+    """Try wrong passwords until there are too many."""
     visitor = site.visitor()
-    for number in range(1, FREE_TRIES + 1):
-        visitor.sign_in(email, "wrong")
-        member = site.find_member("ann")
-        assert member is not None
-        assert member.failures == number
-        assert (member.next_try_at > time.time()) == (number == FREE_TRIES)
-    site.change_member("ann", next_try_at=time.time() - 1)
-    assert visitor.sign_in(email).status_code == 303
-    member = site.find_member("ann")
-    assert member is not None
-    assert (member.failures, member.next_try_at) == (0, 0)
+    answers = [visitor.sign_in(email, "wrong", **options) for _ in range(PAIR.burst + 1)]
+    assert answers[-1].status_code == 429
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= PAIR.seconds
 
 
-def test_a_try_too_soon_does_not_lengthen_the_delay(site: Site) -> None:
-    """Hammering neither signs in nor locks the member out for longer."""
-    email = site.add_member("ann", failures=6, next_try_at=time.time() + 600)
-    before = site.find_member("ann")
-    for password in (PASSWORD, "wrong"):
-        assert site.visitor().sign_in(email, password).status_code == 422
-    after = site.find_member("ann")
-    assert before is not None
-    assert after is not None
-    assert (before.failures, before.next_try_at) == (after.failures, after.next_try_at)
+ATTACKER: dict[str, Any] = {"environ_overrides": {"REMOTE_ADDR": "2001:db8::1"}}
+NEIGHBOUR: dict[str, Any] = {"environ_overrides": {"REMOTE_ADDR": "2001:db8::2"}}
 
 
-def test_one_members_failures_are_no_others(site: Site) -> None:
-    """A slowed account slows nobody else."""
-    site.add_member("slowed", failures=9, next_try_at=time.time() + 600)
+def test_nobody_is_kept_out_from_another_network(site: Site) -> None:
+    """R51: wrong tries from one network, an IPv6 /64 as a whole, cost their own network only."""
+    email = site.add_member("ann")
+    exhaust(site, email, **ATTACKER)
+    assert site.visitor().sign_in(email, **NEIGHBOUR).status_code == 429
+    assert site.visitor().sign_in(email).status_code == 303
+
+
+def test_a_known_device_gets_in_from_the_attackers_own_network(site: Site) -> None:
+    """R51: a browser that has signed in before is counted by itself, and for its own account only."""
+    email, other = site.add_member("ann"), site.add_member("bo")
+    known = site.visitor()
+    assert known.sign_in(email, **NEIGHBOUR).status_code == 303
+    known.post("/members/sign-out")
+    exhaust(site, email, **ATTACKER)
+    exhaust(site, other, **ATTACKER)
+    assert known.sign_in(other, **NEIGHBOUR).status_code == 429
+    assert known.sign_in(email, **NEIGHBOUR).status_code == 303
+
+
+def test_a_known_devices_own_tries_are_counted(site: Site) -> None:
+    """R51: whoever has somebody's device cannot try for ever, and keeps nobody else out."""
+    email = site.add_member("ann")
+    known = site.visitor()
+    assert known.sign_in(email).status_code == 303
+    known.post("/members/sign-out")
+    statuses = [known.sign_in(email, "wrong").status_code for _ in range(DEVICE.burst + 1)]
+    assert statuses == [422] * DEVICE.burst + [429]
+    assert site.visitor().sign_in(email).status_code == 303
+
+
+def test_the_cookie_of_a_device_is_for_its_site(site: Site, other_site: Site) -> None:
+    """R15: a neighbour's cookie, or one that somebody has made up, makes no device known."""
+    email = site.add_member("ann")
+    foreign = other_site.visitor()
+    other_site.add_member("ann")
+    assert foreign.sign_in(email).status_code == 303
+    cookie = foreign.client.get_cookie("session_device", domain=foreign.base.partition("//")[2])
+    assert cookie is not None
+    assert cookie.http_only
+    exhaust(site, email, **ATTACKER)
+    for value in (cookie.value, "made.up.cookie", ""):
+        visitor = site.visitor()
+        visitor.client.set_cookie("session_device", value, domain=visitor.base.partition("//")[2])
+        assert visitor.sign_in(email, **NEIGHBOUR).status_code == 429
+
+
+def test_tries_over_many_accounts_are_counted_for_the_network(site: Site) -> None:
+    """R51: one password for many accounts is guessing, too; others are not slowed down by it."""
+    visitor = site.visitor()
+    statuses = [
+        visitor.sign_in(f"nobody{number}@mail.test", "wrong", **ATTACKER).status_code
+        for number in range(NETWORK.burst + 1)
+    ]
+    assert statuses == [422] * NETWORK.burst + [429]
     assert site.visitor().sign_in(site.add_member("ann")).status_code == 303
+
+
+def test_a_right_password_takes_back_what_was_counted(site: Site) -> None:
+    """A network with many members is not slowed down by their signing in."""
+    email = site.add_member("ann")
+    for _ in range(NETWORK.burst // 3):
+        for password in ("wrong", PASSWORD):
+            assert site.visitor().sign_in(email, password).status_code in {422, 303}
+    assert site.visitor().sign_in(email).status_code == 303
+
+
+def test_new_accounts_from_one_network_are_counted(site: Site) -> None:
+    """R34: asking about address after address comes to an end, soon."""
+    with site.app.test_request_context(environ_overrides=ATTACKER["environ_overrides"]):
+        for _ in range(SIGN_UP.burst):
+            claim_sign_up()
+    refused = site.visitor().post("/members/sign-up", NEW, **NEIGHBOUR)
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    assert site.find_member("bo") is None
+    assert site.visitor().post("/members/sign-up", NEW).status_code == 303
+
+
+def test_a_busy_site_says_so_and_keeps_nobody_waiting(site: Site) -> None:
+    """With every place to hash in taken, the answer comes at once, and the try is not counted."""
+    email = site.add_member("ann")
+    with every_place_taken():
+        for _ in range(PAIR.burst + 1):
+            busy = site.visitor().sign_in(email)
+            assert (busy.status_code, busy.headers["Retry-After"]) == (503, "2")
+        assert site.visitor().post("/members/sign-up", NEW).status_code == 503
+    assert site.visitor().sign_in(email).status_code == 303
 
 
 @pytest.mark.parametrize(

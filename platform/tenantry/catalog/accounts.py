@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from tenantry.catalog.models import (
     LinkRecord,
     MembershipRecord,
     TenantRecord,
-    ThrottleRecord,
     now,
 )
 from tenantry.catalog.store import Store, Writer
@@ -30,20 +28,16 @@ from tenantry.errors import (
     SignInError,
     TenantNotFoundError,
 )
-from tenantry.passwords import check_password, hash_password, needs_rehash, verify_password
+from tenantry.passwords import check_password, hash_password, renew_hash, verify_password
 from tenantry.secrets import new_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
     from tenantry.tenant import Tenant
 
-FREE_TRIES = 3
-MAX_DELAY = 300
-FORGET_AFTER = timedelta(minutes=15)
 FIRST_SETUP_LIVES = timedelta(hours=24)
 RESET_LIVES = timedelta(hours=1)
 
@@ -151,21 +145,22 @@ class Accounts(Store):
     ) -> Account:
         """Return the account that these credentials open.
 
+        It does not count tries: whoever asks does, with :class:`~tenantry.limits.SignInThrottle`.
+
         :param tenant_id: Where it happens, for the audit trail: a tenant's host, or the apex.
-        :raises SignInError: They open none, or there were too many tries. The answer is the same,
-            in words and in time, whether or not the address has an account.
+        :raises SignInError: They open none. The answer is the same, in words and in time, whether or
+            not the address has an account.
+        :raises HashingBusyError: As many passwords are being checked as may be.
         """
-        spelt = _canonical(email) or email.strip().casefold()
-        key = hashlib.sha256(spelt.encode(errors="replace")).hexdigest()
-        record = self._claim_try(key, email, by=by)
+        with self.reading() as session:
+            record = _by_email(session, email)
         hashed = record.password_hash if record is not None else None
         if not verify_password(hashed, password) or record is None:
             with self.writing(by) as writer:
                 self._audit_sign_in(writer, "account.sign-in-failed", record, tenant_id)
             raise SignInError
-        rehashed = hash_password(password) if needs_rehash(record.password_hash or "") else None
+        rehashed = renew_hash(record.password_hash or "", password)
         with self.writing(by) as writer:
-            writer.session.execute(delete(ThrottleRecord).where(ThrottleRecord.key == key))
             if rehashed:
                 found = writer.session.get(AccountRecord, record.id)
                 if found is not None and found.password_hash == hashed:
@@ -184,16 +179,36 @@ class Accounts(Store):
         check_password(password, account.email, account.name)
         hashed = hash_password(password)
         with self.writing(by) as writer:
-            record = _account(writer.session, account_id)
-            record.password_hash = hashed
-            record.session_version += 1
-            writer.session.execute(
-                delete(LinkRecord).where(
-                    LinkRecord.account_id == account_id, LinkRecord.purpose == "setup"
-                )
+            return self._write_password(writer, account_id, hashed)
+
+    def use_setup_link(self, token: str, password: str, *, by: Actor) -> Account:
+        """Use a ``setup`` link up by setting the password of the account that it is for.
+
+        :raises LinkError: It is unknown, used or expired.
+        :raises WeakPasswordError: The password is too easy to guess; the link can be used again.
+        :raises HashingBusyError: As many passwords are being hashed as may be; so it can here.
+        """
+        account = self.peek_link("setup", token)
+        check_password(password, account.email, account.name)
+        hashed = hash_password(password)
+        with self.writing(by) as writer:
+            link = _link(writer.session, "setup", token, None)
+            writer.audit("link.setup.used", detail={"email": account.email})
+            return self._write_password(writer, link.account_id, hashed)
+
+    @staticmethod
+    def _write_password(writer: Writer, account_id: str, hashed: str) -> Account:
+        """Set a hash; sessions and other ways to set a password end."""
+        record = _account(writer.session, account_id)
+        record.password_hash = hashed
+        record.session_version += 1
+        writer.session.execute(
+            delete(LinkRecord).where(
+                LinkRecord.account_id == account_id, LinkRecord.purpose == "setup"
             )
-            writer.audit("account.password", detail={"email": record.email})
-            return record.to_account()
+        )
+        writer.audit("account.password", detail={"email": record.email})
+        return record.to_account()
 
     def end_sessions(self, account_id: str, *, by: Actor) -> None:
         """End every session of the account."""
@@ -301,24 +316,6 @@ class Accounts(Store):
             writer.audit(f"link.{purpose}.used", tenant=tenant, detail={"email": account.email})
             return account.to_account()
 
-    def _claim_try(self, key: str, email: str, *, by: Actor) -> AccountRecord | None:
-        """Count a try before its password is checked, so that many at once are not one.
-
-        :raises SignInError: It came too early after the others.
-        """
-        with self.writing(by) as writer:
-            session = writer.session
-            stale = now() - FORGET_AFTER
-            session.execute(delete(ThrottleRecord).where(ThrottleRecord.retry_at < stale))
-            throttle = session.get(ThrottleRecord, key)
-            if throttle is not None and (wait := _wait(throttle.retry_at)):
-                raise SignInError(retry_after=wait)
-            failures = throttle.failures + 1 if throttle is not None else 1
-            delay = min(MAX_DELAY, 2 ** (failures - FREE_TRIES)) if failures > FREE_TRIES else 0
-            retry_at = now() + timedelta(seconds=delay)
-            session.merge(ThrottleRecord(key=key, failures=failures, retry_at=retry_at))
-            return _by_email(session, email)
-
     @staticmethod
     def _audit_sign_in(
         writer: Writer, action: str, record: AccountRecord | None, tenant_id: str | None
@@ -326,6 +323,11 @@ class Accounts(Store):
         tenant = writer.session.get(TenantRecord, tenant_id) if tenant_id else None
         # What was typed for an unknown address may be a password: it is not kept.
         writer.audit(action, tenant=tenant, detail={"email": record.email if record else None})
+
+
+def spell_email(typed: str) -> str:
+    """Return the spelling under which an account would be kept, also of what is no address."""
+    return _canonical(typed) or typed.strip().casefold()
 
 
 def _canonical(email: str) -> str | None:
@@ -374,7 +376,3 @@ def _link(session: Session, purpose: str, token: str, tenant_id: str | None) -> 
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _wait(until: datetime) -> int:
-    return max(0, math.ceil((until - now()).total_seconds()))

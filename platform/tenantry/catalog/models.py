@@ -266,16 +266,6 @@ class LinkRecord(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
-class ThrottleRecord(Base):
-    """Failed sign-ins, by a hash of the address, whether or not it has an account (R34)."""
-
-    __tablename__ = "throttles"
-
-    key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    failures: Mapped[int]
-    retry_at: Mapped[datetime] = mapped_column(index=True)
-
-
 class ChangeRecord(Base):
     """Which tenant changed at which epoch."""
 

@@ -23,6 +23,7 @@ from tenantry.flask.interface import init_ui
 from tenantry.flask.problems import init_problems, note_faults, prefers_json, problem
 from tenantry.flask.quotas import Quota, find_exceeded, read_quotas
 from tenantry.flask.security import init_security, is_local_path
+from tenantry.flask.signing_in import claim_sign_in, claim_sign_up
 from tenantry.migrations import provision_database
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "TenantSQLAlchemy",
     "accept_body",
     "ask_first",
+    "claim_sign_in",
+    "claim_sign_up",
     "confine",
     "current_tenant",
     "find_exceeded",

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from tenantry.limits.bucket import TokenBucket
 from tenantry.limits.clients import client_of
+from tenantry.limits.sign_in import SignInThrottle, open_sign_in_throttle
 from tenantry.limits.table import BURST_SECONDS, RateTable
 from tenantry.limits.tenants import UNLIMITED, TenantRates
 
-__all__ = ["BURST_SECONDS", "UNLIMITED", "RateTable", "TenantRates", "TokenBucket", "client_of"]
+__all__ = [
+    "BURST_SECONDS",
+    "UNLIMITED",
+    "RateTable",
+    "SignInThrottle",
+    "TenantRates",
+    "TokenBucket",
+    "client_of",
+    "open_sign_in_throttle",
+]

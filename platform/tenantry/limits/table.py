@@ -102,11 +102,28 @@ class RateTable:
         times[slot] = full_at + drawn / rate
         return drawn, 0.0
 
+    def give_back(self, key: str, rate: float) -> None:
+        """Return a token that was drawn for nothing."""
+        slot = self._find(key)
+        if slot is not None:
+            self._times[slot] -= 1 / rate
+
+    def fill(self, key: str) -> None:
+        """Make the bucket full, as after a quiet time."""
+        slot = self._find(key)
+        if slot is not None:
+            self._times[slot] = self._clock()
+
     def close(self) -> None:
         """Unmap the file. Nobody may draw any more."""
         for view in (self._marks, self._times, self._whole):
             view.release()
         self._map.close()
+
+    def _find(self, key: str) -> int | None:
+        """Return the slot of *key*; none if its bucket is not remembered, which is then full."""
+        home, mark = self._place(key)
+        return next((slot for slot in range(home, home + WAYS) if self._marks[slot] == mark), None)
 
     def _find_place(self, key: str) -> tuple[int, int]:
         """Return the first slot in which *key* may be, and what marks it there."""

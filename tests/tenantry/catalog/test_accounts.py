@@ -9,17 +9,18 @@ import pytest
 from sqlalchemy import select, update
 
 from tenantry.catalog import SYSTEM, Account, Actor, Catalog, canonical_email
-from tenantry.catalog.accounts import FREE_TRIES, MAX_DELAY
-from tenantry.catalog.models import AccountRecord, LinkRecord, ThrottleRecord, now
+from tenantry.catalog.models import AccountRecord, LinkRecord
 from tenantry.errors import (
     AccountExistsError,
     AccountNotFoundError,
     BadEmailError,
+    HashingBusyError,
     LinkError,
     SignInError,
     TenantNotFoundError,
     WeakPasswordError,
 )
+from tests.hashing import every_place_taken
 from tests.tenantry.support import at_once
 
 if TYPE_CHECKING:
@@ -175,52 +176,28 @@ def test_every_refusal_is_the_same(
     assert event.detail["email"] in {None, "olga@example.com", "new@example.com"}
 
 
-@pytest.mark.parametrize("email", ["olga@example.com", "nobody@example.com"])
-def test_tries_are_throttled(any_catalog: Catalog, olga: Account, email: str) -> None:
-    """R34: after a few tries the waits double up to a bound, account or not, right or wrong."""
-    for _ in range(FREE_TRIES):
-        assert refusal(any_catalog, email).retry_after is None
-    waits = []
-    for _ in range(12):
-        assert refusal(any_catalog, email).retry_after is None
-        waits.append(refusal(any_catalog, email, GOOD).retry_after)
-        write(any_catalog, update(ThrottleRecord).values(retry_at=now()))
-
-    assert waits == [min(MAX_DELAY, 2**n) for n in range(1, 13)]
-
-
-def test_another_spelling_is_throttled_too(any_catalog: Catalog, olga: Account) -> None:
-    """R34: blanks and capitals are no way around the wait."""
-    for _ in range(FREE_TRIES + 1):
-        refusal(any_catalog, olga.email)
-
-    assert refusal(any_catalog, " OLGA@EXAMPLE.COM ").retry_after
-
-
 def test_a_wait_of_one_second_is_said_in_the_singular() -> None:
     """A sentence for people."""
     assert str(SignInError(1)) == "Too many tries. Try again in 1 second."
     assert str(SignInError(2)) == "Too many tries. Try again in 2 seconds."
 
 
-def test_success_ends_the_throttle(any_catalog: Catalog, olga: Account) -> None:
-    """The count starts anew after the right password."""
-    for _ in range(FREE_TRIES):
-        refusal(any_catalog, olga.email)
-    any_catalog.sign_in(olga.email, GOOD, by=VISITOR)
-    for _ in range(FREE_TRIES):
-        assert refusal(any_catalog, olga.email).retry_after is None
+def test_a_busy_process_refuses_at_once(any_catalog: Catalog, olga: Account) -> None:
+    """Nobody waits for a place to hash in, and a set-up link is not used up by a refusal."""
+    token = any_catalog.create_link(
+        "setup", account_id=olga.id, lifetime=timedelta(hours=1), by=SYSTEM
+    )
+    with every_place_taken():
+        with pytest.raises(HashingBusyError):
+            any_catalog.sign_in(olga.email, GOOD, by=VISITOR)
+        with pytest.raises(HashingBusyError):
+            any_catalog.use_setup_link(token, "six green birds swim", by=VISITOR)
+    changed = any_catalog.use_setup_link(token, "six green birds swim", by=VISITOR)
 
-
-def test_old_throttles_are_forgotten(catalog: Catalog) -> None:
-    """Law 6: addresses that nobody tries any more leave the table."""
-    for number in range(5):
-        refusal(catalog, f"nobody{number}@example.com")
-    write(catalog, update(ThrottleRecord).values(retry_at=now() - timedelta(hours=1)))
-    refusal(catalog, "somebody@example.com")
-
-    with catalog.reading() as session:
-        assert len(session.scalars(select(ThrottleRecord)).all()) == 1
+    assert changed.session_version == olga.session_version + 1
+    assert any_catalog.sign_in(olga.email, "six green birds swim", by=VISITOR) == changed
+    with pytest.raises(LinkError):
+        any_catalog.use_setup_link(token, GOOD, by=VISITOR)
 
 
 def test_an_old_hash_is_renewed(any_catalog: Catalog, olga: Account) -> None:
@@ -391,11 +368,3 @@ def test_expired_links_leave_the_table(catalog: Catalog) -> None:
 
     with catalog.reading() as session:
         assert len(session.scalars(select(LinkRecord)).all()) == 1
-
-
-def test_many_tries_at_once_are_many_tries(any_catalog: Catalog, olga: Account) -> None:
-    """R51: a try is counted before its password is checked, so parallel ones win nothing."""
-    answers = at_once(8, lambda _: refusal(any_catalog, olga.email))
-
-    checked = [answer for answer in answers if answer.retry_after is None]
-    assert len(checked) <= FREE_TRIES + 1

@@ -96,7 +96,7 @@ def test_plans_have_their_own_rates(make_settings: MakeSettings, table: RateTabl
     rates = TenantRates(table, make_settings(limit_tenant_requests=10, limit_plans=plans))
     assert drain(rates, a_tenant("a", plan="free")) == 10
     assert drain(rates, a_tenant("b", plan="slim")) == 50
-    assert drain(rates, a_tenant("c", plan="standard")) == 50
+    assert drain(rates, a_tenant("c", plan="standard")) == 10  # not named: as the default plan
     assert [rates.draw(a_tenant("d", plan="gold")) for _ in range(3)] == [UNLIMITED] * 3
 
 
