@@ -2,7 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.stamp
+VENV_STAMP := .venv/.made
+# What runs the platform, and what else its tests and checks need: made in either order.
+RUN_STAMP := .venv/.run
+DEV_STAMP := .venv/.dev
 
 # `make run PORT=9000`; a setting in .env or TENANTRY_PORT does as well.
 ifdef PORT
@@ -16,23 +19,48 @@ endif
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## Install everything into .venv, exactly as locked.
+setup: $(DEV_STAMP) ## Install everything into .venv, exactly as locked.
 	@:
 
-$(STAMP): requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Tenantry needs Python 3.11 or newer; name it: make PYTHON=python3.12" >&2; exit 1; }
-	@echo "Installing into .venv ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
-		{ echo "Making .venv failed; on Debian and Ubuntu install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--no-deps --no-build-isolation -e .
+# A .venv without a working pip is half made: python3-venv was missing, or somebody pressed Ctrl-C.
+# It is made again, and nothing is left if that fails.
+$(VENV_STAMP):
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+			echo "Tenantry needs Python 3.11 or newer; name it: make PYTHON=python3.12" >&2; \
+			exit 1; }; \
+		test ! -e .venv || echo ".venv is not complete; it is made again."; \
+		echo "Making the virtual environment .venv ..."; \
+		$(PYTHON) -m venv --clear .venv || { \
+			rm -rf .venv; \
+			echo "Making .venv failed. On Debian and Ubuntu: apt install python3-venv." \
+				"Then run make again." >&2; \
+			exit 1; }; }
+	@touch $@
+
+# $(call install,FILES) installs what the lock files name, and prints each package that is fetched:
+# a minute of silence looks like a failure. The pipe hides pip's exit code; the file tells it.
+PIP = $(BIN)/python -m pip install --disable-pip-version-check
+define install
+	@echo "Installing what $(strip $(1)) names ..."
+	@rm -f .venv/.installed; \
+		{ $(PIP) --require-hashes $(foreach file,$(1),-r $(file)) && touch .venv/.installed; } | \
+		sed -un 's/^Collecting \([^ ]*\).*/  \1/p'; \
+		test -e .venv/.installed
+endef
+
+$(RUN_STAMP): requirements/run.txt requirements/build.txt pyproject.toml $(VENV_STAMP)
+	$(call install,requirements/run.txt requirements/build.txt)
+	@echo "Installing Tenantry itself ..."
+	@$(PIP) --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.txt $(RUN_STAMP)
+	$(call install,requirements/dev.txt)
 	@touch $@
 
 # exec: Ctrl-C then reaches no shell between make and the server, which ends without complaint.
-run: setup ## Serve it with demonstration sites; PORT=8000 is the default.
+run: $(RUN_STAMP) ## Serve it with demonstration sites; PORT=8000 is the default.
 	@$(BIN)/tenantry init --demo --no-link
 	@exec $(BIN)/tenantry serve
 
@@ -100,13 +128,14 @@ reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload
 
 UV ?= uv
-COMPILE = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate -q
 
 lock: ## Lock the dependencies anew, with uv.
 	@command -v $(UV) >/dev/null || { echo "Install uv first: pip install uv" >&2; exit 1; }
-	@$(COMPILE) -o requirements/run.txt
-	@$(COMPILE) --group dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	@$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 SUDO = $(shell test "$$(id -u)" = 0 || echo sudo)
 

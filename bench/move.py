@@ -195,7 +195,7 @@ def main() -> int:
             "TENANTRY_SECRET_KEYS": "benchmark-" * 4,
             "TENANTRY_THREADS": "8",
         }
-        ini = configure(folder / "move.ini", module="dispatch:application")
+        ini = configure(folder / "move.ini", module="tenantry.wsgi:application")
         host = f"moved.{DOMAIN}"
         with serving(ini, folder=folder, host=host, environment=environment) as running:
             print(f"{'':32} {'took s':>8} {'no write for s':>15} {'refused':>8} {'lost':>6}")

@@ -184,7 +184,7 @@ def main() -> None:
         newcomers = prepare(settings)
         environment = environment_of(settings, TENANTRY_FACTORY="bench.neighbours:create_app")
         modules = {
-            PLATFORM: "dispatch:application",
+            PLATFORM: "tenantry.wsgi:application",
             RECIPE: "bench.neighbours:build_recipe_of_sites()",
         }
         servers = {

@@ -92,7 +92,7 @@ def configure(ini: Path, *, module: str, changes: Mapping[str, str] | None = Non
     run.mkdir()
     (run / "reload").touch()
     text = (ROOT / "uwsgi.ini").read_text()
-    ours = {"module = dispatch:application": f"module = {module}", **(changes or {})}
+    ours = {"module = %(application)": f"module = {module}", **(changes or {})}
     for line, other in ours.items():
         if f"\n{line}\n" not in text:
             raise SystemExit(f"uwsgi.ini has no line {line!r} any more")

@@ -195,6 +195,12 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address that the HTTP listener binds, without port."
     )
     port: int = Field(default=8000, ge=1, le=65535, description="Port of the HTTP listener.")
+    application: str = Field(
+        default="tenantry.wsgi:application",
+        pattern=r"^[\w.]+:[\w.]+$",
+        description="The WSGI application that the server calls, as `module:name`. For those who "
+        "put the platform together themselves.",
+    )
     socket: str = Field(
         default="",
         description="Path of a Unix socket that speaks the uwsgi protocol to nginx, instead of "
@@ -397,7 +403,7 @@ class Settings(BaseSettings):
         """Fill in what follows from other settings."""
         domain = str(values.get("domain") or "localhost").lower().removesuffix(".")
         if not values.get("base_url"):
-            local = domain == "localhost" or domain.endswith(".localhost")
+            local = _is_local(domain)
             port = str(values.get("port") or 8000)
             origin = f"http://{domain}:{port}" if local else f"https://{domain}"
             # A wrong port is to be told as the port's error, not as that of what follows from it.
@@ -529,6 +535,11 @@ class Settings(BaseSettings):
         return self.bind.strip("[]")
 
     @property
+    def is_local(self) -> bool:
+        """Whether the platform is for browsers on this machine."""
+        return _is_local(self.domain)
+
+    @property
     def https(self) -> bool:
         """Whether visitors come over HTTPS."""
         return self.base_url.startswith("https:")
@@ -624,6 +635,10 @@ def get_settings() -> Settings:
     return load_settings()
 
 
+def _is_local(domain: str) -> bool:
+    return domain == "localhost" or domain.endswith(".localhost")
+
+
 def _is_port(text: str) -> bool:
     return text.isdecimal() and 0 < int(text) < 65536  # noqa: PLR2004 - ports have 16 bits
 
@@ -633,7 +648,9 @@ def _refuse_unknown() -> None:
     found = {*os.environ, *dotenv_values(ENV_FILE)}
     for name in sorted(found):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            raise SettingsError(name, None, "there is no such setting; see docs/settings.md")
+            raise SettingsError(
+                name, None, "there is no such setting; `tenantry settings` lists them"
+            )
 
 
 def _translate(error: ValidationError) -> SettingsError:

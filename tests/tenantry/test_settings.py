@@ -104,7 +104,7 @@ def test_variable_without_value_is_no_choice(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        pytest.param("DOMIAN", "x", "there is no such setting; see docs/settings.md", id="unknown"),
+        pytest.param("DOMIAN", "x", "no such setting; `tenantry settings` lists", id="unknown"),
         pytest.param("DOMAIN", "a_b", "bare host name as `example.com`", id="no host"),
         pytest.param("DOMAIN", "https://example.com", "bare host name", id="URL as domain"),
         pytest.param("DOMAIN", "127.0.0.1", "addresses name no site", id="address as domain"),

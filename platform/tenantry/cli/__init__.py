@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": "Serve the platform with uWSGI until Ctrl-C.",
     "run": "Serve the platform for development, with reloader and debugger.",
     "reload": "Let the running server take new code, if the new code works.",
+    "settings": "List every setting, with its default and its meaning.",
     "status": "Show how the platform and its workers are doing.",
     "metrics": "Give the running workers' figures to Prometheus.",
     "migrate": "Bring every tenant's database to the newest schema revision.",
@@ -88,7 +89,7 @@ class Program(click.Group):
 def main(*, verbose: bool) -> None:
     """Host many Flask sites in one WSGI deployment.
 
-    Settings are TENANTRY_* variables or stand in the file .env; see docs/settings.md.
+    Settings are TENANTRY_* variables or stand in the file .env; `tenantry settings` lists them.
     """
     os.umask(0o077)  # what commands make holds secrets: the catalog, the sites, the keys
     # An installed script has its own folder on the path, not this one, where the factory may be.

@@ -35,7 +35,6 @@ from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 PARTS = ("factory", "machine")
 ORDER = {severity: number for number, severity in enumerate(Severity)}
@@ -84,7 +83,9 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
     try:
         settings = get_settings()
     except SettingsError as error:
-        return [unsafe("settings", error.variable, str(error), "See docs/settings.md.")]
+        return [
+            unsafe("settings", error.variable, str(error), "`tenantry settings` lists them all.")
+        ]
     found: list[Finding] = []
     if only != "machine":
         with stoppable(), telling() as tell:
@@ -92,7 +93,7 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
     if only != "factory":
         debug = os.environ.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"}
         found += examine_settings(settings, debug=debug)
-        found += examine_machine(settings, ini=_find_ini())
+        found += examine_machine(settings, ini=find_ini())
         found += examine_placements(settings)
         # Where nothing is prepared yet, as on a build server, nobody lives anywhere.
         with (
@@ -165,10 +166,3 @@ def _echo_rich(found: Sequence[Finding]) -> None:
         for line, style in ((finding.sentence, "default"), (finding.remedy, "cyan")):
             if line:
                 console.print(Padding(Text(plain(line), style), (0, 0, 0, INDENT)))
-
-
-def _find_ini() -> Path | None:
-    try:
-        return find_ini()
-    except click.ClickException:
-        return None

@@ -9,7 +9,7 @@ import sys
 import traceback
 from contextlib import redirect_stdout
 from http import HTTPStatus
-from importlib import import_module
+from pkgutil import resolve_name
 from urllib.parse import urlsplit
 
 from werkzeug.test import Client
@@ -17,7 +17,6 @@ from werkzeug.test import Client
 from tenantry.errors import TenantryError
 from tenantry.settings import Settings, get_settings
 
-MODULE = "dispatch"
 WORKS = "works"
 
 
@@ -26,7 +25,7 @@ def check(settings: Settings) -> str:
 
     :raises Exception: The application cannot even be loaded.
     """
-    client = Client(import_module(MODULE).application)
+    client = Client(resolve_name(settings.application))
     for url in (settings.apex_url, settings.backend_url):
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"

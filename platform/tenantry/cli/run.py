@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 import click
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-MODULE = "dispatch"
 
 
 @click.command()
@@ -57,7 +56,7 @@ def run(*, port: int | None, no_reload: bool, no_debugger: bool) -> None:
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Pass the request on. Importing late shows a mistake in the browser and lives on to its fix."""
-    app: WSGIApplication = import_module(MODULE).application
+    app: WSGIApplication = resolve_name(get_settings().application)
     return app(environ, start_response)
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-import tenantry
 from tenantry.cli.context import ready_catalog
 from tenantry.cli.health import is_complete
 from tenantry.cli.operators import echo_invitation, find_operator
@@ -23,6 +22,7 @@ from tenantry.disk import is_file
 from tenantry.errors import SettingsError
 from tenantry.secrets import keys_of
 from tenantry.settings import PREFIX, get_settings
+from tenantry.shipped import find_shipped
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -31,8 +31,13 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60
 SHOWN_SITES = 5
+LISTEN = 128
+"""Connections that wait to be accepted, at most; uwsgi.ini asks for as many."""
+
+SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 SERVER_SETTINGS = (
+    "application",
     "data_dir",
     "bind",
     "port",
@@ -59,7 +64,7 @@ def serve() -> None:
             click.echo(f"Warning: {sentence}", err=True)
     if not settings.socket:
         check_port(settings)
-    command = [str(find_uwsgi()), "--ini", str(find_ini()), "--no-orphans"]
+    command = [str(find_uwsgi()), *listen_options(), "--ini", str(find_ini()), "--no-orphans"]
     server = Server(command, environment=environment_of(settings))
     server.start()
     if server.wait_until(partial(is_complete, settings), seconds=START_SECONDS):
@@ -85,14 +90,25 @@ def check_port(settings: Settings) -> None:
             raise _translate(error, settings) from error
 
 
+def listen_options(somaxconn: Path = SOMAXCONN) -> list[str]:
+    """Return what makes uWSGI ask for a shorter queue where the kernel allows no longer one."""
+    try:
+        allowed = int(somaxconn.read_text())
+    except (OSError, ValueError):
+        return []
+    if allowed >= LISTEN:
+        return []
+    click.echo(
+        f"Warning: the kernel lets {allowed} connections wait (net.core.somaxconn), not {LISTEN}.",
+        err=True,
+    )
+    return ["--set-placeholder", f"listen_queue={allowed}"]
+
+
 def find_ini() -> Path:
     """Return the operator's own uwsgi.ini, or the one that comes with Tenantry."""
     own = Path("uwsgi.ini")
-    shipped = Path(tenantry.__file__).with_name("uwsgi.ini")
-    for path in (own, shipped):
-        if is_file(path):
-            return path
-    raise click.ClickException(f"There is no uwsgi.ini in {Path.cwd()}, nor {shipped}.")
+    return own if is_file(own) else find_shipped("uwsgi.ini", "uwsgi.ini")
 
 
 def find_uwsgi() -> Path:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -65,6 +67,9 @@ class Server:
         )
         if self.is_stopping:
             self._kill()
+        terminal = _own_terminal()
+        if terminal is not None and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            threading.Thread(target=_watch, args=(terminal,), name="terminal", daemon=True).start()
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
         """Wait until the server is ready. Answer no if it was stopped meanwhile.
@@ -118,6 +123,27 @@ def _say(sentence: str) -> None:
     """Write from a signal handler, which may have interrupted a write to the same stream."""
     with suppress(OSError):  # the terminal may be what has gone
         os.write(2, f"\n{sentence}\n".encode())
+
+
+def _own_terminal() -> int | None:
+    """Return a descriptor of the terminal in whose foreground this process runs."""
+    for descriptor in (0, 1, 2):
+        with suppress(OSError):  # it is no terminal, or another session's
+            if os.tcgetpgrp(descriptor) == os.getpgrp():
+                return descriptor
+    return None
+
+
+def _watch(terminal: int) -> None:
+    """Tell this process when its terminal is closed.
+
+    The kernel tells only the leader of the session. If that is make, it waits for its child and says
+    nothing.
+    """
+    poll = select.poll()
+    poll.register(terminal, 0)  # a hang-up is always reported
+    poll.poll()
+    os.kill(os.getpid(), signal.SIGHUP)
 
 
 def _dying_with(parent: int) -> Callable[[], None]:

@@ -10,6 +10,7 @@ from tenantry.dispatch.instances import InstanceServer
 from tenantry.dispatch.mounts import Mounts
 from tenantry.dispatch.pages import Pages
 from tenantry.dispatch.path import PathDispatcher
+from tenantry.dispatch.renamed import lead_on
 from tenantry.dispatch.subdomain import SubdomainDispatcher
 from tenantry.middleware.access_log import AccessLog
 from tenantry.middleware.assets import Assets
@@ -80,6 +81,7 @@ def build_door(
         hops=settings.trusted_proxies,
         bodies=bodies or BodyLimits.of(settings),
         dechunked=bool(settings.socket),
+        loopback=lead_home(settings.url_of(settings.domain)) if settings.is_local else None,
     )
     app = AccessLog(app, settings.access_log, pages=pages, ledger=ledger)
     return Health(app)
@@ -129,6 +131,16 @@ def _unread(app: WSGIApplication) -> WSGIApplication:
         return app(environ, start_response)
 
     return unread
+
+
+def lead_home(origin: str) -> WSGIApplication:
+    """Return an app that leads from this machine's bare address to the same page of the apex."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path, status = environ["PATH_INFO"], "307 Temporary Redirect"
+        return lead_on(origin, path, environ, start_response, status=status)
+
+    return app
 
 
 def redirect_to(url: str) -> WSGIApplication:

@@ -64,7 +64,7 @@ class Pages:
     """
 
     def __init__(self, apex_url: str) -> None:
-        self._apex_url = apex_url
+        self.apex_url = apex_url
         environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
         environment.globals["asset"] = asset_url
         self._template = environment.get_template("door.html")
@@ -131,5 +131,5 @@ class Pages:
             retry_after=retry_after,
             error_id=error_id,
             request_id=_ID,
-            apex_url=self._apex_url,
+            apex_url=self.apex_url,
         )

@@ -16,7 +16,12 @@ QUERY = PATH + "?%"
 
 
 def lead_on(
-    place: str, path: str, environ: WSGIEnvironment, start_response: StartResponse
+    place: str,
+    path: str,
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+    *,
+    status: str = "308 Permanent Redirect",
 ) -> Iterable[bytes]:
     """Redirect to *path* below *place*, with the request's query.
 
@@ -33,5 +38,5 @@ def lead_on(
         location += "?" + quote(query.encode("latin-1"), safe=QUERY)
     # A browser that kept this answer would be led in circles once the tenant takes its name back.
     headers = [("Location", location), ("Cache-Control", "no-store"), ("Content-Length", "0")]
-    start_response("308 Permanent Redirect", headers)
+    start_response(status, headers)
     return [b""]

@@ -69,7 +69,7 @@ def _check_reach(settings: Settings) -> Iterator[Finding]:
             f"{PREFIX}BIND",
             f"Everybody who reaches {settings.bind}:{settings.port} speaks to uWSGI itself, "
             "without TLS and without a proxy's limits.",
-            "Put a proxy in front, as docs/deployment.md shows.",
+            "Put a proxy in front, as the page about deployment shows.",
         )
 
 

@@ -36,7 +36,10 @@ REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "vboxsf", "fus
 """File systems on which SQLite's write-ahead log cannot work: it needs shared memory and locks."""
 FLEETING = frozenset({"tmpfs", "ramfs"})
 
-_LISTEN = re.compile(r"^\s*listen\s*=\s*(\d+)\s*$", re.MULTILINE)
+_LISTEN = re.compile(
+    r"^\s*(?:listen|(?P<placeholder>set-placeholder)\s*=\s*listen_queue)\s*=\s*(?P<number>\d+)\s*$",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,15 +209,19 @@ def check_listen_queue(ini: Path | None, machine: Machine) -> Iterator[Finding]:
     """Say whether the kernel allows the queue that uwsgi.ini asks for."""
     if ini is None or machine.somaxconn is None:
         return
-    numbers = _LISTEN.findall(ini.read_text(errors="replace"))
-    wanted = int(numbers[-1]) if numbers else DEFAULT_LISTEN
+    lines = list(_LISTEN.finditer(ini.read_text(errors="replace")))
+    wanted = int(lines[-1]["number"]) if lines else DEFAULT_LISTEN
     subject = "net.core.somaxconn (limit)"
     if wanted > machine.somaxconn:
-        yield unsafe(
+        # `tenantry serve` sets a placeholder, and cannot change a number that stands there.
+        shortened = bool(lines and lines[-1]["placeholder"])
+        state = warning if shortened else unsafe
+        yield state(
             "listen queue",
             subject,
             f"{ini} asks for a queue of {wanted} connections, and the kernel allows "
-            f"{machine.somaxconn}: uWSGI will not start.",
+            f"{machine.somaxconn}: "
+            + ("`tenantry serve` shortens it." if shortened else "uWSGI will not start."),
             f"sysctl -w net.core.somaxconn={wanted}, or lower `listen`.",
         )
     else:

@@ -38,6 +38,9 @@ _BAD_PATH = re.compile(r"[\x00-\x1f\x7f\\]|/\.\.?(?:/|\Z)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
 
+_ADDRESS = re.compile(r"(?:[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?\Z")
+_LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?\Z")
+
 COUNTED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO")
 NEVER = (
     "HTTP_FORWARDED",
@@ -69,6 +72,8 @@ class RequestGate:
     :param hops: Trusted proxies in front. Each ``X-Forwarded-*`` that is read must then have
         exactly so many values; without trusted proxies all of them are dropped.
     :param bodies: What a body may carry.
+    :param loopback: Answers GET and HEAD for this machine's bare address, as ``127.0.0.1:8000``.
+        Without it they are refused as every other address is.
     :param dechunked: The server's other side (nginx, over the uwsgi protocol) has decoded chunked
         bodies already and says so with a length.
     """
@@ -81,12 +86,14 @@ class RequestGate:
         hops: int = 0,
         bodies: BodyLimits,
         dechunked: bool = False,
+        loopback: WSGIApplication | None = None,
     ) -> None:
         self._app = app
         self._pages = pages
         self._hops = hops
         self._bodies = bodies
         self._dechunked = dechunked
+        self._loopback = loopback
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -98,10 +105,22 @@ class RequestGate:
             if "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH"):
                 self._check_body(environ)
         except BadHostError as error:
-            return self._pages.answer(environ, start_response, 400, str(error))
+            return self._no_name(error, environ, start_response)
         except Refusal as refusal:
             return self._pages.answer(environ, start_response, refusal.status, refusal.message)
         return self._app(environ, start_response)
+
+    def _no_name(
+        self, error: BadHostError, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer for a Host that is no name."""
+        message = str(error)
+        if _ADDRESS.match(error.value) is not None:
+            asking = environ["REQUEST_METHOD"] in {"GET", "HEAD"}
+            if self._loopback is not None and asking and _LOOPBACK.match(error.value) is not None:
+                return self._loopback(environ, start_response)
+            message = f"{message} Use the name: {self._pages.apex_url}"
+        return self._pages.answer(environ, start_response, 400, message)
 
     def _check_proxies(self, environ: WSGIEnvironment) -> None:
         """Count forwarded values: a client's ``X_Forwarded_For`` would arrive as one more (R2)."""

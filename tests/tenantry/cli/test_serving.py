@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import http.client
 import os
+import pty
 import shutil
 import signal
 import socket
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.tenantry.cli.conftest import HERE, SECONDS, until
+from tests.tenantry.cli.conftest import HERE, PROGRAM, SECONDS, until
 
 if TYPE_CHECKING:
-    import subprocess
-
     from tests.tenantry.cli.conftest import Desk
-
-ROOT = HERE.parents[2]
 
 
 @pytest.fixture
-def shop(ready: Desk) -> Desk:
-    """Return a prepared folder with a tiny application and the shipped uwsgi.ini."""
+def shop(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Return a prepared folder with a tiny application instead of the platform."""
     shutil.copy(HERE / "dispatch.py", ready.folder)
-    shutil.copy(ROOT / "uwsgi.ini", ready.folder)
+    monkeypatch.setenv("TENANTRY_APPLICATION", "dispatch:application")
     return ready
 
 
@@ -84,6 +83,76 @@ def test_serves_until_told_to_stop(shop: Desk, free_port: int, number: signal.Si
     assert "Traceback" not in shop.log
     assert not any(map(is_alive, left))
     assert not listens(free_port)
+
+
+def test_a_module_of_the_same_name_shadows_nothing(ready: Desk, free_port: int) -> None:
+    """The platform is served from any folder, without an uwsgi.ini, whatever lies in it."""
+    (ready.folder / "dispatch.py").write_text("raise RuntimeError('this is not the platform')\n")
+    ready.done("tenant", "create", "acme", "--name", "Acme")
+    serve(ready)
+    status, page = ask(free_port)
+    assert (status, "Tenantry" in page) == (200, True)
+    done = ready.call("reload", "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_bare_loopback_address_leads_to_the_name(ready: Desk, free_port: int) -> None:
+    """Who types 127.0.0.1 into the browser arrives at the front page."""
+    serve(ready)
+    connection = http.client.HTTPConnection("127.0.0.1", free_port, timeout=SECONDS)
+    with closing(connection):
+        connection.request("GET", "/backend/?next=1")
+        answer = connection.getresponse()
+    assert answer.status == 307
+    assert answer.headers["Location"] == f"http://localhost:{free_port}/backend/?next=1"
+
+
+def test_a_shorter_queue_is_asked_for_where_the_kernel_allows_no_longer_one(
+    shop: Desk, free_port: int, tmp_path: Path
+) -> None:
+    """With net.core.somaxconn below 128 the server starts all the same, and says so."""
+    script = 'echo 64 > /proc/sys/net/core/somaxconn && ip link set lo up && exec "$0" "$@"'
+    inside = ["unshare", "--net", "sh", "-c", script]
+    if subprocess.run([*inside, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this user cannot make a network with a limit of its own")
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [*inside, PROGRAM, "serve"], cwd=shop.folder, stdout=file, stderr=file, text=True
+        )
+    shop.started.append(process)
+    until(lambda: "Ctrl-C stops it" in shop.log or process.poll() is not None, why=lambda: shop.log)
+    assert process.poll() is None, shop.log
+    assert "the kernel lets 64 connections wait (net.core.somaxconn), not 128" in shop.log
+
+
+def test_closing_the_terminal_stops_the_server(shop: Desk, free_port: int) -> None:
+    """The kernel tells the session's leader alone; if that is make, it waits and says nothing."""
+    (shop.folder / "Makefile").write_text(f"run:\n\t@exec {PROGRAM} serve >log 2>&1\n")
+    leader, terminal = pty.openpty()
+
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "make", "run"],
+        cwd=shop.folder,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        text=True,
+    )
+    shop.started.append(process)
+    os.close(terminal)
+    until((shop.folder / "log").exists)
+    until(lambda: "Ctrl-C stops it" in shop.log or process.poll() is not None, why=lambda: shop.log)
+    left = descendants(process.pid)
+    assert len(left) == 4  # the command, a master and two workers
+    os.close(leader)
+    try:
+        until(lambda: not any(map(is_alive, left)), why=lambda: shop.log)
+    finally:
+        for pid in filter(is_alive, left):
+            os.kill(pid, signal.SIGKILL)
+    assert not listens(free_port)
+    assert "Traceback" not in shop.log
 
 
 def test_last_request_is_finished(shop: Desk, free_port: int) -> None:

@@ -192,6 +192,28 @@ def test_a_bad_host_stops_here(gate: Gate, host: str | None) -> None:
     assert gate.seen == []
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8000", "[::1]", "[::1]:8000"])
+def test_this_machines_bare_address_can_lead_to_the_name(host: str) -> None:
+    """Who types the address that other servers print arrives; nothing is done under it."""
+    gate = Gate(loopback=hello("home"))
+    assert gate.ask(HTTP_HOST=host).text == "home||/"
+    assert gate.ask(HTTP_HOST=host, REQUEST_METHOD="POST").status == 400
+    assert gate.ask(HTTP_HOST=host, PATH_INFO="/a\r\nb").status == 400
+    assert Gate().ask(HTTP_HOST=host).status == 400
+    assert gate.seen == []
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.2", "192.0.2.1", "[::2]", "[::1", "127.0.0.1:x", "127.0.0.1.", "0x7f.1"]
+)
+def test_no_other_address_leads_anywhere(host: str) -> None:
+    """The strict rule for hosts has one exception; a page names the right address."""
+    answer = Gate(loopback=hello("home")).ask(HTTP_HOST=host, HTTP_ACCEPT="application/json")
+    assert answer.status == 400
+    if host in {"127.0.0.2", "192.0.2.1", "[::2]"}:
+        assert f"Use the name: http://{DOMAIN}/" in answer.text
+
+
 # --- bodies -------------------------------------------------------------------------------------
 
 
