@@ -79,7 +79,7 @@ def test_a_raising_factory_is_not_tried_by_each_request(mixed: OddServer) -> Non
 
 
 def test_neighbours_of_a_hanging_tenant_are_served(mixed: OddServer) -> None:
-    """Law 4: however many knock at a tenant that hangs, the others get their answers."""
+    """Law 4, R55: however many knock at a tenant that hangs, the others get their answers."""
     with Load(lambda: mixed.site("hangs", headers=JSON), threads=CLIENTS) as knocking:
         until(lambda: len(mixed.noted("hanging")) == 2, why="it hangs in both workers")
         for _ in range(40):

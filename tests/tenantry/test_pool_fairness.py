@@ -144,7 +144,7 @@ def seconds_of(task: Callable[[], Any]) -> float:
 
 
 def test_a_tenant_never_has_more_than_its_share(shared: Pool) -> None:
-    """However many requests come, no more than the share are in the app at once; all get there."""
+    """R54: however many requests come, no more than the share are in the app at once; all get there."""
     lock = threading.Lock()
     inside, most = 0, 0
 

@@ -69,7 +69,7 @@ def test_keys_are_not_shown() -> None:
 
 
 def test_tokens_are_long_and_fit_in_a_path() -> None:
-    """R35: 256 random bits, without a character that a URL would change."""
+    """R53: 256 random bits, without a character that a URL would change."""
     tokens = {new_token() for _ in range(100)}
 
     assert len(tokens) == 100

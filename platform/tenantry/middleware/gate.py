@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tenantry.middleware.bodies import BodyLimits
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""TRACE would echo cookies, CONNECT makes no sense here, the rest no app of ours knows (R57)."""
+"""TRACE would echo cookies, CONNECT makes no sense here, no app of ours knows the rest (ASVS 13.4)."""
 
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods whose requests rarely have a body; nobody loses anything if it is overlooked."""

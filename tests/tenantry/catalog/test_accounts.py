@@ -72,7 +72,7 @@ def test_a_new_account_has_no_password(any_catalog: Catalog) -> None:
     ],
 )
 def test_an_address_has_one_account(any_catalog: Catalog, olga: Account, spelling: str) -> None:
-    """R33: another spelling of an address is the same address."""
+    """Another spelling of an address is the same address."""
     with pytest.raises(AccountExistsError):
         any_catalog.add_account(spelling, by=SYSTEM)
 
@@ -89,7 +89,7 @@ def test_an_address_has_one_account(any_catalog: Catalog, olga: Account, spellin
 def test_every_spelling_of_an_address_opens_the_account(
     any_catalog: Catalog, spelling: str
 ) -> None:
-    """R33: what cannot be registered twice can be found by each of its spellings."""
+    """What cannot be registered twice can be found by each of its spellings."""
     account = any_catalog.add_account("j\u00f6rg@m\u00fcnchen.de", by=SYSTEM)
     any_catalog.set_password(account.id, GOOD, by=SYSTEM)
 
@@ -289,7 +289,7 @@ def link(catalog: Catalog, account: Account, purpose: str = "enter", **options: 
 
 
 def test_a_link_works_once(any_catalog: Catalog, olga: Account) -> None:
-    """R35: looking is free, using it uses it up, and only its hash is stored."""
+    """R53: looking is free, using it uses it up, and only its hash is stored."""
     token = link(any_catalog, olga)
     with any_catalog.reading() as session:
         stored = session.scalars(select(LinkRecord.hash)).one()
@@ -305,7 +305,7 @@ def test_a_link_works_once(any_catalog: Catalog, olga: Account) -> None:
 
 
 def test_of_many_who_use_a_link_one_gets_in(any_catalog: Catalog, olga: Account) -> None:
-    """R35: one use is one use, also when both come in the same instant."""
+    """R53: one use is one use, also when both come in the same instant."""
     token = link(any_catalog, olga)
     results = at_once(6, lambda _: any_catalog.use_link("enter", token, by=VISITOR))
 
@@ -318,7 +318,7 @@ def test_of_many_who_use_a_link_one_gets_in(any_catalog: Catalog, olga: Account)
 def test_every_link_that_does_not_work_is_refused_alike(
     any_catalog: Catalog, olga: Account
 ) -> None:
-    """R35: unknown, expired, for another purpose or another tenant: one sentence, and it stays."""
+    """R53: unknown, expired, for another purpose or another tenant: one sentence, and it stays."""
     acme = any_catalog.add_tenant("acme", name="Acme", by=SYSTEM)
     bolt = any_catalog.add_tenant("bolt", name="Bolt", by=SYSTEM)
     for_acme = link(any_catalog, olga, tenant_id=acme.id)
@@ -345,7 +345,7 @@ def test_every_link_that_does_not_work_is_refused_alike(
 
 
 def test_a_new_setup_link_ends_the_old_one(any_catalog: Catalog, olga: Account) -> None:
-    """R35: only the newest invitation works, and setting a password ends that too."""
+    """R53: only the newest invitation works, and setting a password ends that too."""
     first = link(any_catalog, olga, "setup")
     entry = link(any_catalog, olga, "enter")
     second = link(any_catalog, olga, "setup")

@@ -60,7 +60,7 @@ def test_the_host_verified_first_is_the_primary_one(any_catalog: Catalog) -> Non
 
 
 def test_a_host_rests_before_another_tenant_gets_it(any_catalog: Catalog) -> None:
-    """It used to pass at once to the next tenant; the one that had it may take it back."""
+    """R29: it used to pass at once to the next tenant; the one that had it may take it back."""
     acme, bolt = add(any_catalog), add(any_catalog, "bolt")
     any_catalog.add_host(acme.id, SHOP, proof="operator", by=SYSTEM)
     for _ in range(2):
@@ -106,7 +106,7 @@ def test_hosts_that_have_rested_are_forgotten(any_catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("host", ["\u0430pple.com", "xn--pple-43d.com", "www.xn--pple-43d.com"])
 def test_a_host_that_mixes_scripts_is_refused(catalog: Catalog, host: str) -> None:
-    """A Cyrillic letter among Latin ones makes a host that looks like another one's."""
+    """R31: a Cyrillic letter among Latin ones makes a host that looks like another one's."""
     with pytest.raises(BadHostError, match="mixes letters of several scripts: CYRILLIC, LATIN"):
         catalog.add_host(add(catalog).id, host, proof="operator", by=SYSTEM)
 

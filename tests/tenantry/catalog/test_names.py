@@ -147,7 +147,7 @@ def test_who_is_not_there_yet_or_any_more_keeps_its_name(catalog: Catalog, moves
 
 
 def test_of_two_who_want_a_name_one_gets_it(any_catalog: Catalog) -> None:
-    """R26: four tenants and two new ones want one name at the same moment."""
+    """Four tenants and two new ones want one name at the same moment."""
     tenants = [add(any_catalog, f"t{number}") for number in range(4)]
 
     def want(number: int) -> Tenant:

@@ -107,7 +107,7 @@ def test_clearing_waits_for_the_beginning(catalog: Catalog) -> None:
 
 
 def test_a_tombstone_keeps_id_names_and_trail(any_catalog: Catalog) -> None:
-    """R26: everything else is gone; nobody gets the id or a name that it had, nor its host at once."""
+    """R29: everything else is gone; nobody gets the id or a name that it had, nor its host at once."""
     other = add_deleted(any_catalog, "other")
     tenant = add_deleted(any_catalog)
     any_catalog.move_tenant(tenant.id, S.ARCHIVED, by=SYSTEM)

@@ -81,7 +81,7 @@ def test_an_empty_catalog_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_new_sqlite_catalog_is_for_its_owner_only(tmp_path: Path) -> None:
-    """R41: the folder that is made for the catalog lets nobody else in."""
+    """R39: the folder that is made for the catalog lets nobody else in."""
     engine = open_engine(f"sqlite:///{tmp_path}/data/catalog.sqlite3")
     upgrade(engine)
     engine.dispose()

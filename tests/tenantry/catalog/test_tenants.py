@@ -88,7 +88,7 @@ def test_nothing_is_done_to_a_tenant_that_is_not_there(
 
 
 def test_a_slug_is_given_away_once(any_catalog: Catalog) -> None:
-    """R26: a slug belongs to one tenant, also after the tenant is deleted."""
+    """R29: a slug belongs to one tenant, also after the tenant is deleted."""
     tenant = add(any_catalog)
     for state in (S.ARCHIVED, S.DELETED):
         any_catalog.move_tenant(tenant.id, state, by=SYSTEM)
@@ -99,7 +99,7 @@ def test_a_slug_is_given_away_once(any_catalog: Catalog) -> None:
 
 
 def test_of_two_who_want_a_slug_one_gets_it(any_catalog: Catalog) -> None:
-    """R26: uniqueness is the database's, so that two processes cannot both win."""
+    """Uniqueness is the database's, so that two processes cannot both win."""
     results = at_once(6, lambda number: any_catalog.add_tenant("acme", name=str(number), by=SYSTEM))
 
     assert sum(isinstance(result, Tenant) for result in results) == 1
@@ -117,7 +117,7 @@ def test_the_catalog_takes_no_bad_slug(catalog: Catalog, slug: str) -> None:
 @pytest.mark.parametrize("before", list(S))
 @pytest.mark.parametrize("after", list(S))
 def test_states_move_as_the_table_says(catalog: Catalog, before: S, after: S) -> None:
-    """R28: every move in the table works, every other one is refused and changes nothing."""
+    """Every move in the table works, every other one is refused and changes nothing."""
     tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
     for step in ROUTES[before]:
         tenant = catalog.move_tenant(tenant.id, step, by=SYSTEM)
@@ -344,7 +344,7 @@ def slugs(rows: tuple[TenantRow, ...]) -> list[str]:
 def test_search_takes_every_character_literally(
     many: Catalog, search: str, found: list[str]
 ) -> None:
-    """R37: LIKE's wildcards, and what PostgreSQL cannot store, are just text to look for."""
+    """LIKE's wildcards, and what PostgreSQL cannot store, are just text to look for."""
     many.add_host(many.get_tenant("site-3").id, "zebra.org", proof="operator", by=SYSTEM)
 
     page = many.list_tenants(search=search)
@@ -364,7 +364,7 @@ def test_search_takes_every_character_literally(
 )
 @given(search=st.text("%_\\/'\"ab\x00\u00e4", max_size=6))
 def test_no_search_breaks_a_listing(catalog: Catalog, search: str) -> None:
-    """R37: whatever is typed into a search box, the answer is a page."""
+    """Whatever is typed into a search box, the answer is a page."""
     for listing in (catalog.list_tenants, catalog.list_public_sites, catalog.list_accounts):
         assert listing(search=search).total == 0
 

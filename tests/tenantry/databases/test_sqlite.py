@@ -44,7 +44,7 @@ def test_a_file_is_named_by_id(settings: Settings) -> None:
 
 
 def test_only_the_platform_can_read_it(database: SiteDatabase, engine: Engine) -> None:
-    """R41: folder 0700, file 0600, and what SQLite puts beside it no wider."""
+    """R39: folder 0700, file 0600, and what SQLite puts beside it no wider."""
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE t (n INTEGER)"))
         modes = {path.name: path.stat().st_mode & 0o777 for path in database.path.parent.iterdir()}

@@ -215,7 +215,7 @@ def test_one_value_too_many_is_the_clients(make_door: MakeDoor) -> None:
 def test_every_state_has_its_answer(
     door: Door, state: str, status: int, retry_after: str | None
 ) -> None:
-    """R28: the state decides before anything is built; 503 says when to come back."""
+    """The state decides before anything is built; 503 says when to come back."""
     door.add("bolt", state=state)
     answer = door.ask("/", "bolt")
 

@@ -125,7 +125,7 @@ def test_an_error_in_the_body_gives_the_lease_back(make_door: MakeDoor) -> None:
 def test_an_app_that_raises_is_answered(
     make_door: MakeDoor, caplog: pytest.LogCaptureFixture, *, started: bool
 ) -> None:
-    """Law 5, R57: the visitor gets a 500 with an id, the log the traceback, the pool its lease."""
+    """Law 5: the visitor gets a 500 with an id, the log the traceback, the pool its lease."""
 
     def build(_: Tenant) -> WSGIApplication:
         def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -184,7 +184,7 @@ def test_every_other_cookie_is_confined(paths: Door) -> None:
 
 
 def test_states_are_answered_below_the_path_too(make_door: MakeDoor) -> None:
-    """R28: a suspended site is suspended at each of its addresses."""
+    """A suspended site is suspended at each of its addresses."""
     door = make_door(routing="both", allow_shared_origin=True)
     door.add("acme", state="suspended")
     door.add("bolt")

@@ -57,7 +57,7 @@ def test_a_host_leads_to_its_app(door: Door, host: str, text: str) -> None:
     ],
 )
 def test_what_nobody_owns_reaches_nobody(door: Door, host: str | None, status: int) -> None:
-    """Law 1, 2, R6: no tenant in reach means an error; nothing is built, redirected or echoed raw."""
+    """Law 1, 2, R6, R28: no tenant in reach is an error; nothing is built, redirected or echoed."""
     answer = door.ask(environ={"HTTP_HOST": host})
 
     assert answer.status == status

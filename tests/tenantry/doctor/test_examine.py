@@ -81,7 +81,7 @@ def bad(found: list[Finding]) -> list[Finding]:
     ],
 )
 def test_a_planted_leak_is_found(diagnose: Diagnose, factory: str, subject: str, says: str) -> None:
-    """What makes tenants unsafe is named as its author knows it, and fails the examination."""
+    """R24: what makes tenants unsafe is named as its author knows it, and fails the examination."""
     found = diagnose(factory)
     [finding] = about(found, subject)
     assert finding.severity is UNSAFE

@@ -19,7 +19,7 @@ OPERATOR = Actor("operator", "op@example.com")
 
 
 def test_a_suspended_tenant_comes_back_whole(any_catalog: Catalog, settings: Settings) -> None:
-    """R28, Law 12: nothing of it is lost, and the trail says who and why."""
+    """Law 12: nothing of it is lost, and the trail says who and why."""
     tenant = any_catalog.add_tenant("acme", name="Acme", settings={"a": 1}, by=SYSTEM)
     any_catalog.activate_tenants({tenant.id: None}, by=SYSTEM)
     suspended = suspend_tenant(any_catalog, "acme", reason="unpaid", by=OPERATOR)
@@ -47,7 +47,7 @@ def test_saying_it_twice_changes_nothing(catalog: Catalog) -> None:
 def test_what_is_gone_is_neither_suspended_nor_resumed(
     catalog: Catalog, settings: Settings
 ) -> None:
-    """R28: unknown and deleted tenants are refused with a sentence."""
+    """Unknown and deleted tenants are refused with a sentence."""
     with pytest.raises(TenantNotFoundError):
         suspend_tenant(catalog, "acme", by=OPERATOR)
     tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)

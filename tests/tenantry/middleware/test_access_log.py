@@ -150,7 +150,7 @@ def test_a_line_is_written_in_one_piece(log: Log) -> None:
 
 @pytest.mark.parametrize("path", ["/enter/{}", "/members/enter/{}/", "/a/{}/b/{}", "/{}"])
 def test_tokens_are_not_logged(log: Log, path: str) -> None:
-    """R35: a one-use link in a log would be a key in a log; the query is not logged at all."""
+    """R56: a one-use link in a log would be a key in a log; the query is not logged at all."""
     token = new_token()
     line = log.line(PATH_INFO=path.format(token, token), QUERY_STRING=f"token={token}")
 
@@ -170,7 +170,7 @@ def test_a_mounted_app_is_logged_with_its_mount(log: Log) -> None:
 
 
 def test_an_error_is_answered_and_logged(log: Log, caplog: pytest.LogCaptureFixture) -> None:
-    """R57: an exception of the platform is a 500 with an id, never a traceback."""
+    """An exception of the platform is a 500 with an id, never a traceback."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         raise RuntimeError("secret detail")

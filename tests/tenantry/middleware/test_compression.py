@@ -220,7 +220,7 @@ CREDENTIALS = [{"Cookie": "session=x"}, {"Authorization": "Bearer x"}]
 
 @pytest.mark.parametrize("credentials", CREDENTIALS, ids=["cookie", "bearer"])
 def test_words_beside_a_secret_are_not_compressed(credentials: dict[str, str]) -> None:
-    """R47: the length must not tell how well words of the request fit a secret (BREACH)."""
+    """The length must not tell how well words of the request fit a secret (BREACH)."""
     assert is_compressed(get(page(), "/?search=abc"))
     assert is_compressed(get(page(), "/", **credentials))
     assert not is_compressed(get(page(), "/?search=abc", **credentials))

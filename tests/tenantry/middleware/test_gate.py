@@ -47,7 +47,7 @@ def gate() -> Gate:
 
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_the_usual_methods_pass(gate: Gate, method: str) -> None:
-    """R57: what HTML, JSON APIs and browsers use."""
+    """What HTML, JSON APIs and browsers use."""
     assert gate.ask(REQUEST_METHOD=method).status == 200
 
 
@@ -55,7 +55,7 @@ def test_the_usual_methods_pass(gate: Gate, method: str) -> None:
     "method", ["TRACE", "CONNECT", "PROPFIND", "get", "GET ", "", "G\x00T", "X" * 9999]
 )
 def test_other_methods_do_not(gate: Gate, method: str) -> None:
-    """R57: TRACE would echo cookies; 405 says which methods there are (RFC 9110, 15.5.6)."""
+    """TRACE would echo cookies; 405 says which methods there are (RFC 9110, 15.5.6)."""
     answer = gate.ask(REQUEST_METHOD=method)
 
     assert answer.status == 405
