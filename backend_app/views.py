@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
+    from tenantry.tenant import Tenant
+
 STATE_NOTES: Mapping[TenantState, str] = {
     TenantState.SUSPENDED: "This site is suspended: visitors are turned away. You can read "
     "everything here, but not change what is on the site.",
@@ -49,11 +51,23 @@ def _common() -> dict[str, Any]:
         "as_operator": g.get("as_operator", False),
         "visit_ends": ends_at() if g.get("as_operator") else None,
         "tenant": tenant,
-        "state_note": STATE_NOTES.get(tenant.state) if tenant else None,
+        "state_note": note_on(tenant) if tenant else None,
         "section_menu": find_section_names,
         "apex_url": backend().settings.apex_url,
         "site_url": backend().settings.site_url,
     }
+
+
+def note_on(tenant: Tenant) -> str | None:
+    """Return what the people who manage a site must know about its state."""
+    note = STATE_NOTES.get(tenant.state)
+    if note is None or tenant.state is not TenantState.MAINTENANCE:
+        return note
+    if tenant.notice:
+        note += f" They read: “{tenant.notice}”"
+    if tenant.reopens_at is not None:
+        note += f" It should be over at {tenant.reopens_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+    return note
 
 
 def show_time(moment: datetime) -> Markup:

@@ -141,11 +141,11 @@ class MemberSection:
         member = _get(Member, row_id)
         if action == "role":
             role = Role(choice or "")  # ValueError for none of them
-            _keep_an_owner(member, leaving=role != Role.OWNER)
+            _refuse_for_owner(member)
             member.role = role
-            done = f"is {'an' if role.value[0] in 'aeo' else 'a'} {role.value} now"
+            done = f"is {'an' if role.value[0] in 'ae' else 'a'} {role.value} now"
         elif action == "block":
-            _keep_an_owner(member, leaving=True)
+            _refuse_for_owner(member)
             member.blocked = True
             member.end_sessions()
             done = "is blocked"
@@ -161,12 +161,12 @@ class MemberSection:
         cells = {
             "name": member.name,
             "email": member.email,
-            "role": member.role.value,
+            "role": member.title,
             "joined": _day(member.joined_at),
             "status": "Blocked" if member.blocked else "Active",
         }
         actions = ("role", "unblock" if member.blocked else "block")
-        return Row(str(member.id), cells, actions=actions)
+        return Row(str(member.id), cells, actions=() if member.owns_site else actions)
 
 
 def _get(model: Any, row_id: str) -> Any:
@@ -177,15 +177,12 @@ def _get(model: Any, row_id: str) -> Any:
     return row
 
 
-def _keep_an_owner(member: Member, *, leaving: bool) -> None:
-    """Refuse to leave the site without an owner who can sign in."""
-    if not leaving or member.role != Role.OWNER or member.blocked:
-        return
-    others = select(func.count()).where(
-        Member.role == Role.OWNER, Member.blocked.is_(False), Member.id != member.id
-    )
-    if not db.session.scalar(others):
-        raise ValueError(f"{member.name} is the site's only owner; make somebody else owner first.")
+def _refuse_for_owner(member: Member) -> None:
+    """Leave an owner alone: who that is, is not for the site to say."""
+    if member.owns_site:
+        raise ValueError(
+            f"{member.name} owns this site, which only the platform's operator can change."
+        )
 
 
 def _day(moment: datetime) -> str:

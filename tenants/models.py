@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - SQLAlchemy reads the annotations
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask_login import UserMixin
-from sqlalchemy import Enum, ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, TypeDecorator
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from tenantry.flask import current_tenant
 from tenants import markdown
 from tenants.database import db, now
+from tenants.text import fold_email
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
 
 
 class Role(StrEnum):
-    """What a member may do; each role may do what those before it may."""
+    """What a member may write; each role may do what those before it may.
+
+    Who owns the site is no role: the platform says that, not the site.
+    """
 
     MEMBER = "member"
     AUTHOR = "author"
     EDITOR = "editor"
-    OWNER = "owner"
 
     def covers(self, other: Role) -> bool:
         """Say whether this role may do what *other* may."""
@@ -28,8 +35,18 @@ class Role(StrEnum):
         return order.index(self) >= order.index(other)
 
 
-def _values(kind: type[StrEnum]) -> list[str]:
-    return [item.value for item in kind]
+class _RoleColumn(TypeDecorator[Role]):
+    """Keeps a role by its name."""
+
+    impl = String(16)
+    cache_ok = True
+
+    def process_bind_param(self, value: Role | None, _dialect: Dialect) -> str | None:
+        return None if value is None else Role(value).value
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Role | None:
+        # Until revision 0004 has been here, "owner" was a role that an owner could give to anybody.
+        return None if value is None else Role.EDITOR if value == "owner" else Role(value)
 
 
 # Flask-SQLAlchemy makes its base class at run time, where a type checker cannot follow.
@@ -45,16 +62,14 @@ class Member(UserMixin, Model):
     email: Mapped[str] = mapped_column(String(254), unique=True)
     """Case-folded."""
     name: Mapped[str] = mapped_column(String(80))
-    role: Mapped[Role] = mapped_column(
-        Enum(Role, native_enum=False, length=16, values_callable=_values), default=Role.MEMBER
-    )
+    role: Mapped[Role] = mapped_column(_RoleColumn, default=Role.MEMBER)
     password_hash: Mapped[str | None] = mapped_column(String(255), default=None)
     """``None``: cannot sign in with a password."""
     session_version: Mapped[int] = mapped_column(default=1)
     """Part of what a session says; when it grows, all sessions of the member end (R25)."""
     blocked: Mapped[bool] = mapped_column(default=False)
     is_platform_owner: Mapped[bool] = mapped_column(default=False)
-    """Whether the platform vouches for the address: only it signs such a member in by a link."""
+    """Whether the platform vouches for the address, having signed the member in by a link."""
     failures: Mapped[int] = mapped_column(default=0)
     """Unused: tries are counted outside the database. It stands here as long as it does there."""
     next_try_at: Mapped[float] = mapped_column(default=0.0)
@@ -69,9 +84,23 @@ class Member(UserMixin, Model):
         """Make every session of the member worthless."""
         self.session_version += 1
 
+    @property
+    def owns_site(self) -> bool:
+        """Whether the platform says that the member owns this site.
+
+        An address alone proves nothing: anybody can sign up with one.
+        """
+        owners = {fold_email(email) for email in current_tenant.owners}
+        return self.is_platform_owner and self.email in owners
+
+    @property
+    def title(self) -> str:
+        """What the member is here, in a word."""
+        return "owner" if self.owns_site else self.role.value
+
     def may(self, role: Role) -> bool:
-        """Say whether the member has at least this role."""
-        return self.role.covers(role)
+        """Say whether the member has at least this role; an owner has each."""
+        return self.role.covers(role) or self.owns_site
 
     def may_edit(self, post: Post) -> bool:
         """Say whether the member may change or delete the post."""

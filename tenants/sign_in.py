@@ -14,7 +14,7 @@ from tenantry.errors import HashingBusyError
 from tenantry.flask import claim_sign_in
 from tenantry.passwords import renew_hash, verify_password
 from tenants.database import db
-from tenants.models import EntryLink, Member, Role
+from tenants.models import EntryLink, Member
 
 LINK_LIVES = 60
 """Seconds."""
@@ -90,7 +90,6 @@ def _adopt_owner(*, email: str, name: str) -> Member:
         member.password_hash = None
         member.end_sessions()
     member.is_platform_owner = True
-    member.role = Role.OWNER
     member.blocked = False
     db.session.flush()
     return member

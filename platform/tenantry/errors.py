@@ -150,6 +150,21 @@ class BadTransitionError(CatalogError):
         return f"Tenant {self.name!r} is {self.current} and cannot become {self.wanted}."
 
 
+class LastOwnerError(CatalogError):
+    """The account is a tenant's only owner."""
+
+    def __init__(self, name: str, email: str) -> None:
+        super().__init__(name)
+        self.args = (name, email)
+        self.email = email
+
+    def __str__(self) -> str:
+        return (
+            f"{self.email} is the only owner of tenant {self.name!r}; add another owner first, or "
+            "transfer it."
+        )
+
+
 class TenantHeldError(CatalogError):
     """Another operation is at work on the tenant.
 

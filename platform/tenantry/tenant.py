@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 
 class TenantState(StrEnum):
@@ -73,6 +74,16 @@ class Tenant:
     hosts: tuple[str, ...] = ()
     """Custom hosts, canonical, the primary one first. The host under the platform's domain
     follows from :attr:`slug` and is not listed."""
+
+    owners: tuple[str, ...] = ()
+    """E-mail addresses of the accounts that own the tenant, by address. Nothing but the catalog makes
+    an owner."""
+
+    notice: str = ""
+    """What visitors read while the site is in maintenance; empty for the usual sentence."""
+
+    reopens_at: datetime | None = None
+    """When the maintenance should be over, as far as anybody knows."""
 
     settings: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, hash=False)
     """What the site's owner chose (JSON values)."""

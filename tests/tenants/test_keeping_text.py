@@ -177,7 +177,7 @@ def test_a_page_from_before_another_sign_in_shows_its_text_again(site: Site) -> 
         fresh = {name: read_field(page.text, name) for name in form}
         assert send(author, path, {**fresh, **text}).status_code == 303, path
 
-    site.add_member("bob", Role.OWNER)
+    site.add_member("bob", Role.EDITOR)
     author.client.delete_cookie("session", domain="acme.example.test")
     assert author.sign_in("bob@mail.test").status_code == 303
     refused = send(author, "/write", {**new, **TEXT})
@@ -286,7 +286,7 @@ def test_of_two_at_the_same_moment_one_is_told(site: Site) -> None:
 
 def test_text_is_kept_while_it_is_typed(site: Site) -> None:
     """The editor opens with it again, on any device; others see nothing of it."""
-    author, other = site.member("ann", Role.AUTHOR), site.member("bob", Role.OWNER)
+    author, other = site.member("ann", Role.AUTHOR), site.member("bob", Role.EDITOR)
     form = open_new(author)
     assert send(author, "/unsaved", {**form, **TEXT}).status_code == 204
     longer = {**TEXT, "body": "They are patient, and more."}

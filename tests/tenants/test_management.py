@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import text
 
 from tenants.database import db
-from tenants.models import EntryLink, Role
+from tenants.models import EntryLink
 from tenants.sign_in import LINK_LIVES
-from tests.tenants.helpers import PASSWORD
+from tests.tenants.helpers import PASSWORD, make_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tenantry.flask.management import Listing
     from tests.tenants.helpers import Site
@@ -135,17 +136,56 @@ def test_members_are_blocked_and_let_in_again(backend: Backend) -> None:
     assert member.sign_in("ann@mail.test").status_code == 303
 
 
-def test_the_last_owner_stays(backend: Backend) -> None:
-    """The site is never left without an owner who can sign in."""
-    site = backend.site
-    site.add_member("olga", Role.OWNER)
-    site.add_member("blocked", Role.OWNER, blocked=True)
-    row_id = str(next(r.id for r in backend.find("members", "olga").rows))
+def test_nobody_becomes_an_owner_on_the_site(backend: Backend) -> None:
+    """The backend of one who was called owner here answered 422: the catalog knew nothing of it."""
+    backend.site.add_member()
+    action = next(it for it in backend.section("members").actions if it.name == "role")
+    assert action.choices == ("member", "author", "editor")
+    row_id = backend.find("members").rows[0].id
+    with pytest.raises(ValueError, match="is not a valid"):
+        backend.act("members", "role", row_id, "owner")
+
+
+def test_an_owner_is_who_the_catalog_says(tmp_path: Path) -> None:
+    """Vouched for and named there: neither a signed-up address nor a former owner is one."""
+    site = make_site(tmp_path, owners=("o@mail.test", "p@mail.test"))
+    squatter = site.member("p")
+    assert squatter.get("/write").status_code == 403
+    backend = Backend(site)
+    owner = site.visitor()
+    owner.get(backend.enter())
+    former = site.visitor()
+    former.get(backend.enter("former@mail.test", "Former"))
+    assert [owner.get("/write").status_code, former.get("/write").status_code] == [200, 403]
+    assert "Open the backend" in owner.get("/members/me").text
+    assert "Open the backend" not in former.get("/members/me").text
+    roles = {row.cells["email"]: row.cells["role"] for row in backend.find("members").rows}
+    assert roles == {"o@mail.test": "owner", "p@mail.test": "member", "former@mail.test": "member"}
+    site.close()
+
+
+def test_an_owner_stays_one_whatever_is_done_on_the_site(tmp_path: Path) -> None:
+    """Neither another role nor blocking is offered, or done."""
+    site = make_site(tmp_path, owners=("o@mail.test",))
+    backend = Backend(site)
+    site.visitor().get(backend.enter())
+    (row,) = backend.find("members").rows
+    assert row.actions == ()
     for action, choice in (("role", "member"), ("block", None)):
-        with pytest.raises(ValueError, match="only owner"):
-            backend.act("members", action, row_id, choice)
-    site.add_member("otto", Role.OWNER)
-    assert backend.act("members", "role", row_id, "member") == "olga is a member now."
+        with pytest.raises(ValueError, match="owns this site"):
+            backend.act("members", action, row.id, choice)
+    site.close()
+
+
+def test_a_site_from_before_keeps_its_writers(backend: Backend) -> None:
+    """Whoever was called owner on the site may do what an editor may, before the migration, too."""
+    site = backend.site
+    member = site.member()
+    with site.app.app_context():
+        db.session.execute(text("UPDATE member SET role = 'owner'"))
+        db.session.commit()
+    assert member.get("/write").status_code == 200
+    assert backend.find("members").rows[0].cells["role"] == "editor"
 
 
 @pytest.mark.parametrize("row_id", ["7", "0", "-1", "x", "", str(2**63), "9" * 50, "٣"])
@@ -166,11 +206,10 @@ def test_unknown_actions_do_nothing(backend: Backend) -> None:
 
 
 def test_a_link_signs_the_owner_in_once(backend: Backend) -> None:
-    """The owner becomes a member with that role; the link is worth nothing after."""
+    """The owner becomes a member; the link is worth nothing after."""
     path = backend.enter()
     first, second = backend.site.visitor(), backend.site.visitor()
     assert first.get(path).location == "/"
-    assert first.get("/write").status_code == 200
     again = first.get(path, follow_redirects=True)
     assert "This link has expired or was already used. You are signed in already." in again.text
     refused = second.get(path)
@@ -179,7 +218,7 @@ def test_a_link_signs_the_owner_in_once(backend: Backend) -> None:
     assert not second.is_signed_in()
     owner = backend.site.find_member("o")
     assert owner is not None
-    assert (owner.role, owner.name, owner.password_hash) == (Role.OWNER, "Olga", None)
+    assert (owner.name, owner.password_hash, owner.is_platform_owner) == ("Olga", None, True)
 
 
 def test_the_owner_stays_one_member(backend: Backend) -> None:
@@ -203,7 +242,7 @@ def test_whoever_took_the_owners_address_loses_it(backend: Backend) -> None:
     assert site.visitor().sign_in("o@mail.test", PASSWORD).status_code == 422
     owner = site.visitor()
     owner.get(path)
-    assert owner.get("/write").status_code == 200
+    assert owner.is_signed_in()
 
 
 def test_a_link_is_worth_nothing_after_a_minute(backend: Backend) -> None:

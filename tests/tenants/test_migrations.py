@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from tenantry.migrations import load_history
 from tenantry.migrations.template import sqlite_template
@@ -61,3 +62,26 @@ def test_the_wheel_has_the_revisions(tmp_path: Path) -> None:
         names = set(archive.namelist())
     for path in (MIGRATIONS / "versions").glob("*.py"):
         assert f"tenants/migrations/versions/{path.name}" in names
+
+
+def test_owners_of_older_sites_become_editors(tmp_path: Path) -> None:
+    """They may write what they could; the platform alone says who owns a site."""
+    history = load_history(MIGRATIONS)
+    engine = create_engine(f"sqlite:///{sqlite_template(history, tmp_path)}")
+    with engine.begin() as connection:
+        for number, role in enumerate(("owner", "editor", "member")):
+            connection.execute(
+                text(
+                    "INSERT INTO member (email, name, role, session_version, blocked, "
+                    "is_platform_owner, failures, next_try_at, joined_at) VALUES "
+                    "(:email, 'x', :role, 1, 0, 0, 0, 0, '2026-01-01 00:00:00')"
+                ),
+                {"email": f"{number}@x.test", "role": role},
+            )
+        script = next(it for it in history.path_from("0001") if it.revision == "0004")
+        context = MigrationContext.configure(connection)
+        with Operations.context(context):
+            script.module.upgrade()
+        roles = connection.scalars(text("SELECT role FROM member ORDER BY email")).all()
+    engine.dispose()
+    assert roles == ["editor", "editor", "member"]

@@ -34,7 +34,7 @@ def mounted(tmp_path: Path) -> Iterator[Site]:
 def owner_of(site: Site) -> Visitor:
     """Return an owner who came by the path."""
     visitor = site.visitor(prefix=PREFIX)
-    assert visitor.sign_in(site.add_member("olga", Role.OWNER)).location == f"{PREFIX}/"
+    assert visitor.sign_in(site.add_member("olga", Role.EDITOR)).location == f"{PREFIX}/"
     return visitor
 
 

@@ -43,7 +43,7 @@ def make_limited(tmp_path: Path, databases: dict[str, str]) -> Iterator[MakeSite
 def test_a_full_site_is_read_and_tidied_up(make_limited: MakeSite) -> None:
     """What would grow is 507 and says why; what was typed stays; pages and deletions go on."""
     site = make_limited(database_mb=0.001)
-    author = site.member("ann", Role.OWNER)
+    author = site.member("ann", Role.EDITOR)
     slug = site.add_post("A post", "Words.")
     (comment,) = site.add_comments(slug)
 
@@ -70,7 +70,7 @@ def test_a_full_site_is_read_and_tidied_up(make_limited: MakeSite) -> None:
 def test_those_who_can_do_something_about_it_are_told_the_numbers(make_limited: MakeSite) -> None:
     """Editors see it on every page; visitors and members do not."""
     site = make_limited(database_mb=0.001)
-    owner, member = site.member("ann", Role.OWNER), site.member("bob")
+    owner, member = site.member("ann", Role.EDITOR), site.member("bob")
     slug = site.add_post()
 
     assert "of 0.001 MiB" in owner.get("/").text
@@ -84,7 +84,7 @@ def test_those_who_can_do_something_about_it_are_told_the_numbers(make_limited: 
 def test_with_room_again_it_goes_on(make_limited: MakeSite) -> None:
     """A larger plan holds from the next revision of the tenant on."""
     full = make_limited(database_mb=0.001)
-    full.member("ann", Role.OWNER)
+    full.member("ann", Role.EDITOR)
     site = make_limited(database_mb=100)
     author = site.visitor()
     author.sign_in("ann@mail.test")
@@ -96,7 +96,7 @@ def test_with_room_again_it_goes_on(make_limited: MakeSite) -> None:
 def test_a_crowded_site_takes_nobody_in(make_limited: MakeSite) -> None:
     """403, in the same words for an address that has an account; those who are there write on."""
     site = make_limited(members=1)
-    owner = site.member("ann", Role.OWNER)
+    owner = site.member("ann", Role.EDITOR)
     new = site.visitor().post("/members/sign-up", JOIN)
     known = site.visitor().post("/members/sign-up", {**JOIN, "email": "ann@mail.test"})
     assert new.status_code == known.status_code == 403

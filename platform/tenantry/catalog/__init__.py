@@ -15,7 +15,9 @@ from tenantry.catalog.anchor import AuditAnchor
 from tenantry.catalog.audit import Audit
 from tenantry.catalog.custom_hosts import CustomHosts
 from tenantry.catalog.engine import open_engine
+from tenantry.catalog.maintenance import Maintenance
 from tenantry.catalog.moving import Moving
+from tenantry.catalog.ownership import Ownership
 from tenantry.catalog.purging import Purging
 from tenantry.catalog.runs import Runs
 from tenantry.catalog.signal import ChangeSignal
@@ -50,7 +52,19 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 
-class Catalog(Tenants, CustomHosts, Accounts, Activation, Runs, Moving, Purging, Standbys, Audit):
+class Catalog(
+    Tenants,
+    CustomHosts,
+    Accounts,
+    Ownership,
+    Maintenance,
+    Activation,
+    Runs,
+    Moving,
+    Purging,
+    Standbys,
+    Audit,
+):
     """The whole catalog behind one name."""
 
 

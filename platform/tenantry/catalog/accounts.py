@@ -17,6 +17,7 @@ from tenantry.catalog.models import (
     TenantRecord,
     now,
 )
+from tenantry.catalog.owners import note_owners
 from tenantry.catalog.store import Store, Writer
 from tenantry.catalog.tenants import contains, tidy
 from tenantry.catalog.values import Account, Actor, Page, Role
@@ -233,6 +234,7 @@ class Accounts(Store):
             )
             detail = {"email": account.email, "role": role}
             writer.audit("membership.add", tenant=tenant, detail=detail)
+            note_owners(writer, tenant)
 
     def find_role(self, account_id: str, tenant_id: str) -> str | None:
         """Return what the account is to the tenant: ``owner``, ``staff`` or nothing."""

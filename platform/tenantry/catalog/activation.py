@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from tenantry.catalog.accounts import canonical_email
-from tenantry.catalog.models import AccountRecord, MembershipRecord, TenantRecord
+from tenantry.catalog.models import MembershipRecord, TenantRecord
+from tenantry.catalog.owners import account_id_of, note_owners
 from tenantry.catalog.store import Store, Writer
 from tenantry.errors import BadTransitionError, TenantNotFoundError
 from tenantry.tenant import TenantState
@@ -47,7 +47,7 @@ class Activation(Store):
                 record = _provisioning(writer, tenant_id)
                 if email:
                     if email not in accounts:
-                        accounts[email] = _account_id(writer, email)
+                        accounts[email] = account_id_of(writer, email)
                     writer.session.add(
                         MembershipRecord(
                             account_id=accounts[email], tenant_id=record.id, role="owner"
@@ -55,6 +55,7 @@ class Activation(Store):
                     )
                     detail = {"email": email, "role": "owner"}
                     writer.audit("membership.add", tenant=record, detail=detail)
+                    note_owners(writer, record)
                 record.state = TenantState.ACTIVE
                 record.reason = ""
                 record.schema_revision = (schemas or {}).get(record.id, record.schema_revision)
@@ -110,16 +111,3 @@ def _provisioning(writer: Writer, tenant_id: str) -> TenantRecord:
     if record.state != TenantState.PROVISIONING:
         raise BadTransitionError(record.slug, record.state, TenantState.ACTIVE)
     return record
-
-
-def _account_id(writer: Writer, email: str) -> str:
-    """Return the account's id. Every writer holds the head's lock, so nobody else adds it now."""
-    query = select(AccountRecord.id).where(AccountRecord.email == email)
-    found = writer.session.scalar(query)
-    if found is not None:
-        return found
-    record = AccountRecord(id=uuid.uuid4().hex, email=email, name="", operator=False)
-    writer.session.add(record)
-    writer.session.flush()
-    writer.audit("account.create", detail={"email": email, "operator": False})
-    return record.id

@@ -66,7 +66,11 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map: ClassVar = {datetime: UtcDateTime, dict[str, Any]: JSON}
+    type_annotation_map: ClassVar = {
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+    }
 
 
 class Head(Base):
@@ -111,6 +115,10 @@ class TenantRecord(Base):
     purged_at: Mapped[datetime | None]
     former_placement: Mapped[str] = mapped_column(String(40), default="")
     moving_to: Mapped[str] = mapped_column(String(40), default="")
+    notice: Mapped[str] = mapped_column(String(300), default="")
+    reopens_at: Mapped[datetime | None]
+    # What the memberships say, kept here too: each look-up of a tenant would join them.
+    owners: Mapped[list[str]] = mapped_column(default=list)
 
     hosts: Mapped[list[HostRecord]] = relationship(
         back_populates="tenant", lazy="selectin", order_by="HostRecord.created_at"
@@ -139,6 +147,9 @@ def as_tenant(row: Any, *, hosts: Iterable[str]) -> Tenant:
         quiet=row.quiet,
         revision=row.revision,
         hosts=tuple(hosts),
+        owners=tuple(row.owners or ()),
+        notice=row.notice or "",
+        reopens_at=row.reopens_at,
         settings=MappingProxyType(dict(row.settings)),
     )
 

@@ -85,7 +85,7 @@ class Purging(Store):
                 writer.session.execute(delete(table).where(table.tenant_id == tenant_id))
             writer.session.expire(record, ["hosts", "members"])
             record.name, record.settings, record.reason = record.slug, {}, ""
-            record.listed = False
+            record.listed, record.owners = False, []
             writer.changed(record)
 
     def finish_purge(self, tenant_id: str, *, by: Actor) -> None:

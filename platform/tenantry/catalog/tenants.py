@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import asc, bindparam, delete, desc, false, func, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import selectinload
 
 from tenantry.catalog.models import (
     ChangeRecord,
@@ -159,10 +158,7 @@ class Tenants(Names):
             total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
             number = min(max(1, page), max(1, -(-total // size)))
             rows = session.scalars(
-                query.order_by(order, TenantRecord.id)
-                .options(selectinload(TenantRecord.members).joinedload(MembershipRecord.account))
-                .limit(size)
-                .offset((number - 1) * size)
+                query.order_by(order, TenantRecord.id).limit(size).offset((number - 1) * size)
             )
             return Page(tuple(to_row(record) for record in rows), total, number, size)
 
@@ -253,6 +249,8 @@ class Tenants(Names):
             settings=dict(settings or {}),
             listed=bool((settings or {}).get("listed")),
             hosts=[],
+            owners=[],
+            notice="",
         )
         try:
             with self.writing(by) as writer:
@@ -321,6 +319,7 @@ class Tenants(Names):
                 check_undeletable(to_row(record))
             record.state = state
             record.reason = reason.replace("\0", "")[:500]
+            record.notice, record.reopens_at = "", None  # they are a maintenance's
             record.purge_at = purge_at if state is TenantState.DELETED else None
             writer.changed(record)
             detail = {"before": before, "after": state} | ({"reason": reason} if reason else {})
@@ -398,11 +397,10 @@ class Tenants(Names):
 
 
 def to_row(record: TenantRecord) -> TenantRow:
-    owners = sorted(m.account.email for m in record.members if m.role == "owner")
     return TenantRow(
         record.to_tenant(),
         record.created_at,
-        tuple(owners),
+        tuple(record.owners),
         record.reason,
         record.purge_at,
         record.purged_at,

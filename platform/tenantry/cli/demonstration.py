@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from tenantry.tenant import Tenant
 
 
-def add_demonstrations(catalog: Catalog, *, settings: Settings) -> None:
+def add_demonstrations(catalog: Catalog, *, owner: str, settings: Settings) -> None:
     """Add the factory's demonstration sites that are missing, unless the platform is in real use.
+
+    They belong to *owner*, so that there is somebody who can write on them.
 
     A site is opened when its example content is complete. So one that is open is never touched
     again, and one that an interrupted run left behind is completed.
@@ -39,7 +41,7 @@ def add_demonstrations(catalog: Catalog, *, settings: Settings) -> None:
     missing = [slug for slug in wanted if _is_incomplete(found.get(slug))]
     with progress("Demonstration sites", total=len(missing)) as step:
         for slug in missing:
-            _add(catalog, factory, slug, found.get(slug), settings=settings)
+            _add(catalog, factory, slug, found.get(slug), owner=owner, settings=settings)
             step()
     click.echo(f"Demonstration sites: {plain(', '.join(wanted))}")
 
@@ -59,11 +61,17 @@ def _is_incomplete(tenant: Tenant | None) -> bool:
 
 
 def _add(
-    catalog: Catalog, factory: Factory, slug: str, found: Tenant | None, *, settings: Settings
+    catalog: Catalog,
+    factory: Factory,
+    slug: str,
+    found: Tenant | None,
+    *,
+    owner: str,
+    settings: Settings,
 ) -> None:
     if found is not None:
         schemas = {found.id: provision(factory, found, settings=settings)}
-        catalog.activate_tenants({found.id: None}, schemas=schemas, by=actor())
+        catalog.activate_tenants({found.id: owner}, schemas=schemas, by=actor())
         return
     site = factory.demonstrations[slug]
     create_tenant(
@@ -71,6 +79,7 @@ def _add(
         factory,
         slug,
         name=site["name"],
+        owner_email=owner,
         site_settings=site.get("settings"),
         settings=settings,
         by=actor(),

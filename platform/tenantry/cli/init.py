@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--demo", is_flag=True, help="Add demonstration sites to an empty platform.")
+@click.option("--demo", is_flag=True, help="Add demonstration sites, which the operator owns.")
 @click.option(
     "--operator",
     metavar="EMAIL",
@@ -59,7 +59,8 @@ def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
             }
         )
         if demo:
-            add_demonstrations(catalog, settings=settings)
+            owner = find_operator(catalog, None if catalog.has_operator() else operator)
+            add_demonstrations(catalog, owner=owner.email, settings=settings)
         keep_standbys(catalog, settings)
         catalog.follow_anchor()  # a platform from before there were anchors gets one
         if not catalog.has_operator():

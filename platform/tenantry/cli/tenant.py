@@ -29,7 +29,9 @@ if TYPE_CHECKING:
         "delete": "tenantry.cli.tenant_end:delete",
         "export": "tenantry.cli.bundle:export",
         "import": "tenantry.cli.bundle:import_",
+        "maintenance": "tenantry.cli.tenant_maintenance:maintenance",
         "move": "tenantry.cli.move:move",
+        "owner": "tenantry.cli.tenant_owner:owner",
         "plan": "tenantry.cli.tenant_plan:plan",
         "purge": "tenantry.cli.tenant_end:purge",
         "release": "tenantry.cli.clone:release",
@@ -104,7 +106,7 @@ def show(slug: str, *, as_json: bool) -> None:
     for name in ("hosts", "owners", "former_names"):
         facts[name] = ", ".join(facts[name])
     facts["settings"] = ", ".join(f"{name}={value!r}" for name, value in facts["settings"].items())
-    for name in ("former_placement", "moving_to", "purge_at", "purged_at"):
+    for name in ("message", "reopens_at", "former_placement", "moving_to", "purge_at", "purged_at"):
         if not facts[name]:
             del facts[name]
     echo_facts({name.replace("_", " ").capitalize(): value for name, value in facts.items()})
@@ -137,6 +139,8 @@ def _to_json(row: TenantRow, settings: Settings) -> dict[str, Any]:
         "name": found.name,
         "state": found.state.value,
         "reason": row.reason,
+        "message": found.notice,
+        "reopens_at": found.reopens_at.isoformat() if found.reopens_at else None,
         "url": settings.site_url(found),
         "hosts": list(found.hosts),
         "owners": list(row.owners),

@@ -55,7 +55,7 @@ def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
 @click.argument("slug")
 @dry_run_option
 def resume(slug: str, *, dry_run: bool) -> None:
-    """Serve the suspended or archived tenant SLUG again from the next request on."""
+    """Serve the tenant SLUG again that was in maintenance, suspended or archived."""
     _move(slug, TenantState.ACTIVE, reason="", dry_run=dry_run)
 
 

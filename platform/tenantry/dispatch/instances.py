@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from datetime import UTC, datetime
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import PoolError, SiteMovingError, TenantBusyError, TenantLimitError
@@ -33,6 +35,21 @@ CLOSED: dict[TenantState, tuple[int, str, int | None]] = {
 }
 """What a site answers that is not active: status, message, seconds to wait."""
 
+MINUTE = 60
+
+
+def closed_as(tenant: Tenant) -> tuple[int, str, int | None]:
+    """Return what a site answers that is not active; one in maintenance may have its own words."""
+    status, message, seconds = CLOSED[tenant.state]
+    if tenant.state is not TenantState.MAINTENANCE:
+        return status, message, seconds
+    if tenant.reopens_at is not None:
+        left = (tenant.reopens_at - datetime.now(UTC)).total_seconds()
+        # In whole minutes: the page is rendered once for each number of seconds.
+        seconds = max(1, ceil(left / MINUTE)) * MINUTE
+    return status, tenant.notice or message, seconds
+
+
 UNABLE = (503, "This site could not be started just now.", logging.WARNING)
 BUSY: dict[type[PoolError], tuple[int, str, int]] = {
     TenantBusyError: (503, "This site is very busy just now.", logging.DEBUG),
@@ -52,7 +69,7 @@ class InstanceServer:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         tenant: Tenant = environ["tenantry.tenant"]
         if tenant.state is not ACTIVE:
-            status, message, retry_after = CLOSED[tenant.state]
+            status, message, retry_after = closed_as(tenant)
             return self._pages.answer(
                 environ, start_response, status, message, retry_after=retry_after
             )

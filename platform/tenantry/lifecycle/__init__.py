@@ -7,6 +7,7 @@ from tenantry.lifecycle.create_many import Order, create_tenants
 from tenantry.lifecycle.delete import check_undelete, delete_tenant, undelete_tenant
 from tenantry.lifecycle.export import export_tenant
 from tenantry.lifecycle.import_ import import_tenant
+from tenantry.lifecycle.maintenance import begin_maintenance
 from tenantry.lifecycle.move import check_drop, check_move, drop_former, move_tenant
 from tenantry.lifecycle.plan import change_plan, find_unnamed_plans
 from tenantry.lifecycle.purge import check_purge, purge_tenant
@@ -17,6 +18,7 @@ __all__ = [
     "Belonging",
     "Order",
     "archive_tenant",
+    "begin_maintenance",
     "change_plan",
     "check_drop",
     "check_move",

@@ -26,7 +26,7 @@ def suspend_tenant(catalog: Catalog, slug: str, *, reason: str = "", by: Actor) 
 
 
 def resume_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> Tenant:
-    """Serve the site again from its next request on, be it suspended or archived.
+    """Serve the site again from its next request on, be it in maintenance, suspended or archived.
 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is deleted.

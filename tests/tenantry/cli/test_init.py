@@ -170,6 +170,18 @@ def test_demonstration_sites(desk: Desk) -> None:
     assert content(desk, "acme") == "example\n"
 
 
+def test_demonstrations_belong_to_the_operator(desk: Desk) -> None:
+    """Somebody can write on them; there used to be nobody, and no way to give them to anybody."""
+    desk.done("init", "--demo", "--operator", "olga@x.test")
+    with desk.catalog as catalog:
+        rows = catalog.list_tenants().items
+        assert rows
+        assert {row.owners for row in rows} == {("olga@x.test",)}
+        operator = catalog.find_account("olga@x.test")
+    assert operator is not None
+    assert operator.operator
+
+
 def test_demonstration_again_changes_nothing(desk: Desk) -> None:
     """What somebody did with a demonstration site is theirs."""
     desk.done("init", "--demo")

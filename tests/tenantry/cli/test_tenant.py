@@ -56,7 +56,7 @@ def test_json_has_everything(three: Desk) -> None:
     assert set(row) == {
         "slug", "name", "state", "reason", "url", "hosts", "owners", "plan", "placement",
         "former_placement", "moving_to", "quiet", "settings", "id", "revision", "created_at",
-        "purge_at", "purged_at",
+        "purge_at", "purged_at", "message", "reopens_at",
     }  # fmt: skip
 
 

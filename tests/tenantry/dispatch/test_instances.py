@@ -6,12 +6,14 @@ import contextlib
 import json
 import logging
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from flask import Flask, stream_with_context
 from flask import Response as FlaskResponse
 
+from tenantry.catalog import SYSTEM
 from tenantry.errors import RateLimitError, SiteMovingError
 from tests.conftest import eventually
 from tests.tenantry.support import ask, make_environ
@@ -381,3 +383,27 @@ def test_a_site_that_is_asked_too_often_is_429(
     assert leases(door) == 0
     assert door.pool.stats().limited == 2
     assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize(
+    ("reopens", "seconds"),
+    [
+        pytest.param(None, "60", id="nobody knows when"),
+        pytest.param(timedelta(hours=-1), "60", id="overdue"),
+        pytest.param(timedelta(seconds=30), "60", id="at once"),
+        pytest.param(timedelta(minutes=59, seconds=30), "3600", id="in an hour"),
+    ],
+)
+def test_a_maintenance_has_its_own_words(
+    door: Door, reopens: timedelta | None, seconds: str
+) -> None:
+    """503 with the operator's sentence, escaped, and Retry-After until it should be over."""
+    tenant = door.catalog.get_tenant("acme")
+    ends = datetime.now(UTC) + reopens if reopens is not None else None
+    door.catalog.begin_maintenance(
+        tenant.id, notice="New <engine>", reason="ticket 7", reopens_at=ends, by=SYSTEM
+    )
+    answer = door.ask("/", "acme")
+    assert (answer.status, answer.headers["retry-after"]) == (503, seconds)
+    assert "New &lt;engine&gt;" in answer.text
+    assert "ticket 7" not in answer.text

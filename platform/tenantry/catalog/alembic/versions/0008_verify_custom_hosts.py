@@ -17,14 +17,14 @@ OF_THE_OPERATOR = sa.text(
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("hosts") as hosts:
-        hosts.add_column(
-            sa.Column("state", sa.String(length=16), nullable=False, server_default="pending")
-        )
-        hosts.add_column(
-            sa.Column("proof", sa.String(length=16), nullable=False, server_default="")
-        )
-        hosts.add_column(sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column(
+        "hosts",
+        sa.Column("state", sa.String(length=16), nullable=False, server_default="pending"),
+    )
+    op.add_column(
+        "hosts", sa.Column("proof", sa.String(length=16), nullable=False, server_default="")
+    )
+    op.add_column("hosts", sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True))
     op.execute(OF_THE_OPERATOR)
     op.create_table(
         "former_hosts",
@@ -44,6 +44,5 @@ def downgrade() -> None:
     op.drop_table("former_hosts")
     # What nobody has verified was never served, and would be.
     op.execute(sa.text("DELETE FROM hosts WHERE verified_at IS NULL"))
-    with op.batch_alter_table("hosts") as hosts:
-        for name in ("verified_at", "proof", "state"):
-            hosts.drop_column(name)
+    for name in ("verified_at", "proof", "state"):
+        op.drop_column("hosts", name)

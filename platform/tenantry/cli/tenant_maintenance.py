@@ -1,0 +1,76 @@
+"""``tenantry tenant maintenance``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from tenantry.cli.context import actor, dry_run_option, ready_catalog
+from tenantry.errors import BadTransitionError
+from tenantry.lifecycle import begin_maintenance
+from tenantry.tenant import MOVES, TenantState
+
+MAINTENANCE = TenantState.MAINTENANCE
+FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+MAX_SECONDS = 365 * 24 * 3600
+
+
+@click.command()
+@click.argument("slug")
+@click.option("--message", default="", help="What visitors read.  [default: that it comes back]")
+@click.option("--reason", default="", help="Why; kept in the audit trail, not shown to visitors.")
+@click.option("--until", type=click.DateTime(FORMATS), metavar="TIME", help="When it ends, in UTC.")
+@click.option(
+    "--retry-after",
+    "seconds",
+    type=click.IntRange(1, MAX_SECONDS),
+    metavar="SECONDS",
+    help="When it ends, from now on.",
+)
+@dry_run_option
+def maintenance(
+    slug: str,
+    *,
+    message: str,
+    reason: str,
+    until: datetime | None,
+    seconds: int | None,
+    dry_run: bool,
+) -> None:
+    """Answer 503 for the tenant SLUG from the next request on, until it is resumed.
+
+    `Retry-After` says when the end is, if it is known. Nothing ends it by itself:
+    `tenantry tenant resume` does. Said again, it changes what visitors read.
+    """
+    ends = _end(until, seconds)
+    with ready_catalog() as catalog:
+        found = catalog.get_tenant(slug)
+        if MAINTENANCE not in MOVES[found.state] | {found.state}:
+            raise BadTransitionError(slug, found.state, MAINTENANCE)
+        if dry_run:
+            click.echo(f"Would answer 503 for {slug}{_until(ends)}; it is {found.state}.")
+            return
+        begin_maintenance(catalog, slug, notice=message, reason=reason, reopens_at=ends, by=actor())
+    click.echo(
+        f"{slug} is in maintenance{_until(ends)}: its site answers 503. "
+        f"`tenantry tenant resume {slug}` ends it."
+    )
+
+
+def _end(until: datetime | None, seconds: int | None) -> datetime | None:
+    if until is not None and seconds is not None:
+        raise click.UsageError("Give either --until or --retry-after.")
+    now = datetime.now(UTC).replace(microsecond=0)
+    if seconds is not None:
+        return now + timedelta(seconds=seconds)
+    if until is None:
+        return None
+    ends = until.replace(tzinfo=UTC)
+    if ends <= now:
+        raise click.ClickException(f"{ends:%Y-%m-%d %H:%M} UTC is over; it is {now:%H:%M} UTC.")
+    return ends
+
+
+def _until(ends: datetime | None) -> str:
+    return f" until {ends:%Y-%m-%d %H:%M} UTC" if ends else ""
