@@ -72,7 +72,7 @@ class PlanLimits(BaseModel):
     """Requests per second, all workers of the machine together; 0 sets no limit."""
 
     statement_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    """How long a statement may take on PostgreSQL; 0 sets no limit."""
+    """How long a statement may take; 0 sets no limit."""
 
     lock_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """How long a statement may wait for a lock on PostgreSQL; 0 sets no limit."""
@@ -264,7 +264,7 @@ class Settings(BaseSettings):
         default=20.0,
         ge=0,
         allow_inf_nan=False,
-        description="How long a tenant's statement may take on PostgreSQL. 0 sets no limit.",
+        description="How long a tenant's statement may take. 0 sets no limit.",
     )
     limit_lock_seconds: float = Field(
         default=5.0,

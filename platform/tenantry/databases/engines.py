@@ -33,7 +33,7 @@ from tenantry.databases.sqlite import (
     guard,
     lacks_index,
 )
-from tenantry.databases.timing import TimedConnection
+from tenantry.databases.timing import Limit, TimedConnection
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -51,10 +51,21 @@ class OpenEngines(EngineCache[Path]):
     def __init__(self, budget: Budget | None = None) -> None:
         super().__init__(budget or Budget())
 
-    def _connect(self, uri: str) -> _Connection:
+    def get(self, key: Path, *, statement_seconds: float = 0.0) -> Engine:
+        """Return the engine of the file *key*, which connects at first use.
+
+        :param statement_seconds: How long a statement may take from now on; 0 sets no limit.
+        """
+        engine = super().get(key)
+        assert isinstance(engine.pool, _Pool)
+        engine.pool.limit.seconds = statement_seconds
+        return engine
+
+    def _connect(self, uri: str, limit: Limit) -> _Connection:
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, factory=_Connection
         )
+        connection.limit(limit)
         self._count(connection)
         return connection
 
@@ -62,11 +73,12 @@ class OpenEngines(EngineCache[Path]):
         dialect, statements = _shared()
         on_connect = dialect.on_connect()
         uri = f"file:{quote(str(path))}?mode=rw"
+        limit = Limit()
 
         def connect() -> Any:
             check_own(path)
             self.trim(room=1)
-            connection = self._connect(uri)
+            connection = self._connect(uri, limit)
             try:
                 # With a cursor that ends here: one that a traceback keeps would keep the file open.
                 with closing(connection.cursor()) as cursor:
@@ -75,7 +87,7 @@ class OpenEngines(EngineCache[Path]):
                 connection.close()
                 if not lacks_index(error, path):
                     raise
-                connection = self._connect(f"{uri}&immutable=1")
+                connection = self._connect(f"{uri}&immutable=1", limit)
                 connection.is_makeshift = True
             if on_connect is not None:
                 on_connect(connection)
@@ -84,6 +96,7 @@ class OpenEngines(EngineCache[Path]):
         pool = _Pool(
             connect, pool_size=IDLE_CONNECTIONS, max_overflow=MAX_OVERFLOW, dialect=dialect
         )
+        pool.limit = limit
         return Engine(
             pool,
             dialect,
@@ -104,6 +117,9 @@ class _Connection(Counted, TimedConnection):
 
 class _Pool(ClosingPool):
     """A pool whose connections are confined."""
+
+    limit: Limit
+    """How long their statements may take."""
 
 
 def _leave_makeshift(connection: Any, record: ConnectionPoolEntry) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
+from tenantry.databases.authorizer import restrict
 from tenantry.databases.cache import IDLE_CONNECTIONS, MAX_OVERFLOW, ClosingPool
 from tenantry.databases.refusal import tell_moves
 from tenantry.databases.timing import TimedConnection
@@ -36,6 +37,8 @@ DESCRIPTORS = 3
 """What a connection takes: the file, its write-ahead log and the index of that."""
 _FILE = "tenantry.file"
 """Key under which a pooled connection remembers its file; the path is empty in memory."""
+_PLATFORMS = "tenantry.platforms"
+"""Key under which a connection of the platform's own work is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +105,11 @@ class SiteDatabase:
         self.path.chmod(0o600)
 
     def open_engine(self) -> Engine:
-        """Return an engine whose connections are confined to this file."""
+        """Return an engine for the platform's own work: confined to this file, and without a limit."""
         check_own(self.path)
-        return confine(create_engine(self.url, hide_parameters=True, **self.engine_options))
+        engine = create_engine(self.url, hide_parameters=True, **self.engine_options)
+        event.listen(engine, "connect", _prepare_for_platform)
+        return confine(engine)
 
     def drop(self) -> None:
         """Remove the file and its log; what is not there is no error."""
@@ -217,7 +222,7 @@ def confine(engine: Engine) -> Engine:
     A pooled connection is used again only while its file is the one that stands under its name. The
     time of its statements is counted, unless the engine has a ``creator`` of its own.
     """
-    if not event.contains(engine, "connect", _prepare):
+    if not event.contains(engine, "checkout", _check_file):
         guard(engine)
         event.listen(engine, "do_connect", _count_time)
         tell_moves(engine)
@@ -280,12 +285,15 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _prepare_for_platform(_connection: Any, record: Any) -> None:
+    record.info[_PLATFORMS] = True
+
+
 def _prepare(connection: Any, record: Any) -> None:
-    # Injected SQL could ATTACH the file of a neighbour (R39).
-    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = FULL")
     path = cursor.execute("PRAGMA database_list").fetchone()[2]
     cursor.close()
+    restrict(connection, is_platforms=_PLATFORMS in record.info)
     record.info[_FILE] = (path, _identity(path) if path else None)

@@ -8,7 +8,9 @@ statement ends.
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from functools import wraps
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -19,6 +21,9 @@ from tenantry.usage import SPENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+STEPS = 100_000
+"""Of SQLite's machine, between two looks at the clock: some milliseconds."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,15 +41,69 @@ def _timed(method: Callable[P, R]) -> Callable[P, R]:
     return timed
 
 
+@dataclass(eq=False, slots=True)
+class Limit:
+    """How long each statement may take, on all connections of an engine."""
+
+    seconds: float = 0.0
+    """0 sets no limit."""
+
+
+class Patience:
+    """How much of a limit is left on one connection; only what SQLite works is counted."""
+
+    __slots__ = ("_left", "_limit", "_until")
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit = limit
+        self._left = self._until = inf
+
+    def begin(self) -> None:
+        """Begin a statement."""
+        self._left = self._limit.seconds or inf
+
+    def go_on(self, now: float) -> None:
+        """Work on it from now on."""
+        self._until = now + self._left
+
+    def pause(self, worked: float) -> None:
+        """Do something else, after so many seconds of work."""
+        self._left -= worked
+
+    def is_over(self) -> bool:
+        """Say whether the statement has taken too long; SQLite then ends it."""
+        return perf_counter() > self._until
+
+
+def _counted(method: Callable[P, R], *, begins: bool = False) -> Callable[P, R]:
+    """Count the time of a cursor's method, also against the patience of its connection."""
+
+    @wraps(method)
+    def counted(*arguments: P.args, **options: P.kwargs) -> R:
+        patience: Patience = arguments[0].connection.patience  # type: ignore[attr-defined]
+        if begins:
+            patience.begin()
+        started = perf_counter()
+        patience.go_on(started)
+        try:
+            return method(*arguments, **options)
+        finally:
+            worked = perf_counter() - started
+            patience.pause(worked)
+            SPENT.database += worked
+
+    return counted
+
+
 class TimedCursor(sqlite3.Cursor):
     """A cursor whose statements and fetches are counted."""
 
-    execute = _timed(sqlite3.Cursor.execute)
-    executemany = _timed(sqlite3.Cursor.executemany)
-    executescript = _timed(sqlite3.Cursor.executescript)
-    fetchone = _timed(sqlite3.Cursor.fetchone)
-    fetchmany = _timed(sqlite3.Cursor.fetchmany)
-    fetchall = _timed(sqlite3.Cursor.fetchall)
+    execute = _counted(sqlite3.Cursor.execute, begins=True)
+    executemany = _counted(sqlite3.Cursor.executemany, begins=True)
+    executescript = _counted(sqlite3.Cursor.executescript, begins=True)
+    fetchone = _counted(sqlite3.Cursor.fetchone)
+    fetchmany = _counted(sqlite3.Cursor.fetchmany)
+    fetchall = _counted(sqlite3.Cursor.fetchall)
 
 
 class TimedConnection(sqlite3.Connection):
@@ -52,6 +111,15 @@ class TimedConnection(sqlite3.Connection):
 
     commit = _timed(sqlite3.Connection.commit)
     rollback = _timed(sqlite3.Connection.rollback)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.patience = Patience(Limit())
+
+    def limit(self, limit: Limit) -> None:
+        """End statements that take longer than this says, also when it says something else later."""
+        self.patience = Patience(limit)
+        self.set_progress_handler(self.patience.is_over, STEPS)
 
     def cursor(self, factory: Any = TimedCursor) -> Any:
         """Return a cursor that is counted, unless another kind is asked for."""

@@ -84,5 +84,6 @@ class TenantSQLAlchemy(SQLAlchemy):
 def _engine(tenant: Tenant, settings: Settings) -> Engine:
     database = tenant_database(tenant, settings)
     if isinstance(database, SiteDatabase):
-        return ENGINES.get(database.path)
+        seconds = settings.statement_seconds_of(tenant.plan)
+        return ENGINES.get(database.path, statement_seconds=seconds)
     return database.open_engine()

@@ -24,9 +24,11 @@ _RUNNING = threading.Lock()
 """`alembic.op` is one for the whole process: revisions run in one thread at a time. Whoever wants
 several at once takes several processes."""
 
+# A table: a view by that name could take for ever to answer.
 _HAS_VERSION = {
-    "sqlite": "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'",
-    "postgresql": "SELECT pg_catalog.to_regclass('alembic_version') IS NOT NULL",
+    "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'",
+    "postgresql": "SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' "
+    "AND oid = pg_catalog.to_regclass('alembic_version')",
 }
 
 

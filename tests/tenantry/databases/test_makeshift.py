@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from tenantry.databases.engines import OpenEngines
 from tenantry.databases.sqlite import SiteDatabase
@@ -90,7 +90,7 @@ def test_what_is_written_afterwards_is_seen_at_once(
 def test_it_is_as_confined_as_any_other(disk: SmallDisk, path: Path, engine: Engine) -> None:
     """There is no way into another file here either."""
     write(path.with_name("other"), "secret")
-    with disk.full(), engine.connect() as connection, pytest.raises(OperationalError):
+    with disk.full(), engine.connect() as connection, pytest.raises(DatabaseError):
         connection.exec_driver_sql(f"ATTACH '{path.with_name('other')}' AS other")
 
 
