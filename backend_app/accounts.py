@@ -10,6 +10,7 @@ from flask_wtf import FlaskForm
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog, current_actor
 from backend_app.links import SETUP
+from backend_app.one_time import keep_once, take_once
 from backend_app.tables import TableQuery
 from tenantry.catalog import setup_lifetime
 
@@ -35,11 +36,22 @@ def index() -> ResponseReturnValue:
 @bp.post("/accounts/<account_id>/link")
 @open_to(OPERATORS)
 def make_link(account_id: str) -> ResponseReturnValue:
-    """Make a set-up link and show it, this once: only its hash is kept."""
+    """Make a set-up link, for one page to show: only its hash is kept."""
     account = _get(account_id)
-    return render_template(
-        "backend/account_link.html", link=make_setup_link(account), holder=account
-    )
+    keep_once(f"link {account.id}", make_setup_link(account))
+    return redirect(url_for(".show_link", account_id=account.id), 303)
+
+
+@bp.get("/accounts/<account_id>/link")
+@open_to(OPERATORS)
+def show_link(account_id: str) -> ResponseReturnValue:
+    """Show the link that was just made, once."""
+    account = _get(account_id)
+    link = take_once(f"link {account.id}")
+    if link is None:
+        flash("The link was shown once. If it is lost, make a new one.", "info")
+        return redirect(url_for(".index", search=account.email))
+    return render_template("backend/account_link.html", link=link, holder=account)
 
 
 @bp.post("/accounts/<account_id>/end-sessions")

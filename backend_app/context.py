@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app, g, request
 
+from backend_app.lost_sites import LostSitesWatch
 from tenantry.catalog import Actor
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Backend:
     catalog: Catalog
     factory: Factory
     pool: InstancePool[Any]
+    lost_sites: LostSitesWatch = field(default_factory=LostSitesWatch)
 
 
 def backend() -> Backend:

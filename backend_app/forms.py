@@ -20,7 +20,7 @@ from wtforms.validators import DataRequired, EqualTo, Length, Optional, Regexp
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, BadSlugError
 from tenantry.flask import note_faults
-from tenantry.hosts import check_slug
+from tenantry.hosts import check_slug, suggest_slug
 
 MAX_PASSWORD = 1024
 _PASSWORD_HINT = "At least 10 characters. A few words you can remember do well."  # noqa: S105
@@ -123,7 +123,10 @@ class NewTenantForm(Form):
         try:
             check_slug(field.data)
         except BadSlugError as error:
-            raise ValidationError(str(error)) from error
+            like = suggest_slug(field.data)
+            hint = f" You could take “{like}”." if like else ""
+            problem = error.problem[:1].upper() + error.problem[1:]
+            raise ValidationError(f"{problem}.{hint}") from error
 
     def validate_owner_email(self, field: Any) -> None:
         """Hold the address to the same rule as the catalog."""
@@ -179,3 +182,35 @@ class SiteForm(Form):
     )
     listed = BooleanField("Show the site in the platform's public directory")
     submit = SubmitField("Save")
+
+
+class ConfirmForm(FlaskForm):
+    """A yes to what the page says."""
+
+    submit = SubmitField("Do it")
+
+
+class PurgeForm(FlaskForm):
+    """The name of what is to be destroyed, and a word that it may be before its time."""
+
+    wanted = ""
+    is_due = True
+
+    typed = StringField(
+        "Type the site's address to purge it",
+        validators=[DataRequired()],
+        filters=[_stripped],
+        render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
+    )
+    early = BooleanField("Purge it although it could still be brought back")
+    submit = SubmitField("Purge it for good")
+
+    def validate_typed(self, field: Any) -> None:
+        """Compare the name."""
+        if field.data != self.wanted:
+            raise ValidationError(f"That is not “{self.wanted}”.")
+
+    def validate_early(self, field: Any) -> None:
+        """Before the purge date somebody has to mean it."""
+        if not self.is_due and not field.data:
+            raise ValidationError("It can still be brought back. Tick this to purge it now.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, g, redirect, render_template, url_for
 
 from backend_app.access import SIGNED_IN, open_to
-from backend_app.context import catalog, current_scope
+from backend_app.context import backend, catalog, current_scope
 from backend_app.site import show_overview
 from backend_app.workers import find_failing_slugs
 
@@ -34,4 +34,5 @@ def index() -> ResponseReturnValue:
         newest=catalog().list_tenants(sort="-created_at", size=RECENT).items,
         events=catalog().list_audit(size=RECENT).items,
         failing=find_failing_slugs(),
+        lost=backend().lost_sites.find(catalog(), backend().settings),
     )

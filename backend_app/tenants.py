@@ -12,16 +12,21 @@ from backend_app.accounts import make_setup_link
 from backend_app.context import backend, catalog, current_actor
 from backend_app.entering import go_to_backend_of, is_manageable
 from backend_app.forms import NewTenantForm, SuspendForm, VisitForm
+from backend_app.one_time import keep_once, take_once
 from backend_app.site import find_quotas
 from backend_app.tables import TableQuery
 from backend_app.workers import find_failures
 from tenantry import lifecycle
 from tenantry.errors import (
     BadTransitionError,
+    NameHeldError,
+    TenantExistsError,
     TenantHeldError,
     TenantryError,
     UnfinishedError,
 )
+from tenantry.flask import tenant_database
+from tenantry.lifecycle.lost import is_lost
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -58,10 +63,27 @@ def create() -> ResponseReturnValue:
     if form.validate_on_submit():
         tenant = _create(form)
         if tenant is not None:
-            return _show_created(tenant, form.owner_email.data)
+            _keep_link(tenant, form.owner_email.data)
+            return redirect(url_for(".created", slug=tenant.slug), 303)
     domain = backend().settings.domain
     return render_template("backend/tenant_new.html", form=form, domain=domain), (
         422 if form.errors else 200
+    )
+
+
+@bp.get("/tenants/<slug>/created")
+@open_to(OPERATORS)
+def created(slug: str) -> ResponseReturnValue:
+    """Show the new site and, the first time, its owner's set-up link."""
+    tenant = _get(slug)
+    owner = catalog().find_account(tenant.owners[0]) if tenant.owners else None
+    return render_template(
+        "backend/tenant_created.html",
+        site=tenant,
+        owner=owner,
+        link=take_once(f"created {tenant.id}"),
+        url=_site_url(tenant),
+        form=FlaskForm(None),
     )
 
 
@@ -126,21 +148,20 @@ def _create(form: NewTenantForm) -> Tenant | None:
             settings=backend().settings,
             by=current_actor(),
         )
+    except NameHeldError:
+        form.slug.errors = ["Another site had this address, and it stays reserved for that one."]
+    except TenantExistsError:
+        form.slug.errors = ["A site with this address exists already. Choose another one."]
     except TenantryError as error:
         form.slug.errors = [str(error)]
-        return None
+    return None
 
 
-def _show_created(tenant: Tenant, owner_email: str) -> ResponseReturnValue:
-    """Show the new site and, this once, its owner's set-up link.
-
-    On the answer itself and not after a redirect: the link is kept nowhere.
-    """
+def _keep_link(tenant: Tenant, owner_email: str) -> None:
+    """Make the owner's set-up link, and keep it for the one page that shows it."""
     owner = catalog().find_account(owner_email)
-    link = make_setup_link(owner) if owner and not owner.has_password else None
-    return render_template(
-        "backend/tenant_created.html", site=tenant, owner=owner, link=link, url=_site_url(tenant)
-    )
+    if owner is not None and not owner.has_password:
+        keep_once(f"created {tenant.id}", make_setup_link(owner))
 
 
 def _show(
@@ -153,6 +174,8 @@ def _show(
         row=catalog().get_row(tenant.slug),
         url=_site_url(tenant),
         hosts=(settings.host_of(tenant), *tenant.hosts),
+        pending=[host.name for host in catalog().list_hosts(tenant.id) if not host.is_served],
+        trouble=_find_trouble(tenant),
         quotas=() if tenant.state is TenantState.DELETED else find_quotas(tenant),
         former=catalog().list_former_names(tenant.id),
         events=catalog().list_audit(tenant_id=tenant.id, size=TRAIL),
@@ -162,6 +185,22 @@ def _show(
         visit_form=visit_form or VisitForm(None, prefix="visit"),
         plain_form=FlaskForm(None),
     )
+
+
+def _find_trouble(tenant: Tenant) -> str | None:
+    """Return what keeps this one site from being served though its state says nothing of it."""
+    if tenant.state in {TenantState.PROVISIONING, TenantState.DELETED}:
+        return None
+    settings = backend().settings
+    try:
+        if is_lost(catalog(), tenant, settings):
+            place = tenant_database(tenant, settings).shown
+            return f"Its database is not there ({place})."
+    except TenantryError as error:
+        return str(error)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    return None
 
 
 def _get(slug: str) -> Tenant:

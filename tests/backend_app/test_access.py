@@ -61,6 +61,7 @@ ARGUMENTS = {
     "name": "things",
     "row_id": "3",
     "action": "paint",
+    "operation": "release",
 }
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backend_app.lost_sites import LostSitesWatch
 from tenantry.catalog import SYSTEM
+from tenantry.lifecycle.lost import find_lost
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -79,11 +81,16 @@ def test_the_table_works_without_scripts(operator: Browser) -> None:
 
 
 def test_a_site_is_created_with_its_owner(world: World, operator: Browser) -> None:
-    """The answer shows the owner's link, this once; the site is active and in the trail."""
+    """The next page shows the owner's link, this once; reloading it makes no second site or link."""
     form = {"slug": "cafe", "name": "Café Cora", "owner_email": "cora@example.com", "listed": "y"}
-    page = operator.post("/tenants/new", form).text
+    answer = operator.post("/tenants/new", form)
+    assert (answer.status_code, answer.location) == (303, "/backend/tenants/cafe/created")
+    page = operator.get("/tenants/cafe/created").text
     link = re.search(r"http://example\.test/backend(/setup/[\w-]{43})", page)
     assert link
+    again = operator.get("/tenants/cafe/created").text
+    assert "/setup/" not in again
+    assert "New set-up link" in again
     assert "cora@example.com" in world.browser().get(link[1]).text
     cafe = world.catalog.get_tenant("cafe")
     assert (cafe.name, cafe.state, cafe.settings["listed"]) == ("Café Cora", "active", True)
@@ -97,7 +104,8 @@ def test_a_site_is_created_with_its_owner(world: World, operator: Browser) -> No
 def test_an_owner_with_a_password_needs_no_link(world: World, operator: Browser) -> None:
     """A second site of the same owner is simply there."""
     form = {"slug": "cafe", "name": "Café", "owner_email": "olga@example.com"}
-    page = operator.post("/tenants/new", form).text
+    operator.post("/tenants/new", form)
+    page = operator.get("/tenants/cafe/created").text
     assert "/setup/" not in page
     assert "My sites" in page
     assert "Café" in world.browser("olga@example.com").get("/sites").text
@@ -107,8 +115,8 @@ def test_an_owner_with_a_password_needs_no_link(world: World, operator: Browser)
     ("change", "problem"),
     [
         pytest.param({"slug": "www"}, "keeps this name for itself", id="reserved"),
-        pytest.param({"slug": "Not_a_label"}, "lower-case letters", id="invalid"),
-        pytest.param({"slug": "acme"}, "exists already", id="taken"),
+        pytest.param({"slug": "Not_a_label"}, "You could take “not-a-label”", id="invalid"),
+        pytest.param({"slug": "acme"}, "A site with this address exists already", id="taken"),
         pytest.param({"owner_email": "cora"}, "is not an e-mail address", id="address"),
         pytest.param({"name": "  "}, "This field is required", id="name"),
     ],
@@ -121,6 +129,8 @@ def test_a_site_that_cannot_be_is_not_created(
     response = operator.post("/tenants/new", form)
     assert response.status_code == 422
     assert problem in response.text
+    assert "Tenant" not in response.text.replace("Tenantry", "")
+    assert ("slug-hint" in response.text) != ("slug-errors" in response.text)
     assert world.catalog.list_tenants().total == 2
 
 
@@ -180,7 +190,8 @@ def test_what_people_typed_is_text(world: World, operator: Browser) -> None:
     """Names and reasons are shown, not run."""
     evil = "<script>alert(1)</script>"
     form = {"slug": "cafe", "name": evil, "owner_email": "cora@example.com"}
-    pages = [operator.post("/tenants/new", form)]
+    operator.post("/tenants/new", form)
+    pages = [operator.get("/tenants/cafe/created")]
     operator.post("/tenants/cafe/suspend", {"suspend-reason": evil})
     pages += [operator.get(path) for path in ("/tenants", "/tenants/cafe", "/audit", "/")]
     for page in pages:
@@ -231,3 +242,110 @@ def test_a_quiet_copy_is_told_apart(world: World, operator: Browser) -> None:
     world.catalog.release_tenant(copy.id, by=SYSTEM)
     assert "stays quiet" not in operator.get("/tenants/twin").text
     assert '<span class="meta">quiet</span>' not in operator.get("/tenants?search=twin").text
+
+
+# --- operations that ask first --------------------------------------------------------------------
+
+
+@pytest.fixture
+def gone(world: World) -> World:
+    """Return the platform with Acme deleted; it can come back for three days."""
+    acme = world.catalog.get_tenant("acme")
+    world.catalog.move_tenant(acme.id, TenantState.ARCHIVED, by=SYSTEM)
+    world.catalog.move_tenant(acme.id, TenantState.DELETED, purge_at=SOON, by=SYSTEM)
+    return world
+
+
+def test_a_deleted_site_is_brought_back(gone: World, operator: Browser) -> None:
+    """Its page has the way; a page without scripts asks, and only its form does it."""
+    assert 'href="/backend/tenants/acme/undelete"' in operator.get("/tenants/acme").text
+    assert "Bring Acme back" in operator.get("/tenants/acme/undelete").text
+    assert gone.catalog.get_tenant("acme").state is TenantState.DELETED
+    assert operator.post("/tenants/acme/undelete").status_code == 303
+    assert gone.catalog.get_tenant("acme").state is TenantState.ARCHIVED
+    event = gone.catalog.list_audit().items[0]
+    assert (event.action, event.actor) == ("tenant.state", "operator@example.com")
+    assert "Acme is back" in operator.get("/tenants/acme").text
+    assert operator.get("/tenants/acme/undelete").status_code == 303
+    assert "acme is not deleted" in operator.get("/tenants/acme").text
+
+
+def test_a_deleted_site_is_purged_by_its_name(gone: World, operator: Browser) -> None:
+    """The page says what goes; nothing goes before its name is typed and its time is meant."""
+    folder = gone.settings.tenant_dir(gone.catalog.get_tenant("acme").id)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "photo").write_bytes(b"x" * 5000)
+    page = operator.get("/tenants/acme/purge").text
+    assert str(folder) in page
+    assert "1 memberships in the catalog" in page
+    for form in ({}, {"typed": "acme"}, {"typed": "bolt", "early": "y"}, {"early": "y"}):
+        assert operator.post("/tenants/acme/purge", form).status_code == 422
+    assert folder.exists()
+
+    answer = operator.post("/tenants/acme/purge", {"typed": "acme", "early": "y"})
+    assert answer.status_code == 303
+    assert not folder.exists()
+    row = gone.catalog.get_row("acme")
+    assert row.purged_at is not None
+    assert gone.actions()[:2] == ["tenant.purge", "tenant.purge.begin"]
+    page = operator.get("/tenants/acme").text
+    assert "is purged: nothing of it is left" in page
+    assert "/tenants/acme/purge" not in page
+    assert operator.get("/tenants/acme/purge").status_code == 302
+
+
+def test_a_site_in_use_is_not_purged(world: World, operator: Browser) -> None:
+    """An address that somebody guesses leads back with a sentence."""
+    assert operator.post("/tenants/acme/purge", {"typed": "acme", "early": "y"}).status_code == 303
+    assert "is active and cannot become purged" in operator.get("/tenants/acme").text
+    assert world.catalog.get_tenant("acme").state is TenantState.ACTIVE
+
+
+def test_a_quiet_copy_is_released(world: World, operator: Browser) -> None:
+    """From its page, by a page that says what that means; once."""
+    copy = world.catalog.add_tenant("twin", name="Twin", quiet=True, by=SYSTEM)
+    world.catalog.activate_tenants({copy.id: None}, by=SYSTEM)
+    assert 'href="/backend/tenants/twin/release"' in operator.get("/tenants/twin").text
+    assert "search engines" in operator.get("/tenants/twin/release").text
+    assert operator.post("/tenants/twin/release").status_code == 303
+    assert not world.catalog.get_tenant("twin").quiet
+    assert world.actions()[0] == "tenant.release"
+    operator.post("/tenants/twin/release")
+    assert "is no quiet copy" in operator.get("/tenants/twin").text
+
+
+# --- sites without their databases ----------------------------------------------------------------
+
+
+def test_a_site_whose_database_is_gone_is_seen(world: World, operator: Browser) -> None:
+    """The dashboard and the site's page name it, with what brings it back; its state says nothing."""
+    for slug in ("acme", "bolt"):
+        folder = world.settings.tenant_dir(world.catalog.get_tenant(slug).id)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "site.sqlite3").write_bytes(b"SQLite format 3")
+    with world.catalog.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE tenants SET schema_revision = '0001'")
+    assert "no database" not in operator.get("/").text
+    assert "cannot be served" not in operator.get("/tenants/acme").text
+
+    acme = world.catalog.get_tenant("acme")
+    (world.settings.tenant_dir(acme.id) / "site.sqlite3").unlink()
+    page = operator.get("/tenants/acme").text
+    assert "This site cannot be served." in page
+    assert "tenantry restore acme" in page
+    assert "no database" not in operator.get("/").text, "one look in half a minute"
+    found = LostSitesWatch().find(world.catalog, world.settings)
+    assert (found.slugs, found.problems, found.is_complete) == (("acme",), (), True)
+
+
+def test_the_dashboard_names_lost_sites(world: World, operator: Browser) -> None:
+    """An empty file is no database, and a look has an end."""
+    folder = world.settings.tenant_dir(world.catalog.get_tenant("bolt").id)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "site.sqlite3").touch()
+    with world.catalog.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE tenants SET schema_revision = '0001'")
+    page = operator.get("/").text
+    assert "2 sites have no database:" in page
+    assert 'href="/backend/tenants/acme"' in page
+    assert not find_lost(world.catalog, world.settings, most=1).is_complete

@@ -176,10 +176,17 @@ def test_pages_need_no_inline_script_or_style(site: Site) -> None:
         assert not re.search(r"""(?:src|<link[^>]* href)=["'](?:https?:)?//(?!acme\.)""", page)
 
 
-def test_editors_of_a_quiet_copy_are_told(tmp_path: Path) -> None:
-    """Who looks after a clone knows that it sends nothing; its readers need not."""
-    site = make_site(tmp_path, quiet=True)
-    assert "This site is a copy" in site.member("ed", Role.EDITOR).get("/").text
+def test_a_quiet_copy_says_what_it_is(tmp_path: Path) -> None:
+    """Its readers know that it is a copy, its editors that it sends nothing, search engines pass by."""
+    site, original = make_site(tmp_path, quiet=True), make_site(tmp_path, "globex")
+    assert "It sends no mail" in site.member("ed", Role.EDITOR).get("/").text
     for visitor in (site.visitor(), site.member("ann")):
-        assert "This site is a copy" not in visitor.get("/").text
+        page = visitor.get("/").text
+        assert "This site is a copy" in page
+        assert "It sends no mail" not in page
+        assert '<meta name="robots" content="noindex, nofollow">' in page
+    page = original.visitor().get("/").text
+    assert "This site is a copy" not in page
+    assert "noindex" not in page
     site.close()
+    original.close()

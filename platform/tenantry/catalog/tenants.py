@@ -207,6 +207,20 @@ class Tenants(Names):
             found = session.execute(query.group_by(TenantRecord.placement))
             return dict(found.tuples().all())
 
+    def list_housed(self, *, limit: int) -> tuple[Tenant, ...]:
+        """Return tenants that should have a database, by id, with nothing but their names and place."""
+        columns = (_tenants.id, _tenants.slug, _tenants.name, _tenants.placement)
+        without = (TenantState.PROVISIONING, TenantState.DELETED)
+        query = (
+            select(*columns)
+            .where(_tenants.state.not_in(without), _tenants.schema_revision != "")
+            .order_by(_tenants.id)
+            .limit(limit)
+        )
+        with self.asking() as connection:
+            rows = connection.execute(query).all()
+        return tuple(Tenant(row.id, row.slug, row.name, placement=row.placement) for row in rows)
+
     def count_plans(self) -> dict[str, int]:
         """Return how many tenants have each plan, tombstones left out; unused plans are not there."""
         alive = TenantRecord.state != TenantState.DELETED

@@ -293,6 +293,19 @@ class SchemaDatabase:
             raise PlacementError(placement, first_line(error)) from error
 
 
+def find_schemas(server: Server, names: Sequence[str]) -> frozenset[str]:
+    """Return those of the schemas that are there.
+
+    :raises DatabaseUnavailableError: The server does not answer.
+    """
+    query = text("SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(:names)")
+    try:
+        with server.view(Binding()).connect() as connection:
+            return frozenset(connection.scalars(query, {"names": list(names)}))
+    except (DBAPIError, PoolTimeoutError) as error:
+        raise DatabaseUnavailableError(server.placement.name, first_line(error)) from error
+
+
 def run_all(connection: Connection, statements: Sequence[str]) -> None:
     """Send all in one message, in the transaction that the connection is in."""
     driver = connection.connection.driver_connection

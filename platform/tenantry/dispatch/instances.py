@@ -14,8 +14,9 @@ from tenantry.middleware.bodies import BODY, REFUSALS, answer_refusal
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.dispatch.pages import Pages
@@ -73,6 +74,8 @@ class InstanceServer:
             return self._pages.answer(
                 environ, start_response, status, message, retry_after=retry_after
             )
+        if tenant.quiet:
+            start_response = _keep_out_of_indexes(start_response)
         try:
             resident = self._pool.hold(tenant)
         except PoolError as error:
@@ -143,6 +146,18 @@ class InstanceServer:
             error_id=error_id,
             error=error,
         )
+
+
+def _keep_out_of_indexes(start_response: StartResponse) -> StartResponse:
+    """Tell search engines, with whatever is answered, that a copy is not to be found."""
+
+    def quiet(
+        status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
+    ) -> Callable[[bytes], object]:
+        kept = [(name, value) for name, value in headers if name.lower() != "x-robots-tag"]
+        return start_response(status, [*kept, ("X-Robots-Tag", "noindex, nofollow")], exc_info)
+
+    return quiet
 
 
 class LeasedBody:

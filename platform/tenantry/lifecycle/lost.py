@@ -6,13 +6,18 @@ be copied as if it were all: a backup without it would take the place of one tha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.sqlite import SiteDatabase
-from tenantry.errors import BundleError
+from tenantry.databases.postgresql import find_schemas
+from tenantry.databases.servers import SERVERS
+from tenantry.databases.sqlite import SiteDatabase, site_database
+from tenantry.errors import BundleError, TenantryError, UnknownPlacementError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tenantry.catalog import Catalog
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
@@ -24,6 +29,53 @@ def is_lost(catalog: Catalog, tenant: Tenant, settings: Settings) -> bool:
     if database.exists() and not (isinstance(database, SiteDatabase) and database.is_empty()):
         return False
     return bool(database.remains()) or bool(catalog.get_schema(tenant.id))
+
+
+@dataclass(frozen=True, slots=True)
+class LostSites:
+    """Which tenants have lost their databases, as far as a quick look at many can tell."""
+
+    slugs: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    """A sentence for each placement that could not be asked."""
+    is_complete: bool = True
+    """Whether every tenant was looked at."""
+
+
+def find_lost(catalog: Catalog, settings: Settings, *, most: int) -> LostSites:
+    """Look for databases that should be there: a file's size, or one question to each server.
+
+    :param most: Tenants that are looked at, at most.
+    """
+    tenants = catalog.list_housed(limit=most + 1)
+    lost: list[str] = []
+    problems: list[str] = []
+    on_servers: dict[str, list[Tenant]] = {}
+    for tenant in tenants[:most]:
+        try:
+            placement = settings.get_placement(tenant.placement)
+            if placement.kind != "sqlite":
+                on_servers.setdefault(placement.name, []).append(tenant)
+            elif not _has_file(site_database(tenant, settings).path):
+                lost.append(tenant.slug)
+        except (UnknownPlacementError, OSError):
+            lost.append(tenant.slug)
+    for name, housed in on_servers.items():
+        try:
+            server = SERVERS.get(settings.get_placement(name), settings)
+            there = find_schemas(server, [f"t_{tenant.id}" for tenant in housed])
+            lost += [tenant.slug for tenant in housed if f"t_{tenant.id}" not in there]
+        except TenantryError as error:
+            problems.append(str(error))
+    return LostSites(tuple(sorted(lost)), tuple(problems), is_complete=len(tenants) <= most)
+
+
+def _has_file(path: Path) -> bool:
+    """Say whether there is a file with something in it; an empty one is no site's."""
+    try:
+        return path.stat().st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def check_present(catalog: Catalog, tenant: Tenant, settings: Settings) -> None:

@@ -407,3 +407,13 @@ def test_a_maintenance_has_its_own_words(
     assert (answer.status, answer.headers["retry-after"]) == (503, seconds)
     assert "New &lt;engine&gt;" in answer.text
     assert "ticket 7" not in answer.text
+
+
+def test_a_quiet_copy_is_not_to_be_found(door: Door) -> None:
+    """Whatever its app answers; the original, and the copy once it is released, are as they were."""
+    copy = door.catalog.add_tenant("twin", name="Twin", quiet=True, by=SYSTEM)
+    door.catalog.activate_tenants({copy.id: None}, by=SYSTEM)
+    assert door.ask("/", "twin").headers["x-robots-tag"] == "noindex, nofollow"
+    assert "x-robots-tag" not in door.ask("/", "acme").headers
+    door.catalog.release_tenant(copy.id, by=SYSTEM)
+    assert "x-robots-tag" not in door.ask("/", "twin").headers

@@ -1,0 +1,39 @@
+"""The sites whose databases are gone, for the dashboard: looked for now and then, not for each page."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from tenantry.lifecycle.lost import LostSites, find_lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantry.catalog import Catalog
+    from tenantry.settings import Settings
+
+LOOK_SECONDS = 30.0
+MOST_LOOKED_AT = 5_000
+"""A look at a file costs some microseconds; at so many, some hundredths of a second."""
+
+
+class LostSitesWatch:
+    """Remembers for a moment which sites were lost; one request looks, the others need not wait."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._found = LostSites()
+        self._look_at = float("-inf")
+
+    def find(self, catalog: Catalog, settings: Settings) -> LostSites:
+        """Return what is known now."""
+        if self._clock() >= self._look_at and self._lock.acquire(blocking=False):
+            try:
+                self._found = find_lost(catalog, settings, most=MOST_LOOKED_AT)
+                self._look_at = self._clock() + LOOK_SECONDS
+            finally:
+                self._lock.release()
+        return self._found

@@ -1,0 +1,148 @@
+"""Operations on a site that ask first: a page says what happens, and a form on it does it.
+
+They are the command line's own functions. The page works without scripts; what destroys something has
+to be named by typing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
+
+from backend_app.access import OPERATORS, open_to
+from backend_app.context import backend, catalog, current_actor
+from backend_app.forms import ConfirmForm, PurgeForm
+from tenantry import lifecycle
+from tenantry.errors import TenantryError
+from tenantry.lifecycle.clone import release_tenant
+from tenantry.tenant import TenantState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask.typing import ResponseReturnValue
+
+    from tenantry.catalog import TenantRow
+
+bp = Blueprint("operations", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is asked, and what the answer does."""
+
+    title: str
+    button: str
+    text: str
+    check: Callable[[TenantRow], object]
+    """Refuses what cannot be done."""
+    run: Callable[[str], object]
+    done: str
+
+
+def _check_quiet(row: TenantRow) -> None:
+    if not row.tenant.quiet:
+        raise NotQuietError(row.tenant.slug)
+
+
+class NotQuietError(TenantryError):
+    """The site is no quiet copy."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
+
+    def __str__(self) -> str:
+        return f"{self.slug} is no quiet copy."
+
+
+def _check_deleted(row: TenantRow) -> None:
+    lifecycle.check_undelete(catalog(), row.tenant.slug)
+    if row.tenant.state is not TenantState.DELETED:
+        raise NotDeletedError(row.tenant.slug)
+
+
+class NotDeletedError(TenantryError):
+    """The site is not deleted."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
+
+    def __str__(self) -> str:
+        return f"{self.slug} is not deleted."
+
+
+OPERATIONS = {
+    "undelete": Operation(
+        title="Bring {name} back",
+        button="Bring it back",
+        text="It is archived then, with all that it had. Its visitors still read that it is closed, "
+        "until you resume it.",
+        check=_check_deleted,
+        run=lambda slug: lifecycle.undelete_tenant(
+            catalog(), slug, settings=backend().settings, by=current_actor()
+        ),
+        done="{name} is back: it is archived, and can be resumed.",
+    ),
+    "release": Operation(
+        title="Release {name}",
+        button="Release it",
+        text="This copy may then send mail, call webhooks and run jobs, be in the directory, and be "
+        "found by search engines. A released site does not become quiet again.",
+        check=_check_quiet,
+        run=lambda slug: release_tenant(catalog(), slug, by=current_actor()),
+        done="{name} speaks for itself now.",
+    ),
+}
+
+
+@bp.route("/tenants/<slug>/<any(undelete, release):operation>", methods=["GET", "POST"])
+@open_to(OPERATORS)
+def confirm(slug: str, operation: str) -> ResponseReturnValue:
+    """Ask, and do it when the form comes back."""
+    row, asked, form = _get(slug), OPERATIONS[operation], ConfirmForm()
+    form.submit.label.text = asked.button
+    try:
+        asked.check(row)
+        if not form.validate_on_submit():
+            return render_template("backend/confirm.html", row=row, operation=asked, form=form)
+        asked.run(slug)
+    except TenantryError as error:
+        flash(str(error), "warning")
+    else:
+        flash(asked.done.format(name=row.tenant.name), "success")
+    return redirect(url_for("tenants.show", slug=slug), 303)
+
+
+@bp.route("/tenants/<slug>/purge", methods=["GET", "POST"])
+@open_to(OPERATORS)
+def purge(slug: str) -> ResponseReturnValue:
+    """Show what would be destroyed, and destroy it when its name has been typed."""
+    row, form = _get(slug), PurgeForm()
+    form.wanted, form.is_due = slug, row.is_due
+    settings = backend().settings
+    try:
+        lifecycle.check_purge(catalog(), slug, early=True)
+        if row.purged_at is not None:
+            return redirect(url_for("tenants.show", slug=slug))
+        if not form.validate_on_submit():
+            belongings = lifecycle.find_belongings(catalog(), row.tenant, settings=settings)
+            page = render_template("backend/purge.html", row=row, belongings=belongings, form=form)
+            return page, 422 if form.errors else 200
+        lifecycle.purge_tenant(
+            catalog(), slug, early=form.early.data, settings=settings, by=current_actor()
+        )
+    except TenantryError as error:
+        flash(str(error), "danger")
+    else:
+        flash(f"{row.tenant.name} is purged: nothing of it is left but its name.", "success")
+    return redirect(url_for("tenants.show", slug=slug), 303)
+
+
+def _get(slug: str) -> TenantRow:
+    if catalog().find_tenant(slug) is None:
+        abort(404)
+    return catalog().get_row(slug)
