@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -12,10 +13,12 @@ from werkzeug.test import EnvironBuilder
 from tenantry.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from sqlalchemy import Engine
 
+    from tenantry.databases.placements import TenantDatabase
     from tenantry.pool import InstancePool
 
 
@@ -187,3 +190,13 @@ def serve(pool: InstancePool[Instance], tenant: Tenant) -> Instance:
     """Be one short request: take the instance, give it back."""
     with pool.acquire(tenant) as lease:
         return lease.instance
+
+
+@contextmanager
+def opened(database: TenantDatabase) -> Iterator[Engine]:
+    """Return an engine for the block. Nobody else would dispose of it, and Python warns of that."""
+    engine = database.open_engine()
+    try:
+        yield engine
+    finally:
+        engine.dispose()

@@ -42,6 +42,7 @@ from tenantry.migrations import (
 )
 from tests.tenantry.lifecycle.hostile import Observer
 from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
+from tests.tenantry.support import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,7 +116,10 @@ class Site:
 
     def put(self, number: int) -> None:
         """Add a row, as the site does."""
-        with tenant_database(self.tenant, self.settings).open_engine().begin() as connection:
+        with (
+            opened(tenant_database(self.tenant, self.settings)) as engine,
+            engine.begin() as connection,
+        ):
             connection.execute(text("INSERT INTO people (id) VALUES (:id)"), {"id": number})
 
     def plant(self) -> None:

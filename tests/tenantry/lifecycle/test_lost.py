@@ -24,6 +24,7 @@ from tenantry.lifecycle.purge import purge_tenant
 from tenantry.lifecycle.restore import restore_tenant
 from tenantry.migrations import read_revision
 from tenantry.tenant import TenantState
+from tests.tenantry.support import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def factory(any_settings: Settings) -> Factory:
 def acme(catalog: Catalog, factory: Factory, any_settings: Settings) -> Tenant:
     """Return a tenant with one member."""
     tenant = create_tenant(catalog, factory, "acme", name="Acme", settings=any_settings, by=SYSTEM)
-    with tenant_database(tenant, any_settings).open_engine().begin() as connection:
+    with opened(tenant_database(tenant, any_settings)) as engine, engine.begin() as connection:
         connection.execute(
             text(
                 "INSERT INTO member (email, name, role, session_version, blocked, "
@@ -60,7 +61,7 @@ def acme(catalog: Catalog, factory: Factory, any_settings: Settings) -> Tenant:
 
 
 def members(tenant: Tenant, settings: Settings) -> int:
-    with tenant_database(tenant, settings).open_engine().begin() as connection:
+    with opened(tenant_database(tenant, settings)) as engine, engine.begin() as connection:
         return int(connection.scalar(text("SELECT count(*) FROM member")) or 0)
 
 

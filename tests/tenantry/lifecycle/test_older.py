@@ -22,6 +22,7 @@ from tenantry.lifecycle.restore import restore_tenant
 from tenantry.migrations import load_history, provision_database, read_revision, upgrade
 from tests.conftest import names
 from tests.tenantry.migrations.support import FAILS, NAME, PEOPLE, write_revisions
+from tests.tenantry.support import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,13 +81,19 @@ class Site:
 
     def put(self, rows: list[tuple[int]]) -> None:
         """Add rows to the site."""
-        with tenant_database(self.tenant, self.settings).open_engine().begin() as connection:
+        with (
+            opened(tenant_database(self.tenant, self.settings)) as engine,
+            engine.begin() as connection,
+        ):
             for (number,) in rows:
                 connection.execute(text("INSERT INTO people (id) VALUES (:id)"), {"id": number})
 
     def rows(self, columns: str = "id") -> list[Any]:
         """Return the site's rows."""
-        with tenant_database(self.tenant, self.settings).open_engine().connect() as connection:
+        with (
+            opened(tenant_database(self.tenant, self.settings)) as engine,
+            engine.connect() as connection,
+        ):
             query = f"SELECT {columns} FROM people ORDER BY id"  # noqa: S608 - the test's own
             return [tuple(row) for row in connection.exec_driver_sql(query)]
 

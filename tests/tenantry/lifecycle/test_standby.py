@@ -244,7 +244,7 @@ def test_somebodys_data_is_never_given_away(
         connection.execute(text("UPDATE tenants SET id = 'elsewhere'"))
         connection.execute(
             text("UPDATE standbys SET id = :id, created_at = :at"),
-            {"id": lost.id, "at": past[0].created_at.replace(tzinfo=None)},
+            {"id": lost.id, "at": str(past[0].created_at.replace(tzinfo=None))},
         )
     assert ready(catalog) == [lost.id]
 
