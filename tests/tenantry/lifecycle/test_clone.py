@@ -16,14 +16,16 @@ from tenantry.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
 
 @pytest.fixture
-def settings(any_settings: Settings) -> Settings:
-    """Return settings whose tenants live on each kind of placement in turn."""
-    return any_settings
+def settings(make_settings: Callable[..., Settings], any_placement: dict[str, Any]) -> Settings:
+    """Return settings with a plan of their own; tenants live on each kind of placement in turn."""
+    return make_settings(databases=any_placement, limit_plans={"gold": {}})
 
 
 @pytest.fixture

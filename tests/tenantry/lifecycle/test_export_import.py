@@ -39,9 +39,9 @@ SECRET = b"correct horse battery staple"
 
 
 @pytest.fixture
-def settings(any_settings: Settings) -> Settings:
-    """Return settings whose tenants live on each kind of placement in turn."""
-    return any_settings
+def settings(make_settings: Callable[..., Settings], any_placement: dict[str, Any]) -> Settings:
+    """Return settings with a plan of their own; tenants live on each kind of placement in turn."""
+    return make_settings(databases=any_placement, limit_plans={"gold": {}})
 
 
 @pytest.fixture
