@@ -1,10 +1,10 @@
-"""An account's own page: another password, and an end to all its sessions."""
+"""An account's own page: another password, and the sessions, each of which can be ended."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, flash, g, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, g, redirect, render_template, url_for
 
 from backend_app.access import ACCOUNTS, open_to
 from backend_app.context import catalog, current_actor
@@ -28,7 +28,38 @@ def index() -> ResponseReturnValue:
     if form.validate_on_submit() and _change(form):
         flash("Your password is changed. You are signed out everywhere else.", "success")
         return redirect(url_for(".index"), 303)
-    return render_template("backend/own_account.html", form=form), 422 if form.errors else 200
+    sessions = catalog().list_sessions(g.account.id)
+    places = {
+        found.tenant_id: catalog().get_tenant_by_id(found.tenant_id)
+        for found in sessions
+        if found.tenant_id is not None
+    }
+    page = render_template(
+        "backend/own_account.html", form=form, sessions=sessions, places=places, current=g.session
+    )
+    return page, 422 if form.errors else 200
+
+
+@bp.post("/account/sessions/<session_id>/end")
+@open_to(ACCOUNTS)
+def end_session(session_id: str) -> ResponseReturnValue:
+    """End one of the account's other sessions; somebody else's is not there (R40)."""
+    if session_id == g.session.id:
+        abort(404)  # that is what signing out is for
+    ended = catalog().end_session(
+        session_id, account_id=g.account.id, action="account.end-session", by=current_actor()
+    )
+    flash("That session is ended." if ended else "That session was over already.", "success")
+    return redirect(url_for(".index"), 303)
+
+
+@bp.post("/account/sign-out-everywhere")
+@open_to(ACCOUNTS)
+def sign_out_everywhere() -> ResponseReturnValue:
+    """End all sessions of the account but this one."""
+    catalog().end_sessions(g.account.id, but=g.session.id, by=current_actor())
+    flash("You are signed out everywhere else.", "success")
+    return redirect(url_for(".index"), 303)
 
 
 def _change(form: ChangePasswordForm) -> bool:

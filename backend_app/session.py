@@ -1,22 +1,24 @@
-"""A session belongs to one scope, one version of one account, and ends by the clock.
+"""A session belongs to one scope and one account, and ends: by the clock, idle, or when it is told to.
 
-The cookie is signed, not stored: what it claims is checked against the catalog in every request, so
-that a changed password, a sign-out or a lost role counts at once (R25).
+The signed cookie names a record of the catalog, which is looked up in every request: a sign-out, a
+changed password or a lost role counts at once, also for a copy of the cookie (R25).
 """
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flask import g, session
+from flask import g, request, session
 
-from backend_app.context import catalog, current_scope
+from backend_app.context import catalog, current_actor, current_scope
+from tenantry.flask import describe_device, network_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from backend_app.scope import Scope
-    from tenantry.catalog import Account
+    from tenantry.catalog import Account, AccountSession
 
 SIGNED_IN_FOR = timedelta(hours=12)
 VISIT_FOR = timedelta(hours=1)
@@ -27,52 +29,60 @@ def start_session(account: Account, *, as_operator: bool = False) -> None:
     """Begin a new session in this scope; nothing of an earlier one stays, not even its CSRF token."""
     session.clear()
     session.permanent = True
-    lifetime = VISIT_FOR if as_operator else SIGNED_IN_FOR
-    session.update(
-        scope=current_scope().key,
-        account=account.id,
-        version=account.session_version,
-        operator=as_operator,
-        until=int(time.time() + lifetime.total_seconds()),
+    tenant = current_scope().tenant
+    g.session = catalog().start_session(
+        account.id,
+        lifetime=VISIT_FOR if as_operator else SIGNED_IN_FOR,
+        tenant_id=tenant.id if tenant is not None else None,
+        as_operator=as_operator,
+        device=describe_device(request.user_agent.string),
+        network=network_of(request.remote_addr),
+        by=current_actor(),
     )
+    session["id"] = g.session.id
     g.account, g.as_operator = account, as_operator
 
 
-def end_session() -> None:
+def end_session(action: str = "account.sign-out") -> None:
+    """End this session, and no other one of the account.
+
+    :param action: How the audit trail calls it.
+    """
+    catalog().end_session(g.session.id, account_id=g.account.id, action=action, by=current_actor())
+    forget_session()
+
+
+def forget_session() -> None:
     """Forget who is signed in here."""
     session.clear()
-    g.account, g.as_operator = None, False
+    g.account, g.session, g.as_operator = None, None, False
 
 
 def load_session() -> None:
-    """Before every request: set ``g.account``, or end a session that does not hold any more."""
-    g.account, g.as_operator = None, False
-    if "account" not in session:
+    """Before every request: set ``g.account``, or forget a session that does not hold any more."""
+    g.account, g.session, g.as_operator = None, None, False
+    if "id" not in session:
         return
-    account = _valid_account(current_scope())
-    if account is None:
-        end_session()
+    found = catalog().find_session(str(session["id"]))
+    if found is None or not _may_enter(*found, current_scope()):
+        forget_session()
         return
-    g.account, g.as_operator = account, bool(session["operator"])
+    g.session, g.account = found
+    g.as_operator = g.session.as_operator
+    catalog().see_session(g.session)
 
 
 def ends_at() -> datetime:
     """Return when the current session is over."""
-    return datetime.fromtimestamp(session["until"], UTC)
+    ends: datetime = g.session.expires_at
+    return ends
 
 
-def _valid_account(scope: Scope) -> Account | None:
-    if session.get("scope") != scope.key or session.get("until", 0) < time.time():
-        return None
-    account = catalog().find_account_by_id(session["account"])
-    if account is None or account.session_version != session.get("version"):
-        return None
-    return account if _may_enter(account, scope) else None
-
-
-def _may_enter(account: Account, scope: Scope) -> bool:
+def _may_enter(found: AccountSession, account: Account, scope: Scope) -> bool:
     if scope.tenant is None:
-        return True
-    if session.get("operator"):
+        return found.tenant_id is None
+    if found.tenant_id != scope.tenant.id:
+        return False
+    if found.as_operator:
         return account.operator
     return catalog().find_role(account.id, scope.tenant.id) is not None

@@ -48,22 +48,15 @@ def form() -> ResponseReturnValue:
 @bp.post("/sign-out")
 @open_to(SIGNED_IN)
 def sign_out() -> ResponseReturnValue:
-    """End the session for good, also for whoever holds a copy of its cookie.
+    """End this session for good, also for a copy of its cookie. Others of the account go on.
 
-    All sessions of the account end with it, because a signed cookie cannot be taken back alone.
-    A visiting operator only leaves this site: that session ends by the clock anyway.
+    A visiting operator leaves this site, and goes back to the platform.
     """
     if g.as_operator:
-        return _leave()
-    catalog().end_sessions(g.account.id, by=current_actor())
+        end_session("backend.left")
+        return lead_to(backend().settings.backend_url, name="the platform")
     end_session()
     return redirect(url_for("sign_in.form"), 303)
-
-
-def _leave() -> ResponseReturnValue:
-    catalog().record("backend.left", tenant_id=current_scope().key, by=current_actor())
-    end_session()
-    return lead_to(backend().settings.backend_url, name="the platform")
 
 
 def _sign_in(email: str, password: str) -> Account:

@@ -58,6 +58,7 @@ PEOPLE = [
 ARGUMENTS = {
     "slug": "acme",
     "token": "no-such-token",
+    "session_id": "no-such-session",
     "name": "things",
     "row_id": "3",
     "action": "paint",
@@ -105,7 +106,7 @@ def requests_of(world: World) -> list[tuple[str, str, Audience]]:
 def send(world: World, person: Person, method: str, path: str) -> TestResponse:
     browser = world.browser()
     if person.account:
-        claims = {"operator": True} if person.as_operator else {}
+        claims = {"as_operator": True} if person.as_operator else {}
         browser.adopt(world.sign_cookie(person.account, person.session_of, **claims), person.host)
     data = {"csrf_token": world.form_token()} if method == "POST" else None
     return browser.open(method, path, person.host, data=data)
@@ -163,7 +164,7 @@ def test_every_post_wants_its_token(crowd: World, person: Person) -> None:
             continue
         if (audience.operator and not person.operator) or (audience.member and person.as_operator):
             continue
-        claims = {"operator": True} if person.as_operator else {}
+        claims = {"as_operator": True} if person.as_operator else {}
         cookie = crowd.sign_cookie(person.account or "", person.session_of, **claims)
         browser = crowd.browser().adopt(cookie, person.host)
         assert browser.open("POST", path, person.host).status_code == 400, path

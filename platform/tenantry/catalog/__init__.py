@@ -20,12 +20,14 @@ from tenantry.catalog.moving import Moving
 from tenantry.catalog.ownership import Ownership
 from tenantry.catalog.purging import Purging
 from tenantry.catalog.runs import Runs
+from tenantry.catalog.sessions import Sessions
 from tenantry.catalog.signal import ChangeSignal
 from tenantry.catalog.standbys import Standbys
 from tenantry.catalog.tenants import Tenants
 from tenantry.catalog.values import (
     SYSTEM,
     Account,
+    AccountSession,
     Actor,
     AuditCheck,
     AuditEvent,
@@ -56,6 +58,7 @@ class Catalog(
     Tenants,
     CustomHosts,
     Accounts,
+    Sessions,
     Ownership,
     Maintenance,
     Activation,
@@ -89,6 +92,7 @@ def open_catalog(settings: Settings) -> Catalog:
 __all__ = [
     "SYSTEM",
     "Account",
+    "AccountSession",
     "Actor",
     "AuditCheck",
     "AuditEvent",

@@ -18,6 +18,7 @@ from tenantry.catalog.models import (
     now,
 )
 from tenantry.catalog.owners import note_owners
+from tenantry.catalog.sessions import forget_sessions
 from tenantry.catalog.store import Store, Writer
 from tenantry.catalog.tenants import contains, tidy
 from tenantry.catalog.values import Account, Actor, Page, Role
@@ -202,7 +203,7 @@ class Accounts(Store):
         """Set a hash; sessions and other ways to set a password end."""
         record = _account(writer.session, account_id)
         record.password_hash = hashed
-        record.session_version += 1
+        forget_sessions(writer, account_id)
         writer.session.execute(
             delete(LinkRecord).where(
                 LinkRecord.account_id == account_id, LinkRecord.purpose == "setup"
@@ -210,13 +211,6 @@ class Accounts(Store):
         )
         writer.audit("account.password", detail={"email": record.email})
         return record.to_account()
-
-    def end_sessions(self, account_id: str, *, by: Actor) -> None:
-        """End every session of the account."""
-        with self.writing(by) as writer:
-            record = _account(writer.session, account_id)
-            record.session_version += 1
-            writer.audit("account.end-sessions", detail={"email": record.email})
 
     def add_membership(
         self, account_id: str, tenant_id: str, role: Role = "owner", *, by: Actor

@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from tenantry.catalog.values import (
     Account,
+    AccountSession,
     AuditEvent,
     Host,
     HostState,
@@ -237,7 +238,6 @@ class AccountRecord(Base):
     name: Mapped[str] = mapped_column(String(200))
     operator: Mapped[bool]
     password_hash: Mapped[str | None] = mapped_column(String(255))
-    session_version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     def to_account(self) -> Account:
@@ -247,8 +247,36 @@ class AccountRecord(Base):
             name=self.name,
             operator=self.operator,
             has_password=self.password_hash is not None,
-            session_version=self.session_version,
             created_at=self.created_at,
+        )
+
+
+class SessionRecord(Base):
+    """A session of an account; its id is in a signed cookie, and alone it opens nothing."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"), index=True)
+    as_operator: Mapped[bool] = mapped_column(default=False)
+    device: Mapped[str] = mapped_column(String(80))
+    network: Mapped[str] = mapped_column(String(50))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    seen_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    def to_session(self) -> AccountSession:
+        return AccountSession(
+            id=self.id,
+            account_id=self.account_id,
+            tenant_id=self.tenant_id,
+            as_operator=self.as_operator,
+            device=self.device,
+            network=self.network,
+            created_at=self.created_at,
+            seen_at=self.seen_at,
+            expires_at=self.expires_at,
         )
 
 

@@ -12,6 +12,7 @@ from tenantry.catalog.models import (
     LinkRecord,
     MembershipRecord,
     MigrationStepRecord,
+    SessionRecord,
     TenantRecord,
     now,
 )
@@ -31,6 +32,7 @@ BELONGINGS: Mapping[str, Any] = {
     "custom hosts": HostRecord,
     "memberships": MembershipRecord,
     "one-use links": LinkRecord,
+    "sessions": SessionRecord,
     "steps of migrations": MigrationStepRecord,
 }
 """Rows that go with a tenant. What stays: its own row, the names it had, the audit trail,

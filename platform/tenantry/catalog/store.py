@@ -89,9 +89,12 @@ class Store:
             yield session
 
     @contextmanager
-    def asking(self) -> Iterator[Connection]:
-        """Like :meth:`reading`, without the ORM: for what must be fast."""
-        with _translated(), self.engine.connect() as connection:
+    def asking(self, **options: Any) -> Iterator[Connection]:
+        """Like :meth:`reading`, without the ORM: for what must be fast.
+
+        :param options: Execution options of the connection.
+        """
+        with _translated(), self.engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager

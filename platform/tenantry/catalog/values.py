@@ -43,9 +43,25 @@ class Account:
     name: str
     operator: bool
     has_password: bool
-    session_version: int
-    """Sessions made at another version are over."""
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSession:
+    """A session of an account: one browser, on the platform's own host or on one tenant's."""
+
+    id: str
+    account_id: str
+    tenant_id: str | None
+    """Where it counts; ``None`` for the platform's own host."""
+    as_operator: bool
+    """Whether an operator visits the tenant with it."""
+    device: str
+    network: str
+    created_at: datetime
+    seen_at: datetime
+    """When it was last used, to within some minutes."""
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from tenantry.flask.binding import TenantBinding, current_tenant, init_platform,
 from tenantry.flask.bodies import accept_body
 from tenantry.flask.confirmation import ask_first
 from tenantry.flask.database import TenantSQLAlchemy
+from tenantry.flask.devices import describe_device, network_of
 from tenantry.flask.flyweight import Flyweight
 from tenantry.flask.interface import init_ui
 from tenantry.flask.problems import init_problems, note_faults, prefers_json, problem
@@ -39,6 +40,7 @@ __all__ = [
     "claim_sign_up",
     "confine",
     "current_tenant",
+    "describe_device",
     "find_exceeded",
     "init_platform",
     "init_problems",
@@ -46,6 +48,7 @@ __all__ = [
     "init_tenant",
     "init_ui",
     "is_local_path",
+    "network_of",
     "note_faults",
     "prefers_json",
     "problem",

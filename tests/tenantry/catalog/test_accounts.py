@@ -58,7 +58,7 @@ def test_a_new_account_has_no_password(any_catalog: Catalog) -> None:
     account = any_catalog.add_account("Olga@Example.com", name=" Olga ", by=SYSTEM)
 
     assert (account.email, account.name, account.operator) == ("olga@example.com", "Olga", False)
-    assert (account.has_password, account.session_version) == (False, 1)
+    assert not account.has_password
     assert any_catalog.find_account(" OLGA@example.com ") == account
     assert any_catalog.find_account_by_id(account.id) == account
     assert refusal(any_catalog, "olga@example.com", "")
@@ -192,9 +192,10 @@ def test_a_busy_process_refuses_at_once(any_catalog: Catalog, olga: Account) -> 
             any_catalog.sign_in(olga.email, GOOD, by=VISITOR)
         with pytest.raises(HashingBusyError):
             any_catalog.use_setup_link(token, "six green birds swim", by=VISITOR)
+    made = any_catalog.start_session(olga.id, lifetime=MINUTE, by=SYSTEM)
     changed = any_catalog.use_setup_link(token, "six green birds swim", by=VISITOR)
 
-    assert changed.session_version == olga.session_version + 1
+    assert any_catalog.find_session(made.id) is None
     assert any_catalog.sign_in(olga.email, "six green birds swim", by=VISITOR) == changed
     with pytest.raises(LinkError):
         any_catalog.use_setup_link(token, GOOD, by=VISITOR)
@@ -211,19 +212,16 @@ def test_an_old_hash_is_renewed(any_catalog: Catalog, olga: Account) -> None:
         record = session.scalars(select(AccountRecord)).one()
 
     assert record.password_hash != weak
-    assert record.session_version == olga.session_version
     assert any_catalog.sign_in(olga.email, GOOD, by=VISITOR)
 
 
 def test_a_new_password_ends_every_session(any_catalog: Catalog, olga: Account) -> None:
-    """R25: changing the password, or asking for it, ends what was signed in before."""
-    changed = any_catalog.set_password(olga.id, "six green birds swim", by=SYSTEM)
-    any_catalog.end_sessions(olga.id, by=SYSTEM)
-    found = any_catalog.find_account_by_id(olga.id)
+    """R25: changing the password ends what was signed in before."""
+    made = any_catalog.start_session(olga.id, lifetime=MINUTE, by=SYSTEM)
+    assert any_catalog.find_session(made.id) == (made, olga)
+    any_catalog.set_password(olga.id, "six green birds swim", by=SYSTEM)
 
-    assert changed.session_version == olga.session_version + 1
-    assert found is not None
-    assert found.session_version == olga.session_version + 2
+    assert any_catalog.find_session(made.id) is None
     assert refusal(any_catalog, olga.email, GOOD)
 
 
@@ -240,12 +238,13 @@ def test_a_weak_password_changes_nothing(any_catalog: Catalog, olga: Account) ->
     [
         lambda catalog: catalog.set_password(NOBODY, GOOD, by=SYSTEM),
         lambda catalog: catalog.end_sessions(NOBODY, by=SYSTEM),
+        lambda catalog: catalog.start_session(NOBODY, lifetime=MINUTE, by=SYSTEM),
         lambda catalog: catalog.add_membership(
             NOBODY, catalog.add_tenant("acme", name="A", by=SYSTEM).id, by=SYSTEM
         ),
         lambda catalog: catalog.create_link("setup", account_id=NOBODY, lifetime=MINUTE, by=SYSTEM),
     ],
-    ids=["set_password", "end_sessions", "add_membership", "create_link"],
+    ids=["set_password", "end_sessions", "start_session", "add_membership", "create_link"],
 )
 def test_nothing_is_done_to_an_account_that_is_not_there(any_catalog: Catalog, task: Any) -> None:
     """Refusals are the catalog's own errors, never the database's."""
