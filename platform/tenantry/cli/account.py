@@ -9,7 +9,7 @@ import click
 from tenantry.cli.context import actor, ready_catalog
 from tenantry.cli.listing import paged, pages_of, show_rest
 from tenantry.cli.operators import echo_invitation
-from tenantry.cli.output import echo_json_array, echo_table
+from tenantry.cli.output import echo_json_array, echo_table, plain
 from tenantry.errors import AccountNotFoundError
 from tenantry.settings import get_settings
 
@@ -46,6 +46,21 @@ def link(email: str) -> None:
         if found is None:
             raise AccountNotFoundError(email)
         echo_invitation(catalog, found, settings=get_settings())
+
+
+@account.command("sign-out")
+@click.argument("email")
+def sign_out(email: str) -> None:
+    """End every session of EMAIL, on the platform and at its sites' backends.
+
+    Its password stays; a new one is set with `tenantry account link`.
+    """
+    with ready_catalog() as catalog:
+        found = catalog.find_account(email)
+        if found is None:
+            raise AccountNotFoundError(email)
+        catalog.end_sessions(found.id, by=actor())
+        click.echo(f"{plain(found.email)} is signed out everywhere.")
 
 
 @account.command("list")

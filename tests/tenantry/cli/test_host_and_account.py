@@ -114,6 +114,18 @@ def test_a_link_that_replaces_a_password_works_for_an_hour(acme: Desk) -> None:
         assert now() < expires_at <= now() + timedelta(hours=1)
 
 
+def test_an_account_is_signed_out_everywhere(acme: Desk) -> None:
+    """R25: what an operator does first when somebody's laptop is gone."""
+    with acme.catalog as catalog:
+        account = catalog.find_account("ada@x.test")
+        assert account is not None
+        made = catalog.start_session(account.id, lifetime=timedelta(hours=1), by=SYSTEM)
+    assert "is signed out everywhere" in acme.done("account", "sign-out", " ADA@x.test")
+    with acme.catalog as catalog:
+        assert catalog.find_session(made.id) is None
+    assert "does not exist" in acme.refused("account", "sign-out", "eve@x.test")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
