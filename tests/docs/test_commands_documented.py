@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
-SECTION = re.compile(r"^## `(tenantry[a-z ]*)`$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(r"^## `(tenantry[a-z -]*)`$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"`(--[a-z-]+)[ `]")
 
 SECTIONS = {match[1]: match[2] for match in SECTION.finditer(PAGE.read_text())}
