@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from flask import abort, current_app, g, make_response, redirect, request, url_for
 
 from backend_app.context import current_scope
-from tenantry.flask import prefers_json, problem
+from tenantry.flask import is_local_path, prefers_json, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,8 +94,10 @@ def ask_to_sign_in() -> Response:
     back = None
     if request.method == "GET":
         back = (request.script_root + request.full_path).rstrip("?")
+    elif is_local_path(page := urlsplit(request.referrer or "").path) and request.referrer:
+        back = page  # the page whose form was sent: what is on it can be sent again
     target = url_for("sign_in.form", next=back)
     if request.headers.get("HX-Request"):
         # htmx would follow a redirect silently and look for its fragment on the sign-in page.
-        return make_response("", 401, {"HX-Redirect": url_for("sign_in.form")})
+        return make_response("", 401, {"HX-Redirect": target})
     return redirect(target, 302 if request.method == "GET" else 303)

@@ -13,6 +13,7 @@ from backend_app.links import SETUP
 from backend_app.one_time import keep_once, take_once
 from backend_app.tables import TableQuery
 from tenantry.catalog import setup_lifetime
+from tenantry.flask import ask_first
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -38,6 +39,9 @@ def index() -> ResponseReturnValue:
 def make_link(account_id: str) -> ResponseReturnValue:
     """Make a set-up link, for one page to show: only its hash is kept."""
     account = _get(account_id)
+    question = f"Make a link that sets a new password for {account.email}?"
+    if account.has_password and (ask := _ask(question, "Make the link")):
+        return ask
     keep_once(f"link {account.id}", make_setup_link(account))
     return redirect(url_for(".show_link", account_id=account.id), 303)
 
@@ -59,9 +63,15 @@ def show_link(account_id: str) -> ResponseReturnValue:
 def end_sessions(account_id: str) -> ResponseReturnValue:
     """Sign the account out everywhere."""
     account = _get(account_id)
+    if ask := _ask(f"Sign {account.email} out everywhere?", "Sign out"):
+        return ask
     catalog().end_sessions(account.id, by=current_actor())
     flash(f"{account.email} is signed out everywhere.", "success")
     return redirect(url_for(".index"), 303)
+
+
+def _ask(question: str, button: str) -> ResponseReturnValue | None:
+    return ask_first(question, button=button, back=url_for(".index"), layout="backend/base.html")
 
 
 def make_setup_link(account: Account) -> str:

@@ -13,6 +13,7 @@ from backend_app.context import backend, catalog, current_actor, current_scope
 from backend_app.instances import open_management
 from backend_app.tables import TableQuery
 from tenantry.catalog import Page
+from tenantry.flask import ask_first
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -66,6 +67,13 @@ def act(name: str, row_id: str, action: str) -> ResponseReturnValue:
         flash(f"The site is {tenant.state}: nothing on it can be changed now.", "warning")
         return redirect(url_for(".show", name=name), 303)
     choice = request.form.get("choice")
+    offer = _find_offer(tenant, name, action)
+    if offer.confirm and (
+        ask := ask_first(
+            offer.confirm, button=offer.label, back=_back(name), layout="backend/base.html"
+        )
+    ):
+        return ask
     try:
         message = _act(tenant, name, row_id, action, choice)
     except ValueError as error:
@@ -92,12 +100,25 @@ def _act(tenant: Tenant, name: str, row_id: str, action: str, choice: str | None
         section = _find(offered, name)
         if section is None:
             abort(404)
-        offer = next((offer for offer in section.actions if offer.name == action), None)
-        if offer is None:
-            abort(404)
+        offer = _get_offer(section, action)
         if offer.choices and choice not in offer.choices:
             raise ValueError(f"{choice!r} is none of the choices: {', '.join(offer.choices)}.")
         return section.act(action, row_id, choice=choice if offer.choices else None, actor=actor)
+
+
+def _find_offer(tenant: Tenant, name: str, action: str) -> Action:
+    with open_management(tenant) as offered:
+        section = _find(offered, name)
+        if section is None:
+            abort(404)
+        return _get_offer(section, action)
+
+
+def _get_offer(section: Section, action: str) -> Action:
+    offer = next((offer for offer in section.actions if offer.name == action), None)
+    if offer is None:
+        abort(404)
+    return offer
 
 
 def _find(offered: SiteManagement | None, name: str) -> Section | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import g
 from markupsafe import Markup, escape
 
+from backend_app.activity import fold, show_json
 from backend_app.context import backend
 from backend_app.instances import find_section_names
 from backend_app.session import ends_at
@@ -38,7 +39,8 @@ def init_views(app: Flask) -> None:
     app.add_template_filter(show_time, "time")
     app.add_template_filter(show_clock, "clock")
     app.add_template_filter(show_cell, "cell")
-    app.add_template_filter(show_detail, "detail")
+    app.add_template_filter(fold, "fold")
+    app.add_template_filter(show_json, "as_json")
     app.add_template_test(is_local_path, "local_path")
     app.context_processor(_common)
 
@@ -95,24 +97,3 @@ def show_cell(value: Any) -> Markup:
     if isinstance(value, datetime):
         return show_time(value)
     return escape(str(value))
-
-
-def show_detail(detail: Mapping[str, Any]) -> str:
-    """Return an audit event's facts in a line; what changed, as *old → new*."""
-    facts = dict(detail)
-    shown = []
-    if {"before", "after"} <= facts.keys():
-        before, after = facts.pop("before"), facts.pop("after")
-        if isinstance(before, dict) and isinstance(after, dict):
-            shown = [f"{key}: {_flat(before.get(key))} → {_flat(after[key])}" for key in after]
-        else:
-            shown = [f"{_flat(before)} → {_flat(after)}"]
-    return " · ".join([*shown, *(f"{name}: {_flat(value)}" for name, value in facts.items())])
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(_flat(part) for part in value)
-    return NOTHING if value is None or value == "" else str(value)

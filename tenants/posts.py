@@ -65,8 +65,9 @@ def drafts() -> str:
 def write() -> ResponseReturnValue:
     """Write a new post."""
     if request.method == "GET":
-        begun = _find_begun()
-        return show_editor(_fill_form(begun, new_key()), restored=begun)
+        begun, key = _find_begun(), request.args.get("key", "")
+        form = _fill_form(begun, key if is_new(key) else new_key())
+        return show_editor(form, restored=begun)
     form = PostForm()
     if not form.validate():
         return show_editor(form), 422

@@ -98,7 +98,7 @@ def test_the_links_host_comes_from_the_settings(world: World, operator: Browser)
     """R9: a forged Host header cannot put another address into a set-up link."""
     account = world.catalog.find_account("olga@example.com")
     assert account
-    operator.post(f"/accounts/{account.id}/link")
+    operator.post(f"/accounts/{account.id}/link", {"confirmed": "yes"})
     page = operator.get(f"/accounts/{account.id}/link").text
     assert "/setup/" not in operator.get(f"/accounts/{account.id}/link").text, "shown once"
     assert re.search(r'value="http://example\.test/backend/setup/[\w-]{43}"', page)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.backend_app.conftest import Browser, World
 
 ACME = "acme.example.test"
+YES = {"confirmed": "yes"}
 FORM = {"name": "Acme Bakery", "tagline": "Fresh", "accent": "#b4541f", "listed": "y"}
 
 
@@ -89,9 +90,25 @@ def test_an_action_that_fails_says_why(
     world: World, olga: Browser, path: str, choice: str | None, problem: str
 ) -> None:
     """And leaves no line of something done."""
-    olga.post(f"/sections/things/{path}", {"choice": choice} if choice else {}, ACME)
+    olga.post(f"/sections/things/{path}", {**YES, **({"choice": choice} if choice else {})}, ACME)
     assert problem in olga.get("/sections/things", ACME).text
     assert not [action for action in world.actions() if action.startswith("section.")]
+
+
+def test_what_cannot_be_taken_back_is_asked_first(olga: Browser) -> None:
+    """Without scripts a page asks; it sends the same form again, with the answer."""
+    path = "/sections/things/3/remove"
+    asked = olga.post(f"{path}?page=1", {"choice": "x"}, host=ACME)
+    assert asked.status_code == 200
+    assert "Remove it?" in asked.text
+    assert f'action="/backend{path}?page=1"' in asked.text
+    assert 'name="choice" value="x"' in asked.text
+    assert "acme thing 03" in olga.get("/sections/things", ACME).text
+    program = olga.post(path, host=ACME, headers={"Accept": "application/json"})
+    assert program.status_code == 400
+    assert "confirmed=yes" in program.get_json(force=True)["detail"]
+    assert olga.post(path, YES, host=ACME).status_code == 303
+    assert "acme thing 03 is removed" in olga.get("/sections/things", ACME).text
 
 
 @pytest.mark.parametrize(
@@ -106,7 +123,7 @@ def test_what_the_app_does_not_offer_is_not_found(olga: Browser, path: str) -> N
 
 def test_each_site_manages_its_own(world: World, olga: Browser) -> None:
     """R40: the same path on another host is another tenant's data."""
-    olga.post("/sections/things/3/remove", host=ACME)
+    olga.post("/sections/things/3/remove", YES, host=ACME)
     bolt = world.browser("otto@example.com", "bolt.example.test")
     page = bolt.get("/sections/things", "bolt.example.test").text
     assert "bolt thing 03" in page
@@ -124,7 +141,7 @@ def test_a_site_that_is_not_active_can_be_read(
     assert "acme thing 01" in page
     assert "Remove</button>" not in page
     assert state.value.capitalize() in page
-    olga.post("/sections/things/3/remove", host=ACME)
+    olga.post("/sections/things/3/remove", YES, host=ACME)
     assert "acme thing 03" in olga.get("/sections/things", ACME).text
     assert olga.post("/open", host=ACME).status_code == 403
     assert olga.post("/settings", FORM, ACME).status_code == 303

@@ -67,7 +67,7 @@ def test_the_directory_is_searched_and_has_pages(front: Front) -> None:
     assert len({*names(first), *names(second)}) == 30
     assert names(front.get("/directory?page=99999999999999999999").text) == names(second)
     assert names(front.get("/directory?search=site+07").text) == ["Site 07"]
-    assert "No site fits" in front.get("/directory?search=%25").text
+    assert "No sites match “%”" in front.get("/directory?search=%25").text
     assert "search=site" in front.get("/directory?search=site").text
 
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 PASSWORD = "a purple lantern over the harbour"
 OPERATOR = "operator@platform.test"
 LOUD = {"error", "warning"}
-FAILED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
+FAILED = re.compile(
+    r"(?:Failed to load resource: the server responded with a status of"
+    r"|Response Status Error Code) (\d+)"
+)
 WINDOWS: dict[str, ViewportSize] = {
     "narrow": {"width": 375, "height": 800},
     "wide": {"width": 1280, "height": 900},

@@ -44,8 +44,8 @@ def test_nothing_found_says_so(visitor: Person) -> None:
     """A search without results offers a way back to everything."""
     visitor.go("", "/directory")
     visitor.page.get_by_role("searchbox").fill("no such thing")
-    expect(visitor.page.get_by_role("heading", name="No site fits")).to_be_visible()
-    visitor.click("Show all sites", role="link")
+    expect(visitor.page.get_by_role("heading", name="No sites match")).to_be_visible()
+    visitor.click("Clear search", role="link")
     expect(visitor.page.get_by_role("link", name="Acme Workshop")).to_be_visible()
 
 
@@ -66,7 +66,7 @@ def test_the_table_of_sites_is_searched(new_person: NewPerson, scripts: bool) ->
     page.get_by_label("State").select_option("Suspended")
     if not scripts:
         operator.click("Search")
-    expect(page.get_by_role("heading", name="No site fits")).to_be_visible()
+    expect(page.get_by_role("heading", name="No sites match")).to_be_visible()
 
 
 def test_everything_is_reached_without_scripts(new_person: NewPerson) -> None:

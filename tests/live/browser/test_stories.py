@@ -108,13 +108,18 @@ def comment(person: Person, markdown: str) -> None:
 
 
 def make_author(owner: Person, name: str) -> None:
+    """Make a member an author."""
+    give_role(owner, name, "author")
+
+
+def give_role(owner: Person, name: str, role: str) -> None:
     """Change a member's role in the site's own backend."""
     owner.manage("Acme Workshop")
     owner.menu().get_by_role("link", name="Members").click()
     row = owner.page.get_by_role("row").filter(has_text=name)
-    row.get_by_label("Change the role").select_option("author")
+    row.get_by_label("Change the role").select_option(role)
     row.get_by_role("button", name="Change the role").click()
-    owner.is_told(f"{name} is an author now.")
+    owner.is_told(f"{name} is an {role} now.")
 
 
 def write(author: Person, title: str, text: str) -> None:
@@ -134,12 +139,15 @@ def write(author: Person, title: str, text: str) -> None:
 
 def delete(author: Person, title: str) -> None:
     """Delete the post that is shown: not if the question is answered with no."""
-    author.page.once("dialog", lambda dialog: dialog.dismiss())
+    question = author.page.get_by_role("dialog", name=f"Delete “{title}” and its comments?")
     author.click("Delete")
+    question.get_by_role("button", name="Cancel").click()
+    expect(question).to_have_count(0)
     author.sees(title)
-    author.page.once("dialog", lambda dialog: dialog.accept())
     author.click("Delete")
-    author.is_told(f"“{title}” is deleted.")
+    question.get_by_role("button", name="Delete").click()
+    author.sees(f"“{title}” is deleted")
+    author.click("Go to the front page", role="link")
     expect(author.page.get_by_role("link", name=title)).to_have_count(0)
 
 

@@ -69,7 +69,15 @@
       var text = read();
       if (same(text, kept)) return store.remove(name());
       var version = input("version");
+      nameAddress();
       store.set(name(), { text: text, version: version ? version.value : "", at: Date.now() });
+    }
+
+    // The page's address names a post that was only begun, so that Back and a sign-in lead to this one.
+    function nameAddress() {
+      var key = input("key").value;
+      if (key.indexOf("new-") !== 0 || window.location.search.indexOf(key) !== -1) return;
+      window.history.replaceState(window.history.state, "", form.getAttribute("action") + "?key=" + key);
     }
 
     function keepThere() {

@@ -1,0 +1,175 @@
+"""The audit trail as people read it: sentences, and one line for what belongs together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tenantry.catalog import AuditEvent
+
+TOGETHER = timedelta(minutes=2)
+"""Events of one kind of errand that lie no further apart are one entry."""
+
+SENTENCES: Mapping[str, str] = {
+    "account.create": "Created the account {email}",
+    "account.end-sessions": "Signed {email} out everywhere",
+    "account.password": "Set the password of {email}",
+    "account.sign-in": "Signed in as {email}",
+    "account.sign-in-failed": "Failed to sign in as {email}",
+    "backend.entered": "Came to manage the site",
+    "backend.left": "Left the site's backend",
+    "backend.refused": "Was refused: {email} has no role at this site",
+    "backend.visit": "Came to manage the site: {reason}",
+    "host.add": "Added the domain {host}",
+    "host.remove": "Removed the domain {host}",
+    "host.verify": "Verified the domain {host}",
+    "link.enter": "Set out to manage the site",
+    "link.enter.used": "Came to manage the site",
+    "link.setup": "Made a set-up link for {email}",
+    "link.setup.used": "{email} used a set-up link",
+    "membership.add": "Made {email} {role} of the site",
+    "membership.remove": "Took the role of {email} at the site away",
+    "migration.begin": "Began to migrate {tenants} databases to {target}",
+    "migration.end": "Ended a migration of databases: {state}",
+    "migration.resume": "Went on with a migration of {tenants} databases to {target}",
+    "site.opened": "Opened the site, signed in",
+    "tenant.backup": "Backed the site up",
+    "tenant.clone": "Made the site as a copy of {slug}",
+    "tenant.create": "Created the site {name}",
+    "tenant.export": "Exported the site",
+    "tenant.forget": "Forgot the site, whose creation had failed",
+    "tenant.import": "Imported the site",
+    "tenant.move": "Moved the site to another placement",
+    "tenant.move.begin": "Began to move the site from {from} to {to}",
+    "tenant.move.drop": "Dropped the old copy on {from}",
+    "tenant.move.end": "Gave up moving the site from {from} to {to}",
+    "tenant.plan": "Changed the plan from {before} to {after}",
+    "tenant.purge": "Purged the site's data",
+    "tenant.purge.begin": "Began to purge the site's data",
+    "tenant.release": "Released the copy",
+    "tenant.rename": "Renamed the site from {before} to {after}",
+    "tenant.restore": "Restored the site from a backup",
+    "tenant.schema": "Recorded the schema's revision {after}",
+}
+"""What each action did, with the facts of its detail in braces."""
+
+STATES: Mapping[str, str] = {
+    "active": "Put the site online",
+    "maintenance": "Put the site into maintenance",
+    "suspended": "Suspended the site",
+    "archived": "Archived the site",
+    "deleted": "Deleted the site",
+    "provisioning": "Began to set the site up",
+}
+
+ERRANDS: Mapping[str, frozenset[str]] = {
+    "backend.visit": frozenset({"link.enter", "link.enter.used", "backend.entered"}),
+    "tenant.create": frozenset({"account.create", "membership.add", "tenant.state", "link.setup"}),
+    "backend.entered": frozenset({"link.enter", "link.enter.used"}),
+}
+"""The event that says what an errand was, and those that are its steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line: what was done, and the events that it is made of, the newest first."""
+
+    event: AuditEvent
+    """The one that says most."""
+    events: tuple[AuditEvent, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What was done."""
+        return describe(self.event)
+
+
+def fold(events: Iterable[AuditEvent]) -> list[Entry]:
+    """Return the entries for *events*, which come newest first."""
+    rest, entries = list(events), []
+    while rest:
+        entry = _take_errand(rest)
+        entries.append(entry)
+        rest = [event for event in rest if event not in entry.events]
+    return entries
+
+
+def describe(event: AuditEvent) -> str:
+    """Return what an event did as a sentence; its code where nobody has written one."""
+    if event.action == "tenant.state":
+        return _describe_state(event.detail)
+    if event.action == "tenant.configure":
+        return _describe_settings(event.detail)
+    if event.action.startswith("section."):
+        return str(event.detail.get("result") or event.action)
+    sentence = SENTENCES.get(event.action)
+    if sentence is None:
+        return event.action
+    return sentence.format_map(_Facts(event.detail))
+
+
+def show_json(event: AuditEvent) -> str:
+    """Return the event's facts as they are kept."""
+    return json.dumps(dict(event.detail), indent=2, ensure_ascii=False, default=str)
+
+
+def _take_errand(rest: list[AuditEvent]) -> Entry:
+    """Return the entry of the newest event, with the steps around it."""
+    newest = rest[0]
+    for lead, steps in ERRANDS.items():
+        kinds = {lead, *steps}
+        if newest.action not in kinds:
+            continue
+        taken = _take_steps(rest, newest, kinds)
+        found = next((event for event in taken if event.action == lead), None)
+        if found is not None:
+            return Entry(found, tuple(taken))
+    return Entry(newest, (newest,))
+
+
+def _take_steps(rest: list[AuditEvent], newest: AuditEvent, kinds: set[str]) -> list[AuditEvent]:
+    """Return the events of one actor about one site, up to the first one of another kind."""
+    taken: list[AuditEvent] = []
+    tenant_id = newest.tenant_id
+    seen: set[str] = set()
+    for event in rest:
+        if event.actor != newest.actor or newest.at - event.at > TOGETHER:
+            continue
+        same_site = tenant_id is None or event.tenant_id in {tenant_id, None}
+        if event.action not in kinds or not same_site or event.action in seen:
+            break
+        tenant_id = tenant_id or event.tenant_id
+        seen.add(event.action)
+        taken.append(event)
+    return taken
+
+
+def _describe_state(detail: Mapping[str, Any]) -> str:
+    done = STATES.get(str(detail.get("after")), "Changed the site's state")
+    return f"{done}: {detail['reason']}" if detail.get("reason") else done
+
+
+def _describe_settings(detail: Mapping[str, Any]) -> str:
+    before, after = detail.get("before"), detail.get("after")
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return "Changed the site's settings"
+    changes = (f"{key} from {_show(before.get(key))} to {_show(new)}" for key, new in after.items())
+    return f"Changed the site's settings: {', '.join(changes)}"
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "nothing" if value in (None, "") else f"“{value}”"
+
+
+class _Facts(dict[str, Any]):
+    """An event's facts; one that an older event lacks is a dash."""
+
+    def __missing__(self, key: str) -> str:
+        return "\N{EN DASH}"
