@@ -92,7 +92,10 @@ def ask_to_sign_in() -> Response:
     if prefers_json():
         return problem(401, "Not signed in", "Only signed-in accounts may do this.")
     back = None
-    if request.method == "GET":
+    if request.headers.get("HX-Request"):
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        back = f"{shown.path}?{shown.query}".rstrip("?") if is_local_path(shown.path) else None
+    elif request.method == "GET":
         back = (request.script_root + request.full_path).rstrip("?")
     elif is_local_path(page := urlsplit(request.referrer or "").path) and request.referrer:
         back = page  # the page whose form was sent: what is on it can be sent again

@@ -11,7 +11,7 @@ from tenantry.flask import current_tenant
 from tenants.access import find_member
 from tenants.carrying import sign_writer
 from tenants.text import clean_line
-from tenants.unsaved import pop_saved
+from tenants.unsaved import name_store, pop_saved
 
 if TYPE_CHECKING:
     from tenantry.settings import Settings
@@ -68,5 +68,5 @@ def describe() -> dict[str, Any]:
         "public_url": public_url,
         "pop_saved": pop_saved,
         "sign_writer": sign_writer,
-        "tenant_id": current_tenant.id,
+        "text_store": name_store,
     }

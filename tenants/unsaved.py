@@ -15,6 +15,7 @@ from flask import session
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
+from tenantry.flask import current_tenant
 from tenants.access import get_member
 from tenants.database import db, now
 from tenants.models import Post, Role, UnsavedText
@@ -107,6 +108,14 @@ def drop_unsaved(key: str) -> None:
 def note_saved(key: str) -> None:
     """Let the next page that the member sees drop what the browser itself has kept of a text."""
     session["saved_text"] = key[:40]
+
+
+def name_store() -> str:
+    """Return what a browser names its own copies by: the site and the member, before the key.
+
+    Sites that are routed by path share a browser's storage, and so do the people at one computer.
+    """
+    return f"tenantry:text:{current_tenant.id}:{get_member().id}:"
 
 
 def pop_saved() -> str | None:

@@ -130,6 +130,9 @@ def test_htmx_is_told_to_go_to_the_sign_in_page(world: World) -> None:
     response = world.browser().get("/tenants", headers={"HX-Request": "true"})
     assert response.status_code == 401
     assert response.headers["HX-Redirect"] == "/backend/sign-in"
+    shown = {"HX-Request": "true", "HX-Current-URL": "http://example.test/backend/tenants?page=2"}
+    response = world.browser().get("/tenants?page=3", headers=shown)
+    assert response.headers["HX-Redirect"] == "/backend/sign-in?next=/backend/tenants?page%3D2"
 
 
 def test_signing_in_makes_a_new_session(world: World) -> None:

@@ -348,8 +348,11 @@ def test_a_saved_text_is_not_kept_and_browsers_are_told(site: Site) -> None:
     form = open_new(author)
     send(author, "/unsaved", {**form, **TEXT})
     page = send(author, "/write", {**form, **TEXT, "intent": "draft"}, follow_redirects=True)
-    store = f"tenantry:text:{site.tenant.id}:1:{form['key']}"
-    assert f'<meta name="saved-text" content="{store}">' in page.text
+    store = f"tenantry:text:{site.tenant.id}:1:"
+    assert f'<meta name="saved-text" content="{store}{form["key"]}">' in page.text
+    site.add_post("Another")
+    for path in ("/write", "/posts/another", "/posts/another/edit"):
+        assert f'data-text="{store}"' in author.get(path).text, path
     assert "saved-text" not in author.get("/").text
     assert count(site, UnsavedText) == 0
 

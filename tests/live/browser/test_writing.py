@@ -211,5 +211,6 @@ def test_a_comment_is_confirmed_beside_the_form(new_person: NewPerson, scripts: 
     message = member.page.get_by_role("status").filter(has_text="Your comment is here.")
     expect(message).to_be_in_viewport()
     expect(message).to_be_focused()
+    expect(member.page.get_by_label("Your comment", exact=True)).to_have_value("")
     if scripts:
         member.look("commented")

@@ -31,7 +31,8 @@
   if (saved) store.remove(saved.content);
 
   function watch(form) {
-    var prefix = form.dataset.text;
+    var prefix = form.dataset.text; // of this site and this member; without it nothing is kept here
+    if (!prefix) return;
     var status = form.querySelector("[data-text-status]");
     var timers = {};
     var sending = false;
