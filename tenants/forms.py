@@ -21,10 +21,15 @@ from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, WeakPasswordError
 from tenantry.flask import current_tenant, note_faults
 from tenantry.passwords import check_password
+from tenants.markdown import MAX_MARKUP, measure_markup
 from tenants.text import clean_line, clean_text, fold_email
 
 POST_LENGTH = 100_000
 COMMENT_LENGTH = 5_000
+TOO_MUCH_MARKUP = (
+    "This text has too much formatting: too many characters such as * [ ] | and line ends, or too "
+    "large a table. Split it into several posts."
+)
 
 _NEW_PASSWORD = {"autocomplete": "new-password"}
 _OLD_PASSWORD = {"autocomplete": "current-password"}
@@ -60,6 +65,11 @@ class PostForm(Form):
         validators=[DataRequired("Write something first."), Length(max=POST_LENGTH)],
         description="Markdown: # Heading, **bold**, *italic*, > quote, - list, `code`, [link](https://…).",
     )
+
+    def validate_body(self, field: TextAreaField) -> None:
+        """Refuse a text whose markup would take seconds to read."""
+        if measure_markup(field.data or "") > MAX_MARKUP:
+            raise ValidationError(TOO_MUCH_MARKUP)
 
 
 class CommentForm(Form):

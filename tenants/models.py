@@ -166,8 +166,9 @@ class Post(_Written, Model):
 
     def write(self, body: str) -> None:
         """Take a new text, and the summary that comes with it."""
-        super().write(body)
-        self.summary = markdown.summarise(body)
+        self.body = body
+        self.body_html, self.summary = markdown.compose(body)
+        self.renderer = markdown.RENDERER
         self.updated_at = now()
         if self.version is not None:  # a new one begins with 1
             self.version += 1

@@ -15,7 +15,7 @@ from tenantry.flask import accept_body, ask_first, is_local_path, note_faults, p
 from tenants import markdown
 from tenants.access import get_member, only
 from tenants.database import db, now
-from tenants.forms import POST_LENGTH, PostForm
+from tenants.forms import POST_LENGTH, TOO_MUCH_MARKUP, PostForm
 from tenants.models import Post, Role, UnsavedText
 from tenants.reading import find_deleted, find_post, list_deleted, list_drafts, page_number
 from tenants.room import FULL, find_fullness
@@ -183,6 +183,8 @@ def erase(slug: str) -> ResponseReturnValue:
 def preview() -> str:
     """Return the text as HTML, for the writing page to show."""
     text = clean_text(request.form.get("body"))[:POST_LENGTH]
+    if markdown.measure_markup(text) > markdown.MAX_MARKUP:
+        text = TOO_MUCH_MARKUP
     return render_template("site/preview.html", html=markdown.render(text))
 
 

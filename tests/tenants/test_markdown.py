@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tenants import markdown
 from tenants.colours import DARK_GROUND, LIGHT_GROUND, contrast, read_accent, tones
 from tenants.database import db
-from tenants.models import Post
+from tenants.models import Post, Role
 from tenants.text import clean_line, clean_text, slugify
 
 if TYPE_CHECKING:
@@ -39,6 +39,18 @@ EVIL = [
     pytest.param("```\n</code></pre><script>x</script>\n```", id="fence"),
     pytest.param('```"><script>x</script>\n```', id="fence language"),
 ]
+N = 100_000
+COSTLY = [
+    pytest.param("[" * N, id="brackets"),
+    pytest.param("![" * (N // 2), id="images"),
+    pytest.param("*a " * (N // 3), id="stars"),
+    pytest.param("> a\n" * (N // 4), id="quotes"),
+    pytest.param("# a\n" * (N // 4), id="headings"),
+    pytest.param("[a](b)" * (N // 6), id="links"),
+    pytest.param("a|b\n-|-\n" + "x\n" * 45_000, id="rows"),
+    pytest.param("|a" * 100 + "\n" + "|-" * 100 + "\n" + "x\n" * 1000, id="wide table"),
+]
+"""Texts that took seconds to read, or would."""
 _TAG = re.compile(r"<([a-z0-9]+)((?:\s[^<>]*)?)>")
 _ATTRIBUTE = re.compile(r'\s([a-z-]+)="([^"]*)"')
 
@@ -155,3 +167,40 @@ def test_every_accent_can_be_read(accent: str) -> None:
         assert contrast(tone.text, ground) >= 4.5
         assert contrast(tone.on_fill, tone.fill) >= 4.5
         assert contrast(tone.fill, ground) >= 3
+
+
+@pytest.mark.parametrize("text", COSTLY)
+def test_a_text_with_too_much_markup_is_refused(site: Site, text: str) -> None:
+    """A post that would take seconds to read is neither saved nor shown: the form says why."""
+    assert markdown.measure_markup(text) > markdown.MAX_MARKUP
+    author = site.member("ann", Role.AUTHOR)
+    refused = author.post("/write", {"title": "A title", "body": text, "intent": "draft"})
+    assert refused.status_code == 422
+    assert "too much formatting" in refused.text
+    preview = author.post("/write/preview", {"body": text})
+    assert "too much formatting" in preview.text
+
+
+MARKS = st.text(st.sampled_from("*_[]!<>&`~|#-+=:. \n\ta1()\\"), max_size=300)
+
+
+@given(MARKS | MARKS.map(lambda text: "|a|b|c|\n|-|-|-|\n" + text))
+def test_markup_bounds_what_there_is_to_do(text: str) -> None:
+    """The parts that a text is read into never outnumber its markup by more than a few times."""
+    tokens = markdown._markdown.parse(text)
+    parts = sum(1 + len(token.children or ()) for token in tokens)
+    assert parts <= 8 * markdown.measure_markup(text) + 40
+
+
+def test_long_prose_and_code_are_no_markup() -> None:
+    """The longest post of ordinary words, with a table and code, is far below the limit."""
+    prose = ("A sentence with a *few* words, [a link](/b) and `code`. " * 12 + "\n\n") * 140
+    table = "| a | b | c |\n|---|---|---|\n" + "| 1 | 2 | 3 |\n" * 60
+    assert len(prose) > 90_000
+    assert markdown.measure_markup(prose + table) < markdown.MAX_MARKUP
+
+
+def test_html_and_summary_come_from_one_reading() -> None:
+    """Both are what they are when made alone."""
+    text = "# Title\n\nFirst *words* [a].\n\n[a]: /b\n"
+    assert markdown.compose(text) == (markdown.render(text), markdown.summarise(text))

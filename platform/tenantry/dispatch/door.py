@@ -83,7 +83,9 @@ def build_door(
         dechunked=bool(settings.socket),
         loopback=lead_home(settings.url_of(settings.domain)) if settings.is_local else None,
     )
-    app = AccessLog(app, settings.access_log, pages=pages, ledger=ledger)
+    # Without trusted proxies, only nginx over the uwsgi protocol can have set the request's id.
+    proxied = bool(settings.trusted_proxies or settings.socket)
+    app = AccessLog(app, settings.access_log, pages=pages, ledger=ledger, ids_from_proxy=proxied)
     return Health(app)
 
 

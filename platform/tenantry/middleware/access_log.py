@@ -46,6 +46,7 @@ class AccessLog:
 
     :param target: ``"stderr"``, ``"off"``, or the path of a file to append to.
     :param ledger: Where each tenant's requests are added up.
+    :param ids_from_proxy: A proxy in front says in ``X-Request-ID`` what a request is called.
     """
 
     def __init__(
@@ -55,11 +56,12 @@ class AccessLog:
         *,
         pages: Pages,
         ledger: Ledger | None = None,
+        ids_from_proxy: bool = False,
     ) -> None:
         self._app = app
         self._ledger = ledger or Ledger()
         self._pages = pages
-        self._ids = RequestIds()
+        self._ids = RequestIds(from_proxy=ids_from_proxy)
         self._descriptor = _open(target)
         self._second = ""
         self._stamp = ""

@@ -15,9 +15,14 @@ _ACCEPTED = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
 
 
 class RequestIds:
-    """Hands out ids: a random word per process and a number, which is cheap and unique."""
+    """Hands out ids: a random word per process and a number, which is cheap and unique.
 
-    def __init__(self) -> None:
+    :param from_proxy: A proxy in front overwrites ``X-Request-ID``. Without one the header is the
+        visitor's, who must not choose what a request is called in the log.
+    """
+
+    def __init__(self, *, from_proxy: bool = False) -> None:
+        self._from_proxy = from_proxy
         self._renew()
         # A forked child must not go on with its parent's word.
         os.register_at_fork(after_in_child=self._renew)
@@ -29,9 +34,9 @@ class RequestIds:
     def assign(self, environ: WSGIEnvironment) -> str:
         """Return the request's id, which then stands in ``environ["tenantry.request_id"]``.
 
-        An id that came along is kept if it cannot do harm in a log or a page (R56).
+        A proxy's id is kept if it cannot do harm in a log or a page (R56).
         """
-        request_id: str | None = environ.get("HTTP_X_REQUEST_ID")
+        request_id: str | None = environ.get("HTTP_X_REQUEST_ID") if self._from_proxy else None
         if request_id is None or _ACCEPTED.match(request_id) is None:
             request_id = f"{self._word}-{next(self._numbers):06x}"
         environ["tenantry.request_id"] = request_id

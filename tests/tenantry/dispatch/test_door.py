@@ -307,13 +307,21 @@ def test_without_the_catalog_known_sites_are_served(door: Door) -> None:
     assert door.ask("/", "acme").status == 200
 
 
-def test_every_answer_has_an_id(door: Door) -> None:
-    """R56: whatever the answer, its id leads to the log; a client's own id is kept if harmless."""
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [({}, False), ({"trusted_proxies": 1}, True), ({"socket": "/run/tenantry/app.sock"}, True)],
+)
+def test_every_answer_has_an_id(
+    make_door: MakeDoor, settings: dict[str, Any], *, kept: bool
+) -> None:
+    """R56: whatever the answer, its id leads to the log; only a proxy's id is kept, if harmless."""
+    door = make_door(**settings)
+    door.add("acme")
     door.add("bolt", state="suspended")
     for options in ({"slug": "acme"}, {"slug": "bolt"}, {"host": "a b"}, {"path": "/-/x"}, {}):
         given = door.ask(headers={"X-Request-ID": "my-own-id-1"}, **options)
         made = door.ask(headers={"X-Request-ID": "bad id"}, **options)
-        assert given.headers["x-request-id"] == "my-own-id-1"
+        assert (given.headers["x-request-id"] == "my-own-id-1") == kept
         assert made.headers["x-request-id"] not in {"", "bad id"}
 
 

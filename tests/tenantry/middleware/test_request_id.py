@@ -15,7 +15,7 @@ def test_a_harmless_id_is_kept(given: str) -> None:
     """R56: who comes through a proxy can follow the request by the proxy's id."""
     environ = {"HTTP_X_REQUEST_ID": given}
 
-    assert RequestIds().assign(environ) == given
+    assert RequestIds(from_proxy=True).assign(environ) == given
     assert environ["tenantry.request_id"] == given
 
 
@@ -36,11 +36,18 @@ def test_a_harmless_id_is_kept(given: str) -> None:
 def test_any_other_id_is_replaced(given: str | None) -> None:
     """R56: an id stands in logs and pages, and can do no harm there."""
     environ = {} if given is None else {"HTTP_X_REQUEST_ID": given}
-    made = RequestIds().assign(environ)
+    made = RequestIds(from_proxy=True).assign(environ)
 
     assert made != given
     assert made.replace("-", "").isalnum()
-    assert RequestIds().assign({"HTTP_X_REQUEST_ID": made}) == made
+    assert RequestIds(from_proxy=True).assign({"HTTP_X_REQUEST_ID": made}) == made
+
+
+def test_a_visitor_chooses_no_id() -> None:
+    """R56: without a proxy that overwrites it, the header is the visitor's and says nothing."""
+    made = RequestIds().assign({"HTTP_X_REQUEST_ID": "the-id-of-somebody-else"})
+
+    assert made != "the-id-of-somebody-else"
 
 
 def test_ids_are_unique_among_threads_and_makers() -> None:
