@@ -67,6 +67,12 @@ def need(program: str) -> str:
     pytest.skip(sentence)
 
 
+def version_of(program: str) -> tuple[int, ...]:
+    """Return major and minor version of Caddy."""
+    told = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(part) for part in told.strip().lstrip("v").split(" ")[0].split(".")[:2])
+
+
 class Edge:
     """A proxy that runs one of the shipped files.
 
@@ -100,6 +106,9 @@ class Edge:
         }
         for old, new in replacements.items():
             text = text.replace(old, new)
+        if self._program.endswith("caddy") and version_of(self._program) < (2, 7):
+            older = "buffer_requests\n\t\tmax_buffer_size 1048576"
+            text = text.replace("\trequest_buffers 1MiB", f"\t{older}")
         config = self.folder / self.name
         config.write_text(text)
         if self._program.endswith("nginx"):
