@@ -2,12 +2,14 @@
 
 What a factory's module offers stands here: :func:`prepare` makes what all sites share,
 :func:`create_app` builds a tenant's app, :func:`provision` makes its data, :func:`dispose` closes what
-the app opened and :func:`demonstrate` fills it with something to look at. ``MIGRATIONS`` is the folder
+the app opened, :func:`receive` looks over what came out of a file and :func:`demonstrate` fills it with
+something to look at. ``MIGRATIONS`` is the folder
 of the schema's revisions.
 """
 
 from tenants.database import MIGRATIONS, provision
 from tenants.demonstration import DEMONSTRATIONS, demonstrate
+from tenants.receiving import receive
 from tenants.site import create_app, dispose, prepare
 
 __all__ = [
@@ -18,4 +20,5 @@ __all__ = [
     "dispose",
     "prepare",
     "provision",
+    "receive",
 ]

@@ -42,6 +42,10 @@ class Factory:
     dispose: Callable[[Any], None] = _nothing
     """Close what ``build`` opened."""
 
+    receive: Callable[[Tenant], None] = _nothing
+    """Look over the tenant's data, which came out of a file that anybody may have made: make again
+    what the app trusts, as HTML that it has made of people's texts. Saying it again changes nothing."""
+
     demonstrate: Callable[[Tenant], None] = _nothing
     """Fill the site with example content. Saying it again changes nothing."""
 
@@ -55,7 +59,7 @@ class Factory:
 def load_factory(path: str) -> Factory:
     """Import ``module:callable``; the other hooks come from its module.
 
-    They are ``prepare``, ``provision``, ``dispose``, ``demonstrate``, the mapping
+    They are ``prepare``, ``provision``, ``dispose``, ``receive``, ``demonstrate``, the mapping
     ``DEMONSTRATIONS`` and the path ``MIGRATIONS``.
 
     :raises FactoryError: There is no such module or callable, or no folder ``MIGRATIONS``.
@@ -74,7 +78,7 @@ def load_factory(path: str) -> Factory:
         raise FactoryError(path, f"module {module_name!r} has no callable {name!r}")
     hooks = {
         hook: getattr(module, hook)
-        for hook in ("prepare", "provision", "dispose", "demonstrate")
+        for hook in ("prepare", "provision", "dispose", "receive", "demonstrate")
         if callable(getattr(module, hook, None))
     }
     return Factory(

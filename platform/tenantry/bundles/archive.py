@@ -28,6 +28,10 @@ MANIFEST = "manifest.json"
 _LEVEL = 3
 _WINDOW = 2**27
 """Octets that unpacking may keep in memory; what needs more is refused."""
+PLAIN_OCTETS = 64 * 1024 * 1024
+MOST_RATIO = 1000
+"""How many times its size a file may unpack to, where that is more than the octets above. Zstandard
+packs zeros to a thirty-thousandth, and what people write to a twentieth."""
 _HEADERS = 4096
 """Octets that tar may spend on a member's headers and padding, names included."""
 
@@ -115,12 +119,23 @@ class Bundle:
     Everything that comes out is what the manifest says of it, or the reading ends with an error.
     """
 
-    def __init__(self, name: str, archive: tarfile.TarFile, limit: Limited, tail: Checking) -> None:
+    def __init__(
+        self,
+        name: str,
+        archive: tarfile.TarFile,
+        limit: Limited,
+        tail: Checking,
+        *,
+        packed: int,
+    ) -> None:
         self._name = name
         self._archive = archive
         self._limit = limit
         self._tail = tail
         self.manifest = self._read_manifest()
+        if self.manifest.size > max(PLAIN_OCTETS, MOST_RATIO * packed):
+            said = f"it says that its {packed} bytes unpack to {self.manifest.size}"
+            raise BundleError(name, f"{said}; no site is as uniform as that")
         limit.allowed += self.manifest.size + _HEADERS * (len(self.manifest.members) + 3)
 
     def members(self) -> Iterator[tuple[Member, BinaryIO]]:
@@ -198,7 +213,8 @@ def open_bundle(path: Path, *, passphrase: bytes | None = None) -> Iterator[Bund
             unpacked = unpacker.stream_reader(io.BufferedReader(tail, BLOCK), closefd=False)
             limit = Limited(unpacked, MAX_OCTETS + _HEADERS, name=name)
             with tarfile.open(fileobj=limit, mode="r|", bufsize=BLOCK) as archive:
-                yield Bundle(name, archive, limit, tail)
+                packed = os.fstat(file.fileno()).st_size
+                yield Bundle(name, archive, limit, tail, packed=packed)
     except (zstandard.ZstdError, tarfile.TarError, EOFError) as error:
         raise BundleError(name, "it is damaged, cut off or no bundle") from error
     except OSError as error:

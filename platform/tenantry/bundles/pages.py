@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,6 +20,60 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.bundles.manifest import Manifest
+
+
+Schema = frozenset[tuple[str, str, str, str]]
+"""Of each object its type, name, table and statement."""
+_SCHEMA = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master"
+_SQLITES = re.compile(r"sqlite_(autoindex_.*|sequence|stat[14])")
+"""What SQLite makes by itself."""
+_KEEPS = re.compile(r"(CREATE (TABLE|INDEX|UNIQUE INDEX) .*)?", re.IGNORECASE | re.DOTALL)
+"""What does no more than to keep rows; all else, as a view or a trigger, runs by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Schemas that a database may have; without any, it may have every one."""
+
+    schemas: tuple[Schema, ...] = ()
+    is_exact: bool = False
+    """Whether it must have one of them; otherwise only what runs by itself must be in one."""
+
+
+def read_schema(path: Path, *, is_ours: bool = False, name: str) -> Schema:
+    """Return what is in a database but rows. Nothing of it is run.
+
+    :param is_ours: Whether somebody may be writing to it, so that it has a log.
+    :param name: What errors call the file.
+    :raises BundleError: It cannot be read.
+    """
+    uri = f"file:{quote(str(path))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True) if is_ours else _open(path)) as connection:
+            rows = connection.execute(_SCHEMA).fetchall()
+    except sqlite3.Error as error:
+        raise BundleError(name, f"its database is damaged ({error})") from error
+    return frozenset(
+        (str(kind), str(known), str(table), " ".join(str(sql).split()))
+        for kind, known, table, sql in rows
+        if not (kind in {"table", "index"} and _SQLITES.fullmatch(str(known)))
+    )
+
+
+def _check_schema(path: Path, known: Known, *, name: str) -> None:
+    """Make sure that a database has a schema that is known.
+
+    A view in the place of a table would answer with anything, or never.
+    """
+    found = read_schema(path, name=name)
+    if not known.is_exact:
+        found = frozenset(entry for entry in found if not _KEEPS.fullmatch(entry[3]))
+    fits = (found == schema if known.is_exact else found <= schema for schema in known.schemas)
+    if not known.schemas or any(fits):
+        return
+    kind, strange, _, _ = min(min(found ^ schema) for schema in known.schemas)
+    problem = f"its database has another schema than sites have ({kind} {strange!r})"
+    raise BundleError(name, f"{problem}; an export has rows alone, and can be imported")
 
 
 def describe_pages(path: Path, *, name: str) -> tuple[Database, Member, dict[str, int]]:
@@ -56,11 +112,15 @@ def check_copy(path: Path, *, name: str) -> None:
         raise BundleError(name, f"{said}; `tenantry restore {name}` brings a good one back")
 
 
-def check_pages(path: Path, manifest: Manifest, *, name: str) -> None:
+def check_pages(path: Path, manifest: Manifest, known: Known | None = None, *, name: str) -> None:
     """Let SQLite look at everything in a file that came out of a bundle.
 
-    :raises BundleError: It is damaged, or not what the manifest says.
+    :param known: Schemas that it may have.
+    :raises BundleError: It is damaged, or not what the manifest or what is known says.
     """
+    _check_schema(
+        path, known or Known(), name=name
+    )  # first: what follows runs what the schema says
     try:
         with closing(_open(path)) as connection:
             problem = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -71,8 +131,12 @@ def check_pages(path: Path, manifest: Manifest, *, name: str) -> None:
                     name, "its database has a row that refers to one that is not there"
                 )
             counts = _count(connection)
+            revision = _revision(connection, counts)
     except sqlite3.Error as error:
         raise BundleError(name, f"its database is damaged ({error})") from error
+    if manifest.database is not None and revision != manifest.database.revision:
+        problem = f"its database is at revision {revision[:40] or 'none'}, and it says another one"
+        raise BundleError(name, problem)
     check_counts(counts, manifest.counts, name=name)
 
 

@@ -14,6 +14,7 @@ from tenantry.cli.output import echo_json, echo_table, plain, progress
 from tenantry.cli.passphrase import known_passphrase, new_passphrase, passphrase_option
 from tenantry.disk import is_dir
 from tenantry.errors import CatalogUnavailableError, TenantryError
+from tenantry.factory import load_factory
 from tenantry.lifecycle.backup import backup_tenant, backups_dir, read_backups
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.verify import verify_backup
@@ -133,7 +134,9 @@ def list_backups(slugs: tuple[str, ...], *, folder: Path | None, as_json: bool) 
 def verify(file: Path, *, passphrase_file: Path | None) -> None:
     """Unpack the backup FILE into a scratch place, and check everything in it."""
     passphrase = known_passphrase(passphrase_file, file)
-    manifest = verify_backup(file, passphrase=passphrase, settings=get_settings())
+    settings = get_settings()
+    factory = load_factory(settings.factory)
+    manifest = verify_backup(file, passphrase=passphrase, factory=factory, settings=settings)
     content = f"{manifest.rows} rows, {len(manifest.files)} files, {manifest.size} octets"
     click.echo(f"{plain(file)} is sound: {plain(manifest.tenant.slug)}, {content}.")
 

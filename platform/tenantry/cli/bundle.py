@@ -48,6 +48,7 @@ def export(slug: str, *, output: Path, encrypt: bool, passphrase_file: Path | No
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--slug", help="Its name on this platform.  [default: the one that it had]")
 @click.option("--placement", help="Where its data shall live.  [default: the first with room]")
+@click.option("--plan", help="Its plan.  [default: the platform's default plan]")
 @click.option("--owner", metavar="EMAIL", help="Who owns it; gets an account if there is none.")
 @passphrase_option("Decrypt")
 @click.option("--dry-run", is_flag=True, help="Only check the file, and say what is in it.")
@@ -56,6 +57,7 @@ def import_(
     *,
     slug: str | None,
     placement: str | None,
+    plan: str | None,
     owner: str | None,
     passphrase_file: Path | None,
     dry_run: bool,
@@ -79,6 +81,7 @@ def import_(
             file,
             slug=slug,
             placement=placement,
+            plan=plan,
             owner_email=owner,
             passphrase=passphrase,
             settings=settings,

@@ -45,7 +45,12 @@ def restore(slug: str, *, file: Path | None, passphrase_file: Path | None, dry_r
             if found is None:
                 click.echo(f"Would finish the interrupted restore of {slug}.")
                 return
-            manifest = verify_backup(found, passphrase=passphrase, settings=settings)
+            manifest = verify_backup(
+                found,
+                passphrase=passphrase,
+                factory=load_factory(settings.factory),
+                settings=settings,
+            )
             check_owner(manifest, tenant, found)
             when = f"{manifest.created:%Y-%m-%d %H:%M:%S}"
             content = f"{manifest.rows} rows and {len(manifest.files)} files"

@@ -18,12 +18,14 @@ from tenantry.databases.sqlite import FILE_NAME, SiteDatabase
 from tenantry.disk import exists
 from tenantry.errors import BundleError, TenantryError
 from tenantry.lifecycle.export import gather
+from tenantry.lifecycle.foreign import receive
 from tenantry.moving.transfer import forget_move
 from tenantry.tenant import TenantState
 from tenantry.turns import restore_journal
 
 if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
+    from tenantry.factory import Factory
     from tenantry.settings import Settings
     from tenantry.tenant import Tenant
 
@@ -79,6 +81,7 @@ class Place:
 def finish(
     catalog: Catalog,
     place: Place,
+    factory: Factory | None = None,
     *,
     by: Actor,
     drain: float,
@@ -86,6 +89,7 @@ def finish(
 ) -> Tenant:
     """Do what the journal says. Each step sees what has been done already.
 
+    :param factory: Looks over what came out of the backup before anybody sees it.
     :param drain: Seconds between closing the site and changing its data.
     :param is_first: Nothing has been done of it yet. If the server then refuses the rows, the site
         serves again as it was.
@@ -106,6 +110,7 @@ def finish(
     _exchange_files(place)
     if place.beside is not None:
         _exchange_database(place)
+    receive(factory, tenant)
     schema = manifest.database.revision if manifest.database is not None else ""
     catalog.note_schema(tenant.id, schema, by=by)
     restored = catalog.configure_tenant(tenant.id, settings=manifest.tenant.settings, by=by)

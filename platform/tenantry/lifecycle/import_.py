@@ -18,6 +18,7 @@ from tenantry.databases.sqlite import SiteDatabase
 from tenantry.errors import BundleError, UnknownSchemaError
 from tenantry.hosts import check_slug
 from tenantry.lifecycle.create import find_schema, provision
+from tenantry.lifecycle.foreign import check_quota, check_room, known_schemas, receive
 from tenantry.lifecycle.half_made import COPYING, making
 from tenantry.migrations import History, load_history, upgrade
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from tenantry.bundles.archive import Bundle
     from tenantry.bundles.manifest import Manifest
+    from tenantry.bundles.pages import Known
     from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
     from tenantry.settings import Settings
@@ -39,6 +41,7 @@ def import_tenant(
     *,
     slug: str | None = None,
     placement: str | None = None,
+    plan: str | None = None,
     owner_email: str | None = None,
     passphrase: bytes | None = None,
     settings: Settings,
@@ -50,15 +53,20 @@ def import_tenant(
 
     :param slug: Its name here; by default the one that it had.
     :param placement: Where its data goes; by default the first placement with room.
+    :param plan: A plan of the settings; by default the default plan, whatever the bundle says.
     :param owner_email: Gets an account, if it has none, and owns the tenant.
     :raises BundleError: The bundle is damaged, or does not fit this platform.
     :raises UpgradeError: Its rows are of an older schema and cannot be brought to the newest.
     :raises TenantExistsError: The slug is taken.
     :raises UnknownPlacementError: There is no such placement.
+    :raises UnknownPlanError: There is no such plan.
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
     """
+    chosen_plan = settings.get_plan(plan)
+    with open_bundle(path, passphrase=passphrase) as bundle:
+        check_room(bundle.manifest, settings, name=str(path))
+        check_quota(bundle.manifest, settings.limits_of(chosen_plan), name=str(path))
     manifest = check_bundle(path, passphrase=passphrase)
-    _check_room(path, manifest, settings)
     older = _find_older_schema(path, manifest, factory)
     email = canonical_email(owner_email) if owner_email else None
     name = check_slug(manifest.tenant.slug if slug is None else slug)
@@ -69,7 +77,7 @@ def import_tenant(
             name,
             name=manifest.tenant.name,
             settings=manifest.tenant.settings,
-            plan=manifest.tenant.plan,
+            plan=chosen_plan,
             placement=chosen.name,
             reason=COPYING,
             by=by,
@@ -85,10 +93,11 @@ def import_tenant(
         with open_bundle(path, passphrase=passphrase) as bundle:
             if bundle.manifest != manifest:
                 raise BundleError(str(path), "it was changed while it was read")
-            fill(tenant, bundle, name=str(path), settings=settings)
+            fill(tenant, bundle, factory, name=str(path), settings=settings)
         if older is not None:
             upgrade(database, older.history)
             provision(factory, tenant, settings=settings)
+        receive(factory, tenant)
         detail = {"from": manifest.tenant.id, "slug": manifest.tenant.slug}
         catalog.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)
         schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
@@ -119,7 +128,9 @@ def _find_older_schema(path: Path, manifest: Manifest, factory: Factory) -> _Old
     return _OlderSchema(history, revision) if lacking else None
 
 
-def fill(tenant: Tenant, bundle: Bundle, *, name: str, settings: Settings) -> None:
+def fill(
+    tenant: Tenant, bundle: Bundle, factory: Factory, *, name: str, settings: Settings
+) -> None:
     """Give a provisioned tenant what is in the bundle.
 
     :raises BundleError: Its database cannot hold it.
@@ -130,9 +141,10 @@ def fill(tenant: Tenant, bundle: Bundle, *, name: str, settings: Settings) -> No
         if not database.exists():
             raise BundleError(name, "it has a database, and this platform's sites have none")
         if manifest.pages is not None:
+            known = known_schemas(manifest, factory, settings, present=database, name=name)
             _, content = next(members)
             with scratch_folder(settings.data_dir) as parts:
-                rows = unpack_pages(content, manifest, parts, name=name)
+                rows = unpack_pages(content, manifest, parts, known, name=name)
                 fill_database(database, rows, stored_tables(rows, parts), name=name)
         else:
             fill_database(database, manifest, islice(members, len(manifest.tables)), name=name)
@@ -147,7 +159,14 @@ def fill(tenant: Tenant, bundle: Bundle, *, name: str, settings: Settings) -> No
         raise BundleError(name, f"a file cannot be written ({error})") from error
 
 
-def unpack_pages(content: BinaryIO, manifest: Manifest, parts: Path, *, name: str) -> Manifest:
+def unpack_pages(
+    content: BinaryIO,
+    manifest: Manifest,
+    parts: Path,
+    known: Known | None = None,
+    *,
+    name: str,
+) -> Manifest:
     """Turn SQLite's pages out of a bundle into rows below *parts*; return what that would be.
 
     Nothing but its tables' rows is taken from a file that anybody may have made.
@@ -157,13 +176,6 @@ def unpack_pages(content: BinaryIO, manifest: Manifest, parts: Path, *, name: st
     path = parts / "pages.sqlite3"
     with path.open("xb") as file:
         shutil.copyfileobj(content, file)
-    check_pages(path, manifest, name=name)
+    check_pages(path, manifest, known, name=name)
     described, tables = dump_database(SiteDatabase(path), parts, name=name)
     return replace(manifest, database=described, tables=tables, pages=None, counts={})
-
-
-def _check_room(path: Path, manifest: Manifest, settings: Settings) -> None:
-    free = shutil.disk_usage(settings.data_dir).free
-    if manifest.size > free:
-        problem = f"it unpacks to {manifest.size} octets and the data folder has room for {free}"
-        raise BundleError(str(path), problem)

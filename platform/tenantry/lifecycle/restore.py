@@ -33,6 +33,7 @@ from tenantry.lifecycle.backup import backups_dir
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.exchange import RESTORING, Place, finish
 from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.lifecycle.foreign import check_room, known_schemas
 from tenantry.lifecycle.older import bring_up, clear_scratch
 from tenantry.tenant import TenantState
 from tenantry.turns import holding
@@ -75,7 +76,7 @@ def restore_tenant(
     with holding(tenant, "restored", settings=settings):
         place = Place(catalog.get_tenant_by_id(tenant.id), settings)
         if exists(place.journal):
-            tenant = finish(catalog, place, by=by, drain=drain)
+            tenant = finish(catalog, place, factory, by=by, drain=drain)
             if path is None:
                 return tenant
             place = Place(tenant, settings)
@@ -91,7 +92,7 @@ def restore_tenant(
             if isinstance(error, (sqlite3.Error, DBAPIError, OSError)):
                 raise BundleError(slug, f"it cannot be restored ({first_line(error)})") from error
             raise
-        return finish(catalog, place, by=by, drain=drain, is_first=True)
+        return finish(catalog, place, factory, by=by, drain=drain, is_first=True)
 
 
 def _make_schema_anew(
@@ -140,6 +141,7 @@ def _prepare(
     (place.parts / "database").mkdir(mode=0o700)
     with open_bundle(path, passphrase=passphrase) as bundle:
         check_owner(bundle.manifest, place.tenant, path)
+        check_room(bundle.manifest, place.settings, name=str(path))
         for member, content in bundle.members():
             target = place.parts / member.name
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -175,7 +177,8 @@ def _prepare_database(
     """Make the new SQLite file, or the rows for a server, and check them."""
     pages = place.parts / PAGES
     if manifest.pages is not None:
-        check_pages(pages, manifest, name=name)
+        known = known_schemas(manifest, factory, place.settings, present=place.database, name=name)
+        check_pages(pages, manifest, known, name=name)
     if place.beside is not None:
         assert isinstance(place.database, SiteDatabase)
         place.beside.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -11,20 +11,30 @@ from tenantry.bundles.pages import check_pages
 from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.values import check_value, load_row
 from tenantry.errors import BundleError
+from tenantry.lifecycle.foreign import check_room, known_schemas
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.bundles.manifest import Manifest
+    from tenantry.factory import Factory
     from tenantry.settings import Settings
 
 
-def verify_backup(path: Path, *, passphrase: bytes | None = None, settings: Settings) -> Manifest:
+def verify_backup(
+    path: Path,
+    *,
+    passphrase: bytes | None = None,
+    factory: Factory | None = None,
+    settings: Settings,
+) -> Manifest:
     """Read all of a backup or bundle, and return what it holds.
 
     Checksums of every file and of the whole; a SQLite database is opened in a scratch place, where
-    ``integrity_check`` and ``foreign_key_check`` look at it; rows are counted and read, each value.
+    its schema is compared, and ``integrity_check`` and ``foreign_key_check`` look at it; rows are
+    counted and read, each value.
 
+    :param factory: Whose revisions a SQLite database's schema is compared with.
     :raises BundleError: Something is not as it must be.
     """
     name = str(path)
@@ -32,6 +42,8 @@ def verify_backup(path: Path, *, passphrase: bytes | None = None, settings: Sett
         scratch_folder(settings.data_dir) as parts,
         open_bundle(path, passphrase=passphrase) as bundle,
     ):
+        check_room(bundle.manifest, settings, name=name)
+        known = known_schemas(bundle.manifest, factory, settings, name=name)
         for member, content in bundle.members():
             if isinstance(member, TableMember):
                 _check_rows(member, content, name=name)
@@ -39,7 +51,7 @@ def verify_backup(path: Path, *, passphrase: bytes | None = None, settings: Sett
                 with (parts / "pages").open("xb") as file:
                     shutil.copyfileobj(content, file)
         if bundle.manifest.pages is not None:
-            check_pages(parts / "pages", bundle.manifest, name=name)
+            check_pages(parts / "pages", bundle.manifest, known, name=name)
         return bundle.manifest
 
 

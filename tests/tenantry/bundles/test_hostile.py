@@ -127,6 +127,15 @@ def test_a_bomb_is_defused(tmp_path: Path) -> None:
         check_bundle(path)
 
 
+def test_a_file_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path: Path) -> None:
+    """It says so honestly, and is no site all the same: nothing of it is unpacked."""
+    zeros = b"\0" * (80 * 1024 * 1024)
+    path = craft(tmp_path / "b", [(plain("files/a"), zeros)], files=[told("files/a", zeros)])
+    assert path.stat().st_size < 80_000
+    with pytest.raises(BundleError, match="unpack to 83886080"):
+        check_bundle(path)
+
+
 def test_a_header_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
     """Tar may put names and more into headers of any length; here they have to be short."""
     header = plain("manifest.json")
