@@ -128,6 +128,7 @@ def test_an_engine_is_disposed_of_twice(database: TenantDatabase, engine: Engine
     other.dispose()
     with suppress(DBAPIError):
         other.connect().close()
+    other.dispose()
     assert count(engine) == 0
 
 
