@@ -30,6 +30,7 @@ from tenantry.factory import Factory, load_factory
 from tenantry.flask import init_tenant
 from tenantry.flask.binding import EXTENSION
 from tenantry.flask.database import ENGINES
+from tenantry.flask.sessions import check_cookie_settings
 from tenantry.housekeeping import Chore, Housekeeper
 from tenantry.keeper import StandbyKeeper
 from tenantry.limits import RateTable, TenantRates
@@ -68,7 +69,9 @@ KNOWN_HOSTS = 50_000
 def build_instance(tenant: Tenant, *, factory: Factory, settings: Settings) -> WSGIApplication:
     """Build a tenant's app, and bind it to the tenant if it is a Flask app that did not do so."""
     app = factory.build(tenant)
-    if isinstance(app, Flask) and EXTENSION not in app.extensions:
+    if isinstance(app, Flask) and EXTENSION in app.extensions:
+        check_cookie_settings(app.config)  # it may have been configured after it was bound
+    elif isinstance(app, Flask):
         init_tenant(app, tenant, settings=settings)
     return app
 

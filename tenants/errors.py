@@ -46,7 +46,7 @@ by themselves; nothing says when there will be room, so there is no Retry-After.
 
 TITLES = {
     400: (
-        "That did not work",
+        "This request could not be understood",
         "The browser sent something that this site does not understand.",
     ),
     403: (
@@ -66,8 +66,8 @@ TITLES = {
         "What you sent is larger than this site accepts.",
     ),
     500: (
-        "Something broke",
-        "It is not your fault, and it has been written to the log.",
+        "Something went wrong here",
+        "The error was logged. Nothing that you did caused it.",
     ),
 }
 STALE_FORM = (
@@ -75,8 +75,8 @@ STALE_FORM = (
     "Go back, reload the page and try again."
 )
 DOWN = (
-    "This site is resting",
-    "Its database does not answer. Try again soon; whoever runs this site can see it in the log.",
+    "This site is not available right now",
+    "Its database does not answer. Try again soon. The platform's operator finds the cause in the log.",
 )
 NOT_SAVED = (
     "Nothing can be saved now",

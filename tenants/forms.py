@@ -117,7 +117,9 @@ class SignUpForm(_PasswordForm):
             DataRequired("Enter your e-mail address."),
             Length(max=254),
         ],
-        description="Never shown to anybody but the site's owner.",
+        description=(
+            "Not shown on the site. Its owner, its staff and the platform's operators can see it."
+        ),
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(

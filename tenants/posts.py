@@ -42,7 +42,7 @@ LONGEST_MB = 2
 """MiB of a form with a post: of 100,000 characters each may take twelve bytes in a URL's encoding."""
 LAYOUT = "site/base.html"
 RESTORABLE_FOR = timedelta(days=30)
-CONFLICT = "Somebody saved this post after you opened it. Nothing was overwritten."
+CONFLICT = "This post was saved after you opened it. Nothing was overwritten."
 
 
 @bp.get("/drafts")
@@ -255,9 +255,9 @@ def _show_conflict(post: Post, form: PostForm) -> ResponseReturnValue:
     """Show both texts: what was saved meanwhile, and what was to overwrite it."""
     if prefers_json():
         theirs = {"version": post.version, "title": post.title, "body": post.body}
-        return problem(409, "Saved by somebody else", CONFLICT, saved=theirs)
+        return problem(409, "Saved in the meantime", CONFLICT, saved=theirs)
     title, body = form.title.data, form.body.data
-    if find_fullness() is None:  # whoever leaves the page finds the text again in the editor
+    if find_fullness() is None:  # after leaving the page, the editor has the text
         keep_unsaved(post_key(post), title=title, body=body, version=form.version.data or 0)
     intent = request.form.get("intent")
     mine = PostForm(
@@ -289,7 +289,7 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
         drop_unsaved(post_key(post) if post_id else key)
         db.session.commit()
     except StaleDataError:
-        db.session.rollback()  # somebody saved between our look at the version and here
+        db.session.rollback()  # another request saved since the version was read
         newer = db.session.get(Post, post_id)
         if newer is None or newer.deleted_at is not None:
             abort(404)
@@ -297,7 +297,7 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
     except IntegrityError:
         # Somebody took the slug at the same moment; the text is still in the form.
         db.session.rollback()
-        flash("Somebody saved a post of this title just now. Try again.", "warning")
+        flash("Another post with this title was saved just now. Save yours again.", "warning")
         return show_editor(form), 409
     note_saved(key)
     flash("Published." if post.is_published else "Saved as a draft.", "success")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FULL = 507
 ENOUGH = 403
+REMEDY = "Its owner or the platform's operator can make room."
 
 
 def find_fullness() -> str | None:
@@ -32,7 +33,7 @@ def find_fullness() -> str | None:
         return None
     member = find_member()
     if member is None or not member.may(Role.EDITOR):
-        return "This site is full: nothing can be added to it now. Whoever runs it can make room."
+        return f"This site is full: nothing can be added to it now. {REMEDY}"
     return f"This site is full. {_explain(quota)}"
 
 
@@ -44,7 +45,7 @@ def find_crowd() -> str | None:
         return None
     if (db.session.scalar(select(func.count()).select_from(Member)) or 0) < allowed:
         return None
-    return "This site has as many members as it may have. Whoever runs it can make room."
+    return f"This site has as many members as it may have. {REMEDY}"
 
 
 def find_notice() -> str | None:

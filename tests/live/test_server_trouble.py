@@ -57,7 +57,7 @@ def is_resting(server: Server) -> bool:
         return False
     assert answer.get("Retry-After")
     # Of many at once who wait for it, some are told that it has visitors enough.
-    return "This site is resting" in answer.text
+    return "This site is not available right now" in answer.text
 
 
 def check_outage(server: Server) -> None:

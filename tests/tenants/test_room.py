@@ -77,7 +77,7 @@ def test_those_who_can_do_something_about_it_are_told_the_numbers(make_limited: 
     for visitor in (member, site.visitor()):
         assert "This site is full" not in visitor.get("/").text
     refused = member.post(f"/posts/{slug}/comments", {"text": "Hello."})
-    assert "Whoever runs it can make room" in refused.text
+    assert "Its owner or the platform&#39;s operator can make room" in refused.text
     assert "MiB" not in refused.text
 
 

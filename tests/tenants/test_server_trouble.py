@@ -29,7 +29,7 @@ def is_resting(answer: TestResponse) -> bool:
     return (
         answer.status_code == 503
         and answer.headers["Retry-After"] == "30"
-        and "This site is resting" in answer.text
+        and "This site is not available right now" in answer.text
     )
 
 

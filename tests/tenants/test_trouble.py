@@ -66,7 +66,7 @@ def test_a_broken_database_is_a_503_until_it_is_mended(
             answer = visitor.get(path)
             assert answer.status_code == 503
             assert answer.headers["Retry-After"] == "30"
-            assert "This site is resting" in answer.text
+            assert "This site is not available right now" in answer.text
             (record,) = [it for it in caplog.records if it.levelname == "ERROR"]
             for fact in (site.tenant.slug, site.tenant.id, str(site.path)):
                 assert fact in record.getMessage()
@@ -112,7 +112,7 @@ def test_our_own_mistakes_are_500s(site: Site, caplog: pytest.LogCaptureFixture)
     slug = site.add_post()
     answer = author.post(f"/posts/{slug}/comments", {"text": "x"})
     assert answer.status_code == 500
-    assert "Something broke" in answer.text
+    assert "Something went wrong here" in answer.text
     assert any(record.exc_info for record in caplog.records)
     assert author.is_signed_in()
 
@@ -226,7 +226,12 @@ def test_what_may_not_be_read_rests_until_it_may(open_folder: Path, what: str) -
         neighbour = other.visitor().get("/").status_code
         path.chmod(mode)
         again = visitor.get(f"/posts/{slug}").status_code
-        return [closed.status_code, "This site is resting" in closed.text, neighbour, again]
+        return [
+            closed.status_code,
+            "This site is not available right now" in closed.text,
+            neighbour,
+            again,
+        ]
 
     assert as_nobody(open_folder, use) == [503, True, 200, 200]
 

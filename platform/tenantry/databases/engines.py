@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote
 
 from sqlalchemy import URL, create_engine, event
@@ -120,6 +120,12 @@ class _Pool(ClosingPool):
 
     limit: Limit
     """How long their statements may take."""
+
+    def recreate(self) -> Self:
+        """Return the pool that follows this one when its engine is disposed of."""
+        pool = cast("Self", super().recreate())
+        pool.limit = self.limit  # connections are still made with it
+        return pool
 
 
 def _leave_makeshift(connection: Any, record: ConnectionPoolEntry) -> None:

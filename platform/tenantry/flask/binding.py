@@ -12,7 +12,7 @@ from werkzeug.local import LocalProxy
 from tenantry.errors import NoTenantError
 from tenantry.flask.bodies import limit_bodies
 from tenantry.flask.moves import answer_moves
-from tenantry.flask.sessions import ScopedSessionInterface
+from tenantry.flask.sessions import ScopedSessionInterface, check_cookie_settings
 from tenantry.secrets import PLATFORM, keys_of
 from tenantry.settings import Settings, get_settings
 from tenantry.tenant import Tenant  # noqa: TC001 - the annotation of current_tenant is read
@@ -36,17 +36,17 @@ def init_tenant(app: Flask, tenant: Tenant, *, settings: Settings | None = None)
     """Make *app* this tenant's own: secret keys, session cookie, instance folder, limits.
 
     The platform does it for a factory's Flask app that has not done it. Configuration that the
-    factory has set itself stays, but for the secret key and the session: those are what keeps one
-    tenant's members out of the next one's site.
+    factory has set itself stays, but for the secret key: it keeps one tenant's members out of the next
+    one's site. So does the session cookie, whose settings are honoured or refused.
 
     :param settings: The deployment's; by default those of the process.
+    :raises UnsafeCookieError: Its ``SESSION_COOKIE_*`` reach further than the tenant's site.
     """
+    check_cookie_settings(app.config)
     settings = settings or get_settings()
     app.extensions[EXTENSION] = TenantBinding(settings, tenant)
     app.instance_path = str(settings.tenant_dir(tenant.id))
-    app.session_interface = ScopedSessionInterface(
-        scope=tenant.id, name="session", https=settings.https
-    )
+    app.session_interface = ScopedSessionInterface(scope=tenant.id, name=None, https=settings.https)
     _set_keys(app, tenant.id, "session", settings)
     if isinstance(app.error_handler_spec, defaultdict):  # a flyweight's prototype has done it
         answer_moves(app)

@@ -113,7 +113,7 @@ def test_two_editors_of_one_post_see_both_texts(new_person: NewPerson, scripts: 
     second.expect_status(409)
     second.fill("Text", "One, by Bob.")
     second.click("Save")
-    second.sees("This post was saved by somebody else")
+    second.sees("This post was saved while you were writing")
     mine = second.page.locator("form").filter(has_text="Your text")
     theirs = second.page.locator("form").filter(has_text="The saved text")
     expect(mine.get_by_label("Text", exact=True)).to_have_value("One, by Bob.")

@@ -9,7 +9,7 @@ from flask import Flask, session
 from pydantic import SecretStr
 
 from tenantry.flask import init_platform, init_security, init_tenant
-from tenantry.flask.sessions import ScopedSessionInterface
+from tenantry.flask.sessions import ScopedSessionInterface, UnsafeCookieError
 from tests.conftest import KEY, OTHER_KEY
 from tests.tenantry.support import Answer, a_tenant, ask
 
@@ -260,3 +260,59 @@ def test_only_pages_that_look_at_the_session_are_private(settings: Settings) -> 
     plain = ask(app, "/plain", environ=environ)
     assert "cache-control" not in plain.headers
     assert "vary" not in plain.headers
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "attribute"),
+    [
+        pytest.param({"SESSION_COOKIE_NAME": "visit"}, "visit", "SameSite=Lax", id="name"),
+        pytest.param(
+            {"SESSION_COOKIE_SAMESITE": "Strict"}, "session", "SameSite=Strict", id="strict"
+        ),
+        pytest.param({"SESSION_COOKIE_SECURE": True}, "session", "Secure", id="secure"),
+        pytest.param(
+            {"SESSION_COOKIE_PARTITIONED": True}, "session", "Partitioned", id="partitioned"
+        ),
+        pytest.param({"SESSION_COOKIE_PATH": "/"}, "session", "Path=/", id="root"),
+    ],
+)
+def test_safe_cookie_settings_of_a_factory_are_honoured(
+    settings: Settings, config: dict[str, Any], name: str, attribute: str
+) -> None:
+    """What makes the cookie no wider than the tenant's site is the factory's to choose."""
+    app = views(Flask("site"))
+    app.config.update(config)
+    init_tenant(app, ACME, settings=settings)
+    found, value, attributes = cookie_of(ask(app, "/in"))
+    assert found == name
+    assert attribute in attributes
+    assert who(app, (name, value)) == "olga"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("SESSION_COOKIE_DOMAIN", ".example.test"),
+        ("SESSION_COOKIE_PATH", "/shop"),
+        ("SESSION_COOKIE_HTTPONLY", False),
+        ("SESSION_COOKIE_SAMESITE", "None"),
+        ("SESSION_COOKIE_NAME", "__Host-session"),
+        ("SESSION_COOKIE_NAME", "two words"),
+        ("SESSION_COOKIE_NAME", ""),
+    ],
+)
+def test_unsafe_cookie_settings_of_a_factory_are_refused(
+    settings: Settings, setting: str, value: object
+) -> None:
+    """With a sentence that names the setting, its value and the remedy; set later, they do nothing."""
+    app = views(Flask("site"))
+    app.config[setting] = value
+    with pytest.raises(UnsafeCookieError) as refused:
+        init_tenant(app, ACME, settings=settings)
+    assert str(refused.value).startswith(f"{setting}={value!r} is refused: ")
+
+    late = site(ACME, settings)
+    late.config[setting] = value
+    name, _, attributes = cookie_of(ask(late, "/in"))
+    assert name == "session"
+    assert {"HttpOnly", "Path=/", "SameSite=Lax"} == set(attributes)
