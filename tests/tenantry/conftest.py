@@ -24,9 +24,16 @@ def make_door(
 ) -> Callable[..., Door]:
     """Return a function that opens a door; ``build`` and ``pool_*`` aside, it takes settings."""
 
-    def make(*, build: Any = None, pool: dict[str, Any] | None = None, **overrides: Any) -> Door:
+    def make(
+        *,
+        build: Any = None,
+        backend: Any = None,
+        pool: dict[str, Any] | None = None,
+        **overrides: Any,
+    ) -> Door:
         settings = make_settings(**overrides)
-        return open_door(settings, catalog, make_pool, build=build, **(pool or {}))
+        options = {"build": build, "backend": backend, **(pool or {})}
+        return open_door(settings, catalog, make_pool, **options)
 
     return make
 

@@ -63,6 +63,7 @@ def open_door(
     make_pool: Callable[..., InstancePool[Any]],
     *,
     build: Callable[[Tenant], WSGIApplication] | None = None,
+    backend: WSGIApplication | None = None,
     **pool_options: Any,
 ) -> Door:
     """Put a door together whose apps say who they are, or are what *build* makes."""
@@ -84,7 +85,7 @@ def open_door(
         directory=directory,
         pool=pool,
         front=hello("front", seen),
-        backend=hello("backend", seen),
+        backend=backend or hello("backend", seen),
         ledger=ledger,
         bodies=bodies,
     )

@@ -98,6 +98,8 @@ class Senders:
     def _has_place(self, client: str) -> bool:
         if len(self._present) >= self._most:
             return False
+        if not client:  # without an address all clients would count as one
+            return True
         own = sum(sending.client == client for sending in self._present)
         return own < self._most_of_client
 

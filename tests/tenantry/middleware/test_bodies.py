@@ -272,6 +272,8 @@ def test_all_slow_bodies_together_leave_a_thread(make_door: MakeDoor) -> None:
     assert None not in places
     assert senders.enter("192.0.2.9", None) is None
     assert senders.refused == 1
+    nameless = Senders(most=3, most_of_client=1)
+    assert [nameless.enter("", None) is None for _ in range(4)] == [False, False, False, True]
     assert places[0] is not None
     senders.leave(places[0])
     assert senders.enter("192.0.2.9", None) is not None

@@ -9,13 +9,15 @@ import pytest
 
 from tenantry.dispatch import Pages
 from tenantry.middleware.in_flight import InFlightLimit
-from tests.conftest import DOMAIN
+from tests.conftest import DOMAIN, eventually
 from tests.tenantry.support import ask, hello, in_background, make_environ
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from tests.tenantry.door import Door
 
 PAGES = Pages(f"http://{DOMAIN}/")
 
@@ -83,3 +85,28 @@ def test_a_place_is_given_back_once(*, fails: bool) -> None:
         assert b"".join(body).startswith(b"app")
         body.close()
         body.close()
+
+
+def test_sign_ins_leave_a_thread_for_every_site(make_door: Callable[..., Door]) -> None:
+    """Law 4: with the backend's share of a worker in use, on whatever host, sites are still served."""
+    app = Gated()
+    door = make_door(backend=app, threads=4)
+    for slug in ("acme", "bolt"):
+        door.add(slug)
+    form = {"method": "POST", "data": {"email": "olga@example.com", "password": "wrong"}}
+    statuses: list[int] = []
+
+    def sign_in(number: int) -> None:
+        slug = ("acme", "bolt", None)[number % 3]
+        statuses.append(door.ask("/backend/sign-in", slug=slug, **form).status)
+
+    threads = [in_background(lambda number=number: sign_in(number)) for number in range(24)]  # type: ignore[misc]
+    for _ in range(3):
+        assert app.entered.acquire(timeout=30)
+    assert not app.entered.acquire(blocking=False)
+    assert [door.ask(slug=slug).status for slug in ("acme", "bolt", None)] == [200, 200, 200]
+    eventually(lambda: statuses == [503] * 21)
+    app.gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(statuses) == [200] * 3 + [503] * 21
