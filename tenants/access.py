@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from flask import abort, current_app, g
 from flask_login import LoginManager, current_user
 
-from tenants.database import db
-from tenants.models import Member, Role
+from tenants.sessions import find_signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask import Flask
+
+    from tenants.models import Member, Role
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,11 +39,7 @@ login.session_protection = None  # a phone changes its address many times a day
 @login.user_loader
 def _load(session_id: str) -> Member | None:
     """Return the member of a session, unless it has ended or the member is blocked (R25)."""
-    number, _, version = session_id.partition(":")
-    member = db.session.get(Member, int(number)) if number.isdecimal() else None
-    if member is None or member.blocked or str(member.session_version) != version:
-        return None
-    return member
+    return find_signed_in(session_id)
 
 
 def find_member() -> Member | None:

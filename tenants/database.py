@@ -22,6 +22,10 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 """The revisions whose newest is the schema that the models describe."""
 
 
+TRANSIENT_TABLES = ("member_session", "entry_link")
+"""What is open on this site and must not be open on a copy of it, or after a restore."""
+
+
 class Moment(TypeDecorator[datetime]):
     """A moment in UTC. SQLite keeps no time zones, so that it is put on again when read."""
 

@@ -11,6 +11,7 @@ from tenants.database import db
 from tenants.look import path_of
 from tenants.models import Comment, Member, Post, Role
 from tenants.posts import delete_post, set_published
+from tenants.sessions import end_sessions
 from tenants.sign_in import make_entry
 from tenants.text import clean_line, fold_email
 
@@ -147,7 +148,7 @@ class MemberSection:
         elif action == "block":
             _refuse_for_owner(member)
             member.blocked = True
-            member.end_sessions()
+            end_sessions(member)
             done = "is blocked"
         elif action == "unblock":
             member.blocked = False

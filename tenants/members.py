@@ -14,7 +14,6 @@ from flask import (
     request,
     url_for,
 )
-from flask_login import logout_user
 from sqlalchemy.exc import IntegrityError
 
 from tenantry.errors import HashingBusyError, LinkError, SignInError
@@ -26,7 +25,8 @@ from tenants.database import db
 from tenants.forms import NameForm, PasswordForm, SignInForm, SignUpForm
 from tenants.models import Member, Role
 from tenants.room import ENOUGH, FULL, find_crowd, find_fullness
-from tenants.sign_in import authenticate, start_session, use_entry
+from tenants.sessions import end_session, end_sessions, list_sessions, start_session
+from tenants.sign_in import authenticate, use_entry
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -136,8 +136,9 @@ def _refuse(
 
 @bp.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    """End this session."""
-    logout_user()
+    """End this session, also for a copy of its cookie. The member's others go on."""
+    if (member := find_member()) is not None:
+        end_session(member, member.session_id)
     flash("You are signed out.", "success")
     return redirect(url_for("pages.front"), 303)
 
@@ -193,8 +194,7 @@ def change_password() -> ResponseReturnValue:
     if not valid:
         return _profile(password_form=form), 422
     member.password_hash = hash_password(form.password.data)
-    member.end_sessions()
-    db.session.commit()
+    end_sessions(member)
     start_session(member)
     flash("Your password is changed. You are signed out everywhere else.", "success")
     return redirect(url_for(".me"), 303)
@@ -205,10 +205,21 @@ def change_password() -> ResponseReturnValue:
 def sign_out_everywhere() -> ResponseReturnValue:
     """End all sessions of the member but this one."""
     member = get_member()
-    member.end_sessions()
+    end_sessions(member, but=member.session_id)
     db.session.commit()
-    start_session(member)
     flash("You are signed out everywhere else.", "success")
+    return redirect(url_for(".me"), 303)
+
+
+@bp.post("/me/sessions/<session_id>/end")
+@only(Role.MEMBER)
+def end_other_session(session_id: str) -> ResponseReturnValue:
+    """End another session of the member; somebody else's is not there."""
+    member = get_member()
+    if session_id == member.session_id:
+        abort(404)  # that is what signing out is for
+    end_session(member, session_id)
+    flash("That session is ended.", "success")
     return redirect(url_for(".me"), 303)
 
 
@@ -219,6 +230,7 @@ def _profile(
     return render_template(
         "site/me.html",
         member=member,
+        sessions=list_sessions(member),
         name_form=name_form or NameForm(formdata=None, data={"name": member.name}),
         password_form=password_form or PasswordForm(formdata=None),
     )

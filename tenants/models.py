@@ -65,8 +65,6 @@ class Member(UserMixin, Model):
     role: Mapped[Role] = mapped_column(_RoleColumn, default=Role.MEMBER)
     password_hash: Mapped[str | None] = mapped_column(String(255), default=None)
     """``None``: cannot sign in with a password."""
-    session_version: Mapped[int] = mapped_column(default=1)
-    """Part of what a session says; when it grows, all sessions of the member end (R25)."""
     blocked: Mapped[bool] = mapped_column(default=False)
     is_platform_owner: Mapped[bool] = mapped_column(default=False)
     """Whether the platform vouches for the address, having signed the member in by a link."""
@@ -76,13 +74,12 @@ class Member(UserMixin, Model):
     """Unused, as ``failures``."""
     joined_at: Mapped[datetime] = mapped_column(default=now)
 
-    def get_id(self) -> str:
-        """Return what the session keeps of the member."""
-        return f"{self.id}:{self.session_version}"
+    session_id = ""
+    """Of the session that signed the member in for this request; no column."""
 
-    def end_sessions(self) -> None:
-        """Make every session of the member worthless."""
-        self.session_version += 1
+    def get_id(self) -> str:
+        """Return what the cookie keeps: the name of the session's record, not of the member."""
+        return self.session_id
 
     @property
     def owns_site(self) -> bool:
@@ -109,6 +106,20 @@ class Member(UserMixin, Model):
     def may_remove(self, comment: Comment) -> bool:
         """Say whether the member may delete the comment."""
         return self.may(Role.EDITOR) or comment.author_id == self.id
+
+
+class MemberSession(Model):
+    """A session of a member; its id is in a signed cookie, and alone it opens nothing."""
+
+    __tablename__ = "member_session"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), index=True)
+    device: Mapped[str] = mapped_column(String(80))
+    network: Mapped[str] = mapped_column(String(50))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    seen_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class _Written:

@@ -6,8 +6,6 @@ import hashlib
 import secrets
 import time
 
-from flask import session
-from flask_login import login_user
 from sqlalchemy import delete, select
 
 from tenantry.errors import HashingBusyError
@@ -15,6 +13,7 @@ from tenantry.flask import claim_sign_in
 from tenantry.passwords import renew_hash, verify_password
 from tenants.database import db
 from tenants.models import EntryLink, Member
+from tenants.sessions import end_sessions
 
 LINK_LIVES = 60
 """Seconds."""
@@ -47,13 +46,6 @@ def authenticate(email: str, password: str) -> Member | None:
     return member
 
 
-def start_session(member: Member) -> None:
-    """Make the browser the member's, with nothing left of whoever used it before."""
-    session.clear()
-    session.permanent = True
-    login_user(member)
-
-
 def make_entry(*, email: str, name: str) -> str:
     """Return a token that signs the site's owner in once, within a minute."""
     member = _adopt_owner(email=email, name=name)
@@ -82,13 +74,13 @@ def use_entry(token: str) -> Member | None:
 def _adopt_owner(*, email: str, name: str) -> Member:
     member = db.session.scalar(select(Member).where(Member.email == email))
     if member is None:
-        member = Member(email=email, name=name or email.partition("@")[0], session_version=1)
+        member = Member(email=email, name=name or email.partition("@")[0])
         db.session.add(member)
     elif not member.is_platform_owner:
         # Whoever signed up here with this address never proved that it is theirs. The platform
         # vouches for it now, so the password and the sessions that came before it end.
         member.password_hash = None
-        member.end_sessions()
+        end_sessions(member)
     member.is_platform_owner = True
     member.blocked = False
     db.session.flush()

@@ -55,14 +55,18 @@ class Factory:
     migrations: Path | None = None
     """The Alembic folder with the schema revisions of tenants' databases, if there is one."""
 
+    transient_tables: tuple[str, ...] = ()
+    """Tables that are emptied after a clone, an import or a restore: sessions, one-use links."""
+
 
 def load_factory(path: str) -> Factory:
     """Import ``module:callable``; the other hooks come from its module.
 
     They are ``prepare``, ``provision``, ``dispose``, ``receive``, ``demonstrate``, the mapping
-    ``DEMONSTRATIONS`` and the path ``MIGRATIONS``.
+    ``DEMONSTRATIONS``, the path ``MIGRATIONS`` and the names ``TRANSIENT_TABLES``.
 
-    :raises FactoryError: There is no such module or callable, or no folder ``MIGRATIONS``.
+    :raises FactoryError: There is no such module or callable, no folder ``MIGRATIONS``, or
+        ``TRANSIENT_TABLES`` is no tuple of names.
     """
     module_name, colon, name = path.partition(":")
     if not colon or not name or not module_name or module_name.startswith("."):
@@ -85,6 +89,7 @@ def load_factory(path: str) -> Factory:
         build=build,
         demonstrations=getattr(module, "DEMONSTRATIONS", {}),
         migrations=_folder(path, getattr(module, "MIGRATIONS", None)),
+        transient_tables=_names(path, getattr(module, "TRANSIENT_TABLES", ())),
         **hooks,
     )
 
@@ -95,3 +100,10 @@ def _folder(path: str, value: Any) -> Path | None:
     if not isinstance(value, (str, Path)) or not is_dir(Path(value)):
         raise FactoryError(path, f"MIGRATIONS={value!r} is no folder; name that of the revisions")
     return Path(value).absolute()
+
+
+def _names(path: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (tuple, list)) or not all(isinstance(name, str) for name in value):
+        problem = f"TRANSIENT_TABLES={value!r} is no tuple of names of tables"
+        raise FactoryError(path, problem)
+    return tuple(value)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tenantry.flask import claim_sign_up
 from tenantry.limits.sign_in import DEVICE, NETWORK, PAIR, SIGN_UP
+from tenants.database import db, now
+from tenants.models import MemberSession
+from tenants.sessions import IDLE_FOR, MAX_SESSIONS, SEEN_EVERY
 from tests.hashing import every_place_taken
 from tests.tenants.helpers import PASSWORD, Visitor
 
@@ -248,11 +252,99 @@ def test_a_guarded_page_is_come_back_to(site: Site) -> None:
     assert back.location == "/members/me?x=%C3%A4"
 
 
-def test_signing_out_ends_the_session(site: Site) -> None:
-    """After signing out the browser is a visitor's."""
+def copy_of(site: Site, visitor: Visitor) -> Visitor:
+    """Return a browser with a copy of another one's session cookie."""
+    cookie = visitor.client.get_cookie("session", domain="acme.example.test")
+    assert cookie is not None
+    thief = site.visitor()
+    thief.client.set_cookie("session", cookie.value, domain="acme.example.test")
+    return thief
+
+
+def change_session(site: Site, **values: Any) -> None:
+    """Do to all sessions of the site what time would."""
+    with site.app.app_context():
+        db.session.execute(db.update(MemberSession).values(values))
+        db.session.commit()
+
+
+def test_signing_out_ends_this_session_and_its_copies_only(site: Site) -> None:
+    """R25: a copied cookie is worth nothing afterwards, and the member's other browsers go on."""
     member = site.member()
+    other = site.visitor()
+    other.sign_in("ann@mail.test")
+    thief = copy_of(site, member)
+    assert thief.is_signed_in()
     assert member.post("/members/sign-out").status_code == 303
     assert not member.is_signed_in()
+    assert not thief.is_signed_in()
+    assert other.is_signed_in()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"expires_at": now() - timedelta(seconds=1)}, id="expired"),
+        pytest.param({"seen_at": now() - IDLE_FOR}, id="idle"),
+    ],
+)
+def test_a_session_ends_by_the_clock(site: Site, values: dict[str, Any]) -> None:
+    """R25: after 31 days, however busy, and after 14 without use."""
+    member = site.member()
+    change_session(site, **values)
+    assert not member.is_signed_in()
+
+
+def test_a_member_has_only_so_many_sessions(site: Site) -> None:
+    """Law 6: a further one ends the one that was unused for longest; expired ones are removed."""
+    first = site.member()
+    change_session(site, seen_at=now() - timedelta(hours=1))
+    with site.app.app_context():
+        session = db.session.scalars(db.select(MemberSession)).one()
+        facts = {"member_id": session.member_id, "device": "", "network": ""}
+        for number in range(MAX_SESSIONS + 3):
+            ends = now() + timedelta(days=1 if number < MAX_SESSIONS - 1 else -1)
+            db.session.add(MemberSession(id=str(number), expires_at=ends, **facts))
+        db.session.commit()
+    assert site.visitor().sign_in("ann@mail.test").status_code == 303
+    assert not first.is_signed_in()
+    with site.app.app_context():
+        count = db.select(db.func.count()).select_from(MemberSession)
+        assert db.session.scalar(count) == MAX_SESSIONS
+
+
+def test_use_is_noted_now_and_then(site: Site) -> None:
+    """A page writes at most every few minutes, and a form leaves that alone."""
+    member = site.member()
+    long_ago = now() - SEEN_EVERY
+    for path, noted in (("post", False), ("/members/me", True)):
+        change_session(site, seen_at=long_ago)
+        if path == "post":
+            data = {"name": "Ann"}
+            member.client.post("/members/me/name", base_url=member.base, data=data)
+        else:
+            member.get(path)
+        with site.app.app_context():
+            (seen,) = db.session.scalars(db.select(MemberSession.seen_at))
+        assert (seen > long_ago) == noted
+
+
+def test_the_account_page_lists_sessions_and_ends_them(site: Site) -> None:
+    """R25: each by its device and network; one button ends one, another all others."""
+    here, there = site.member(), site.visitor()
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    there.sign_in("ann@mail.test", headers={"User-Agent": firefox})
+    page = here.get("/members/me").text
+    for text in ("Where you are signed in", "Firefox on Linux", "127.0.0.0/24", "This session"):
+        assert text in page
+    (path,) = re.findall(r'action="(/members/me/sessions/[\w-]+/end)"', page)
+    bob = site.member("bob")
+    assert bob.post(path).status_code == 303
+    assert there.is_signed_in(), "nobody ends another member's session"
+    assert here.post(path).status_code == 303
+    assert not there.is_signed_in()
+    assert here.is_signed_in()
+    assert "Sign out everywhere else" not in here.get("/members/me").text
 
 
 def test_signing_in_starts_a_new_session(site: Site) -> None:

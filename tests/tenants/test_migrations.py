@@ -72,9 +72,9 @@ def test_owners_of_older_sites_become_editors(tmp_path: Path) -> None:
         for number, role in enumerate(("owner", "editor", "member")):
             connection.execute(
                 text(
-                    "INSERT INTO member (email, name, role, session_version, blocked, "
+                    "INSERT INTO member (email, name, role, blocked, "
                     "is_platform_owner, failures, next_try_at, joined_at) VALUES "
-                    "(:email, 'x', :role, 1, 0, 0, 0, 0, '2026-01-01 00:00:00')"
+                    "(:email, 'x', :role, 0, 0, 0, 0, '2026-01-01 00:00:00')"
                 ),
                 {"email": f"{number}@x.test", "role": role},
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tenantry.bundles.files import copy_files, move_files
 from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.tables import dump_database, fill_database, stored_tables
+from tenantry.bundles.transient import empty_tables
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import SiteDatabase, copy_site
@@ -109,3 +110,5 @@ def _copy(
         database, tables = dump_database(before, parts, name=source.slug)
         manifest = describe(source, database=database, tables=tables)
         fill_database(after, manifest, stored_tables(manifest, parts), name=source.slug)
+    if before.exists():
+        empty_tables(after, factory.transient_tables, name=source.slug)

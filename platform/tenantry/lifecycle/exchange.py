@@ -13,6 +13,7 @@ from tenantry.bundles.archive import sync_folder, write_bundle
 from tenantry.bundles.manifest import FILES, Manifest, read_manifest
 from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.tables import fill_database, stored_tables
+from tenantry.bundles.transient import empty_tables
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite import FILE_NAME, SiteDatabase
 from tenantry.disk import exists
@@ -102,7 +103,7 @@ def finish(
     place.old.mkdir(exist_ok=True, mode=0o700)
     if place.beside is None and manifest.database is not None:
         try:
-            _exchange_rows(place, manifest)
+            _exchange_rows(place, manifest, journal.get("transient", []))
         except TenantryError:
             if is_first:
                 _undo(catalog, place, by=by)
@@ -154,7 +155,7 @@ def _reopen(catalog: Catalog, tenant: Tenant, *, by: Actor) -> Tenant:
     return catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)
 
 
-def _exchange_rows(place: Place, manifest: Manifest) -> None:
+def _exchange_rows(place: Place, manifest: Manifest, transient: list[str]) -> None:
     """Replace the rows in one transaction, after the present ones have been put aside."""
     before = place.old / "before.tenant"
     if not exists(before):
@@ -164,6 +165,7 @@ def _exchange_rows(place: Place, manifest: Manifest) -> None:
     forget_move(place.database)  # of one that was killed: it may have closed it to writers
     rows = stored_tables(manifest, place.parts)
     fill_database(place.database, manifest, rows, name=place.tenant.slug)
+    empty_tables(place.database, transient, name=place.tenant.slug)
 
 
 def _exchange_files(place: Place) -> None:

@@ -12,6 +12,7 @@ from tenantry.bundles.files import make_folders, place_file
 from tenantry.bundles.pages import check_pages
 from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.tables import dump_database, fill_database, stored_tables
+from tenantry.bundles.transient import empty_tables
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.databases.sqlite import SiteDatabase
@@ -97,6 +98,8 @@ def import_tenant(
         if older is not None:
             upgrade(database, older.history)
             provision(factory, tenant, settings=settings)
+        if manifest.database is not None:
+            empty_tables(database, factory.transient_tables, name=str(path))
         receive(factory, tenant)
         detail = {"from": manifest.tenant.id, "slug": manifest.tenant.slug}
         catalog.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)

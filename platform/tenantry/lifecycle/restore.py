@@ -25,6 +25,7 @@ from tenantry.bundles.scratch import scratch_folder
 from tenantry.bundles.sides import side_of
 from tenantry.bundles.sql import tables_of
 from tenantry.bundles.tables import check_schema, dump_database, fill_database, stored_tables
+from tenantry.bundles.transient import empty_tables
 from tenantry.databases.servers import first_line
 from tenantry.databases.sqlite import FILE_NAME, SiteDatabase, copy_file
 from tenantry.disk import exists
@@ -161,6 +162,7 @@ def _prepare(
     journal = {
         "file": str(path),
         "manifest": json.loads(manifest.to_json()),
+        "transient": list(factory.transient_tables) if factory is not None else [],
     }
     partial = place.journal.with_suffix(".partial")
     with partial.open("w") as text:
@@ -176,9 +178,11 @@ def _prepare_database(
 ) -> Manifest:
     """Make the new SQLite file, or the rows for a server, and check them."""
     pages = place.parts / PAGES
+    transient = factory.transient_tables if factory is not None else ()
     if manifest.pages is not None:
         known = known_schemas(manifest, factory, place.settings, present=place.database, name=name)
         check_pages(pages, manifest, known, name=name)
+        empty_tables(SiteDatabase(pages), transient, name=name)
     if place.beside is not None:
         assert isinstance(place.database, SiteDatabase)
         place.beside.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -190,6 +194,7 @@ def _prepare_database(
             # The present file has the schema that the rows ask for, or the fill refuses them.
             copy_file(place.database.path, made.path)
             fill_database(made, manifest, stored_tables(manifest, place.parts), name=name)
+            empty_tables(made, transient, name=name)
             copy = made.path.with_name("copy")
             copy_file(made.path, copy)  # one file, without a log beside it
             made.drop()

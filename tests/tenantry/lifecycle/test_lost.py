@@ -52,7 +52,7 @@ def acme(catalog: Catalog, factory: Factory, any_settings: Settings) -> Tenant:
     with opened(tenant_database(tenant, any_settings)) as engine, engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO member (email, name, role, session_version, blocked, "
+                "INSERT INTO member (email, name, role, blocked, "
                 "is_platform_owner, failures, next_try_at, joined_at) VALUES "
                 "('ann@mail.test', 'Ann', 'member', 1, false, false, 0, 0, '2026-01-01')"
             )
