@@ -42,37 +42,26 @@ class Operation:
     done: str
 
 
-def _check_quiet(row: TenantRow) -> None:
-    if not row.tenant.quiet:
-        raise NotQuietError(row.tenant.slug)
+class NothingToDoError(TenantryError):
+    """The site is as the operation would make it."""
 
-
-class NotQuietError(TenantryError):
-    """The site is no quiet copy."""
-
-    def __init__(self, slug: str) -> None:
-        super().__init__(slug)
-        self.slug = slug
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.slug} is no quiet copy."
+        return self.problem
+
+
+def _check_quiet(row: TenantRow) -> None:
+    if not row.tenant.quiet:
+        raise NothingToDoError(f"{row.tenant.slug} is no quiet copy.")
 
 
 def _check_deleted(row: TenantRow) -> None:
     lifecycle.check_undelete(catalog(), row.tenant.slug)
     if row.tenant.state is not TenantState.DELETED:
-        raise NotDeletedError(row.tenant.slug)
-
-
-class NotDeletedError(TenantryError):
-    """The site is not deleted."""
-
-    def __init__(self, slug: str) -> None:
-        super().__init__(slug)
-        self.slug = slug
-
-    def __str__(self) -> str:
-        return f"{self.slug} is not deleted."
+        raise NothingToDoError(f"{row.tenant.slug} is not deleted.")
 
 
 OPERATIONS = {
