@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import abort, current_app, g, make_response, redirect, request, url_for
 
+from backend_app.carrying import hold_back
 from backend_app.context import current_scope
 from tenantry.flask import is_local_path, prefers_json, problem
 
@@ -99,6 +100,7 @@ def ask_to_sign_in() -> Response:
         back = (request.script_root + request.full_path).rstrip("?")
     elif is_local_path(page := urlsplit(request.referrer or "").path) and request.referrer:
         back = page  # the page whose form was sent: what is on it can be sent again
+        hold_back(page)
     target = url_for("sign_in.form", next=back)
     if request.headers.get("HX-Request"):
         # htmx would follow a redirect silently and look for its fragment on the sign-in page.

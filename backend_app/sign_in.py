@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, g, redirect, render_template, request, url_for
 
 from backend_app.access import ANYONE, SIGNED_IN, open_to
+from backend_app.carrying import find_held, keep_through
 from backend_app.context import backend, catalog, current_actor, current_scope
 from backend_app.entering import lead_to
 from backend_app.forms import SignInForm
@@ -41,7 +42,9 @@ def form() -> ResponseReturnValue:
         if prefers_json():
             return problem(status, "Not signed in", str(error)), headers
         return *_show(asked, status, str(error)), headers
+    held = find_held()
     start_session(account)
+    keep_through(held, account.id)
     return redirect(_next_page(), 303)
 
 

@@ -9,6 +9,7 @@ from flask_wtf import FlaskForm
 
 from backend_app.access import OPERATORS, open_to
 from backend_app.accounts import make_setup_link
+from backend_app.carrying import sign_writer, take_field
 from backend_app.context import backend, catalog, current_actor
 from backend_app.entering import go_to_backend_of, is_manageable
 from backend_app.forms import NewTenantForm, SuspendForm, VisitForm
@@ -181,7 +182,9 @@ def _show(
         events=catalog().list_audit(tenant_id=tenant.id, size=TRAIL),
         manageable=is_manageable(tenant),
         failures=find_failures(tenant.id),
-        suspend_form=suspend_form or SuspendForm(None, prefix="suspend"),
+        suspend_form=suspend_form
+        or SuspendForm(None, prefix="suspend", data={"reason": take_field("suspend-reason")}),
+        sign_writer=sign_writer,
         visit_form=visit_form or VisitForm(None, prefix="visit"),
         plain_form=FlaskForm(None),
     )

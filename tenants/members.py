@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from flask import (
     Blueprint,
@@ -105,8 +106,10 @@ def ask_to_sign_in() -> ResponseReturnValue:
     if (carried := find_carried()) is not None:
         return ask_for_carried(carried)
     flash("Sign in to go on.", "info")
-    wanted = _path() if request.method in {"GET", "HEAD"} else None
-    return redirect(url_for("members.sign_in", next=wanted))
+    # What was sent without a text can be sent again from the page that its button stands on.
+    sent_from = urlsplit(request.referrer or "").path
+    wanted = _path() if request.method in {"GET", "HEAD"} else sent_from
+    return redirect(url_for("members.sign_in", next=wanted if is_local_path(wanted) else None))
 
 
 def ask_for_carried(carried: Carried) -> ResponseReturnValue:

@@ -1,0 +1,77 @@
+"""Text that is sent after its session has ended: it waits in the browser's own cookie for the sign-in.
+
+A form with a long text says in a signed note whose it is. Only that account finds the text again, and
+only once; the text stands in no record and no log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from flask import current_app, g, request, session
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from backend_app.context import current_scope
+
+KEY = "carried"
+MAX_TEXT = 500
+"""Characters: a cookie holds 4 KiB."""
+
+
+def sign_writer() -> str:
+    """Return what a form says about whose it is."""
+    return _serializer().dumps([current_scope().key, g.account.id])
+
+
+def hold_back(page: str) -> None:
+    """Keep what this request has sent, for the page that its form stands on."""
+    account_id = _read(request.form.get("writer", ""))
+    if account_id is None:
+        return
+    fields = {
+        name: value[:MAX_TEXT]
+        for name, value in request.form.items()
+        if name not in {"csrf_token", "writer"}
+    }
+    session[KEY] = {"account": account_id, "page": page, "fields": fields}
+
+
+def keep_through(carried: dict[str, Any] | None, account_id: str) -> None:
+    """Put the text into the session that has just begun, if it is the same account's."""
+    if carried is not None and carried.get("account") == account_id:
+        session[KEY] = carried
+
+
+def find_held() -> dict[str, Any] | None:
+    """Return what the browser holds, while somebody signs in."""
+    held: dict[str, Any] | None = session.get(KEY)
+    return held
+
+
+def take_field(name: str) -> str | None:
+    """Return a field of the text that was sent from this page, once."""
+    if (held := find_held()) is None or held["page"] != request.script_root + request.path:
+        return None
+    value: str | None = held["fields"].get(name)
+    if value is not None:
+        session.pop(KEY)
+    return value
+
+
+def _read(writer: str) -> str | None:
+    seconds = int(current_app.permanent_session_lifetime.total_seconds())
+    try:
+        scope, account_id = _serializer().loads(writer, max_age=seconds)
+    except (BadSignature, TypeError, ValueError):
+        return None
+    return str(account_id) if scope == current_scope().key else None
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    keys = [current_app.secret_key, *current_app.config["SECRET_KEY_FALLBACKS"]]
+    return URLSafeTimedSerializer(
+        keys[::-1],  # the newest last
+        salt="backend.writer",
+        signer_kwargs={"digest_method": hashlib.sha256},
+    )

@@ -1,0 +1,63 @@
+"""A reason that was typed is not lost when its session has ended meanwhile."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.backend_app.conftest import Browser, World
+
+PAGE = "/tenants/acme"
+REASON = "The rent was not paid, \u00fcberhaupt nicht.\nTwice."
+
+
+def send(browser: Browser, writer: str | None = None) -> str:
+    """Send the form of the page without its session; return where that leads."""
+    page = browser.get(PAGE).text
+    found = re.search(r'name="writer" value="([^"]+)"', page)
+    assert found is not None
+    form = {"suspend-reason": REASON, "writer": found[1] if writer is None else writer}
+    browser.client("example.test").delete_cookie("backend", domain="example.test")
+    headers = {"Referer": f"http://example.test/backend{PAGE}"}
+    answer = browser.open("POST", f"{PAGE}/suspend", data=form, headers=headers)
+    assert answer.status_code == 303
+    return str(answer.location)
+
+
+def reason_on(browser: Browser) -> str:
+    """Return the text that the page's field has."""
+    found = re.search(r'name="suspend-reason"[^>]*>\s*([^<]*)</textarea>', browser.get(PAGE).text)
+    assert found is not None
+    return html.unescape(found[1]).replace("\r\n", "\n")
+
+
+def test_a_reason_survives_its_session(world: World, operator: Browser) -> None:
+    """Whoever signs in again finds the page with what they typed, once."""
+    location = send(operator)
+    assert location == f"/backend/sign-in?next=/backend{PAGE}"
+    data = {"email": "operator@example.com", "password": "four brown horses walk"}
+    signed_in = operator.post(location.removeprefix("/backend"), data)
+    assert signed_in.location == f"/backend{PAGE}"
+    assert reason_on(operator) == REASON
+    assert reason_on(operator) == ""
+    assert world.catalog.get_tenant("acme").state == "active"
+
+
+def test_nobody_else_finds_it(world: World, operator: Browser) -> None:
+    """Another operator who signs in on that browser sees an empty field."""
+    world.add_account("second@example.com", operator=True)
+    send(operator)
+    assert operator.sign_in("second@example.com").status_code == 303
+    assert reason_on(operator) == ""
+
+
+@pytest.mark.parametrize("writer", ["", "x", "W10.x.y"])
+def test_a_text_needs_the_note_of_whose_it_is(operator: Browser, writer: str) -> None:
+    """What a form does not vouch for is not kept."""
+    send(operator, writer)
+    operator.sign_in("operator@example.com")
+    assert reason_on(operator) == ""
