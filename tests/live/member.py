@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -58,10 +59,20 @@ class Visitor:
 
     def join(self) -> Answer:
         """Become a member and sign in; return what signing in answered."""
-        joined = self.fill("/members/sign-up", name="Visitor", email=self.email, password=PASSWORD)
+        who = {"email": self.email, "password": PASSWORD}
+        joined = self._patiently("/members/sign-up", name="Visitor", **who)
         assert joined.status == 303, joined.text
-        answer = self.fill("/members/sign-in", email=self.email, password=PASSWORD)
+        answer = self._patiently("/members/sign-in", **who)
         assert answer.status == 303, answer.text
+        return answer
+
+    def _patiently(self, path: str, **form: str) -> Answer:
+        """Send a form until there is a place to hash its password in, as often as it is told to."""
+        for _ in range(20):
+            answer = self.fill(path, **form)
+            if answer.status != 503:
+                break
+            time.sleep(int(answer.get("Retry-After")))
         return answer
 
     def _cookie(self) -> dict[str, str]:
