@@ -6,6 +6,7 @@ page could take every thread, and each site would wait for them.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ TURN_SECONDS = 2.0
 
 LOOK_SECONDS = 0.05
 """Between two looks at whether a connection waits for a thread."""
+
+MOVING_SECONDS = 0.25
+"""A request of the app that has ended so lately says that the next one ends soon."""
 
 _BUSY = "The platform is very busy just now. Try again in a moment."
 
@@ -51,6 +55,7 @@ class InFlightLimit:
         self._places = threading.BoundedSemaphore(most)
         self._pages = pages
         self._others_wait = others_wait
+        self._ended_at = -math.inf
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not self._places.acquire(blocking=False) and not self._wait():
@@ -62,18 +67,25 @@ class InFlightLimit:
             else:
                 body = sent.serve(self._app, environ, start_response)
         except REFUSALS as refusal:
-            self._places.release()
+            self.release()
             return answer_refusal(refusal, self._pages, environ, start_response)
         except BaseException:
-            self._places.release()
+            self.release()
             raise
-        return _Counted(body, self._places)
+        return _Counted(body, self)
+
+    def release(self) -> None:
+        """Give a place back."""
+        self._ended_at = time.monotonic()
+        self._places.release()
 
     def _wait(self) -> bool:
         """Wait for a place; say whether there was one."""
         until = time.monotonic() + TURN_SECONDS
         while not self._places.acquire(timeout=LOOK_SECONDS):
-            if self._others_wait() or time.monotonic() >= until:
+            now = time.monotonic()
+            moving = now - self._ended_at < MOVING_SECONDS
+            if now >= until or (not moving and self._others_wait()):
                 return False
         return True
 
@@ -81,11 +93,11 @@ class InFlightLimit:
 class _Counted:
     """A response body that gives the place back when the server closes it, and once."""
 
-    __slots__ = ("_body", "_places")
+    __slots__ = ("_body", "_limit")
 
-    def __init__(self, body: Iterable[bytes], places: threading.BoundedSemaphore) -> None:
+    def __init__(self, body: Iterable[bytes], limit: InFlightLimit) -> None:
         self._body = body
-        self._places: threading.BoundedSemaphore | None = places
+        self._limit: InFlightLimit | None = limit
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._body)
@@ -97,6 +109,6 @@ class _Counted:
             if close is not None:
                 close()
         finally:
-            places, self._places = self._places, None
-            if places is not None:
-                places.release()
+            limit, self._limit = self._limit, None
+            if limit is not None:
+                limit.release()

@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WAIT_SECONDS = 0.02
-"""How long a request waits for a place. A body that has arrived already takes far less to read."""
+SLOW_SECONDS = 0.5
+"""A body that takes longer is slow. A request waits for those that may be quick, and no longer.
+
+A body that has arrived already takes no time to read, but on a busy machine its thread may have to wait
+for its turn.
+"""
+
+LOOK_SECONDS = 0.05
+"""Between two looks of a request that waits."""
 
 GRACE_SECONDS = 10.0
 """How long a body may take in any case, over and above what :data:`MIN_RATE` allows."""
@@ -36,11 +43,12 @@ MIN_RATE = 8 * 1024
 class Sending:
     """One request whose body is being read; ``deadline`` is when its connection is cut."""
 
-    __slots__ = ("client", "deadline", "descriptor")
+    __slots__ = ("began", "client", "deadline", "descriptor")
 
-    def __init__(self, client: str, descriptor: int | None) -> None:
+    def __init__(self, client: str, descriptor: int | None, began: float) -> None:
         self.client = client
         self.descriptor = descriptor
+        self.began = began
         self.deadline = math.inf
 
 
@@ -69,12 +77,17 @@ class Senders:
         """Connections that were cut because they were too slow."""
 
     def enter(self, client: str, descriptor: int | None) -> Sending | None:
-        """Return a place for one request, or ``None`` if there is none in a moment."""
-        sending = Sending(client, descriptor)
+        """Return a place for one request, or ``None`` if slow ones have them all."""
+        until = time.monotonic() + SLOW_SECONDS
         with self._changed:
-            if not self._changed.wait_for(lambda: self._has_place(client), WAIT_SECONDS):
-                self.refused += 1
-                return None
+            while in_the_way := self._in_the_way(client):
+                slow_since = self.clock() - SLOW_SECONDS
+                all_slow = all(other.began <= slow_since for other in in_the_way)
+                if all_slow or time.monotonic() >= until:
+                    self.refused += 1
+                    return None
+                self._changed.wait(LOOK_SECONDS)
+            sending = Sending(client, descriptor, self.clock())
             self._present.add(sending)
         return sending
 
@@ -95,13 +108,14 @@ class Senders:
                     _stop_reading(sending.descriptor)
                     log.info("cut off a request body from %s: it came too slowly", sending.client)
 
-    def _has_place(self, client: str) -> bool:
+    def _in_the_way(self, client: str) -> list[Sending]:
+        """Return the requests one of which has to end first; none if there is a place."""
         if len(self._present) >= self._most:
-            return False
+            return list(self._present)
         if not client:  # without an address all clients would count as one
-            return True
-        own = sum(sending.client == client for sending in self._present)
-        return own < self._most_of_client
+            return []
+        own = [sending for sending in self._present if sending.client == client]
+        return own if len(own) >= self._most_of_client else []
 
 
 def find_descriptor(environ: WSGIEnvironment) -> int | None:

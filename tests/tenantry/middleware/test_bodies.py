@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.middleware.senders import GRACE_SECONDS, Senders
+from tenantry.middleware.senders import GRACE_SECONDS, SLOW_SECONDS, Senders
 from tests.conftest import eventually
-from tests.tenantry.support import Answer, FakeClock, in_background
+from tests.tenantry.support import Answer, FakeClock, at_once, in_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -277,3 +277,23 @@ def test_all_slow_bodies_together_leave_a_thread(make_door: MakeDoor) -> None:
     assert places[0] is not None
     senders.leave(places[0])
     assert senders.enter("192.0.2.9", None) is not None
+
+
+def test_quick_bodies_are_waited_for_and_slow_ones_are_not(make_door: MakeDoor) -> None:
+    """A visitor's many forms at once are all taken; behind slow ones a request is refused at once."""
+    site = Site(make_door, threads=4)
+    answers = at_once(8, lambda _: site.post(b"a=b").status)
+    assert answers == [200] * 8
+
+    clock = FakeClock()
+    senders = Senders(most=1, most_of_client=1, clock=clock)
+    place = senders.enter("192.0.2.1", None)
+    assert place is not None
+    places: list[Any] = []
+    held = in_background(lambda: places.append(senders.enter("192.0.2.1", None)))
+    eventually(lambda: senders._changed._waiters)  # type: ignore[attr-defined]
+    senders.leave(place)
+    held.join(30)
+    assert places != [None]
+    clock.advance(SLOW_SECONDS)
+    assert senders.enter("192.0.2.2", None) is None
