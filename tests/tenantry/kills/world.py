@@ -132,6 +132,7 @@ class World:
 
     def begin_catalog(self, revision: str) -> None:
         """Make the catalog anew, as the release with this revision would have."""
+        (self.data / "audit.anchor").unlink(missing_ok=True)  # it knows another catalog's trail
         if self.server is not None:
             self.server.empty_catalog()
         else:
