@@ -33,7 +33,7 @@ def test_settings_change_the_tenant(world: World, olga: Browser) -> None:
     assert after.settings == {"tagline": "Fresh", "accent": "#b4541f", "listed": True}
     assert "Acme Bakery" in olga.get("/settings", ACME).text
     assert world.actions(after.id)[0] == "tenant.configure"
-    assert "name: Acme → Acme Bakery" in olga.get("/activity", ACME).text
+    assert "name from “Acme” to “Acme Bakery”" in olga.get("/activity", ACME).text
 
 
 @pytest.mark.parametrize(
