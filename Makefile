@@ -65,7 +65,7 @@ run: $(RUN_STAMP) ## Serve it with demonstration sites; PORT=8000 is the default
 	@exec $(BIN)/tenantry serve
 
 test: setup ## Run all tests; ARGS="-k door" and the like are handed on.
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python tests/run.py $(ARGS)
 
 # Debian systems with another Python, made by `.ci/debian SUITE`, are looked for in $SYSTEMS.
 test-pythons: setup ## Start, change, reload and stop a server on every other supported Python of the machine.
