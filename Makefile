@@ -6,6 +6,7 @@ VENV_STAMP := .venv/.made
 # What runs the platform, and what else its tests and checks need: made in either order.
 RUN_STAMP := .venv/.run
 DEV_STAMP := .venv/.dev
+AUDIT_STAMP := .venv/.audit
 
 # `make run PORT=9000`; a setting in .env or TENANTRY_PORT does as well.
 ifdef PORT
@@ -14,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-pythons soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
-	bench-flood bench-databases bench-migrate bench-provision bench-move bench-cli bench-smoke reload lock system clean
+	bench-flood bench-databases bench-migrate bench-provision bench-move bench-cli bench-smoke audit sbom reload lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -124,6 +125,20 @@ bench-cli: setup ## Measure how long a short command takes, beside its unavoidab
 bench-smoke: setup ## Run every benchmark at its smallest size: does it still run?
 	@$(BIN)/python bench/smoke.py $(ARGS)
 
+$(AUDIT_STAMP): requirements/audit.txt $(DEV_STAMP)
+	$(call install,requirements/audit.txt)
+	@touch $@
+
+# --strict: a package that could not be looked up is no good news.
+audit: $(AUDIT_STAMP) ## Ask the Python advisories whether a locked library has a known vulnerability.
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements/run.txt
+
+sbom: $(AUDIT_STAMP) ## Write the software bill of materials (CycloneDX) to dist/tenantry.cdx.json.
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml -o dist/tenantry.cdx.json \
+		requirements/run.txt
+	@echo "Wrote dist/tenantry.cdx.json"
+
 reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload
 
@@ -136,6 +151,7 @@ lock: ## Lock the dependencies anew, with uv.
 	@$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
 	@$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
 	@$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+	@$(COMPILE) --group audit -c requirements/dev.txt -o requirements/audit.txt
 
 SUDO = $(shell test "$$(id -u)" = 0 || echo sudo)
 
