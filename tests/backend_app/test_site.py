@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -129,6 +130,23 @@ def test_each_site_manages_its_own(world: World, olga: Browser) -> None:
     assert "bolt thing 03" in page
     assert "acme" not in page
     assert "acme" not in bolt.get("/activity", "bolt.example.test").text
+
+
+def test_whoever_manages_a_site_sees_its_maintenance(
+    world: World, olga: Browser, operator: Browser
+) -> None:
+    """The owner and the operator read what visitors read, and until when."""
+    acme = world.catalog.get_tenant("acme")
+    ends = datetime(2099, 12, 1, 6, tzinfo=UTC)
+    world.catalog.begin_maintenance(
+        acme.id, notice="New engine.", reason="ticket 7", reopens_at=ends, by=SYSTEM
+    )
+    page = olga.get("/", ACME).text
+    assert "They read: “New engine.” It should be over at 2099-12-01 06:00 UTC." in page
+    page = operator.get("/tenants/acme").text
+    assert "Visitors read: “New engine.”" in page
+    assert "ticket 7" in page
+    assert "Resume the site" in page
 
 
 @pytest.mark.parametrize("state", [TenantState.SUSPENDED, TenantState.MAINTENANCE])
