@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+
+from tests.live.browser.markup import find_flaws
 
 if TYPE_CHECKING:
     from playwright.sync_api import (
@@ -28,11 +31,12 @@ FAILED = re.compile(
     r"|Response Status Error Code) (\d+)"
 )
 WINDOWS: dict[str, ViewportSize] = {
-    "narrow": {"width": 375, "height": 800},
-    "wide": {"width": 1280, "height": 900},
+    "narrow": {"width": 390, "height": 844},
+    "wide": {"width": 1440, "height": 900},
 }
 THEMES: tuple[Literal["dark"], Literal["light"]] = ("dark", "light")
 ALBUM = os.environ.get("SCREENSHOTS", "")
+AXE = Axe()
 
 LAYOUT_FLAWS = """() => {
     const flaws = [];
@@ -176,13 +180,19 @@ class Person:
     # --- looking --------------------------------------------------------------------------------
 
     def look(self, name: str) -> None:
-        """Look at the page in a narrow and a wide window, by night and by day."""
+        """Look at the page in a narrow and a wide window, by night and by day, and at its source."""
+        source = self.context.request.get(self.page.url).text()
+        if ALBUM:
+            (Path(ALBUM) / f"{name}.html").write_text(source)
+        assert find_flaws(source) == [], name
         for theme in THEMES:
             self.page.emulate_media(color_scheme=theme)
             expect(self.page.locator("html")).to_have_attribute("data-theme", theme)
             for window, size in WINDOWS.items():
                 self.page.set_viewport_size(size)
                 assert self.page.evaluate(LAYOUT_FLAWS) == [], f"{name}, {window}, {theme}"
+                found = AXE.run(self.page)
+                assert not found.violations_count, f"{name}, {window}, {theme}: {found.generate_report()}"
                 if ALBUM:
                     picture = Path(ALBUM) / f"{name}-{window}-{theme}.png"
                     self.page.screenshot(path=picture, full_page=True)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+import pytest
 from playwright.sync_api import expect
 
 from tenantry.catalog import SYSTEM
-from tests.live.browser.person import OPERATOR, PASSWORD
+from tests.live.browser.person import OPERATOR, PASSWORD, WINDOWS
 from tests.live.server import until
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Request
+
     from tests.live.browser.conftest import NewPerson
     from tests.live.browser.person import Person
     from tests.live.conftest import NewServer
@@ -100,6 +105,121 @@ def test_pages_of_a_sites_backend(new_person: NewPerson) -> None:
         owner.look(f"site-backend-{name}")
     owner.go("", "/backend/")
     owner.look("backend-sign-in-again")
+
+
+LONG = "x" * 40
+ARABIC = "دفتر ملاحظات الورشة الصغيرة"
+UNBROKEN = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
+CODE = "    " + "one long line of code, " * 12
+
+
+def test_odd_names_keep_the_layout(operator: Person, new_person: NewPerson) -> None:
+    """The longest address, words that do not break, and names that are read from the right."""
+    create = {"Address": LONG, "Name of the site": ARABIC, "Owner's e-mail": f"{LONG}@mail.test"}
+    operator.go("", "/backend/tenants/new")
+    for label, value in create.items():
+        operator.fill(label, value)
+    operator.click("Create site")
+    operator.sees(f"{ARABIC} is online")
+    operator.go(LONG)
+    for path in ("", f"tenants/{LONG}", "tenants", "accounts", "workers", "audit"):
+        operator.go("", f"/backend/{path}")
+        operator.look(f"odd-backend-{path.partition('/')[0] or 'dashboard'}")
+
+    platform = operator.address
+    owner = new_person()
+    operator.go("", f"/backend/accounts?search={LONG}")
+    operator.click("Set-up link")
+    owner.page.goto(operator.page.get_by_label("Link", exact=True).input_value())
+    owner.page.locator("input[name=password]").fill(PASSWORD)
+    owner.page.locator("input[name=again]").fill(PASSWORD)
+    owner.click("Set password and sign in")
+    owner.go("", "/backend/sites")
+    owner.look("odd-own-sites")
+    owner.manage(ARABIC)
+    owner.click("Open my site, signed in")
+    for title, text in ((ARABIC, f"{ARABIC}\n\n{CODE}"), (UNBROKEN, UNBROKEN)):
+        owner.go(LONG, "/write")
+        owner.fill("Title", title)
+        owner.fill("Text", text)
+        owner.click("Publish")
+        owner.sees(title)
+        owner.fill("Your comment", text)
+        owner.click("Comment")
+        owner.look(f"odd-post-{title[:3]}")
+    owner.go(LONG)
+    owner.look("odd-site")
+    heading = owner.page.get_by_role("heading", name=ARABIC, level=1)
+    expect(heading).to_have_css("direction", "rtl")
+    expect(owner.page.locator("h2", has_text="Donau")).to_have_css("direction", "ltr")
+    assert platform(LONG) == owner.page.url
+
+
+def test_only_what_scrolls_is_a_stop_on_the_way(operator: Person) -> None:
+    """A table that fits is skipped by the keyboard; one that does not can be scrolled with it."""
+    table = operator.page.get_by_role("region", name="Sites")
+    operator.go("", "/backend/tenants")
+    expect(table).not_to_have_attribute("tabindex", "0")
+    operator.page.set_viewport_size({"width": 800, "height": 900})
+    table.evaluate("(box) => { box.style.width = '20rem'; }")
+    expect(table).to_have_attribute("tabindex", "0")
+    table.evaluate("(box) => { box.style.width = ''; }")
+    expect(table).not_to_have_attribute("tabindex", "0")
+
+
+SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary")]
+    .filter((e) => e.checkVisibility() && e.getAttribute("aria-hidden") !== "true")
+    .filter((e) => !e.closest("p, dd, .visually-hidden, .skip-link"))
+    .map((e) => [e.getBoundingClientRect(), e.outerHTML.slice(0, 100)])
+    .filter(([box]) => box.width && (box.width < 24 || box.height < 24))
+    .map(([box, html]) => `${box.width}x${box.height} ${html}`)"""
+
+
+@pytest.mark.parametrize("path", ["", "tenants", "tenants/acme", "accounts", "audit", "workers"])
+def test_targets_are_large_enough(operator: Person, path: str) -> None:
+    """In a narrow window a finger hits what it means: 24 px at least (WCAG 2.2, 2.5.8)."""
+    operator.page.set_viewport_size(WINDOWS["narrow"])
+    operator.go("", f"/backend/{path}")
+    assert operator.page.evaluate(SMALL_TARGETS) == []
+
+
+def test_the_header_stays_one_row(visitor: Person) -> None:
+    """At 390 px the name folds, and the menu's button stays beside it."""
+    visitor.page.set_viewport_size(WINDOWS["narrow"])
+    visitor.go("globex")
+    brand = visitor.page.locator(".brand").bounding_box()
+    button = visitor.page.get_by_role("button", name="Menu").bounding_box()
+    assert brand is not None
+    assert button is not None
+    assert brand["y"] < button["y"] + button["height"]
+    assert button["y"] < brand["y"] + brand["height"]
+
+
+def test_a_day_is_the_readers_own(new_person: NewPerson) -> None:
+    """Who reads in Auckland sees the day of Auckland, and the zone on the pointer."""
+    reader = new_person(timezone_id="Pacific/Auckland")
+    reader.go("acme")
+    for moment in reader.page.locator("time").all():
+        at = datetime.fromisoformat(moment.get_attribute("datetime") or "")
+        there = at.astimezone(ZoneInfo("Pacific/Auckland"))
+        expect(moment).to_have_text(f"{there:%-d %B %Y}")
+        assert "GMT+1" in (moment.get_attribute("title") or "")
+
+
+@pytest.mark.parametrize(
+    ("slug", "path"), [("", "/"), ("", "/directory"), ("", "/backend/"), ("acme", "/")]
+)
+def test_a_first_page_is_light(new_person: NewPerson, slug: str, path: str) -> None:
+    """A browser that knows nothing of us yet loads 50 KiB at most, everything counted."""
+    visitor = new_person()
+    loaded: list[Request] = []
+    visitor.context.on("requestfinished", loaded.append)
+    visitor.go(slug, path)
+    visitor.page.wait_for_load_state("networkidle")
+    sizes = [request.sizes() for request in loaded]
+    total = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
+    assert len(loaded) > 4
+    assert total < 50 * 1024, {r.url: r.sizes() for r in loaded}
 
 
 def test_pages_while_a_change_cannot_be_built(new_server: NewServer, new_person: NewPerson) -> None:

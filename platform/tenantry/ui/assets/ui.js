@@ -152,6 +152,32 @@
   document.addEventListener("htmx:historyRestore", fillSearch);
   window.addEventListener("pageshow", function (event) { if (event.persisted) fillSearch(); });
 
+  // What scrolls sideways can be reached with the keyboard; what does not is no stop on the way.
+  var scrollers = ".table-wrap, .prose pre, .prose table, .command";
+  var watcher = new ResizeObserver(function (entries) {
+    entries.forEach(function (entry) {
+      var box = entry.target;
+      if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
+      else box.removeAttribute("tabindex");
+    });
+  });
+
+  // A day at the reader's place, with the time and its zone on the pointer. Machines keep UTC.
+  var day = new Intl.DateTimeFormat("en-GB", { dateStyle: "long" });
+  var precise = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "long" });
+
+  function prepare(part) {
+    part.querySelectorAll(scrollers).forEach(function (box) { watcher.observe(box); });
+    part.querySelectorAll("time[data-local]").forEach(function (time) {
+      var moment = new Date(time.getAttribute("datetime"));
+      time.textContent = day.format(moment);
+      time.setAttribute("title", precise.format(moment));
+    });
+  }
+
+  document.addEventListener("htmx:load", function (event) { prepare(event.target); });
+  prepare(document);
+
   root.addEventListener("themechange", labelThemeToggle);
   labelThemeToggle();
 })();
