@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from xml.etree.ElementTree import Element
 
-PHRASES = set("a abbr b bdi button code dt em h1 h2 h3 h4 h5 h6 i label p pre q s small span".split())
+PHRASES = set(
+    "a abbr b bdi button code dt em h1 h2 h3 h4 h5 h6 i label p pre q s small span".split()
+)
 """Elements that hold words, not blocks (HTML, section 3.2.5.2.5; links here only hold words)."""
 BLOCKS = set(
     "article aside blockquote div dl fieldset footer form h1 h2 h3 h4 h5 h6 header hr main nav ol p "

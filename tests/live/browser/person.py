@@ -35,6 +35,8 @@ WINDOWS: dict[str, ViewportSize] = {
     "wide": {"width": 1440, "height": 900},
 }
 THEMES: tuple[Literal["dark"], Literal["light"]] = ("dark", "light")
+EXAMINED = {("narrow", "dark"), ("wide", "light")}
+"""Where axe looks: each width and each theme once, because it takes its time."""
 ALBUM = os.environ.get("SCREENSHOTS", "")
 AXE = Axe()
 
@@ -181,7 +183,7 @@ class Person:
 
     def look(self, name: str) -> None:
         """Look at the page in a narrow and a wide window, by night and by day, and at its source."""
-        source = self.context.request.get(self.page.url).text()
+        source = self.page.evaluate("fetch(location.href).then((answer) => answer.text())")
         if ALBUM:
             (Path(ALBUM) / f"{name}.html").write_text(source)
         assert find_flaws(source) == [], name
@@ -191,8 +193,9 @@ class Person:
             for window, size in WINDOWS.items():
                 self.page.set_viewport_size(size)
                 assert self.page.evaluate(LAYOUT_FLAWS) == [], f"{name}, {window}, {theme}"
-                found = AXE.run(self.page)
-                assert not found.violations_count, f"{name}, {window}, {theme}: {found.generate_report()}"
+                if (window, theme) in EXAMINED:
+                    found = AXE.run(self.page)
+                    assert not found.violations_count, f"{name}: {found.generate_report()}"
                 if ALBUM:
                     picture = Path(ALBUM) / f"{name}-{window}-{theme}.png"
                     self.page.screenshot(path=picture, full_page=True)
