@@ -20,6 +20,7 @@ from tenantry.errors import PlacementError, PoolError, UnknownPlacementError
 from tenantry.flask import is_local_path, read_quotas
 from tenantry.flask.interface import request_id
 from tenantry.tenant import TenantState
+from tenantry.ui.colours import find_changes, read_accent
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -54,7 +55,13 @@ def settings() -> ResponseReturnValue:
         )
         flash("Saved. Visitors see it from now on.", "success")
         return redirect(url_for(".settings"), 303)
-    return render_template("backend/site_settings.html", form=form), 422 if form.errors else 200
+    page = render_template(
+        "backend/site_settings.html",
+        form=form,
+        chosen=read_accent(shown["accent"]),
+        changes=find_changes(read_accent(shown["accent"])),
+    )
+    return page, 422 if form.errors else 200
 
 
 @bp.get("/activity")

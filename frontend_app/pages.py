@@ -6,8 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, make_response, redirect, render_template, request
+from markupsafe import escape
 
 from frontend_app.context import front
+from tenantry.flask import let_caches_keep
 from tenantry.ui import asset_url
 
 if TYPE_CHECKING:
@@ -24,7 +26,13 @@ MAX_PAGE = 100_000
 MAX_SEARCH = 100
 NO_ACCENT = "#1d6b52"
 """The look's own, which a site without a colour has."""
-ROBOTS = "User-agent: *\nDisallow: /backend/\n"
+ROBOTS = "User-agent: *\nDisallow: /backend/\nSitemap: {url}sitemap.xml\n"
+SITEMAP = """<?xml version="1.0" encoding="utf-8"?>
+<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+<url><loc>{url}</loc></url>
+<url><loc>{url}directory</loc></url>
+</urlset>
+"""
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
 
@@ -32,7 +40,8 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
 @bp.get("/")
 def index() -> ResponseReturnValue:
     """Say what this is, and show some of the sites."""
-    return render_template("front/index.html", sites=front().catalog.list_public_sites(size=SHOWN))
+    sites = front().catalog.list_public_sites(size=SHOWN)
+    return let_caches_keep(render_template("front/index.html", sites=sites))
 
 
 @bp.get("/directory")
@@ -42,7 +51,7 @@ def directory() -> ResponseReturnValue:
     search = typed.strip()[:MAX_SEARCH]
     number = min(max(request.args.get("page", 1, type=int), 1), MAX_PAGE)
     page = front().catalog.list_public_sites(search=search, page=number, size=PAGE_SIZE)
-    return render_template("front/directory.html", page=page, search=search)
+    return let_caches_keep(render_template("front/directory.html", page=page, search=search))
 
 
 @bp.get("/favicon.ico")
@@ -54,7 +63,15 @@ def favicon() -> ResponseReturnValue:
 @bp.get("/robots.txt")
 def robots() -> ResponseReturnValue:
     """Keep search engines out of the backend."""
-    return make_response(ROBOTS, {"Content-Type": "text/plain; charset=utf-8"})
+    text = ROBOTS.format(url=front().settings.apex_url)
+    return make_response(text, {"Content-Type": "text/plain; charset=utf-8"})
+
+
+@bp.get("/sitemap.xml")
+def sitemap() -> ResponseReturnValue:
+    """Name the platform's own pages; each site names its own."""
+    text = SITEMAP.format(url=escape(front().settings.apex_url))
+    return make_response(text, {"Content-Type": "application/xml; charset=utf-8"})
 
 
 def init_pages(app: Flask) -> None:

@@ -15,9 +15,9 @@ from flask import (
     url_for,
 )
 
-from tenantry.flask import current_tenant
+from tenantry.flask import current_tenant, let_caches_keep
+from tenantry.ui.colours import read_accent, tones
 from tenants.access import find_member
-from tenants.colours import read_accent, tones
 from tenants.forms import CommentForm
 from tenants.reading import find_post, list_comments, list_published, page_number
 from tenants.unsaved import comment_key, find_unsaved
@@ -32,13 +32,14 @@ HOUR = 3600
 
 
 @bp.get("/")
-def front() -> str:
+def front() -> ResponseReturnValue:
     """Show a page of the newest posts."""
-    return render_template("site/front.html", page=list_published(page_number()))
+    page = list_published(page_number())
+    return let_caches_keep(render_template("site/front.html", page=page))
 
 
 @bp.get("/posts/<slug>")
-def post(slug: str) -> str:
+def post(slug: str) -> ResponseReturnValue:
     """Show a post and its comments; a draft only to those who may edit it."""
     found = find_post(slug)
     member = find_member()
@@ -49,7 +50,8 @@ def post(slug: str) -> str:
     if member and found.is_published:
         unsaved, key = find_unsaved(comment_key(found)), comment_key(found)
         form = CommentForm(data={"key": key, "text": unsaved.body if unsaved else ""})
-    return render_template("site/post.html", post=found, comments=comments, form=form)
+    html = render_template("site/post.html", post=found, comments=comments, form=form)
+    return let_caches_keep(html)
 
 
 @bp.get("/theme.css")

@@ -14,12 +14,14 @@ from tenants.models import Comment, Member, Post
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy import ColumnElement, Row, Select
 
 POSTS_PER_PAGE = 10
 COMMENTS_PER_PAGE = 50
 FEED_LENGTH = 20
+SITEMAP_LENGTH = 10_000
 DELETED_SHOWN = 20
 MAX_PAGE = 1_000_000
 
@@ -101,6 +103,14 @@ def list_deleted(author_id: int | None) -> Sequence[Post]:
         .order_by(Post.deleted_at.desc(), Post.id.desc())
         .limit(DELETED_SHOWN)
     ).all()
+
+
+def list_addresses() -> Sequence[Row[tuple[str, datetime]]]:
+    """Return slug and last change of the newest published posts, as many as a sitemap may have."""
+    published = Post.published_at.is_not(None)
+    newest = Post.published_at.desc()
+    query = select(Post.slug, Post.updated_at).where(published).order_by(newest)
+    return db.session.execute(query.limit(SITEMAP_LENGTH)).all()
 
 
 def find_post(slug: str) -> Post | None:

@@ -289,3 +289,14 @@ def test_a_site_whose_data_fails_keeps_its_backend(world: World, olga: Browser) 
 def test_a_form_has_a_limit(olga: Browser) -> None:
     """R48: nobody fills a worker's memory with a form."""
     assert olga.post("/settings", {"name": "x" * 300_000}, ACME).status_code == 413
+
+
+def test_a_colour_that_is_changed_is_shown(olga: Browser) -> None:
+    """Yellow cannot be read on paper: the settings say what it becomes, in which theme."""
+    assert "in the light theme" not in olga.get("/settings", ACME).text
+    olga.post("/settings", {**FORM, "accent": "#ffff00"}, ACME)
+    page = olga.get("/settings", ACME).text
+    assert "#ffff00 would not stand out enough everywhere." in page
+    assert 'fill="#ffff00"' in page
+    assert 'fill="#8f8f00"' in page
+    assert "#8f8f00 in the light theme." in page

@@ -134,3 +134,21 @@ def test_without_the_catalog_the_page_says_when_to_come_back(front: Front) -> No
     response = front.get("/directory")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize("path", ["/", "/directory"])
+def test_the_pages_may_be_kept(front: Front, path: str) -> None:
+    """They are confirmed by their ETag, and say which address is theirs."""
+    page = front.get(path)
+    assert page.headers["Cache-Control"] == "public, no-cache"
+    known = {"If-None-Match": page.headers["ETag"]}
+    assert front.get(path, headers=known).status_code == 304
+    assert f'<link rel="canonical" href="http://example.test:8000{path}">' in page.text
+    assert '<meta property="og:site_name" content="Tenantry">' in page.text
+
+
+def test_search_engines_find_the_pages(front: Front) -> None:
+    """robots.txt names the sitemap, and the sitemap the pages."""
+    assert "Sitemap: http://example.test:8000/sitemap.xml" in front.get("/robots.txt").text
+    found = re.findall("<loc>(.*?)</loc>", front.get("/sitemap.xml").text)
+    assert found == ["http://example.test:8000/", "http://example.test:8000/directory"]

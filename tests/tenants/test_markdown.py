@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenantry.ui.colours import DARK_GROUND, LIGHT_GROUND, contrast, read_accent, tones
 from tenants import markdown
-from tenants.colours import DARK_GROUND, LIGHT_GROUND, contrast, read_accent, tones
 from tenants.database import db
 from tenants.models import Post, Role
 from tenants.text import clean_line, clean_text, slugify

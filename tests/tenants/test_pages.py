@@ -190,3 +190,55 @@ def test_a_quiet_copy_says_what_it_is(tmp_path: Path) -> None:
     assert "noindex" not in page
     site.close()
     original.close()
+
+
+@pytest.mark.parametrize("path", ["/", "/posts/a-post"])
+def test_a_visitors_page_may_be_kept(site: Site, path: str) -> None:
+    """R23: what everybody sees alike is kept and confirmed; what a member sees, never."""
+    site.add_member()
+    site.add_post()
+    page = site.visitor().get(path)
+    assert page.headers["Cache-Control"] == "public, no-cache"
+    assert "Cookie" in page.headers["Vary"]
+    assert "Set-Cookie" not in page.headers
+    known = {"If-None-Match": page.headers["ETag"]}
+    assert site.visitor().get(path, headers=known).status_code == 304
+
+    member = site.member("ben")
+    mine = member.get(path, headers=known)
+    assert (mine.status_code, mine.headers["Cache-Control"]) == (200, "private, no-store")
+    assert "ETag" not in mine.headers
+
+
+def test_a_form_is_never_kept(visitor: Visitor) -> None:
+    """R23: its token belongs to one browser."""
+    assert visitor.get("/members/sign-in").headers["Cache-Control"] == "private, no-store"
+    again = visitor.get("/")
+    assert again.headers["Cache-Control"] == "private, no-store"
+
+
+def test_search_engines_find_the_posts(site: Site, visitor: Visitor) -> None:
+    """The sitemap names what is published; robots.txt names the sitemap and what is not for it."""
+    site.add_member()
+    site.add_post("Seen")
+    site.add_post("Hidden", draft=True)
+    robots = visitor.get("/robots.txt").text.splitlines()
+    assert "Sitemap: http://acme.example.test/sitemap.xml" in robots
+    assert "Disallow: /members/" in robots
+    sitemap = visitor.get("/sitemap.xml")
+    assert sitemap.mimetype == "application/xml"
+    found = re.findall("<loc>(.*?)</loc>", sitemap.text)
+    assert found == ["http://acme.example.test/", "http://acme.example.test/posts/seen"]
+    page = visitor.get("/posts/seen").text
+    assert '<meta property="og:title" content="Seen">' in page
+    assert '<meta property="og:type" content="article">' in page
+
+
+def test_a_copy_is_not_to_be_found(tmp_path: Path) -> None:
+    """Two sites with the same posts would stand in each other's way."""
+    site = make_site(tmp_path, quiet=True)
+    visitor = site.visitor()
+    robots, page = visitor.get("/robots.txt").text, visitor.get("/").text
+    site.close()
+    assert "Sitemap" not in robots
+    assert '<meta name="robots" content="noindex, nofollow">' in page

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from tenantry.migrations import load_history
+from tenantry.ui.colours import read_accent
 from tenants import DEMONSTRATIONS, create_app, demonstrate, dispose, provision
-from tenants.colours import read_accent
 from tenants.database import MIGRATIONS, Base
 from tests.tenants.helpers import Site, make_settings, make_tenant
 

@@ -16,6 +16,7 @@ from tenantry.databases.placements import TenantDatabase, tenant_database
 from tenantry.databases.sqlite import SiteDatabase, confine, site_database
 from tenantry.flask.binding import TenantBinding, current_tenant, init_platform, init_tenant
 from tenantry.flask.bodies import accept_body
+from tenantry.flask.caching import let_caches_keep
 from tenantry.flask.confirmation import ask_first
 from tenantry.flask.database import TenantSQLAlchemy
 from tenantry.flask.devices import describe_device, network_of
@@ -49,6 +50,7 @@ __all__ = [
     "init_ui",
     "is_local_path",
     "network_of",
+    "let_caches_keep",
     "note_faults",
     "prefers_json",
     "problem",

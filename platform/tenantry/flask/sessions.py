@@ -109,8 +109,11 @@ class ScopedSessionInterface(SecureCookieSessionInterface):
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         # Here and not after the request: asking flask.session whether it was touched touches it.
-        if session.accessed or session.modified:
-            # A shared cache must never keep a page that was made for somebody (R23).
+        if session.modified:
+            # It is sent with somebody's cookie, whatever the view says about its page (R23).
+            response.headers["Cache-Control"] = "private, no-store"
+        elif session.accessed:
+            # A shared cache must never keep a page that was made for somebody.
             response.headers.setdefault("Cache-Control", "private, no-store")
         if session and session.modified:
             session[SCOPE] = self._scope

@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from xml.etree.ElementTree import Element
 
-PHRASES = set(
-    "a abbr b bdi button code dt em h1 h2 h3 h4 h5 h6 i label p pre q s small span".split()
-)
-"""Elements that hold words, not blocks (HTML, section 3.2.5.2.5; links here only hold words)."""
-BLOCKS = set(
-    "article aside blockquote div dl fieldset footer form h1 h2 h3 h4 h5 h6 header hr main nav ol p "
-    "pre section table ul".split()
-)
+PHRASES = frozenset({
+    "a", "abbr", "b", "bdi", "button", "code", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "i",
+    "label", "p", "pre", "q", "s", "small", "span",
+})  # fmt: skip
+"""Elements that hold words, not blocks. (HTML lets a link hold blocks; links here only hold words.)"""
+BLOCKS = frozenset({
+    "article", "aside", "blockquote", "div", "dl", "fieldset", "footer", "form", "h1", "h2", "h3",
+    "h4", "h5", "h6", "header", "hr", "main", "nav", "ol", "p", "pre", "section", "table", "ul",
+})  # fmt: skip
 LABELLED = {"a", "button", "th", "h1", "h2", "h3", "h4", "h5", "h6", "label"}
 OWN_ATTRIBUTES = re.compile(r"hx-|on[a-z]|style\Z")
 """No attribute of HTML, and what the Content-Security-Policy forbids."""
@@ -35,7 +36,7 @@ def find_flaws(html: str) -> list[str]:
     ids = [element.get("id") for element in elements if element.get("id") is not None]
     flaws += [f"two #{name}" for name in set(ids) if ids.count(name) > 1]
     for element in elements:
-        flaws += [f"<{element.tag} {key}>" for key in element.keys() if OWN_ATTRIBUTES.match(key)]
+        flaws += [f"<{element.tag} {key}>" for key in element.attrib if OWN_ATTRIBUTES.match(key)]
         for key in ("for", "aria-labelledby", "aria-describedby", "aria-controls"):
             missing = set((element.get(key) or "").split()) - set(ids)
             flaws += [f"{key} leads to no #{name}" for name in missing]

@@ -42,6 +42,12 @@ def tones(accent: str, *, dark: bool) -> Tones:
     return Tones(fill, on_fill, _push(accent, ground, contrast_wanted=TEXT_CONTRAST))
 
 
+def find_changes(accent: str) -> list[tuple[str, str]]:
+    """Return where the colour cannot be shown as it is: a theme's name, and the colour there."""
+    themes = {"light": tones(accent, dark=False), "dark": tones(accent, dark=True)}
+    return [(name, shown.fill) for name, shown in themes.items() if shown.fill != accent]
+
+
 def contrast(one: str, other: str) -> float:
     """Return the contrast of two colours, from 1 to 21 (WCAG 2.2)."""
     low, high = sorted((_luminance(_parse(one)), _luminance(_parse(other))))

@@ -1,0 +1,51 @@
+"""What search engines are told: where not to look, and which pages there are."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from flask import Blueprint, Response
+
+from tenantry.flask import current_tenant
+from tenants.look import path_of, public_url
+from tenants.reading import list_addresses
+
+bp = Blueprint("discovery", __name__)
+
+SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
+CLOSED = ("/backend/", "/members/", "/drafts", "/write")
+FRESH_SECONDS = 3600
+
+
+@bp.get("/robots.txt")
+def robots() -> Response:
+    """Keep search engines to what visitors see.
+
+    A copy names no sitemap. It closes nothing more either: its pages say ``noindex``, and an engine
+    has to read that.
+    """
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in CLOSED)]
+    if not current_tenant.quiet:
+        lines.append(f"Sitemap: {public_url('discovery.sitemap')}")
+    return _file("\n".join(lines) + "\n", "text/plain")
+
+
+@bp.get("/sitemap.xml")
+def sitemap() -> Response:
+    """List the front page and the published posts."""
+    root = ET.Element("urlset", {"xmlns": SITEMAP})
+    ET.SubElement(ET.SubElement(root, "url"), "loc").text = public_url("pages.front")
+    origin = public_url("pages.front").removesuffix(path_of("pages.front"))
+    for slug, changed in list_addresses():
+        entry = ET.SubElement(root, "url")
+        ET.SubElement(entry, "loc").text = origin + path_of("pages.post", slug=slug)
+        ET.SubElement(entry, "lastmod").text = changed.strftime("%Y-%m-%dT%H:%M:%SZ")
+    xml = ET.tostring(root, encoding="unicode", xml_declaration=True)
+    return _file(xml, "application/xml")
+
+
+def _file(text: str, mimetype: str) -> Response:
+    response = Response(text, content_type=f"{mimetype}; charset=utf-8")
+    response.cache_control.public = True
+    response.cache_control.max_age = FRESH_SECONDS
+    return response
