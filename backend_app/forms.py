@@ -173,6 +173,19 @@ class SiteForm(Form):
         filters=[_stripped],
         description="One line under the name.",
     )
+    language = StringField(
+        "Language of the posts",
+        validators=[
+            Optional(),
+            Regexp(
+                r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}\Z",
+                message="A language tag such as en, ar or pt-BR.",
+            ),
+        ],
+        filters=[_stripped],
+        description="A tag such as en, ar or pt-BR. Screen readers and search engines go by it.",
+        render_kw={"autocapitalize": "none", "spellcheck": "false", "maxlength": 20},
+    )
     accent = ColorField(
         "Accent colour",
         validators=[

@@ -36,7 +36,7 @@ RECENT = 6
 PAGE_SIZE = 50
 DEFAULT_ACCENT = "#1d6b52"
 """The look's own. A colour field cannot be empty: browsers would send black."""
-KEYS = ("tagline", "accent", "listed")
+KEYS = ("tagline", "language", "accent", "listed")
 
 
 @bp.route("/settings", methods=["GET", "POST"])
@@ -44,7 +44,7 @@ KEYS = ("tagline", "accent", "listed")
 def settings() -> ResponseReturnValue:
     """Change how the site presents itself."""
     tenant = _tenant()
-    shown = {"accent": DEFAULT_ACCENT, **tenant.settings}
+    shown = {"accent": DEFAULT_ACCENT, "language": "en", **tenant.settings}
     form = SiteForm(data={"name": tenant.name, **{key: shown.get(key) for key in KEYS}})
     if form.validate_on_submit():
         catalog().configure_tenant(

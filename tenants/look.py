@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 MAX_TAGLINE = 200
+OWN_LANGUAGE = "en"
+"""The language of the menus and messages, and of posts unless the owner says otherwise."""
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class Look:
 
     name: str
     tagline: str
+    language: str
+    """The language tag of what is written on the site (BCP 47)."""
     revision: int
     url: str
     """Canonical URL of the front page: from the platform, never from a Host header (R9)."""
@@ -40,11 +47,17 @@ def get_look() -> Look:
     return Look(
         name=current_tenant.name,
         tagline=clean_line(tagline)[:MAX_TAGLINE] if isinstance(tagline, str) else "",
+        language=_read_language(current_tenant.settings.get("language")),
         revision=current_tenant.revision,
         url=settings.site_url(current_tenant),
         platform_url=settings.apex_url,
         quiet=current_tenant.quiet,
     )
+
+
+def _read_language(value: object) -> str:
+    """Return the language tag, or our own for anything that is none."""
+    return value if isinstance(value, str) and _LANGUAGE.fullmatch(value) else OWN_LANGUAGE
 
 
 def path_of(endpoint: str, **values: Any) -> str:

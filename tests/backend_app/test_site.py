@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 ACME = "acme.example.test"
 YES = {"confirmed": "yes"}
-FORM = {"name": "Acme Bakery", "tagline": "Fresh", "accent": "#b4541f", "listed": "y"}
+LOOK = {"tagline": "Fresh", "language": "pt-BR"}
+FORM = {"name": "Acme Bakery", **LOOK, "accent": "#b4541f", "listed": "y"}
 
 
 def move(world: World, state: TenantState) -> None:
@@ -31,7 +32,7 @@ def test_settings_change_the_tenant(world: World, olga: Browser) -> None:
     after = world.catalog.get_tenant("acme")
     assert after.revision == before.revision + 1
     assert after.name == "Acme Bakery"
-    assert after.settings == {"tagline": "Fresh", "accent": "#b4541f", "listed": True}
+    assert after.settings == {**LOOK, "accent": "#b4541f", "listed": True}
     assert "Acme Bakery" in olga.get("/settings", ACME).text
     assert world.actions(after.id)[0] == "tenant.configure"
     assert "name from “Acme” to “Acme Bakery”" in olga.get("/activity", ACME).text
@@ -43,6 +44,7 @@ def test_settings_change_the_tenant(world: World, olga: Browser) -> None:
         pytest.param({"name": ""}, "This field is required", id="no name"),
         pytest.param({"accent": "red;}"}, "A colour as", id="no colour"),
         pytest.param({"accent": "#b4541f\n"}, "A colour as", id="line break"),
+        pytest.param({"language": "Klingon"}, "A language tag", id="no language"),
         pytest.param({"tagline": "x" * 161}, "longer than 160", id="long tagline"),
     ],
 )

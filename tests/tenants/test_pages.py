@@ -242,3 +242,18 @@ def test_a_copy_is_not_to_be_found(tmp_path: Path) -> None:
     site.close()
     assert "Sitemap" not in robots
     assert '<meta name="robots" content="noindex, nofollow">' in page
+
+
+@pytest.mark.parametrize(("language", "said"), [("ar", ' lang="ar"'), ("en", ""), ('x" y', "")])
+def test_posts_say_their_language(tmp_path: Path, language: str, said: str) -> None:
+    """What people wrote is in the site's language, the menus around it in ours."""
+    site = make_site(tmp_path, settings={"language": language})
+    site.add_member()
+    slug = site.add_post("Title")
+    page = site.visitor().get(f"/posts/{slug}").text
+    listed = site.visitor().get("/").text
+    site.close()
+    assert '<html lang="en"' in page
+    assert f'<h1 class="post-title" dir="auto"{said}>' in page
+    assert f'<div class="prose" dir="auto"{said}>' in page
+    assert f'<h2 dir="auto"{said}>' in listed
