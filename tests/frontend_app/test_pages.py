@@ -9,6 +9,7 @@ import pytest
 
 from tenantry.catalog import SYSTEM
 from tenantry.tenant import TenantState
+from tests.markup import find_flaws
 
 if TYPE_CHECKING:
     from tests.frontend_app.conftest import Front
@@ -152,3 +153,13 @@ def test_search_engines_find_the_pages(front: Front) -> None:
     assert "Sitemap: http://example.test:8000/sitemap.xml" in front.get("/robots.txt").text
     found = re.findall("<loc>(.*?)</loc>", front.get("/sitemap.xml").text)
     assert found == ["http://example.test:8000/", "http://example.test:8000/directory"]
+
+
+@pytest.mark.parametrize("path", ["/", "/directory", "/directory?search=zz", "/none"])
+def test_pages_are_valid(front: Front, path: str) -> None:
+    """No page has what a validator would complain about, with and without sites on it."""
+    assert find_flaws(front.get(path).text) == []
+    front.add_site("acme", "Acme Bakery", tagline="Fresh", accent="#b4541f")
+    assert find_flaws(front.get(path).text) == []
+    for slug in ("nobody", "www"):
+        assert find_flaws(front.get(path, unknown=slug).text) == []

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, event
 
 from tenants.models import Role
 from tenants.reading import COMMENTS_PER_PAGE, POSTS_PER_PAGE
+from tests.markup import find_flaws
 from tests.tenants.helpers import make_site
 
 if TYPE_CHECKING:
@@ -257,3 +258,24 @@ def test_posts_say_their_language(tmp_path: Path, language: str, said: str) -> N
     assert f'<h1 class="post-title" dir="auto"{said}>' in page
     assert f'<div class="prose" dir="auto"{said}>' in page
     assert f'<h2 dir="auto"{said}>' in listed
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/posts/a-post", "/drafts", "/write", "/posts/a-post/edit", "/members/me", "/none"],
+)
+def test_pages_are_valid(site: Site, path: str) -> None:
+    """No page has what a validator would complain about, whoever looks at it."""
+    owner = site.member("olga", role=Role.EDITOR)
+    site.add_comments(site.add_post(by="olga"), 2, by="olga")
+    site.add_post("A draft", draft=True, by="olga")
+    assert find_flaws(owner.get(path).text) == []
+    stranger = site.visitor().get(path, follow_redirects=True)
+    assert find_flaws(stranger.text) == []
+
+
+@pytest.mark.parametrize("path", ["/members/sign-in", "/members/sign-up"])
+def test_forms_for_strangers_are_valid(visitor: Visitor, path: str) -> None:
+    """So are the forms, with and without complaints."""
+    assert find_flaws(visitor.get(path).text) == []
+    assert find_flaws(visitor.post(path, {"email": "x"}).text) == []

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.live.browser.markup import find_flaws
+from tests.markup import find_flaws
 
 if TYPE_CHECKING:
     from playwright.sync_api import (
