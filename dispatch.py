@@ -6,7 +6,6 @@ in uwsgi.ini), so the housekeeping thread starts where it will live.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import sys
 from functools import partial
@@ -44,15 +43,16 @@ from tenantry.settings import get_settings
 from tenantry.usage import Ledger
 from tenantry.warmup import WarmUp
 from tenantry.workers import Reporter
-
-try:
-    import uwsgi
-except ImportError:  # another server, or the command line
-    uwsgi = None
+from tenantry.wsgi_server import (
+    adapt,
+    claim_number,
+    find_listeners,
+    find_server,
+    run_at_end,
+    run_in_worker,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from _typeshed.wsgi import WSGIApplication
 
     from tenantry.dispatch.pages import Pages
@@ -82,19 +82,6 @@ def prepare(factory: Factory) -> None:
         factory.prepare()
     except Exception:
         log.exception("preparing the factory failed")
-
-
-def start_in_worker(*starts: Callable[[], None]) -> None:
-    """Start background threads in this process, or in each child of a prefork master."""
-
-    def start_all() -> None:
-        for start in starts:
-            start()
-
-    if uwsgi is None or uwsgi.worker_id():
-        start_all()
-    else:
-        uwsgi.post_fork_hook = start_all
 
 
 def check_servers(settings: Settings) -> None:
@@ -144,7 +131,7 @@ def create_application(settings: Settings) -> WSGIApplication:
     factory = load_factory(settings.factory)
     prepare(factory)
     probe = Probe(settings)
-    listeners = Listeners(uwsgi.sockets if uwsgi is not None else ())
+    listeners = Listeners(find_listeners)
     bodies = BodyLimits.of(settings)
     pool: InstancePool[WSGIApplication] = InstancePool(
         partial(build_instance, factory=factory, settings=settings),
@@ -178,8 +165,8 @@ def create_application(settings: Settings) -> WSGIApplication:
         Chore(10, pool.evict_idle),
     ]
     starts, ends = [], [pool.close]
-    if uwsgi is not None:  # not in a process that only looks whether the application loads
-        worker = uwsgi.worker_id()
+    if find_server():  # not in a process that only checks whether the application loads
+        worker = claim_number(settings.run_dir / "numbers")
         popularity = Popularity(settings.popular_dir, worker, ledger)
         directory.subscribe_gone(popularity.forget)
         warm_up = WarmUp(
@@ -205,9 +192,14 @@ def create_application(settings: Settings) -> WSGIApplication:
         starts = [reporter.start, warm_up.start, keeper.start]
         ends += [reporter.stop, popularity.save, warm_up.stop, keeper.stop]
     housekeeper = Housekeeper(catalog=catalog, directory=directory, chores=chores)
-    start_in_worker(housekeeper.start, *starts)
+
+    def start_all() -> None:
+        for start in (housekeeper.start, *starts):
+            start()
+
+    run_in_worker(start_all)
     for end in ends:
-        atexit.register(end)  # the last one registered comes first
+        run_at_end(end)  # the last one registered comes first
     return build_door(
         settings=settings,
         directory=directory,
@@ -227,7 +219,7 @@ def create_application(settings: Settings) -> WSGIApplication:
 
 
 try:
-    application = create_application(get_settings())
+    application = adapt(create_application(get_settings()))
 except TenantryError:
     sys.tracebacklimit = (
         0  # the sentence tells the operator what to do; where it was raised does not

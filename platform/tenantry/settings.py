@@ -273,6 +273,13 @@ class Settings(BaseSettings):
         description="How long a tenant's statement may wait for a lock on PostgreSQL. 0 sets no "
         "limit.",
     )
+    limit_request_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long a request may take until its response begins; then its app is "
+        "interrupted, and it is answered 504. 0 sets no limit.",
+    )
     limit_plans: Annotated[Mapping[str, PlanLimits], NoDecode] = Field(
         default={},
         description="The plans, and what their tenants may do instead, as JSON: "

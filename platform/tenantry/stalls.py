@@ -43,6 +43,9 @@ class WatchedConnection(psycopg.Connection[Any]):
     waiting_since = 0.0
     """When the thread began to wait that does now; 0 if none does."""
 
+    waiting_thread = 0
+    """Which one that is."""
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._ending = threading.Lock()
@@ -51,6 +54,7 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     def begin_waiting(self) -> None:
         """Say that a thread is about to wait for the server."""
+        self.waiting_thread = threading.get_ident()
         self.waiting_since = time.monotonic()
 
     def end_waiting(self) -> None:
@@ -81,11 +85,20 @@ class WatchedConnection(psycopg.Connection[Any]):
         with self._ending:
             if self.waiting_since != since:
                 return False
-            # Not closed, which is its own thread's to do: that one wakes, and sees that it is over.
-            with suppress(OSError), socket.socket(fileno=os.dup(self.pgconn.socket)) as copy:
-                copy.shutdown(socket.SHUT_RDWR)
+            self._shut_down()
         self.lost()
         return True
+
+    def interrupt(self, thread: int) -> None:
+        """End the connection if *thread* waits on it. The server is not at fault."""
+        with self._ending:
+            if self.waiting_since and self.waiting_thread == thread:
+                self._shut_down()
+
+    def _shut_down(self) -> None:
+        # Not closed, which is its own thread's to do: that one wakes, and sees that it is over.
+        with suppress(OSError), socket.socket(fileno=os.dup(self.pgconn.socket)) as copy:
+            copy.shutdown(socket.SHUT_RDWR)
 
 
 class Stalls:
@@ -104,6 +117,13 @@ class Stalls:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="stalls", daemon=True)
                 self._thread.start()
+
+    def interrupt(self, thread: int) -> None:
+        """End the connections on which *thread* waits."""
+        with self._lock:
+            watched = [one for one in self._watched if not one.closed]
+        for one in watched:
+            one.interrupt(thread)
 
     def look(self) -> int:
         """Cut off who waits for a server that is not there; return how many that were."""

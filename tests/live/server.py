@@ -150,6 +150,11 @@ class Server:
         }
 
     @property
+    def command(self) -> list[str]:
+        """What starts it."""
+        return [str(Path(sys.executable).with_name("uwsgi")), "--ini", str(INI)]
+
+    @property
     def master(self) -> subprocess.Popen[bytes]:
         """The running master process."""
         assert self._process is not None
@@ -159,10 +164,9 @@ class Server:
         """Start it and wait until it serves."""
         for _ in range(TRIES):
             self.port = free_port()
-            command = [str(Path(sys.executable).with_name("uwsgi")), "--ini", str(INI)]
             with self.log_file.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [*command, *self._options],
+                    [*self.command, *self._options],
                     cwd=ROOT,
                     env=self.environment,
                     stdin=subprocess.DEVNULL,

@@ -11,13 +11,18 @@ from sqlalchemy import make_url
 
 from tenantry.catalog.engine import open_engine
 from tenantry.catalog.schema import upgrade
+from tenantry.dispatch import Pages
 from tenantry.errors import CatalogUnavailableError
+from tenantry.middleware.time_limit import TimeLimit
 from tenantry.stalls import SILENT_SECONDS, STALLS, WatchedConnection, address_of
 from tests.conftest import eventually
 from tests.postgres import OwnPostgres, own_postgres
+from tests.tenantry.support import ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from tenantry.catalog import Catalog
 
@@ -111,6 +116,21 @@ def test_a_catalog_that_never_answers_is_not_waited_for(
             return False
 
     eventually(answers, seconds=30)
+
+
+def test_a_request_that_waits_for_the_server_can_be_ended(connection: WatchedConnection) -> None:
+    """The time limit of requests reaches a thread that waits for PostgreSQL; others wait on."""
+
+    def app(_environ: WSGIEnvironment, _start: StartResponse) -> Iterable[bytes]:
+        connection.execute("SELECT pg_sleep(60)")
+        raise AssertionError("it was not interrupted")
+
+    limit = TimeLimit(0.3, pages=Pages("http://localhost/"))
+    limit.start()
+    try:
+        assert ask(limit.around(app)).status == 504
+    finally:
+        limit.stop()
 
 
 def test_the_thread_ends_with_the_last_connection(connection: WatchedConnection) -> None:

@@ -20,7 +20,7 @@ from tenantry.errors import TenantryError
 
 COMMANDS = {
     "init": "Prepare the data folder, the keys and the catalog.",
-    "serve": "Serve the platform with uWSGI until Ctrl-C.",
+    "serve": "Serve the platform with uWSGI or another server until Ctrl-C.",
     "run": "Serve the platform for development, with reloader and debugger.",
     "reload": "Let the running server take new code, if the new code works.",
     "settings": "List every setting, with its default and its meaning.",

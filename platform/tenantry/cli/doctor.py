@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantry.cli.context import ready_catalog
+from tenantry.cli.launch import find_ini
 from tenantry.cli.listing import json_option
 from tenantry.cli.output import echo_json, plain
-from tenantry.cli.serve import find_ini
 from tenantry.doctor import (
     Finding,
     Severity,

@@ -7,6 +7,8 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
+from tenantry.workers import ask_workers
+
 if TYPE_CHECKING:
     from tenantry.settings import Settings
 
@@ -29,14 +31,17 @@ def answers(settings: Settings, *, timeout: float = 1.0) -> bool:
         return False
 
 
-def is_complete(settings: Settings) -> bool:
+def is_complete(settings: Settings, server: str) -> bool:
     """Say whether the server answers with all its workers.
 
     A worker that still loads does not hear that it should stop, so a server that is told to stop
-    then waits for it for ever. Without uWSGI's statistics the first worker has to do.
+    then waits for it for ever. Without uWSGI's statistics the first worker has to do. Workers of
+    other servers are counted by what they tell about themselves.
     """
     if not answers(settings):
         return False
+    if server != "uwsgi":
+        return len(ask_workers(settings.workers_dir)) >= settings.processes
     try:
         statistics = _read_all(str(settings.run_dir / "stats.sock"))
     except OSError:

@@ -1,28 +1,24 @@
-"""``tenantry serve``: the shipped uwsgi.ini with a look before and the addresses after."""
+"""``tenantry serve``: a server with a look before and the addresses after."""
 
 from __future__ import annotations
 
 import errno
-import os
 import socket
-import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from tenantry.cli.context import ready_catalog
 from tenantry.cli.health import is_complete
+from tenantry.cli.launch import SERVERS, command_of, environment_of
 from tenantry.cli.operators import echo_invitation, find_operator
 from tenantry.cli.output import plain
 from tenantry.cli.server import Server
 from tenantry.databases.placements import find_homeless
-from tenantry.disk import is_file
 from tenantry.errors import SettingsError
 from tenantry.secrets import keys_of
 from tenantry.settings import PREFIX, get_settings
-from tenantry.shipped import find_shipped
 from tenantry.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -31,30 +27,20 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60
 SHOWN_SITES = 5
-LISTEN = 128
-"""Connections that wait to be accepted, at most; uwsgi.ini asks for as many."""
-
-SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
-
-SERVER_SETTINGS = (
-    "application",
-    "data_dir",
-    "bind",
-    "port",
-    "socket",
-    "processes",
-    "threads",
-    "limit_body_mb",
-    "pool_memory_mb",
-)
-"""Settings that uwsgi.ini reads; it knows the environment, not the file .env."""
 
 
 @click.command()
-def serve() -> None:
-    """Serve the platform with uWSGI until Ctrl-C.
+@click.option(
+    "--server",
+    type=click.Choice(SERVERS),
+    default="uwsgi",
+    show_default=True,
+    help="Which server; the others are installed as tenantry[gunicorn] and tenantry[granian].",
+)
+def serve(*, server: str) -> None:
+    """Serve the platform with uWSGI or another server until Ctrl-C.
 
-    It takes uwsgi.ini of the working directory, or else the one that comes with Tenantry. Ctrl-C
+    uWSGI takes uwsgi.ini of the working directory, or else the one that comes with Tenantry. Ctrl-C
     and SIGTERM let the last requests finish; a second one does not.
     """
     settings = get_settings()
@@ -64,14 +50,18 @@ def serve() -> None:
             click.echo(f"Warning: {sentence}", err=True)
     if not settings.socket:
         check_port(settings)
-    command = [str(find_uwsgi()), *listen_options(), "--ini", str(find_ini()), "--no-orphans"]
-    server = Server(command, environment=environment_of(settings))
-    server.start()
-    if server.wait_until(partial(is_complete, settings), seconds=START_SECONDS):
+    process = Server(
+        command_of(server, settings),
+        environment=environment_of(settings),
+        # uWSGI watches it by itself.
+        reload_file=None if server == "uwsgi" else settings.run_dir / "reload",
+    )
+    process.start()
+    if process.wait_until(partial(is_complete, settings, server), seconds=START_SECONDS):
         with ready_catalog(settings) as catalog:
             announce(catalog, settings=settings)
-    code = server.wait()
-    if not server.is_stopping:
+    code = process.wait()
+    if not process.is_stopping:
         raise click.ClickException(f"The server ended by itself, with exit code {code}.")
     click.echo("Stopped.")
 
@@ -88,42 +78,6 @@ def check_port(settings: Settings) -> None:
             probe.bind((settings.address, settings.port))
         except OSError as error:
             raise _translate(error, settings) from error
-
-
-def listen_options(somaxconn: Path = SOMAXCONN) -> list[str]:
-    """Return what makes uWSGI ask for a shorter queue where the kernel allows no longer one."""
-    try:
-        allowed = int(somaxconn.read_text())
-    except (OSError, ValueError):
-        return []
-    if allowed >= LISTEN:
-        return []
-    click.echo(
-        f"Warning: the kernel lets {allowed} connections wait (net.core.somaxconn), not {LISTEN}.",
-        err=True,
-    )
-    return ["--set-placeholder", f"listen_queue={allowed}"]
-
-
-def find_ini() -> Path:
-    """Return the operator's own uwsgi.ini, or the one that comes with Tenantry."""
-    own = Path("uwsgi.ini")
-    return own if is_file(own) else find_shipped("uwsgi.ini", "uwsgi.ini")
-
-
-def find_uwsgi() -> Path:
-    """Return the uWSGI that was installed beside this Python."""
-    path = Path(sys.executable).with_name("uwsgi")
-    if not is_file(path):
-        raise click.ClickException(f"There is no {path}; `pip install pyuwsgi` puts it there.")
-    return path
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Return this process's environment, with what uwsgi.ini reads made explicit."""
-    values = {name: str(getattr(settings, name)) for name in SERVER_SETTINGS}
-    explicit = {f"{PREFIX}{name}".upper(): value for name, value in values.items() if value}
-    return {**os.environ, **explicit}
 
 
 def announce(catalog: Catalog, *, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""uWSGI as a child of ``tenantry serve``: started, waited for, stopped gracefully, never left alone."""
+"""A server as a child of ``tenantry serve``: started, stopped gracefully, never left alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from types import FrameType
 
 PR_SET_PDEATHSIG = 1
@@ -24,23 +25,35 @@ PATIENCE = 0.05
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+RELOAD_SECONDS = 0.5
+"""Between two looks at the file that asks for a reload."""
+
 STOP_SECONDS = 60
 """For the last requests. uWSGI itself would wait for ever, also for a worker that was told to go
 before it could hear it."""
 
 
 class Server:
-    """A uWSGI master process.
+    """A server's main process.
 
     The first signal to stop lets its requests finish; the second one ends it at once. It has a
     session of its own: Ctrl-C in a terminal goes to every process in the foreground, and the
     workers must not get it beside what the master tells them.
 
-    :param command: Starts uWSGI, with ``--no-orphans``: workers end when their master is killed.
+    :param command: Starts it. Its workers end when their main process is killed.
+    :param reload_file: When this file is touched, the main process gets SIGHUP, at which it lets its
+        workers take new code one after the other.
     """
 
-    def __init__(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        reload_file: Path | None = None,
+    ) -> None:
         self._command = command
+        self._reload_file = reload_file
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
@@ -70,6 +83,11 @@ class Server:
         terminal = _own_terminal()
         if terminal is not None and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             threading.Thread(target=_watch, args=(terminal,), name="terminal", daemon=True).start()
+        if self._reload_file is not None:
+            watch = threading.Thread(
+                target=self._watch_reloads, args=(self._reload_file,), name="reload", daemon=True
+            )
+            watch.start()
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
         """Wait until the server is ready. Answer no if it was stopped meanwhile.
@@ -100,6 +118,15 @@ class Server:
             raise RuntimeError("start() comes first")
         return self._process
 
+    def _watch_reloads(self, file: Path) -> None:
+        seen = _touched(file)
+        while self._started.poll() is None:
+            time.sleep(RELOAD_SECONDS)
+            now = _touched(file)
+            if now != seen and not self.is_stopping:
+                self._started.send_signal(signal.SIGHUP)
+            seen = now
+
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stops += 1
         if self._process is None:
@@ -125,6 +152,14 @@ def _say(sentence: str) -> None:
         os.write(2, f"\n{sentence}\n".encode())
 
 
+def _touched(file: Path) -> int:
+    """Return when a file was changed, in nanoseconds; 0 if it is not there."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def _own_terminal() -> int | None:
     """Return a descriptor of the terminal in whose foreground this process runs."""
     for descriptor in (0, 1, 2):
@@ -147,7 +182,7 @@ def _watch(terminal: int) -> None:
 
 
 def _dying_with(parent: int) -> Callable[[], None]:
-    """Return what a child does before it becomes uWSGI, so that it ends when *parent* does."""
+    """Return what a child does before it becomes the server, so that it ends when *parent* does."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def tie() -> None:

@@ -19,6 +19,8 @@ from tenantry.middleware.compression import Compression
 from tenantry.middleware.gate import RequestGate
 from tenantry.middleware.health import Health
 from tenantry.middleware.in_flight import InFlightLimit, nobody_waits
+from tenantry.middleware.time_limit import TimeLimit
+from tenantry.wsgi_server import run_in_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,8 +57,14 @@ def build_door(
     :param others_wait: Says whether a connection waits for which no thread is free.
     """
     pages = Pages(settings.apex_url)
+    time_limit = None
+    if settings.limit_request_seconds:
+        time_limit = TimeLimit(settings.limit_request_seconds, pages=pages)
+        run_in_worker(time_limit.start)
 
     def limited(app: WSGIApplication) -> WSGIApplication:
+        if time_limit is not None:
+            app = time_limit.around(app)
         most = settings.limit_in_flight or max(1, settings.threads - 1)
         return InFlightLimit(app, most=most, pages=pages, others_wait=others_wait or nobody_waits)
 
@@ -67,6 +75,7 @@ def build_door(
         front=limited(front),
         backend=limited(backend),
         pages=pages,
+        time_limit=time_limit,
     )
     if limit_clients is not None:
         app = limit_clients(app, pages)
@@ -97,9 +106,10 @@ def build_dispatcher(
     front: WSGIApplication,
     backend: WSGIApplication,
     pages: Pages,
+    time_limit: TimeLimit | None = None,
 ) -> WSGIApplication:
     """Return the part that finds the app: hosts, paths and mounts."""
-    instances = InstanceServer(pool, pages=pages)
+    instances = InstanceServer(pool, pages=pages, time_limit=time_limit)
     # Whichever host it is, /backend is the admin app.
     site = Mounts(instances, {BACKEND: backend})
     apex: dict[str, WSGIApplication] = {BACKEND: backend}

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from werkzeug.wsgi import FileWrapper
+
 from tenantry.errors import PoolError, SiteMovingError, TenantBusyError, TenantLimitError
 from tenantry.middleware.access_log import DEBUGGER
 from tenantry.middleware.bodies import BODY, REFUSALS, answer_refusal
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.dispatch.pages import Pages
+    from tenantry.middleware.time_limit import TimeLimit
     from tenantry.pool import InstancePool, Resident
     from tenantry.tenant import Tenant
 
@@ -63,9 +66,16 @@ so in the log, which the flood must not fill; status and metrics count them."""
 class InstanceServer:
     """Answers for ``environ["tenantry.tenant"]`` with that tenant's own app."""
 
-    def __init__(self, pool: InstancePool[WSGIApplication], *, pages: Pages) -> None:
+    def __init__(
+        self,
+        pool: InstancePool[WSGIApplication],
+        *,
+        pages: Pages,
+        time_limit: TimeLimit | None = None,
+    ) -> None:
         self._pool = pool
         self._pages = pages
+        self._time_limit = time_limit
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         tenant: Tenant = environ["tenantry.tenant"]
@@ -83,13 +93,15 @@ class InstanceServer:
 
         # The server sends a wrapped file past us only if it is handed out unwrapped, and then the
         # lease would end too early.
-        environ.pop("wsgi.file_wrapper", None)
+        environ["wsgi.file_wrapper"] = FileWrapper
         sent = environ.get(BODY)
+        limit = self._time_limit
+        app = resident.instance if limit is None else limit.around(resident.instance)
         try:
             if sent is None:
-                body = resident.instance(environ, start_response)
+                body = app(environ, start_response)
             else:
-                body = sent.serve(resident.instance, environ, start_response)
+                body = sent.serve(app, environ, start_response)
         except REFUSALS as refusal:
             self._pool.give_back(resident)
             return answer_refusal(refusal, self._pages, environ, start_response)

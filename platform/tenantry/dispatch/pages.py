@@ -28,6 +28,7 @@ TITLES = {
     405: ("Method Not Allowed", "This method is not allowed"),
     408: ("Request Timeout", "That took too long"),
     410: ("Gone", "This site is gone"),
+    411: ("Length Required", "This request cannot be answered"),
     413: ("Content Too Large", "That is too much to upload"),
     414: ("URI Too Long", "This address is too long"),
     421: ("Misdirected Request", "No site answers at this address"),
@@ -35,6 +36,7 @@ TITLES = {
     500: ("Internal Server Error", "Something went wrong"),
     501: ("Not Implemented", "This request cannot be answered"),
     503: ("Service Unavailable", "This site is not available right now"),
+    504: ("Gateway Timeout", "This took too long"),
     507: ("Insufficient Storage", "Nothing can be saved now"),
 }
 """Reason phrase (RFC 9110, section 15; RFC 4918, section 11.5) and headline of each status."""

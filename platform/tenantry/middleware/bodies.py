@@ -29,13 +29,12 @@ from werkzeug.http import parse_options_header
 
 from tenantry.disk import is_full
 from tenantry.limits import client_of
-from tenantry.middleware.chunked import find_chunk_reader
 from tenantry.middleware.senders import (
     GRACE_SECONDS,
     MIN_RATE,
     Senders,
-    find_descriptor,
 )
+from tenantry.wsgi_server import find_chunk_reader, find_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -234,7 +233,7 @@ class RequestBody:
         sending = self._sending
         if sending is None:
             client = client_of(environ.get("REMOTE_ADDR", "")[:_LONGEST_ADDRESS])
-            sending = self._sending = senders.enter(client, find_descriptor(environ))
+            sending = self._sending = senders.enter(client, find_connection(environ))
             if sending is None:
                 message = "Too many visitors are sending something just now. Try again in a moment."
                 raise SendersBusyError(message, retry_after=5)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tenantry.errors import BadHostError
 from tenantry.hosts import parse_host
 from tenantry.middleware.bodies import BODY, RequestBody, too_large
-from tenantry.middleware.chunked import find_chunk_reader
+from tenantry.wsgi_server import find_chunk_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -163,7 +163,7 @@ class RequestGate:
             del environ["HTTP_TRANSFER_ENCODING"]
             return
         if find_chunk_reader(environ, 0) is None:
-            raise Refusal(400, "This server cannot read a chunked body.")
+            raise Refusal(411, "This server takes no body without a Content-Length.")
         environ[BODY] = RequestBody(self._bodies, environ, None)
 
 

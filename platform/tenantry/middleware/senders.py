@@ -11,15 +11,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-try:
-    import uwsgi
-except ImportError:  # another server
-    uwsgi = None
-
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from _typeshed.wsgi import WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -116,15 +109,6 @@ class Senders:
             return []
         own = [sending for sending in self._present if sending.client == client]
         return own if len(own) >= self._most_of_client else []
-
-
-def find_descriptor(environ: WSGIEnvironment) -> int | None:
-    """Return the connection that the request came on, if the server tells."""
-    if uwsgi is not None:
-        descriptor: int = uwsgi.connection_fd()
-        return descriptor
-    connection = environ.get("gunicorn.socket")
-    return connection.fileno() if connection is not None else None
 
 
 def _stop_reading(descriptor: int) -> None:

@@ -62,12 +62,21 @@ class OddApp:
         if view is None:
             start("404 Not Found", headers)
             return [b"no such view\n"]
+        if path == "twice":
+            headers += [("Set-Cookie", "one=1"), ("Set-Cookie", "two=2")]
         query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+        if path == "lazy":
+            return self.lazy(start, headers)
         if path == "fail" and "late" in query:
             start("200 OK", headers)
         body = view(self, environ, query)
         start("200 OK", headers)
         return body
+
+    def lazy(self, start: StartResponse, headers: list[tuple[str, str]]) -> Iterator[bytes]:
+        """Answer as a generator does: it says its status when its first part is asked for."""
+        start("418 I'm a teapot", headers)
+        yield b"short and stout"
 
     def site(self, _environ: WSGIEnvironment, _query: dict[str, str]) -> Iterable[bytes]:
         """Say whose site it is."""
@@ -125,6 +134,14 @@ class OddApp:
         """Raise; with ``?late=1`` after the response has begun."""
         raise ValueError("this view always raises")
 
+    def twice(self, _environ: WSGIEnvironment, _query: dict[str, str]) -> Iterable[bytes]:
+        """Send two cookies: see ``__call__``."""
+        return [b"two"]
+
+    def large(self, _environ: WSGIEnvironment, _query: dict[str, str]) -> Iterable[bytes]:
+        """Send eight million bytes in pieces of different lengths."""
+        return (bytes([n % 256]) * (n * 20) for n in range(900))
+
     def write(self, _environ: WSGIEnvironment, query: dict[str, str]) -> Iterable[bytes]:
         """Keep a line in a SQLite file; an answer means that it is kept."""
         with closing(sqlite3.connect(HERE / "kept.sqlite3", timeout=20)) as database:
@@ -143,6 +160,9 @@ VIEWS: dict[str, Callable[[OddApp, WSGIEnvironment, dict[str, str]], Iterable[by
     "flood": OddApp.flood,
     "fail": OddApp.fail,
     "write": OddApp.write,
+    "twice": OddApp.twice,
+    "large": OddApp.large,
+    "lazy": OddApp.site,
 }
 
 

@@ -45,7 +45,7 @@ def watch() -> Iterator[Callable[..., Listeners]]:
     made: list[Listeners] = []
 
     def make(*servers: socket.socket) -> Listeners:
-        made.append(Listeners(server.fileno() for server in servers))
+        made.append(Listeners(lambda: [server.fileno() for server in servers]))
         return made[-1]
 
     yield make
@@ -121,7 +121,7 @@ def test_without_sockets_nobody_waits(watch: Callable[..., Listeners]) -> None:
 def test_after_the_end_nobody_waits(listen: Listen) -> None:
     """A request that is still under way when the process stops is answered as ever."""
     server = listen()
-    listeners = Listeners([server.fileno()])
+    listeners = Listeners(lambda: [server.fileno()])
     with knock(server):
         eventually(listeners.somebody_waits)
         listeners.close()

@@ -250,7 +250,7 @@ def post(gate: Gate, **environ: Any) -> Answer:
         pytest.param(
             {"HTTP_TRANSFER_ENCODING": "gzip", "CONTENT_LENGTH": "5"}, 501, id="length and gzip"
         ),
-        pytest.param({"HTTP_TRANSFER_ENCODING": "chunked"}, 400, id="chunks nobody decodes"),
+        pytest.param({"HTTP_TRANSFER_ENCODING": "chunked"}, 411, id="chunks nobody decodes"),
         pytest.param({"HTTP_TRANSFER_ENCODING ": "chunked"}, 400, id="space before the colon"),
         pytest.param({"": "chunked"}, 200, id="a header without a name"),
     ],
