@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import email_validator  # noqa: F401 - no request should be the first to import it
 from flask_wtf import FlaskForm
 from wtforms import (
     EmailField,
