@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import logging
-import math
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.dispatch.pages import Pages
-    from tenantry.middleware.senders import Sending
     from tenantry.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -125,13 +123,12 @@ class RequestBody:
     """
 
     __slots__ = (
+        "_begun",
         "_counted",
         "_limits",
         "_most",
         "_received",
-        "_sending",
         "_separator",
-        "_served",
         "_tail",
         "_waited",
         "allowed",
@@ -144,12 +141,11 @@ class RequestBody:
         self.allowed = limits.form_bytes
         self._separator, more = _separator_of(environ.get("CONTENT_TYPE", ""))
         self._most = limits.fields + more
-        self._served = False
+        self._begun = False
         self._tail = b""
         self._counted = 0
         self._received = 0
         self._waited = 0.0
-        self._sending: Sending | None = None
 
     def allow(self, size: int | None = None) -> None:
         """Let the route read a longer body than a form.
@@ -166,12 +162,8 @@ class RequestBody:
 
         :raises HTTPException: One of :data:`REFUSALS`.
         """
-        try:
-            self._prepare(environ)
-            return app(environ, start_response)
-        finally:
-            self._leave()
-            self._served = True
+        self._prepare(environ)
+        return app(environ, start_response)
 
     # --- before the app ---------------------------------------------------------------------------
 
@@ -188,7 +180,6 @@ class RequestBody:
         while left and (piece := self._read(environ, source, min(left, PIECE))):
             pieces.append(piece)
             left -= len(piece)
-        self._leave()
         # A body that is shorter than it says is the app's to judge, as it always was.
         environ["wsgi.input"] = io.BytesIO(b"".join(pieces))
 
@@ -211,7 +202,6 @@ class RequestBody:
                     raise BodyTooLargeError(too_large(limits.max_bytes))
                 if failure is None:
                     failure = _keep(spool, chunk)
-            self._leave()
             if failure is not None:
                 raise _not_kept(failure)
             spool.seek(0)
@@ -230,16 +220,17 @@ class RequestBody:
     def _read(self, environ: WSGIEnvironment, source: Callable[[int], bytes], size: int) -> bytes:
         """Read at most *size* bytes from the client, in time and with a place, and count fields."""
         senders = self._limits.senders
-        sending = self._sending
+        sending = senders.enter(
+            client_of(environ.get("REMOTE_ADDR", "")[:_LONGEST_ADDRESS]),
+            find_connection(environ),
+            allowed=GRACE_SECONDS + (self._received + size) / MIN_RATE - self._waited,
+            waited=self._waited if self._begun else None,
+        )
         if sending is None:
-            client = client_of(environ.get("REMOTE_ADDR", "")[:_LONGEST_ADDRESS])
-            sending = self._sending = senders.enter(client, find_connection(environ))
-            if sending is None:
-                message = "Too many visitors are sending something just now. Try again in a moment."
-                raise SendersBusyError(message, retry_after=5)
-        began = senders.clock()
-        until = began + GRACE_SECONDS + (self._received + size) / MIN_RATE - self._waited
-        sending.deadline = until
+            message = "Too many visitors are sending something just now. Try again in a moment."
+            raise SendersBusyError(message, retry_after=5)
+        self._begun = True
+        began, until = senders.clock(), sending.deadline
         try:
             piece = source(size)
         except OSError as error:
@@ -250,9 +241,7 @@ class RequestBody:
                 raise BodyTooSlowError(message) from error
             raise BodyBrokenError("The body of this request stopped before its end.") from error
         finally:
-            sending.deadline = math.inf
-            if self._served:  # the app reads while its response goes out
-                self._leave()
+            senders.leave(sending)
         self._waited += senders.clock() - began
         self._received += len(piece)
         self.count(piece)
@@ -281,11 +270,6 @@ class RequestBody:
         """
         if self.length is not None and self.length > self.allowed:
             raise BodyTooLargeError(too_large(self.allowed))
-
-    def _leave(self) -> None:
-        sending, self._sending = self._sending, None
-        if sending is not None:
-            self._limits.senders.leave(sending)
 
 
 class _Reader(io.RawIOBase):

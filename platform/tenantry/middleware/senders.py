@@ -34,15 +34,17 @@ MIN_RATE = 8 * 1024
 
 
 class Sending:
-    """One request whose body is being read; ``deadline`` is when its connection is cut."""
+    """One read that waits for a client; ``deadline`` is when its connection is cut."""
 
     __slots__ = ("began", "client", "deadline", "descriptor")
 
-    def __init__(self, client: str, descriptor: int | None, began: float) -> None:
+    def __init__(
+        self, client: str, descriptor: int | None, *, began: float, deadline: float
+    ) -> None:
         self.client = client
         self.descriptor = descriptor
         self.began = began
-        self.deadline = math.inf
+        self.deadline = deadline
 
 
 class Senders:
@@ -69,18 +71,32 @@ class Senders:
         self.aborted = 0
         """Connections that were cut because they were too slow."""
 
-    def enter(self, client: str, descriptor: int | None) -> Sending | None:
-        """Return a place for one request, or ``None`` if slow ones have them all."""
+    def enter(
+        self,
+        client: str,
+        descriptor: int | None,
+        *,
+        allowed: float = math.inf,
+        waited: float | None = None,
+    ) -> Sending | None:
+        """Return a place for one read, or ``None`` if slow clients have them all.
+
+        :param allowed: Seconds after which the connection is cut.
+        :param waited: Seconds that the body has been waited for already. What has begun to come in is
+            read to its end; ``None`` if it has not begun.
+        """
         until = time.monotonic() + SLOW_SECONDS
         with self._changed:
-            while in_the_way := self._in_the_way(client):
+            while waited is None and (in_the_way := self._in_the_way(client)):
                 slow_since = self.clock() - SLOW_SECONDS
                 all_slow = all(other.began <= slow_since for other in in_the_way)
                 if all_slow or time.monotonic() >= until:
                     self.refused += 1
                     return None
                 self._changed.wait(LOOK_SECONDS)
-            sending = Sending(client, descriptor, self.clock())
+            now = self.clock()
+            began = now - (waited or 0.0)
+            sending = Sending(client, descriptor, began=began, deadline=now + allowed)
             self._present.add(sending)
         return sending
 

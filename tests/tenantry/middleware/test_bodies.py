@@ -227,9 +227,8 @@ def test_a_body_that_comes_too_slowly_is_cut_off() -> None:
     senders = Senders(most=3, most_of_client=3, clock=clock)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        sending = senders.enter("192.0.2.1", ours.fileno())
+        sending = senders.enter("192.0.2.1", ours.fileno(), allowed=GRACE_SECONDS)
         assert sending is not None
-        sending.deadline = clock() + GRACE_SECONDS
         clock.advance(GRACE_SECONDS - 1)
         senders.abort_overdue()
         theirs.sendall(b"a")
@@ -297,3 +296,33 @@ def test_quick_bodies_are_waited_for_and_slow_ones_are_not(make_door: MakeDoor) 
     assert places != [None]
     clock.advance(SLOW_SECONDS)
     assert senders.enter("192.0.2.2", None) is None
+
+
+def test_what_an_app_does_with_a_body_is_not_the_clients_time(make_door: MakeDoor) -> None:
+    """An app that takes long over an upload that has arrived holds no place of those that send."""
+    reached, gate = threading.Semaphore(0), threading.Event()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["tenantry.body"].allow()
+        size = len(environ["wsgi.input"].read(600 * KIB))
+        reached.release()
+        assert gate.wait(30)
+        start_response("200 OK", [])
+        return [str(size).encode()]
+
+    door = make_door(build=lambda _: app, threads=8)
+    door.add("acme")
+    send: dict[str, Any] = {
+        "slug": "acme",
+        "method": "POST",
+        "data": b"a" * 700 * KIB,
+        "content_type": "image/png",
+    }
+    answers: list[int] = []
+    threads = [in_background(lambda: answers.append(door.ask(**send).status)) for _ in range(6)]
+    for _ in threads:
+        assert reached.acquire(timeout=30)
+    gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert answers == [200] * 6
