@@ -13,6 +13,7 @@ import pytest
 from tenants.database import db, now
 from tenants.forms import POST_LENGTH
 from tenants.models import MemberSession, Post, Role, UnsavedText
+from tests.markup import find_flaws
 from tests.tenants.helpers import PASSWORD, read_field
 
 if TYPE_CHECKING:
@@ -368,3 +369,24 @@ def test_a_post_that_is_erased_takes_unsaved_text_along(site: Site) -> None:
     author.confirm(f"/posts/{slug}/delete")
     author.confirm(f"/posts/{slug}/erase")
     assert count(site, UnsavedText) == 0
+
+
+def test_the_pages_about_text_are_valid(site: Site) -> None:
+    """Editor with restored text, both texts, a question, a deleted post, a sign-in with a text."""
+    author = site.member("ann", Role.AUTHOR)
+    slug = site.add_post()
+    form = open_new(author)
+    send(author, "/unsaved", {**form, **TEXT})
+    pages = [
+        author.get("/write"),
+        author.get("/drafts"),
+        author.get(f"/posts/{slug}"),
+        author.post(f"/posts/{slug}/edit", TEXT),
+        author.post(f"/posts/{slug}/delete"),
+    ]
+    deleted = author.confirm(f"/posts/{slug}/delete")
+    pages += [author.get(deleted.location), author.get("/drafts")]
+    author.post("/members/sign-out")
+    pages.append(send(author, "/write", {**form, **TEXT}))
+    assert [page.status_code for page in pages] == [200, 200, 200, 409, 200, 200, 200, 401]
+    assert [find_flaws(page.text) for page in pages] == [[]] * len(pages)
