@@ -24,7 +24,7 @@ from tenantry.flask import note_faults
 from tenantry.hosts import check_slug, suggest_slug
 
 MAX_PASSWORD = 1024
-_PASSWORD_HINT = "At least 10 characters. A few words you can remember do well."  # noqa: S105
+_PASSWORD_HINT = "At least 12 characters. A few words you can remember do well."  # noqa: S105
 
 
 def _stripped(value: str | None) -> str | None:

@@ -11,8 +11,8 @@ from backend_app.access import PLATFORM_VISITORS, SITE_VISITORS, open_to
 from backend_app.context import catalog, current_actor, current_scope
 from backend_app.forms import NewPasswordForm
 from backend_app.session import start_session
+from tenantry.catalog import check_account_password
 from tenantry.errors import LinkError, WeakPasswordError
-from tenantry.passwords import check_password
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -69,7 +69,7 @@ def enter(token: str) -> ResponseReturnValue:
 def _is_good(form: NewPasswordForm, account: Account) -> bool:
     """Check the password while the link can still be used again with a better one."""
     try:
-        check_password(form.password.data, account.email, account.name)
+        check_account_password(form.password.data, account)
     except WeakPasswordError as error:
         form.password.errors = [str(error)]
         return False

@@ -10,9 +10,9 @@ from backend_app.access import ACCOUNTS, open_to
 from backend_app.context import catalog, current_actor
 from backend_app.forms import ChangePasswordForm
 from backend_app.session import start_session
+from tenantry.catalog import check_account_password
 from tenantry.errors import HashingBusyError, SignInError, WeakPasswordError
 from tenantry.flask import claim_sign_in
-from tenantry.passwords import check_password
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -65,7 +65,7 @@ def sign_out_everywhere() -> ResponseReturnValue:
 def _change(form: ChangePasswordForm) -> bool:
     """Change the password; guessing the current one is slowed down as at sign-in (R51)."""
     try:
-        check_password(form.password.data, g.account.email, g.account.name)
+        check_account_password(form.password.data, g.account)
         attempt = claim_sign_in(g.account.email)
         catalog().sign_in(g.account.email, form.current.data, by=current_actor())
         attempt.succeed()

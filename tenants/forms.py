@@ -91,7 +91,7 @@ class _PasswordForm(Form):
 
     def context(self) -> tuple[str, ...]:
         """Return the words that the password must not be built from."""
-        return (current_tenant.name, current_tenant.slug)
+        return (current_tenant.name, current_tenant.slug, *current_tenant.hosts)
 
     def validate_password(self, field: PasswordField) -> None:
         """Refuse what is easy to guess (R50)."""

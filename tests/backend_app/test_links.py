@@ -45,7 +45,7 @@ def test_a_set_up_link_sets_a_password_and_signs_in(world: World) -> None:
 @pytest.mark.parametrize(
     ("password", "again", "problem"),
     [
-        pytest.param("short", "short", "at least 10 characters", id="short"),
+        pytest.param("short", "short", "at least 12 characters", id="short"),
         pytest.param(NEW, NEW + "!", "differ", id="mistyped"),
         pytest.param("olga@example.com", "olga@example.com", "from a name", id="the address"),
     ],

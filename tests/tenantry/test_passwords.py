@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
 from tenantry.errors import HashingBusyError, WeakPasswordError
 from tenantry.passwords import (
+    ACCOUNT_MIN_LENGTH,
     DECOY,
     check_password,
     hash_password,
@@ -63,6 +67,11 @@ def test_old_parameters_are_noticed() -> None:
         pytest.param("1234567890123", id="numbers in a row"),
         pytest.param("zyxwvutsrqpon", id="letters backwards"),
         pytest.param("Password1234", id="a common word and little else"),
+        pytest.param("1q2w3e4r5t", id="a walk over the keys"),
+        pytest.param("P@ssw0rd2026", id="a common word in disguise"),
+        pytest.param("Summer2026!!", id="a season and a year"),
+        pytest.param("qwertyuiop123", id="a row of keys"),
+        pytest.param("letmeinletmein", id="a common one twice"),
         pytest.param("olga@example.com", id="the address"),
         pytest.param("Olga.Olsson1", id="the name"),
         pytest.param("x9" * 600, id="longer than can be hashed"),
@@ -75,6 +84,29 @@ def test_a_guessable_password_is_refused(password: str) -> None:
         check_password(password, "olga@example.com", "Olga Olsson")
 
     assert str(caught.value).endswith(".")
+
+
+def test_accounts_of_the_platform_need_longer_ones() -> None:
+    """R50: they open whole sites."""
+    check_password("gruffly tan", min_length=10)
+    with pytest.raises(WeakPasswordError, match="at least 12 characters"):
+        check_password("gruffly tan", min_length=ACCOUNT_MIN_LENGTH)
+
+
+def test_a_very_long_password_takes_no_longer_to_judge() -> None:
+    """R49: only its beginning is looked at; the rest cannot make it weaker."""
+    check_password(GOOD + " p4ssw0rd" * 100)
+
+
+def test_the_lists_are_loaded_only_where_they_are_needed() -> None:
+    """A worker that checks passwords of people who sign in does without their 15 MB."""
+    code = (
+        "import sys\n"
+        "import tenantry.passwords as p\n"
+        "assert not p.verify_password(p.DECOY, 'x')\n"
+        "assert 'zxcvbn' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize(

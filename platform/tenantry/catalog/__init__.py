@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.catalog.accounts import Accounts, canonical_email, setup_lifetime
+from tenantry.catalog.accounts import (
+    Accounts,
+    canonical_email,
+    check_account_password,
+    setup_lifetime,
+)
 from tenantry.catalog.activation import Activation
 from tenantry.catalog.anchor import AuditAnchor
 from tenantry.catalog.audit import Audit
@@ -114,6 +119,7 @@ __all__ = [
     "StepState",
     "TenantRow",
     "canonical_email",
+    "check_account_password",
     "open_catalog",
     "setup_lifetime",
 ]

@@ -30,7 +30,13 @@ from tenantry.errors import (
     SignInError,
     TenantNotFoundError,
 )
-from tenantry.passwords import check_password, hash_password, renew_hash, verify_password
+from tenantry.passwords import (
+    ACCOUNT_MIN_LENGTH,
+    check_password,
+    hash_password,
+    renew_hash,
+    verify_password,
+)
 from tenantry.secrets import new_token
 
 if TYPE_CHECKING:
@@ -73,6 +79,14 @@ def setup_lifetime(account: Account) -> timedelta:
     A link that replaces a password in use is worth more to a thief (R53).
     """
     return RESET_LIVES if account.has_password else FIRST_SETUP_LIVES
+
+
+def check_account_password(password: str, account: Account) -> None:
+    """Refuse a new password of an account that is easy to guess.
+
+    :raises WeakPasswordError: With a sentence for the form.
+    """
+    check_password(password, account.email, account.name, min_length=ACCOUNT_MIN_LENGTH)
 
 
 class Accounts(Store):
@@ -178,7 +192,7 @@ class Accounts(Store):
         account = self.find_account_by_id(account_id)
         if account is None:
             raise AccountNotFoundError(account_id)
-        check_password(password, account.email, account.name)
+        check_account_password(password, account)
         hashed = hash_password(password)
         with self.writing(by) as writer:
             return self._write_password(writer, account_id, hashed)
@@ -191,7 +205,7 @@ class Accounts(Store):
         :raises HashingBusyError: As many passwords are being hashed as may be; so it can here.
         """
         account = self.peek_link("setup", token)
-        check_password(password, account.email, account.name)
+        check_account_password(password, account)
         hashed = hash_password(password)
         with self.writing(by) as writer:
             link = _link(writer.session, "setup", token, None)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 CHECK = "imports"
-FOREIGN = (DOCTOR, "werkzeug.test", "encodings", "html.parser")
-"""Importers that no request of a visitor has."""
+FOREIGN = (DOCTOR, "tenantry", "werkzeug.test", "encodings", "html.parser")
+"""Importers that no request of a visitor has, and the platform, whose late imports are not the factory's."""
 
 
 @dataclass(frozen=True, slots=True)
