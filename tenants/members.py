@@ -214,11 +214,11 @@ def sign_out_everywhere() -> ResponseReturnValue:
     return redirect(url_for(".me"), 303)
 
 
-@bp.post("/me/sessions/<session_id>/end")
+@bp.post("/me/sessions/end")
 @only(Role.MEMBER)
-def end_other_session(session_id: str) -> ResponseReturnValue:
+def end_other_session() -> ResponseReturnValue:
     """End another session of the member; somebody else's is not there."""
-    member = get_member()
+    member, session_id = get_member(), request.form.get("session", "")
     if session_id == member.session_id:
         abort(404)  # that is what signing out is for
     end_session(member, session_id)
