@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHECK = "imports"
 FOREIGN = (DOCTOR, "tenantry", "werkzeug.test", "encodings", "html.parser")
-"""Importers that no request of a visitor has, and the platform: what it loads late is its own affair."""
+"""Importers that no request of a visitor has, and the platform: what it loads late is its own."""
 
 
 @dataclass(frozen=True, slots=True)
