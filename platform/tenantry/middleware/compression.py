@@ -38,7 +38,8 @@ _REFUSED = re.compile(r"(?:gzip|\*)\s*;\s*q\s*=\s*0(?:\.0*)?\s*(?:,|\Z)", re.IGN
 def accepts_gzip(environ: WSGIEnvironment) -> bool:
     """Say whether the client takes gzip (RFC 9110, section 12.5.3)."""
     accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
-    return "gzip" in accepted and _REFUSED.search(accepted) is None
+    # Browsers give no weights, and a weight needs a semicolon.
+    return "gzip" in accepted and (";" not in accepted or _REFUSED.search(accepted) is None)
 
 
 class Compression:
@@ -57,6 +58,8 @@ class Compression:
 class _Answer:
     """One response, whose head waits until it is known what the body becomes."""
 
+    __slots__ = ("_head", "_is_late", "_method", "_start_response", "_written")
+
     def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:
         self._method = environ["REQUEST_METHOD"]
         self._start_response = start_response
@@ -68,13 +71,12 @@ class _Answer:
         self, status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
     ) -> Callable[[bytes], object]:
         """Take the app's head: keep it if the body is to be compressed, else pass it on."""
-        mutable = Headers(headers)
         # An app that starts only while its body is read is too late: a part may have gone out.
-        if not self._is_late and _is_compressible(status, mutable):
-            self._head = (status, mutable, exc_info)
+        if not self._is_late and _is_compressible(status, headers):
+            self._head = (status, Headers(headers), exc_info)
             return self._written.append
         self._head = None
-        if status.startswith("304") and "ETag" in mutable:
+        if status.startswith("304") and "ETag" in (mutable := Headers(headers)):
             _mark(mutable)
             headers = mutable.to_wsgi_list()
         return self._start_response(status, headers, exc_info)
@@ -113,16 +115,25 @@ def _could_tell_secrets(environ: WSGIEnvironment) -> bool:
     )
 
 
-def _is_compressible(status: str, headers: Headers) -> bool:
+def _is_compressible(status: str, headers: Iterable[tuple[str, str]]) -> bool:
     # Errors go out as they are: a flood of unknown names must not cost more time.
-    if not status.startswith("200") or _TYPES.match(headers.get("Content-Type", "")) is None:
+    if not status.startswith("200"):
         return False
-    if "Content-Encoding" in headers or "Accept-Ranges" in headers:
+    kind = length = ""
+    # In one pass, without an object for it: every answer comes this way.
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "content-type":
+            kind = value
+        elif lower == "content-length":
+            length = value
+        elif lower in {"content-encoding", "accept-ranges"} or (
+            lower == "cache-control" and "no-transform" in value.lower()
+        ):
+            return False
+    if not (length.isdecimal() and SMALLEST <= int(length) <= LARGEST):
         return False
-    if "no-transform" in headers.get("Cache-Control", "").lower():
-        return False
-    length = headers.get("Content-Length", "")
-    return length.isdecimal() and SMALLEST <= int(length) <= LARGEST
+    return _TYPES.match(kind) is not None
 
 
 def _mark(headers: Headers) -> None:
