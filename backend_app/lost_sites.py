@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 30.0
 MOST_LOOKED_AT = 5_000
-"""A look at a file costs some microseconds; at so many, some hundredths of a second."""
+"""A look at so many files takes a tenth of a second of processor time, once in so many seconds."""
 
 
 class LostSitesWatch:
