@@ -54,7 +54,7 @@ def acme(catalog: Catalog, factory: Factory, any_settings: Settings) -> Tenant:
             text(
                 "INSERT INTO member (email, name, role, blocked, "
                 "is_platform_owner, failures, next_try_at, joined_at) VALUES "
-                "('ann@mail.test', 'Ann', 'member', 1, false, false, 0, 0, '2026-01-01')"
+                "('ann@mail.test', 'Ann', 'member', false, false, 0, 0, '2026-01-01')"
             )
         )
     return tenant
