@@ -31,8 +31,8 @@ MOST = 2 * (THREADS + SPARE)
 
 @pytest.fixture
 def server(folder: Path, server_url: str, superuser: psycopg.Connection[Any]) -> Iterator[Server]:
-    """Return a platform whose three tenants live on one PostgreSQL server."""
-    databases = {"main": server_url}
+    """Return a platform whose three tenants live on one PostgreSQL server, with one login."""
+    databases = {"main": {"url": server_url, "login": "shared"}}
     data = Path(tempfile.mkdtemp(dir=folder)) / "var"
     make_data(data, databases=databases)
     hang_up(superuser)  # what this process has made them with

@@ -37,8 +37,13 @@ def postgres() -> Iterator[OwnPostgres]:
 
 @pytest.fixture(scope="module")
 def server(folder: Path, postgres: OwnPostgres, server_for_sites: str) -> Iterator[Server]:
-    """Return a platform with one tenant in a file and one on each of two PostgreSQL servers."""
-    databases = {"local": "sqlite", "own": postgres.url, "other": server_for_sites}
+    """Return a platform with one tenant in a file and one on each of two PostgreSQL servers.
+
+    The one in trouble has a login for all: half of its troubles are those of that login, which
+    tenants with logins of their own do not notice.
+    """
+    shared = {"url": postgres.url, "login": "shared"}
+    databases = {"local": "sqlite", "own": shared, "other": server_for_sites}
     data = folder / "three" / "var"
     make_data(data, databases=databases, homes={"acme": "own", "initech": "other"})
     with Server(data, env={"TENANTRY_DATABASES": json.dumps(databases)}) as running:
