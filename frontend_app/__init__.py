@@ -27,4 +27,7 @@ def create_app(*, settings: Settings, catalog: Catalog) -> Flask:
     pages.init_pages(app)
     app.register_blueprint(pages.bp)
     errors.init_errors(app)
+    app.wsgi_app = unknown.UnknownNames(  # type: ignore[method-assign]
+        app.wsgi_app, domain=settings.domain, backend_label=settings.backend_label
+    )
     return app

@@ -1,23 +1,78 @@
 """The page for a name that nobody has: always 404, whatever was asked for on it.
 
-It asks the catalog nothing and leads nowhere by itself, so that random names cost the platform no
-more than the page (R6, R26).
+It asks the catalog nothing and leads nowhere by itself, and it is rendered once for all such names of
+which the same is to be said, so that random names cost the platform next to nothing (R6, R26).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from flask import make_response, render_template, request
+from werkzeug.test import create_environ
+from werkzeug.wrappers import Response as AnyResponse
 
-from frontend_app.context import front
+from tenantry import problems
 from tenantry.flask import prefers_json, problem
-from tenantry.hosts import judge_name
+from tenantry.hosts import NameVerdict, judge_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from flask import Response
 
 ENVIRON_KEY = "tenantry.unknown_slug"
+VERDICT_KEY = "tenantry.front.verdict"
+
+NOT_FOUND = 404
+_NAME, _ID = "@name@", "@request-id@"
+"""Stand in a rendered page for the two things that differ each time. Neither needs escaping: the name
+is a label of a host."""
+
+_Page = tuple[str, list[tuple[str, str]], str]
+
+
+class UnknownNames:
+    """Stands around the app and answers for names that nobody has, from pages that it keeps.
+
+    :param domain: The platform's domain.
+    :param backend_label: The label under the platform's domain where the backend is, if it is there.
+    """
+
+    def __init__(self, app: WSGIApplication, *, domain: str, backend_label: str) -> None:
+        self._app = app
+        self._domain = domain
+        self._backend_label = backend_label
+        self._pages: dict[tuple[str, NameVerdict], _Page] = {}
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        name = environ.get(ENVIRON_KEY)
+        if name is None:
+            return self._app(environ, start_response)
+        verdict = environ[VERDICT_KEY] = judge_name(name, backend_label=self._backend_label)
+        if problems.prefers_json(environ.get("HTTP_ACCEPT", "")):
+            return self._app(environ, start_response)
+        # There are few verdicts, and two schemes.
+        key = (environ["wsgi.url_scheme"], verdict)
+        page = self._pages.get(key)
+        if page is None:
+            page = self._pages[key] = self._render(*key)
+        status, headers, text = page
+        text = text.replace(_NAME, name).replace(_ID, environ.get("tenantry.request_id", ""))
+        body = text.encode()
+        start_response(status, [*headers, ("Content-Length", str(len(body)))])
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+    def _render(self, scheme: str, verdict: NameVerdict) -> _Page:
+        """Let the app answer a request that nobody made."""
+        asked = {ENVIRON_KEY: _NAME, VERDICT_KEY: verdict, "tenantry.request_id": _ID}
+        environ = create_environ(base_url=f"{scheme}://{self._domain}", environ_overrides=asked)
+        response = AnyResponse.from_app(self._app, environ)
+        if response.status_code != NOT_FOUND:
+            raise RuntimeError(f"the page for unknown names came with {response.status}")
+        response.headers.remove("Content-Length")
+        return response.status, response.headers.to_wsgi_list(), response.get_data(as_text=True)
 
 
 def answer_unknown() -> Response | None:
@@ -25,9 +80,10 @@ def answer_unknown() -> Response | None:
     slug = request.environ.get(ENVIRON_KEY)
     if slug is None:
         return None
-    verdict = judge_name(slug, backend_label=front().settings.backend_label)
+    verdict = cast("NameVerdict", request.environ[VERDICT_KEY])
     if prefers_json():
         free = "Nobody has this name yet."
         detail = f"No site can have this name: {verdict.problem}." if verdict.problem else free
-        return problem(404, "No such site", detail)
-    return make_response(render_template("front/unknown.html", slug=slug, verdict=verdict), 404)
+        return problem(NOT_FOUND, "No such site", detail)
+    page = render_template("front/unknown.html", slug=slug, verdict=verdict)
+    return make_response(page, NOT_FOUND)

@@ -91,3 +91,25 @@ def test_it_asks_the_catalog_nothing(front: Front) -> None:
     with front.catalog.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE tenants RENAME TO lost")
     assert front.get("/", unknown="nobody").status_code == 404
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_a_kept_page_is_each_requests_own(front: Front, accept: str) -> None:
+    """Rendered once, it names each name, and nothing of whoever asked before stays in it."""
+    headers = {"Accept": accept, "Cookie": "session=x"}
+    first = front.get("/", unknown="acme-one", headers=headers)
+    second = front.get("/?q=1", unknown="zeta", headers=headers)
+    assert first.text.replace("acme-one", "zeta") == second.text
+    assert "0123456789abcdef" in second.text
+    assert int(second.headers["Content-Length"]) == len(second.data)
+
+
+def test_a_name_seen_for_the_first_time_is_not_rendered_for(front: Front) -> None:
+    """Another name of which the same is to be said gets the page that is there."""
+    front.get("/", unknown="acme")
+
+    def fail(*_: object) -> None:
+        raise AssertionError("rendered again")
+
+    front.app.before_request_funcs[None].insert(0, fail)
+    assert front.get("/", unknown="zeta").status_code == 404
