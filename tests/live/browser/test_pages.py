@@ -222,7 +222,7 @@ def test_a_first_page_is_light(new_person: NewPerson, slug: str, path: str) -> N
     visitor.page.wait_for_load_state("networkidle")
     sizes = [request.sizes() for request in loaded]
     total = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
-    assert len(loaded) > 4
+    assert len(loaded) > 3
     assert total < 50 * 1024, [(request.url, request.sizes()) for request in loaded]
 
 
