@@ -27,8 +27,10 @@ several at once takes several processes."""
 # A table: a view by that name could take for ever to answer.
 _HAS_VERSION = {
     "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'",
-    "postgresql": "SELECT count(*) FROM pg_catalog.pg_class WHERE relkind = 'r' "
-    "AND oid = pg_catalog.to_regclass('alembic_version')",
+    # In the tenant's schema, where operators of its own may be: these are the server's.
+    "postgresql": "SELECT pg_catalog.count(*) FROM pg_catalog.pg_class "
+    "WHERE relkind OPERATOR(pg_catalog.=) 'r' "
+    "AND oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('alembic_version')",
 }
 
 
