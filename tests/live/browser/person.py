@@ -168,7 +168,7 @@ class Person:
         self.fill("E-mail address", email)
         self.fill("Password", PASSWORD)
         self.click("Join")
-        self.is_told("Welcome!")
+        self.is_told("Sign in with your password.")
         self.sign_in(email)
         expect(self.menu().get_by_role("link", name=name)).to_be_visible()
         return email
