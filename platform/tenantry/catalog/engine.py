@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 WRITE = {"tenantry_write": True}
 """Execution options of a transaction that will write."""
 
+SINGLE = {"tenantry_single": True}
+"""Execution options of a transaction with one statement: on SQLite that is one without being told."""
+
 
 def open_engine(address: str) -> Engine:
     """Return an engine for the catalog; it connects at first use.
@@ -88,7 +91,10 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A reader that turns into a writer can fail half-way with "database is locked".
-        writes = connection.get_execution_options().get("tenantry_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if "tenantry_single" not in options:
+            connection.exec_driver_sql(
+                "BEGIN IMMEDIATE" if "tenantry_write" in options else "BEGIN"
+            )
 
     return engine

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import and_, bindparam, delete, func, select
 
+from tenantry.catalog.engine import SINGLE
 from tenantry.catalog.models import FormerSlugRecord, HostRecord, TenantRecord, as_tenant
 from tenantry.catalog.store import Store
 from tenantry.catalog.values import Actor, FormerName
@@ -151,7 +152,7 @@ class Names(Store):
         return before is not None
 
     def _ask(self, query: Select[Any], key: str) -> Sequence[Row[Any]]:
-        with self.asking() as connection:
+        with self.asking(**SINGLE) as connection:
             return connection.execute(query, {"key": key}).all()
 
     def _find(self, query: Select[Any], key: str) -> Tenant | None:

@@ -63,7 +63,7 @@ class AccessLog:
         self._pages = pages
         self._ids = RequestIds(from_proxy=ids_from_proxy)
         self._descriptor = _open(target)
-        self._second = ""
+        self._second = 0
         self._stamp = ""
         self._torn = False
         self._silent_until = 0.0
@@ -119,12 +119,13 @@ class AccessLog:
         if len(path) >= _SHORT:
             path = _TOKEN.sub("[token]", path)
         code = int(status[:3]) if status[:3].isdecimal() else 0  # the app's own words come here
-        now = str(time.time_ns())
-        if now[:-9] != self._second:
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(now[:-9])))
-            self._second = now[:-9]
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second
         line = (
-            f'{{"at":"{self._stamp}.{now[-9:-6]}Z","event":"request",'
+            f'{{"at":"{self._stamp}.{int((now - second) * 1000):03d}Z","event":"request",'
             f'"id":"{environ["tenantry.request_id"]}",'
             f'"tenant":{quoted(tenant.id) if tenant else "null"},'
             f'"host":{quoted(get("HTTP_HOST", "")[:_MOST])},'

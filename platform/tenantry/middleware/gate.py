@@ -53,6 +53,7 @@ NEVER = (
     "HTTP_PROXY",
 )
 """Headers that could name another host, path or proxy. Nothing behind the gate sees them."""
+FORWARDED = (*COUNTED, *NEVER)
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of ours
@@ -129,9 +130,12 @@ class RequestGate:
             # by nginx; no header ends up under this name.
             secure = environ.get("HTTPS") in {"on", "1"}
             environ["wsgi.url_scheme"] = "https" if secure else "http"
+        if not environ.keys().isdisjoint(FORWARDED):
+            self._judge_forwarded(environ)
+
+    def _judge_forwarded(self, environ: WSGIEnvironment) -> None:
         for name in NEVER:
-            if name in environ:
-                del environ[name]
+            environ.pop(name, None)
         for name in COUNTED:
             value = environ.get(name)
             if value is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from tenantry.catalog import SYSTEM, Actor, Catalog, FormerName
 from tenantry.errors import (
@@ -82,6 +83,19 @@ def test_a_tenant_is_found_by_its_former_names(any_catalog: Catalog) -> None:
         rename(any_catalog, acme, slug)
     found = any_catalog.list_tenants(search="acme")
     assert [row.tenant.slug for row in found.items] == ["coil"]
+
+
+def test_a_name_costs_one_statement(any_catalog: Catalog) -> None:
+    """No transaction is begun for it: random names come in floods."""
+    add(any_catalog)
+    asked: list[str] = []
+    event.listen(
+        any_catalog.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2])
+    )
+    for name in ("acme", "nobody"):
+        any_catalog.find_named(name)
+        any_catalog.find_tenant_by_host(f"{name}.org")
+    assert len(asked) == 4
 
 
 def test_nobody_else_gets_a_former_name(any_catalog: Catalog) -> None:
