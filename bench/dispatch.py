@@ -173,6 +173,7 @@ def main() -> None:
         "door_us": round(added[DOOR], 2),
         "recipe_us": round(added[RECIPE], 2),
         "ratio": round(added[DISPATCH] / added[RECIPE], 3),
+        "door_ratio": round(added[DOOR] / added[RECIPE], 2),
     }
     print(json.dumps(figures))
 

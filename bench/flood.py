@@ -43,6 +43,8 @@ FLOOD_RATE = int(os.environ.get("FLOOD_RATE", "500"))
 """Requests per second: more than twice of what two workers may look up."""
 LOOKUPS_ALLOWED = 100
 """Per second and worker."""
+STRANGERS = 80
+"""Names that nobody has, per second, where their cost is measured: each of them is looked up."""
 RATE = 100
 """Requests per second for the hot site."""
 QUIET_SECONDS = float(os.environ.get("QUIET_SECONDS", "5"))
@@ -86,6 +88,10 @@ class Result:
     cpu: list[float] = field(default_factory=list)
     """Processors that the server kept busy."""
     polls: int = 0
+    hot_cost: list[float] = field(default_factory=list)
+    """Processor seconds of the server for a page of the hot site."""
+    unknown_cost: list[float] = field(default_factory=list)
+    """The same for a name that nobody has, seen for the first time."""
     before: dict[int, float] = field(default_factory=dict)
     after: dict[int, float] = field(default_factory=dict)
 
@@ -135,7 +141,12 @@ def measure(server: Server, counts: Path) -> Result:
     for part in range(PARTS):
         flood = random_hosts(N // PARTS, seed=f"part {part}")
         quiet = arrivals(server.port, hot(QUIET_SECONDS), rate=RATE)
-        found.quiet += send_out(quiet)
+        found.quiet.append(_alone(server, quiet, found.hot_cost))
+        names = random_hosts(round(STRANGERS * QUIET_SECONDS), seed=f"strangers {part}")[1::2]
+        strangers = arrivals(server.port, names, rate=STRANGERS)
+        looked_up = _alone(server, strangers, found.unknown_cost).statuses
+        if set(looked_up) != {404}:
+            raise SystemExit(f"Not all of the strangers were looked up: {dict(looked_up)}")
         healthy = [HOT] * round(FLOOD_RATE * QUIET_SECONDS)
         found.plain.append(send_out(quiet, crowd(healthy, "/-/health"))[0])
         asked = read_counts(counts)[LOOKUPS]
@@ -153,6 +164,14 @@ def measure(server: Server, counts: Path) -> Result:
         raise SystemExit("A worker was replaced, so that its growth is not known.")
     found.after = {process: resident_mb(process) for process in server.workers()}
     return found
+
+
+def _alone(server: Server, visit: Visit, costs: list[float]) -> Heard:
+    """Send out one kind of visitors alone; add to *costs* what each of them has cost the server."""
+    before = server.cpu_seconds()
+    (heard,) = send_out(visit)
+    costs.append((server.cpu_seconds() - before) / heard.statuses.total())
+    return heard
 
 
 def bucket_bound(found: Result) -> float:
@@ -180,6 +199,8 @@ def report(found: Result) -> Mapping[str, float]:
         print(f"{title:12}{p50:10.2f}{p99s[-1]:10.2f}{failed:9}   {each}")
     for process, growth in found.growth.items():
         print(f"worker {process}: {found.before[process]:.1f} MiB before, {growth:+.1f} MiB")
+    cost, hot_cost = median(found.unknown_cost), median(found.hot_cost)
+    print(f"processor time: {cost * 1e3:.2f} ms for a new name, {hot_cost * 1e3:.2f} ms for a page")
     bound = bucket_bound(found)
     lookups = sum(found.lookups)
     print(f"{lookups:,} look-ups; the buckets allow {bound:,.0f}; {found.polls} polls for changes")
@@ -188,6 +209,7 @@ def report(found: Result) -> Mapping[str, float]:
         "growth_mb_worst_worker": round(max(found.growth.values()), 2),
         "hot_p99_ratio": round(p99s[2] / p99s[0], 2),
         "health_p99_ratio": round(p99s[1] / p99s[0], 2),
+        "unknown_cost_ratio": round(cost / hot_cost, 3),
         "rate": FLOOD_RATE,
         "catalog_queries": lookups,
         "bucket_bound": round(bound),

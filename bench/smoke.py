@@ -32,7 +32,7 @@ BENCHMARKS = (
     Benchmark("cli", ("list_s", "imports_s", "ratio"), {"ROUNDS": "1"}),
     Benchmark(
         "dispatch",
-        ("dispatch_us", "door_us", "recipe_us", "ratio"),
+        ("dispatch_us", "door_us", "recipe_us", "ratio", "door_ratio"),
         {"ROUNDS": "20", "TENANTS": "200"},
     ),
     Benchmark("cold", ("flyweight_ms", "full_ms", "ratio"), {"ROUNDS": "1", "VISITED": "5"}),
@@ -47,7 +47,13 @@ BENCHMARKS = (
     ),
     Benchmark(
         "flood",
-        ("growth_mb", "hot_p99_ratio", "catalog_queries", "bucket_bound"),
+        (
+            "growth_mb",
+            "hot_p99_ratio",
+            "catalog_queries",
+            "bucket_bound",
+            "unknown_cost_ratio",
+        ),
         {"N": "200", "PARTS": "1", "QUIET_SECONDS": "1"},
     ),
     Benchmark(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -273,3 +274,17 @@ def test_a_label_stands_before_the_domain(host: str, label: str) -> None:
 def test_a_slug_like_what_was_typed(typed: str, slug: str) -> None:
     """What is suggested can be had, as far as the rule goes."""
     assert suggest_slug(typed) == slug
+
+
+def test_a_flood_of_hosts_is_not_kept() -> None:
+    """However many are asked for, what is remembered of how they were written stays below 1 MiB."""
+    parse_host.cache_clear()
+    tracemalloc.start()
+    try:
+        for number in range(10_000):
+            parse_host(f"www.random-{number:06}.example.test:8000")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        parse_host.cache_clear()
+    assert kept < 1024 * 1024

@@ -86,6 +86,9 @@ def _sqlite(url: URL) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        # Each connection keeps its own copies of pages. A flood of random names asks for all of
+        # them, and the system's cache has them once for all workers.
+        cursor.execute("PRAGMA cache_size = -512")
         cursor.close()
 
     @event.listens_for(engine, "begin")

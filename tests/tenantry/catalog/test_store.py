@@ -183,6 +183,12 @@ def test_the_counter_has_its_place_on_the_disk(tmp_path: Path) -> None:
     assert path.stat().st_blocks > 0
 
 
+def test_a_connection_keeps_few_pages(catalog: Catalog) -> None:
+    """Each thread of each worker has one: half a MiB is enough, the system has the file."""
+    with catalog.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA cache_size").scalar_one() == -512
+
+
 def test_values_do_not_hold_the_database(any_catalog: Catalog) -> None:
     """What the catalog answers works after its connection is gone."""
     any_catalog.add_tenant("acme", name="Acme", by=SYSTEM)
