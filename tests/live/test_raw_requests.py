@@ -114,12 +114,12 @@ def test_spellings_of_a_tenants_host(odd_server: OddServer, host: bytes) -> None
         pytest.param("a\u217dme.localhost".encode(), {400}, id="roman-numeral"),
         pytest.param("acme\u3002localhost".encode(), {400}, id="ideographic-dot"),
         pytest.param(b"xn--cme-pla.localhost", {404}, id="a-label"),
-        pytest.param(b"127.0.0.1", {400}, id="ipv4"),
-        pytest.param(b"127.0.0.1:80", {400}, id="ipv4-port"),
+        pytest.param(b"127.0.0.1", {307}, id="ipv4"),
+        pytest.param(b"127.0.0.1:80", {307}, id="ipv4-port"),
         pytest.param(b"127.1", {400}, id="ipv4-short"),
         pytest.param(b"2130706433", {400}, id="ipv4-number"),
         pytest.param(b"0x7f000001", {400}, id="ipv4-hex"),
-        pytest.param(b"[::1]", {400}, id="ipv6"),
+        pytest.param(b"[::1]", {307}, id="ipv6"),
         pytest.param(b"[::ffff:127.0.0.1]:80", {400}, id="ipv6-mapped"),
         pytest.param(b"[acme.localhost]", {400}, id="brackets"),
         pytest.param(None, {400}, id="missing"),
@@ -167,7 +167,10 @@ def test_spellings_of_a_tenants_host(odd_server: OddServer, host: bytes) -> None
 def test_hosts_that_name_nobody(
     odd_server: OddServer, host: bytes | None, statuses: set[int]
 ) -> None:
-    """R5, R6: what is not exactly a tenant's host is refused and shows no site."""
+    """R5, R6: what is not exactly a tenant's host shows no site, and is refused.
+
+    A local platform leads from its bare address to its front page.
+    """
     response = exchange(odd_server.port, request(host))
     assert status_of(response) in statuses
     assert site_of(response) == ""
