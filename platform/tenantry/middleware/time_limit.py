@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import secrets
 import sys
 import threading
 import time
@@ -89,7 +88,7 @@ class TimeLimit:
         except RequestOverdueError:
             self._end(running)  # it may have come while the line above was at work
             _close(body)
-            return self._overdue(environ, start_response)
+            return self._overdue(running.request_id, environ, start_response)
         except BaseException:
             _close(body)
             raise
@@ -102,11 +101,13 @@ class TimeLimit:
             if running.interrupted:
                 _raise_in(ctypes.c_ulong(running.thread), None)  # it may not have arrived yet
 
-    def _overdue(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def _overdue(
+        self, request_id: str, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
         error = TimeoutError(f"the request took more than {self._seconds:g} s")
         message = "This page took too long. It has been noted."
         return self._pages.answer(
-            environ, start_response, 504, message, error_id=secrets.token_hex(4), error=error
+            environ, start_response, 504, message, error_id=request_id, error=error
         )
 
     def _watch(self) -> None:
