@@ -3,8 +3,8 @@
     python tests/run.py -k door         # any argument of pytest
 
 Tests that walk over the whole heap come first and alone in a fresh process: later, with everything
-loaded, each walk takes minutes. Then come the tests within a process, on all processors, and at the
-end those with real servers. A file's tests stay together, because they share servers and databases.
+loaded, each walk takes minutes. Then come the tests within a process, several at once, and at the end
+those with real servers. A file's tests stay together, because they share servers and databases.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import subprocess
 import sys
 import time
 
-WORKERS = str(min(4, len(os.sched_getaffinity(0))))
+WORKERS = str(min(8, 2 * len(os.sched_getaffinity(0))))
+"""More than there are processors: tests wait for servers, children and disks half of their time."""
 TOGETHER = ("-n", WORKERS, "--dist", "loadfile")
 PARTS = {
     "heap": ("-m", "heap"),

@@ -66,7 +66,7 @@ def test_the_table_of_sites_is_searched(new_person: NewPerson, scripts: bool) ->
     page.get_by_label("State").select_option("Suspended")
     if not scripts:
         operator.click("Search")
-    expect(page.get_by_role("heading", name="No sites match")).to_be_visible()
+    expect(page.get_by_role("heading", name="No suspended sites match")).to_be_visible()
 
 
 def test_everything_is_reached_without_scripts(new_person: NewPerson) -> None:

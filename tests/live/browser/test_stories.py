@@ -249,7 +249,7 @@ def test_an_operator_visits_a_site(operator: Person) -> None:
     operator.sees("Manage Acme Workshop")
     operator.click("Continue")
     expect(operator.page.get_by_text("You are here as platform operator")).to_be_visible()
-    expect(operator.page.get_by_text("The owner called")).to_be_visible()
+    expect(operator.page.get_by_text("Came to manage the site: The owner called")).to_be_visible()
     operator.look("site-backend-as-operator")
     operator.click("Leave")
     operator.sees("Dashboard")

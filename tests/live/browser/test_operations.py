@@ -1,0 +1,117 @@
+"""What an operator does with sites that are deleted, copied, closed or lost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+import tenants
+from tenantry.catalog import SYSTEM
+from tenantry.factory import Factory
+from tenantry.lifecycle import begin_maintenance, create_tenant, delete_tenant
+from tenantry.lifecycle.clone import clone_tenant
+
+if TYPE_CHECKING:
+    from tests.live.browser.person import Person
+    from tests.live.server import Server
+
+
+def factory_of(platform: Server) -> Factory:
+    """Return the bundled factory, as the server has it."""
+    return Factory(
+        build=tenants.create_app,
+        provision=partial(tenants.provision, settings=platform.settings),
+        migrations=tenants.MIGRATIONS,
+    )
+
+
+def add(platform: Server, slug: str) -> None:
+    """Make a site."""
+    create_tenant(
+        platform.catalog,
+        factory_of(platform),
+        slug,
+        name=slug.title(),
+        settings=platform.settings,
+        by=SYSTEM,
+    )
+
+
+def test_a_deleted_site_comes_back_and_is_purged(platform: Server, operator: Person) -> None:
+    """Its page has buttons, each leads to a page that says what happens."""
+    add(platform, "attic")
+
+    def delete() -> None:
+        delete_tenant(platform.catalog, "attic", export=None, settings=platform.settings, by=SYSTEM)
+        operator.go("", "/backend/tenants/attic")
+
+    delete()
+    operator.look("site-deleted")
+    operator.click("Bring it back", role="link")
+    operator.sees("Bring Attic back")
+    operator.look("site-bring-back")
+    operator.click("Bring it back")
+    operator.is_told("Attic is back")
+
+    delete()
+    operator.click("Purge it", role="link")
+    operator.sees("Purge Attic")
+    operator.look("site-purge")
+
+
+def test_a_copy_is_released(platform: Server, operator: Person, visitor: Person) -> None:
+    """Until then everybody sees that it is a copy."""
+    factory = factory_of(platform)
+    clone_tenant(
+        platform.catalog, factory, "acme", "acme-copy", settings=platform.settings, by=SYSTEM
+    )
+    visitor.go("acme-copy")
+    expect(visitor.page.get_by_text("This site is a copy.")).to_be_visible()
+    visitor.look("copy")
+    operator.go("", "/backend/tenants/acme-copy")
+    operator.click("Release the copy", role="link")
+    operator.look("site-release")
+    operator.click("Release it")
+    operator.is_told("speaks for itself now")
+    visitor.go("acme-copy")
+    expect(visitor.page.get_by_text("This site is a copy.")).to_have_count(0)
+
+
+def test_sites_that_are_not_served_are_seen(
+    platform: Server, operator: Person, visitor: Person
+) -> None:
+    """One in maintenance in the operator's words, one whose database is gone with the remedy."""
+    add(platform, "engine")
+    ends = datetime.now(UTC) + timedelta(hours=2)
+    begin_maintenance(platform.catalog, "engine", notice="New engine.", reopens_at=ends, by=SYSTEM)
+    assert visitor.go("engine", status=503).headers["retry-after"] == "7200"
+    expect(visitor.page.get_by_text("New engine.")).to_be_visible()
+    visitor.look("maintenance")
+    operator.go("", "/backend/tenants/engine")
+    operator.look("site-in-maintenance")
+
+    add(platform, "hollow")
+    platform.site_file("hollow").unlink()
+    operator.go("", "/backend/tenants/hollow")
+    expect(operator.page.get_by_text("tenantry restore hollow")).to_be_visible()
+    operator.look("site-without-database")
+
+
+def test_names_that_nobody_can_have(platform: Server, visitor: Person) -> None:
+    """An old name, a reserved one and one of two labels each say what is true of them."""
+    add(platform, "oldname")
+    tenant = platform.catalog.get_tenant("oldname")
+    over = datetime.now(UTC) - timedelta(days=1)
+    platform.catalog.rename_tenant(tenant.id, "newname", redirects_until=over, by=SYSTEM)
+    for slug, text in (
+        ("oldname", "stays reserved"),
+        ("a.b", "one word before the domain"),
+        ("billing", "keeps this name for itself"),
+        ("nobody-yet", "Nobody has this name yet"),
+    ):
+        visitor.go(slug, status=404)
+        expect(visitor.page.get_by_text(text)).to_be_visible()
+        visitor.look(f"name-{slug}")
