@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 UNSAFE, WARNING, OK = Severity
 
 
+# The doctor walks over its own heap, and pages have seconds: it is alone on the machine.
+pytestmark = pytest.mark.heap
+
+
 def about(found: list[Finding], subject: str) -> list[Finding]:
     """Return what was found about one thing."""
     return [finding for finding in found if finding.subject == subject]
@@ -107,7 +111,8 @@ def test_a_clean_factory_has_nothing(diagnose: Diagnose, factory: str) -> None:
 def test_every_page_of_the_bundled_site_is_reached(diagnose: Diagnose) -> None:
     """Signing up, signing in and the owner's link open all its doors."""
     [visits] = [finding for finding in diagnose("tenants") if finding.check == "pages"]
-    assert "13 of 13 GET routes answered" in visits.sentence
+    # The one that is left shows a deleted post, and the doctor deletes none of its own.
+    assert "15 of 16 GET routes answered" in visits.sentence
 
 
 def test_no_place_is_overlooked(diagnose: Diagnose) -> None:
