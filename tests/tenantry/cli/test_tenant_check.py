@@ -27,8 +27,12 @@ def acme(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     for slug in ("acme", "globex"):
         desk.done("tenant", "create", slug)
     with closing(sqlite3.connect(file_of(desk, "acme"))) as connection:
-        connection.execute("CREATE TABLE filling (words)")
-        connection.executemany("INSERT INTO filling VALUES (?)", [("x" * 900,)] * 300)
+        connection.executemany(
+            "INSERT INTO member (email, name, role, blocked, is_platform_owner, password_hash,"
+            " failures, next_try_at, joined_at)"
+            " VALUES (?, 'Ann', 'member', 0, 0, ?, 0, 0, '2026-01-01 00:00:00')",
+            [(f"{number}@mail.test", "x" * 900) for number in range(300)],
+        )
         connection.commit()
     desk.done("backup", "acme")
     return desk
@@ -99,7 +103,7 @@ def test_damage_is_told_and_a_restore_mends_it(acme: Desk, damage: Callable[[Pat
     acme.done("restore", "acme")
     assert acme.done("tenant", "check", "acme") == "1 tenants are sound.\n"
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM filling").fetchone() == (300,)
+        assert connection.execute("SELECT count(*) FROM member").fetchone() == (300,)
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
