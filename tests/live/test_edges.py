@@ -138,9 +138,11 @@ def test_a_body_over_the_limit_is_refused(deployment: Deployment) -> None:
     """What is announced as too long is 413 and reaches no app."""
     handled = len(deployment.server.noted("handled"))
     head = f"POST /upload HTTP/1.1\r\nHost: {ACME}\r\nContent-Length: {LIMIT + 1}\r\n\r\n"
+    # Caddy asks the server when its buffer of 1 MiB is full.
+    sent = 2**21 if deployment.edge.name == "Caddyfile" else 2**16
     with deployment.edge.tls(ACME) as peer:
         with suppress(OSError):  # HAProxy judges the first buffer, and hangs up during the rest
-            peer.sendall(head.encode() + b"x" * 65536)
+            peer.sendall(head.encode() + b"x" * sent)
         assert status_of(peer.recv(65536)) == 413
     assert len(deployment.server.noted("handled")) == handled
 
