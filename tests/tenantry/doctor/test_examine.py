@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 UNSAFE, WARNING, OK = Severity
 
 
-# The doctor walks over its own heap, and pages have seconds: it is alone on the machine.
-pytestmark = pytest.mark.heap
-
-
 def about(found: list[Finding], subject: str) -> list[Finding]:
     """Return what was found about one thing."""
     return [finding for finding in found if finding.subject == subject]
