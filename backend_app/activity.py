@@ -17,10 +17,13 @@ TOGETHER = timedelta(minutes=2)
 
 SENTENCES: Mapping[str, str] = {
     "account.create": "Created the account {email}",
+    "account.end-session": "Ended a session of {email}",
     "account.end-sessions": "Signed {email} out everywhere",
     "account.password": "Set the password of {email}",
     "account.sign-in": "Signed in as {email}",
     "account.sign-in-failed": "Failed to sign in as {email}",
+    "account.sign-out": "Signed out as {email}",
+    "audit.accept": "Accepted a shorter audit trail after a restore of the catalog",
     "backend.entered": "Came to manage the site",
     "backend.left": "Left the site's backend",
     "backend.refused": "Was refused: {email} has no role at this site",

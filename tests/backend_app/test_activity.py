@@ -28,6 +28,8 @@ def event(action: str, detail: dict[str, Any] | None = None, **facts: Any) -> Au
     ("action", "detail", "sentence"),
     [
         ("account.create", {"email": "a@b.test"}, "Created the account a@b.test"),
+        ("account.sign-out", {"email": "a@b.test"}, "Signed out as a@b.test"),
+        ("account.end-session", {"email": "a@b.test"}, "Ended a session of a@b.test"),
         ("tenant.state", {"after": "suspended", "reason": "Rent"}, "Suspended the site: Rent"),
         ("tenant.state", {"after": "active"}, "Put the site online"),
         ("section.delete", {"result": "“A” is deleted."}, "“A” is deleted."),
