@@ -89,8 +89,11 @@ class TimeLimit:
             self._end(running)  # it may have come while the line above was at work
             _close(body)
             return self._overdue(running.request_id, environ, start_response)
-        except BaseException:
+        except BaseException as error:
             _close(body)
+            # Its connection to PostgreSQL was shut down: that may be heard of before the exception.
+            if running.interrupted and isinstance(error, Exception):
+                return self._overdue(running.request_id, environ, start_response)
             raise
         return _Begun(first, parts, body)
 
