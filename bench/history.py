@@ -1,10 +1,11 @@
-"""A history as a site has after two years: the bundled site's schema, and nineteen revisions more."""
+"""A history as a site has after two years: the bundled site's own revisions, and more up to twenty."""
 
 from __future__ import annotations
 
 import shutil
 from typing import TYPE_CHECKING
 
+from tenantry.migrations import load_history
 from tenants import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -33,10 +34,13 @@ def write_history(folder: Path, *, length: int = LENGTH) -> Path:
     """
     versions = folder / "versions"
     versions.mkdir(parents=True)
-    (first,) = (MIGRATIONS / "versions").glob("0001_*.py")
-    shutil.copy(first, versions)
-    for number in range(2, length + 1):
-        (versions / f"{number:04}_step.py").write_text(revision(number))
+    for own in (MIGRATIONS / "versions").glob("*.py"):
+        shutil.copy(own, versions)
+    after = load_history(MIGRATIONS).head
+    first = max(int(own.name[:4]) for own in versions.glob("*.py")) + 1
+    for number in range(first, length + 1):
+        (versions / f"{number:04}_step.py").write_text(revision(number, after=after))
+        after = f"{number:04}"
     (folder / "env.py").write_text(ENV)
     (folder / "script.py.mako").touch()
     return folder
@@ -44,11 +48,12 @@ def write_history(folder: Path, *, length: int = LENGTH) -> Path:
 
 def add_column(folder: Path, number: int) -> None:
     """Write one more revision, which adds a column."""
-    (folder / "versions" / f"{number:04}_column.py").write_text(_module(number, _column(number)))
+    module = _module(number, _column(number), after=f"{number - 1:04}")
+    (folder / "versions" / f"{number:04}_column.py").write_text(module)
 
 
-def revision(number: int) -> str:
-    """Return the module of the revision with this number."""
+def revision(number: int, *, after: str) -> str:
+    """Return the module of the revision with this number, which follows another one."""
     if number % 5 == 0:
         body = (
             "with op.batch_alter_table('post') as batch:\n"
@@ -68,7 +73,7 @@ def revision(number: int) -> str:
         body = f"op.create_index('ix_post_step_{number}', 'post', ['title', 'id'])"
     else:
         body = _column(number)
-    return _module(number, body)
+    return _module(number, body, after=after)
 
 
 def _column(number: int) -> str:
@@ -79,9 +84,9 @@ def _column(number: int) -> str:
     )
 
 
-def _module(number: int, body: str) -> str:
+def _module(number: int, body: str, *, after: str) -> str:
     return (
         "import sqlalchemy as sa\nfrom alembic import op\n"
-        f"revision, down_revision = '{number:04}', '{number - 1:04}'\n"
+        f"revision, down_revision = '{number:04}', '{after}'\n"
         f"branch_labels = depends_on = None\n\n\ndef upgrade():\n    {body}\n"
     )
