@@ -1,7 +1,7 @@
 """What a page shows once, after a redirect: kept in the session until that page takes it.
 
 So a form can be answered by a redirect, and reloading the page sends nothing again. The session is the
-browser's own: what is kept there was made for whoever sits before it.
+browser's own: what is kept there was made for the person who uses it.
 """
 
 from __future__ import annotations

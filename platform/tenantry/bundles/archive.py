@@ -30,7 +30,7 @@ _WINDOW = 2**27
 """Octets that unpacking may keep in memory; what needs more is refused."""
 PLAIN_OCTETS = 64 * 1024 * 1024
 MOST_RATIO = 1000
-"""How many times its size a file may unpack to, where that is more than the octets above. Zstandard
+"""How many times its size a file may unpack to, where that is more than the bytes above. Zstandard
 packs zeros to a thirty-thousandth, and what people write to a twentieth."""
 _HEADERS = 4096
 """Octets that tar may spend on a member's headers and padding, names included."""

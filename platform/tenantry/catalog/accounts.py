@@ -161,7 +161,7 @@ class Accounts(Store):
     ) -> Account:
         """Return the account that these credentials open.
 
-        It does not count tries: whoever asks does, with :class:`~tenantry.limits.SignInThrottle`.
+        It does not count tries: the caller does, with :class:`~tenantry.limits.SignInThrottle`.
 
         :param tenant_id: Where it happens, for the audit trail: a tenant's host, or the apex.
         :raises SignInError: They open none. The answer is the same, in words and in time, whether or

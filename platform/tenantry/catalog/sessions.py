@@ -122,7 +122,7 @@ class Sessions(Store):
     def end_session(
         self, session_id: str, *, account_id: str, action: str = "account.sign-out", by: Actor
     ) -> bool:
-        """End one session of the account, also for whoever has a copy of its cookie.
+        """End one session of the account, also where somebody has a copy of its cookie.
 
         :param action: How the audit trail calls it.
         :return: Whether there was one.
