@@ -15,14 +15,12 @@ from flask import Flask
 
 import backend_app
 import frontend_app
-from tenantry.budget import Budget
 from tenantry.catalog import open_catalog, schema
 from tenantry.catalog.directory import Directory
-from tenantry.collector import Collector
-from tenantry.databases.placements import find_homeless
+from tenantry.databases.placements import find_orphaned_placements
 from tenantry.databases.servers import SERVERS, probe
 from tenantry.dispatch import build_door
-from tenantry.dispatch.listener import Listeners
+from tenantry.dispatch.backlog import Listeners
 from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError, TenantryError
 from tenantry.factory import Factory, load_factory
@@ -30,20 +28,21 @@ from tenantry.flask import init_tenant
 from tenantry.flask.binding import EXTENSION
 from tenantry.flask.database import ENGINES
 from tenantry.flask.sessions import check_cookie_settings
-from tenantry.housekeeping import Chore, Housekeeper
 from tenantry.keeper import StandbyKeeper
 from tenantry.limits import RateTable, TenantRates
-from tenantry.logs import configure_logs
 from tenantry.middleware.bodies import BodyLimits
 from tenantry.middleware.client_limit import ClientLimit
 from tenantry.pool import InstancePool
-from tenantry.popularity import Popularity
-from tenantry.report import WorkerReport
+from tenantry.resources.budget import Budget
+from tenantry.resources.gc_control import GcControl
+from tenantry.resources.popularity import Popularity
+from tenantry.resources.usage import Ledger
 from tenantry.settings import get_settings
-from tenantry.usage import Ledger
-from tenantry.warmup import WarmUp
-from tenantry.workers import Reporter
-from tenantry.wsgi_server import (
+from tenantry.worker import Reporter
+from tenantry.worker.logs import configure_logs
+from tenantry.worker.report import WorkerReport
+from tenantry.worker.scheduler import PeriodicTask, Scheduler
+from tenantry.worker.server import (
     adapt,
     claim_number,
     find_listeners,
@@ -51,17 +50,18 @@ from tenantry.wsgi_server import (
     run_at_end,
     run_in_worker,
 )
+from tenantry.worker.warmup import WarmUp
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from tenantry.dispatch.pages import Pages
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.ui.error_pages import Pages
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
-COLLECTOR = Collector()
+COLLECTOR = GcControl()
 KNOWN_HOSTS = 50_000
 """Hosts that a worker remembers even if it keeps few instances; each takes less than a kilobyte."""
 
@@ -112,7 +112,7 @@ def create_application(settings: Settings) -> WSGIApplication:
     check_servers(settings)
     catalog = open_catalog(settings)
     schema.check(catalog.engine)
-    for sentence in find_homeless(settings, catalog.count_placements()):
+    for sentence in find_orphaned_placements(settings, catalog.count_placements()):
         log.error(sentence)  # the neighbours' sites are no reason not to start
     directory = Directory(
         catalog,
@@ -145,7 +145,7 @@ def create_application(settings: Settings) -> WSGIApplication:
         max_waiting=max(1, settings.threads - 1),
         share=lambda tenant: settings.in_flight_of(tenant.plan),
         draw=TenantRates(table, settings).draw,
-        others_wait=listeners.somebody_waits,
+        others_wait=listeners.has_backlog,
     )
     directory.subscribe(pool.retire)
 
@@ -159,10 +159,10 @@ def create_application(settings: Settings) -> WSGIApplication:
         return limits[0]
 
     chores = [
-        Chore(1, pool.shed),
-        Chore(1, bodies.senders.abort_overdue),
-        Chore(5, lambda: COLLECTOR.tend(short=budget.shortage() is not None)),
-        Chore(10, pool.evict_idle),
+        PeriodicTask(1, pool.shed),
+        PeriodicTask(1, bodies.senders.abort_overdue),
+        PeriodicTask(5, lambda: COLLECTOR.tend(short=budget.shortage() is not None)),
+        PeriodicTask(10, pool.evict_idle),
     ]
     starts, ends = [], [pool.close]
     if find_server():  # not in a process that only checks whether the application loads
@@ -187,11 +187,11 @@ def create_application(settings: Settings) -> WSGIApplication:
             refused_clients=lambda: sum(limit.refused for limit in limits),
         )
         reporter = Reporter(settings.workers_dir, report)
-        chores.append(Chore(30, popularity.save))
+        chores.append(PeriodicTask(30, popularity.save))
         keeper = StandbyKeeper(catalog=catalog, factory=factory, settings=settings)
         starts = [reporter.start, warm_up.start, keeper.start]
         ends += [reporter.stop, popularity.save, warm_up.stop, keeper.stop]
-    housekeeper = Housekeeper(catalog=catalog, directory=directory, chores=chores)
+    housekeeper = Scheduler(catalog=catalog, directory=directory, chores=chores)
 
     def start_all() -> None:
         for start in (housekeeper.start, *starts):
@@ -214,7 +214,7 @@ def create_application(settings: Settings) -> WSGIApplication:
         ledger=ledger,
         limit_clients=limit_clients if settings.limit_client_requests else None,
         bodies=bodies,
-        others_wait=listeners.somebody_waits,
+        others_wait=listeners.has_backlog,
     )
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tenantry.lifecycle.lost import LostSites, find_lost
+from tenantry.lifecycle.missing_databases import MissingDatabases, find_missing_databases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,14 +25,14 @@ class LostSitesWatch:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._found = LostSites()
+        self._found = MissingDatabases()
         self._look_at = float("-inf")
 
-    def find(self, catalog: Catalog, settings: Settings) -> LostSites:
+    def find(self, catalog: Catalog, settings: Settings) -> MissingDatabases:
         """Return what is known now."""
         if self._clock() >= self._look_at and self._lock.acquire(blocking=False):
             try:
-                self._found = find_lost(catalog, settings, most=MOST_LOOKED_AT)
+                self._found = find_missing_databases(catalog, settings, most=MOST_LOOKED_AT)
                 self._look_at = self._clock() + LOOK_SECONDS
             finally:
                 self._lock.release()

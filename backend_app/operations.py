@@ -17,7 +17,7 @@ from backend_app.forms import ConfirmForm, PurgeForm
 from tenantry import lifecycle
 from tenantry.errors import TenantryError
 from tenantry.lifecycle.clone import release_tenant
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,8 +118,10 @@ def purge(slug: str) -> ResponseReturnValue:
         if row.purged_at is not None:
             return redirect(url_for("tenants.show", slug=slug))
         if not form.validate_on_submit():
-            belongings = lifecycle.find_belongings(catalog(), row.tenant, settings=settings)
-            page = render_template("backend/purge.html", row=row, belongings=belongings, form=form)
+            residual_data = lifecycle.find_residual_data(catalog(), row.tenant, settings=settings)
+            page = render_template(
+                "backend/purge.html", row=row, residual_data=residual_data, form=form
+            )
             return page, 422 if form.errors else 200
         lifecycle.purge_tenant(
             catalog(), slug, early=form.early.data, settings=settings, by=current_actor()

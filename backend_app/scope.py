@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from flask import abort, g, request
 
 from backend_app.context import backend
-from tenantry.secrets import PLATFORM
-from tenantry.tenant import TenantState
+from tenantry.security.keys import PLATFORM
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 MANAGEABLE = frozenset({TenantState.ACTIVE, TenantState.MAINTENANCE, TenantState.SUSPENDED})
 """The states in which a tenant has a backend. The others have no site to manage."""

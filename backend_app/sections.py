@@ -14,13 +14,13 @@ from backend_app.instances import open_management
 from backend_app.tables import TableQuery
 from tenantry.catalog import Page
 from tenantry.flask import ask_first
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
     from tenantry.flask.management import Action, Column, Row, Section, SiteManagement
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 bp = Blueprint("sections", __name__)
 

@@ -19,14 +19,14 @@ from backend_app.workers import find_failures
 from tenantry.errors import PlacementError, PoolError, UnknownPlacementError
 from tenantry.flask import is_local_path, read_quotas
 from tenantry.flask.interface import request_id
-from tenantry.tenant import TenantState
 from tenantry.ui.colours import find_changes, read_accent
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
     from tenantry.flask import Quota
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 

@@ -22,18 +22,18 @@ from tenantry.errors import (
     BadTransitionError,
     NameHeldError,
     TenantExistsError,
-    TenantHeldError,
+    TenantLockedError,
     TenantryError,
     UnfinishedError,
 )
 from tenantry.flask import tenant_database
-from tenantry.lifecycle.lost import is_lost
-from tenantry.tenant import TenantState
+from tenantry.lifecycle.missing_databases import database_missing
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 bp = Blueprint("tenants", __name__)
 
@@ -118,7 +118,7 @@ def resume(slug: str) -> ResponseReturnValue:
     tenant = _get(slug)
     try:
         lifecycle.resume_tenant(catalog(), slug, settings=backend().settings, by=current_actor())
-    except (BadTransitionError, TenantHeldError, UnfinishedError) as error:
+    except (BadTransitionError, TenantLockedError, UnfinishedError) as error:
         flash(str(error), "warning")
     else:
         flash(f"{tenant.name} is online again.", "success")
@@ -196,7 +196,7 @@ def _find_trouble(tenant: Tenant) -> str | None:
         return None
     settings = backend().settings
     try:
-        if is_lost(catalog(), tenant, settings):
+        if database_missing(catalog(), tenant, settings):
             place = tenant_database(tenant, settings).shown
             return f"Its database is not there ({place})."
     except TenantryError as error:

@@ -13,14 +13,14 @@ from backend_app.context import backend
 from backend_app.instances import find_section_names
 from backend_app.session import ends_at
 from tenantry.flask import is_local_path
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flask import Flask
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 STATE_NOTES: Mapping[TenantState, str] = {
     TenantState.SUSPENDED: "This site is suspended: visitors are turned away. You can read "

@@ -9,15 +9,15 @@ from flask import Blueprint, render_template
 
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend
-from tenantry.workers import Figures, survey
-from tenantry.workers.figures import COSTS
-from tenantry.workers.words import age, duration, next_try, share
+from tenantry.worker import Figures, survey
+from tenantry.worker.figures import COSTS
+from tenantry.worker.formatting import age, duration, next_try, share
 
 if TYPE_CHECKING:
     from flask import Flask
     from flask.typing import ResponseReturnValue
 
-    from tenantry.workers import Failure, Survey
+    from tenantry.worker import Failure, Survey
 
 bp = Blueprint("workers", __name__)
 

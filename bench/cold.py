@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import tenants
 from bench.world import full_site, open_world, settings_in, visits
 from tenantry.catalog.directory import Directory
-from tenantry.collector import Collector
 from tenantry.dispatch import build_door
 from tenantry.flask.database import ENGINES
 from tenantry.pool import InstancePool
+from tenantry.resources.gc_control import GcControl
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -80,7 +80,7 @@ def _round(
 ) -> list[tuple[float, float]]:
     """Visit some tenants in a new worker's state; return each first time with a later one."""
     directory = Directory(catalog, domain=settings.domain)
-    collector = Collector()
+    collector = GcControl()
     pool: InstancePool[Any] = InstancePool(build, dispose=tenants.dispose, collector=collector)
     door = build_door(
         settings=settings, directory=directory, pool=pool, front=_nothing, backend=_nothing

@@ -32,10 +32,10 @@ from sqlalchemy.engine import make_url
 from bench.world import full_site
 from tenantry.databases.binding import Binding
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.postgresql import SchemaDatabase
+from tenantry.databases.postgresql_schema import SchemaDatabase
 from tenantry.databases.servers import SERVERS, Server
 from tenantry.settings import Settings, load_settings
-from tenantry.tenant import Tenant
+from tenantry.values.tenant import Tenant
 from tenants import create_app, demonstrate
 
 if TYPE_CHECKING:

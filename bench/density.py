@@ -24,12 +24,12 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 import tenants
 from bench.world import full_site
-from tenantry.budget import Budget
-from tenantry.collector import Collector
 from tenantry.flask.database import ENGINES
 from tenantry.pool import InstancePool
+from tenantry.resources.budget import Budget
+from tenantry.resources.gc_control import GcControl
 from tenantry.settings import Settings
-from tenantry.tenant import Tenant
+from tenantry.values.tenant import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ def _apart(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def _measure(build: Callable[[Tenant], Flask], number: int) -> dict[str, Any]:
     _serve(build(_tenant(0)))  # prototypes, templates and statements are made once
     ENGINES.clear()
-    collector = Collector()
+    collector = GcControl()
     pool: InstancePool[Flask] = InstancePool(
         build, budget=Budget(instances=number, memory_mb=1 << 20), collector=collector
     )

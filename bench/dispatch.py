@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 
 from bench.recipe import behind_proxy, build_recipe
 from bench.world import DOMAIN, open_world, settings_in, trivial, visits
-from tenantry.budget import Budget
 from tenantry.catalog.directory import Directory
 from tenantry.dispatch import Pages, build_door
 from tenantry.dispatch.door import build_dispatcher
 from tenantry.limits import RateTable
 from tenantry.pool import InstancePool
+from tenantry.resources.budget import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -35,10 +35,10 @@ from bench.world import DOMAIN, open_world
 from tenantry.catalog.engine import WRITE
 from tenantry.catalog.models import TenantRecord
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.migrations import provision_database
 from tenantry.settings import Settings, load_settings
-from tenantry.tenant import Tenant
+from tenantry.values.tenant import Tenant
 
 if TYPE_CHECKING:
     from tenantry.catalog import Catalog

@@ -38,16 +38,16 @@ import tenants
 from bench.postgres import server as postgresql
 from bench.servers import BIN, LOOPBACK, configure, environment_of, serving
 from bench.world import DOMAIN
-from tenantry.bundles.scratch import scratch_folder
-from tenantry.bundles.tables import dump_database, fill_database, stored_tables
+from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
 from tenantry.catalog import SYSTEM, open_catalog, schema
 from tenantry.databases.placements import tenant_database
 from tenantry.factory import Factory
+from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle import create_tenant
 from tenantry.lifecycle.export import describe
 from tenantry.lifecycle.restore import DRAIN_SECONDS
 from tenantry.settings import load_settings
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 from tenants.models import Comment, Member, Post
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from tenantry.catalog import Catalog
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 ROWS = int(os.environ.get("N", "100000"))
 WRITERS = 4

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from flask import Flask
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 SLOW_BUILD = 2.0
 SLOW_PAGE = 1.0

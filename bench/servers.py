@@ -163,7 +163,7 @@ def serving(
 
 
 def fetch(port: int, *, host: str, path: str = "/") -> tuple[int, int, bytes]:
-    """Return an answer's status, the octets of all of it, and its body."""
+    """Return an answer's status, the bytes of all of it, and its body."""
     with socket.create_connection((LOOPBACK, port), timeout=10) as peer:
         peer.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         received = b"".join(iter(lambda: peer.recv(65536), b""))

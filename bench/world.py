@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask import Flask
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 DOMAIN = "localhost"
 HOST = f"{DOMAIN}:8000"
@@ -32,7 +32,7 @@ PATHS = ("/", "/posts/measuring-twice-in-software", "/posts/", "/theme.css", "/f
 
 
 def trivial(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer with three octets: the app around which everything is measured."""
+    """Answer with three bytes: the app around which everything is measured."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
     return [b"ok\n"]
 

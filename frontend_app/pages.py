@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.typing import ResponseReturnValue
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 bp = Blueprint("pages", __name__)
 

@@ -12,9 +12,9 @@ from flask import make_response, render_template, request
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Response as AnyResponse
 
-from tenantry import problems
 from tenantry.flask import prefers_json, problem
-from tenantry.hosts import NameVerdict, judge_name
+from tenantry.ui import problems
+from tenantry.values.hosts import NameVerdict, judge_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 """The revisions whose newest is the schema that the models describe."""

@@ -12,13 +12,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from tenantry.disk import has_room, is_full
 from tenantry.errors import (
     LostPlaceError,
     PlacementError,
     SiteMovingError,
     UnknownPlacementError,
 )
+from tenantry.files.disk import has_room, is_full
 from tenantry.flask import (
     SiteDatabase,
     current_tenant,

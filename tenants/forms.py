@@ -21,7 +21,7 @@ from wtforms.widgets import HiddenInput
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, WeakPasswordError
 from tenantry.flask import current_tenant, note_faults
-from tenantry.passwords import check_password
+from tenantry.security.passwords import check_password
 from tenants.markdown import MAX_MARKUP, measure_markup
 from tenants.text import clean_line, clean_text, fold_email
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tenantry.errors import HashingBusyError, LinkError, SignInError
 from tenantry.flask import claim_sign_up, is_local_path, prefers_json, problem
-from tenantry.passwords import hash_password, verify_password
+from tenantry.security.passwords import hash_password, verify_password
 from tenants.access import find_member, get_member, login, only
 from tenants.carrying import deliver, find_carried
 from tenants.database import db

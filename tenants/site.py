@@ -15,7 +15,7 @@ from tenants.management import Management
 
 if TYPE_CHECKING:
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 class _Csrf(CSRFProtect):

@@ -14,13 +14,13 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from tenantry.budget import Budget
 from tenantry.catalog import Catalog, ChangeSignal
 from tenantry.catalog.engine import open_engine
 from tenantry.catalog.models import Base
 from tenantry.catalog.schema import upgrade
 from tenantry.databases.servers import SERVERS
 from tenantry.pool import InstancePool
+from tenantry.resources.budget import Budget
 from tenantry.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from tenantry import passwords
+from tenantry.security import passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

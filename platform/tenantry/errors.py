@@ -165,7 +165,7 @@ class LastOwnerError(CatalogError):
         )
 
 
-class TenantHeldError(CatalogError):
+class TenantLockedError(CatalogError):
     """Another operation is at work on the tenant.
 
     :param doing: What is done to it.

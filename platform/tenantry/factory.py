@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenantry.disk import is_dir
 from tenantry.errors import FactoryError
+from tenantry.files.disk import is_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from _typeshed.wsgi import WSGIApplication
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def _nothing(_: Any) -> None:

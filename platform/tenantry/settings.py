@@ -31,18 +31,18 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from tenantry.disk import exists
 from tenantry.errors import (
     BadHostError,
     SettingsError,
     UnknownPlacementError,
     UnknownPlanError,
 )
-from tenantry.hosts import label_under, parse_host
-from tenantry.placement import Placement, read_placements
+from tenantry.files.disk import exists
+from tenantry.values.hosts import label_under, parse_host
+from tenantry.values.placement import Placement, read_placements
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 PREFIX = "TENANTRY_"
 ENV_FILE = ".env"

@@ -10,7 +10,7 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING
 
-from tenantry.shipped import find_shipped
+from tenantry.files.shipped import find_shipped
 
 if TYPE_CHECKING:
     from types import ModuleType

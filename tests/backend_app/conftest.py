@@ -25,7 +25,7 @@ from tenantry.flask.management import EXTENSION, Action, Column, Listing, Row
 from tenantry.flask.sessions import SCOPE
 from tenantry.lifecycle import create_tenant
 from tenantry.pool import InstancePool
-from tenantry.secrets import PLATFORM
+from tenantry.security.keys import PLATFORM
 from tenantry.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flask.sessions import SecureCookieSessionInterface
     from werkzeug.test import TestResponse
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 APEX = "example.test"
 COOKIE = "backend"

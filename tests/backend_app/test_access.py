@@ -70,7 +70,7 @@ ARGUMENTS = {
 def crowd(make_world: Callable[..., World]) -> World:
     """Return a platform whose people have sessions but, to save time, no passwords."""
     from tenantry.catalog import SYSTEM
-    from tenantry.tenant import TenantState
+    from tenantry.values.tenant import TenantState
 
     world = make_world()
     world.add_tenant("acme", "olga@example.com")

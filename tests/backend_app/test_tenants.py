@@ -10,8 +10,8 @@ import pytest
 
 from backend_app.lost_sites import LostSitesWatch
 from tenantry.catalog import SYSTEM
-from tenantry.lifecycle.lost import find_lost
-from tenantry.tenant import TenantState
+from tenantry.lifecycle.missing_databases import find_missing_databases
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tests.backend_app.conftest import Browser, World
@@ -351,4 +351,4 @@ def test_the_dashboard_names_lost_sites(world: World, operator: Browser) -> None
     page = operator.get("/").text
     assert "2 sites have no database:" in page
     assert 'href="/backend/tenants/acme"' in page
-    assert not find_lost(world.catalog, world.settings, most=1).is_complete
+    assert not find_missing_databases(world.catalog, world.settings, most=1).is_complete

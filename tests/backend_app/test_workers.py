@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.workers import Reporter
-from tests.tenantry.workers.sample import expensive, failure, report, usage
+from tenantry.worker import Reporter
+from tests.tenantry.worker.sample import expensive, failure, report, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from frontend_app import create_app
 from tenantry.catalog import SYSTEM, Catalog, open_catalog
 from tenantry.catalog.schema import upgrade
 from tenantry.settings import Settings
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ REFUSED = frozenset(
 )
 FREE = (Path("tests"), Path("bench"))
 """Where a closed folder is a fault in the set-up, and nobody is told that a database is lost."""
-CODE = ErrorCode("closed-folder", "Ask tenantry.disk instead of pathlib", "Tenantry")
+CODE = ErrorCode("closed-folder", "Ask tenantry.files.disk instead of pathlib", "Tenantry")
 
 
 class ClosedFolders(Plugin):
@@ -37,7 +37,7 @@ class ClosedFolders(Plugin):
 def _refuse(context: MethodContext) -> Type:
     path = Path(context.api.path)
     if not any(path.is_relative_to(folder) for folder in FREE):
-        problem = "a closed folder would look empty; ask tenantry.disk instead"
+        problem = "a closed folder would look empty; ask tenantry.files.disk instead"
         context.api.fail(problem, context.context, code=CODE)
     return context.default_return_type
 

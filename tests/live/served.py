@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tenantry.workers import ask_workers
+from tenantry.worker import ask_workers
 from tests.live.odd import OddServer
 
 if TYPE_CHECKING:

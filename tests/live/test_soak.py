@@ -22,7 +22,7 @@ import pytest
 from tenantry.catalog import SYSTEM
 from tenantry.lifecycle import resume_tenant, suspend_tenant
 from tenantry.settings import load_settings
-from tenantry.workers import ask_workers
+from tenantry.worker import ask_workers
 from tests.live.load import together
 from tests.live.member import Visitor
 from tests.live.server import Server, make_data, until

@@ -42,7 +42,7 @@ def receipt(body: bytes) -> str:
 def test_chunked_bodies_arrive_whole(
     uploads: OddServer, length: int, sizes: tuple[int, ...]
 ) -> None:
-    """Whatever the chunks, the app reads every octet, with a length."""
+    """Whatever the chunks, the app reads every byte, with a length."""
     body = random.Random(length).randbytes(length)
     answer = uploads.site("acme", "/upload", method="POST", body=pieces(body, sizes))
     assert (answer.status, answer.text) == (200, receipt(body))
@@ -56,7 +56,7 @@ def test_bodies_with_a_length_arrive_whole(uploads: OddServer) -> None:
 
 
 def test_an_empty_chunked_body_is_empty(uploads: OddServer) -> None:
-    """No chunk but the last one is a body of no octets, not an error."""
+    """No chunk but the last one is a body of no bytes, not an error."""
     answer = uploads.site("acme", "/upload", method="POST", body=iter(()))
     assert (answer.status, answer.text) == (200, receipt(b""))
 

@@ -9,7 +9,7 @@ from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.directory import Directory
 from tenantry.dispatch import build_door
 from tenantry.middleware.bodies import BodyLimits
-from tenantry.usage import Ledger
+from tenantry.resources.usage import Ledger
 from tests.conftest import DOMAIN
 from tests.tenantry.support import Answer, ask, hello
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tenantry.pool import InstancePool
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 @dataclass

@@ -8,15 +8,15 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tenantry.budget import Footprint
 from tenantry.errors import ProbeError, RateLimitError
+from tenantry.resources.budget import Footprint
 from tests.tenantry.support import Instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tenantry.pool import InstancePool, Lease
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
     Pool = InstancePool[Instance]
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.test import EnvironBuilder
 
-from tenantry.tenant import Tenant, TenantState
+from tenantry.values.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

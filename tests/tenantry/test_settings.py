@@ -9,7 +9,7 @@ import pytest
 
 from tenantry.errors import SettingsError, UnknownPlanError
 from tenantry.settings import get_settings, load_settings
-from tenantry.tenant import Tenant
+from tenantry.values.tenant import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tenantry.passwords import hash_password
+from tenantry.security.passwords import hash_password
 from tenantry.settings import Settings
-from tenantry.tenant import Tenant
+from tenantry.values.tenant import Tenant
 from tenants import create_app, dispose, provision
 from tenants.database import db, now
 from tenants.models import Comment, Member, Post, Role

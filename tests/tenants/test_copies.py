@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenantry.bundles.tables import dump_database, fill_database, stored_tables
+from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
 from tenantry.databases.placements import tenant_database
 from tenantry.lifecycle.export import describe
 from tests.tenants.helpers import make_site

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
 from tenantry.migrations import load_history
-from tenantry.migrations.template import sqlite_template
+from tenantry.migrations.sqlite_template import sqlite_template
 from tenants import models
 from tenants.database import MIGRATIONS, Base
 

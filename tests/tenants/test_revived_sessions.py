@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tenantry.factory import Factory
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.tenant import Tenant
+from tenantry.values.tenant import Tenant
 from tenants import create_app, provision
 from tenants.models import Role
 from tests.tenants.helpers import PASSWORD, Site, make_settings

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import zstandard
 
-from tenantry.bundles.manifest import MAX_OCTETS, read_manifest
+from tenantry.bundles.manifest import MAX_BYTES, read_manifest
 from tenantry.bundles.sealing import COST, MAGIC, Sealer, Unsealer, is_sealed
 from tenantry.bundles.streams import BLOCK, Checking, Limited, Summing
-from tenantry.disk import exists
 from tenantry.errors import BundleError
+from tenantry.files.disk import exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 _LEVEL = 3
 _WINDOW = 2**27
-"""Octets that unpacking may keep in memory; what needs more is refused."""
-PLAIN_OCTETS = 64 * 1024 * 1024
+"""Bytes that unpacking may keep in memory; what needs more is refused."""
+PLAIN_BYTES = 64 * 1024 * 1024
 MOST_RATIO = 1000
 """How many times its size a file may unpack to, where that is more than the bytes above. Zstandard
 packs zeros to a thirty-thousandth, and what people write to a twentieth."""
 _HEADERS = 4096
-"""Octets that tar may spend on a member's headers and padding, names included."""
+"""Bytes that tar may spend on a member's headers and padding, names included."""
 
 
 def write_bundle(
@@ -98,7 +98,7 @@ def _write(
             tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT)
         )
         text = manifest.to_json()
-        if len(text) > MAX_OCTETS:
+        if len(text) > MAX_BYTES:
             raise BundleError(manifest.tenant.slug, "it has too many files for a bundle")
         archive.addfile(_header(MANIFEST, len(text)), io.BytesIO(text))
         for member in manifest.members:
@@ -133,7 +133,7 @@ class Bundle:
         self._limit = limit
         self._tail = tail
         self.manifest = self._read_manifest()
-        if self.manifest.size > max(PLAIN_OCTETS, MOST_RATIO * packed):
+        if self.manifest.size > max(PLAIN_BYTES, MOST_RATIO * packed):
             said = f"it says that its {packed} bytes unpack to {self.manifest.size}"
             raise BundleError(name, f"{said}; no site is as uniform as that")
         limit.allowed += self.manifest.size + _HEADERS * (len(self.manifest.members) + 3)
@@ -160,7 +160,7 @@ class Bundle:
 
     def _read_manifest(self) -> Manifest:
         header = self._next(MANIFEST, None)
-        if header.size > MAX_OCTETS:
+        if header.size > MAX_BYTES:
             raise BundleError(self._name, "its manifest is too long")
         content = self._archive.extractfile(header)
         assert content is not None
@@ -211,7 +211,7 @@ def open_bundle(path: Path, *, passphrase: bytes | None = None) -> Iterator[Bund
             tail = Checking(_plain(file, name, passphrase), name=name)
             unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
             unpacked = unpacker.stream_reader(io.BufferedReader(tail, BLOCK), closefd=False)
-            limit = Limited(unpacked, MAX_OCTETS + _HEADERS, name=name)
+            limit = Limited(unpacked, MAX_BYTES + _HEADERS, name=name)
             with tarfile.open(fileobj=limit, mode="r|", bufsize=BLOCK) as archive:
                 packed = os.fstat(file.fileno()).st_size
                 yield Bundle(name, archive, limit, tail, packed=packed)

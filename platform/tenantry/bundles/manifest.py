@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tenantry.bundles.names import check_file_names
+from tenantry.bundles.file_names import check_file_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = "tenantry bundle"
 VERSION = 1
-MAX_OCTETS = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """No manifest is longer: it names a quarter of a million files."""
 MAX_SIZE = 2**44
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -100,7 +100,7 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Octets of all members."""
+        """Bytes of all members."""
         return sum(member.size for member in self.members)
 
     @property

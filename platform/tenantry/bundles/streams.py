@@ -20,7 +20,7 @@ BLOCK = 64 * 1024
 
 
 def read_exactly(source: BinaryIO, size: int) -> bytes:
-    """Read *size* octets, or fewer only where the stream ends."""
+    """Read *size* bytes, or fewer only where the stream ends."""
     parts = []
     while size and (part := source.read(size)):
         parts.append(part)
@@ -67,7 +67,7 @@ class Checking(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        # What came in is handed out when as much again has come: the last octets may be the trailer.
+        # What came in is handed out when as much again has come: the last bytes may be the trailer.
         self._kept += self._source.read(len(buffer))
         ready = min(len(self._kept) - _TRAILER.size, len(buffer))
         if ready <= 0:
@@ -78,7 +78,7 @@ class Checking(io.RawIOBase):
         return ready
 
     def check(self) -> None:
-        """Make sure that not one octet is another one.
+        """Make sure that not one byte is another one.
 
         :raises BundleError: It is damaged, cut off, or no bundle.
         """
@@ -90,7 +90,7 @@ class Checking(io.RawIOBase):
 
 
 class Limited(io.RawIOBase):
-    """Refuses to hand out more than :attr:`allowed` octets: what unpacks to more is a trap.
+    """Refuses to hand out more than :attr:`allowed` bytes: what unpacks to more is a trap.
 
     :param name: What errors call the file.
     """

@@ -52,8 +52,8 @@ from tenantry.catalog.values import (
     StepState,
     TenantRow,
 )
-from tenantry.disk import explain
 from tenantry.errors import CatalogUnavailableError
+from tenantry.files.disk import explain
 
 if TYPE_CHECKING:
     from tenantry.settings import Settings

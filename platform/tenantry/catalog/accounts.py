@@ -30,21 +30,21 @@ from tenantry.errors import (
     SignInError,
     TenantNotFoundError,
 )
-from tenantry.passwords import (
+from tenantry.security.keys import new_token
+from tenantry.security.passwords import (
     ACCOUNT_MIN_LENGTH,
     check_password,
     hash_password,
     renew_hash,
     verify_password,
 )
-from tenantry.secrets import new_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.orm import Session
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 FIRST_SETUP_LIVES = timedelta(hours=24)
 RESET_LIVES = timedelta(hours=1)

@@ -11,13 +11,13 @@ from tenantry.catalog.models import MembershipRecord, TenantRecord
 from tenantry.catalog.owners import account_id_of, note_owners
 from tenantry.catalog.store import Store, Writer
 from tenantry.errors import BadTransitionError, TenantNotFoundError
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tenantry.catalog.values import Actor
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 class Activation(Store):

@@ -17,14 +17,14 @@ from tenantry.catalog.names import locked
 from tenantry.catalog.store import Store, Writer
 from tenantry.catalog.values import Host, HostState
 from tenantry.errors import HostNotFoundError, HostRestingError, HostTakenError
-from tenantry.hosts import canonical_host, check_scripts
+from tenantry.values.hosts import canonical_host, check_scripts
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from tenantry.catalog.models import TenantRecord
     from tenantry.catalog.values import Actor, HostProof
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 HOST_REST = timedelta(days=30)
 """How long a host that was served rests before another tenant may have it."""

@@ -15,15 +15,15 @@ from tenantry.errors import (
     LookupLimitError,
     TenantRenamedError,
 )
-from tenantry.hosts import check_slug
 from tenantry.limits import TokenBucket
+from tenantry.values.hosts import check_slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from tenantry.catalog import Catalog
     from tenantry.catalog.values import Changes
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
     Listener = Callable[[Mapping[str, int] | None], None]
 

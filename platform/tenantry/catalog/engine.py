@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, make_url
 
-from tenantry.disk import is_full
 from tenantry.errors import CatalogFullError, CatalogUnavailableError
+from tenantry.files.disk import is_full
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.exc import SQLAlchemyError
 
-    from tenantry.stalls import WatchedConnection
+    from tenantry.databases.watchdog import WatchedConnection
 
 WRITE = {"tenantry_write": True}
 """Execution options of a transaction that will write."""
@@ -49,7 +49,7 @@ def shown(address: str) -> str:
 
 def _postgresql(url: URL) -> Engine:
     # The driver takes longer to import than most commands take: a catalog on SQLite needs none.
-    from tenantry.stalls import WatchedConnection, address_of  # noqa: PLC0415
+    from tenantry.databases.watchdog import WatchedConnection, address_of  # noqa: PLC0415
 
     engine = create_engine(
         url,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from tenantry.catalog.names import locked
 from tenantry.catalog.store import Store
 from tenantry.errors import BadTransitionError
-from tenantry.tenant import MOVES, TenantState
+from tenantry.values.tenant import MOVES, TenantState
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from tenantry.catalog.values import Actor
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 MAX_NOTICE = 300
 MAX_REASON = 500

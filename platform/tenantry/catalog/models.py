@@ -30,7 +30,7 @@ from tenantry.catalog.values import (
     Standby,
     StandbyState,
 )
-from tenantry.tenant import Tenant, TenantState
+from tenantry.values.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,14 +10,14 @@ from tenantry.catalog.models import TenantRecord
 from tenantry.catalog.names import locked
 from tenantry.catalog.store import Store
 from tenantry.errors import BadTransitionError
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
     from tenantry.catalog.values import Actor
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 class Moving(Store):

@@ -22,8 +22,8 @@ from tenantry.errors import (
     TenantNotFoundError,
     TenantRenamedError,
 )
-from tenantry.hosts import NameState, judge_name, label_under
-from tenantry.tenant import Tenant, TenantState
+from tenantry.values.hosts import NameState, judge_name, label_under
+from tenantry.values.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

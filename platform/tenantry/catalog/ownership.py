@@ -12,7 +12,7 @@ from tenantry.catalog.names import locked
 from tenantry.catalog.owners import account_id_of, note_owners
 from tenantry.catalog.store import Store
 from tenantry.errors import BadTransitionError, LastOwnerError
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tenantry.catalog.models import TenantRecord
     from tenantry.catalog.store import Writer
     from tenantry.catalog.values import Actor
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 class Ownership(Store):

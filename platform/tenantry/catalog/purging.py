@@ -20,7 +20,7 @@ from tenantry.catalog.names import locked
 from tenantry.catalog.store import Store
 from tenantry.catalog.tenants import to_row
 from tenantry.errors import BadTransitionError, TooEarlyError
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -28,7 +28,7 @@ from tenantry.catalog.models import (
 from tenantry.catalog.store import Store, Writer
 from tenantry.catalog.values import Behind, Run, RunState, Step, StepState
 from tenantry.errors import MigrationRunningError, NoRunError, RunLostError, TenantNotFoundError
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -28,7 +28,7 @@ from tenantry.errors import (
     TenantRenamedError,
     TooLateError,
 )
-from tenantry.tenant import MOVES, Tenant, TenantState
+from tenantry.values.tenant import MOVES, Tenant, TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -320,7 +320,7 @@ class Tenants(Names):
         :param purge_at: Until when a tenant that is deleted can come back; without, until somebody
             purges it.
         :raises TooLateError: It is deleted and past its purge date.
-        :raises BadTransitionError: :data:`tenantry.tenant.MOVES` has no such move.
+        :raises BadTransitionError: :data:`tenantry.values.tenant.MOVES` has no such move.
         """
         with self.writing(by) as writer:
             record = locked(writer.session, tenant_id)

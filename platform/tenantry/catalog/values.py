@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 T = TypeVar("T")
 

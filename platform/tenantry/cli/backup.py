@@ -12,9 +12,9 @@ from tenantry.cli.listing import json_option
 from tenantry.cli.machine import explain_failure
 from tenantry.cli.output import echo_json, echo_table, plain, progress
 from tenantry.cli.passphrase import known_passphrase, new_passphrase, passphrase_option
-from tenantry.disk import is_dir
 from tenantry.errors import CatalogUnavailableError, TenantryError
 from tenantry.factory import load_factory
+from tenantry.files.disk import is_dir
 from tenantry.lifecycle.backup import backup_tenant, backups_dir, read_backups
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.verify import verify_backup
@@ -124,7 +124,7 @@ def list_backups(slugs: tuple[str, ...], *, folder: Path | None, as_json: bool) 
     if as_json:
         echo_json([_to_json(item) for item in found])
         return
-    header = ["Site", "Made", "Octets", "Rows", "Files", "File"]
+    header = ["Site", "Made", "Bytes", "Rows", "Files", "File"]
     echo_table(header, [_to_row(item) for item in found])
 
 
@@ -137,7 +137,7 @@ def verify(file: Path, *, passphrase_file: Path | None) -> None:
     settings = get_settings()
     factory = load_factory(settings.factory)
     manifest = verify_backup(file, passphrase=passphrase, factory=factory, settings=settings)
-    content = f"{manifest.rows} rows, {len(manifest.files)} files, {manifest.size} octets"
+    content = f"{manifest.rows} rows, {len(manifest.files)} files, {manifest.size} bytes"
     click.echo(f"{plain(file)} is sound: {plain(manifest.tenant.slug)}, {content}.")
 
 
@@ -155,7 +155,7 @@ def _rows(catalog: Catalog) -> Iterator[Any]:
 
 def _told(slug: str, done: Backup) -> str:
     if done.is_new:
-        return f"Backed up {slug}: {plain(done.path)}, {done.size} octets."
+        return f"Backed up {slug}: {plain(done.path)}, {done.size} bytes."
     return f"{slug} has not changed since {plain(done.path)}."
 
 

@@ -13,8 +13,8 @@ from sqlalchemy import make_url
 
 from tenantry.catalog import Actor, open_catalog, schema, setup_lifetime
 from tenantry.catalog.engine import shown
-from tenantry.disk import is_file
 from tenantry.errors import CatalogNotReadyError
+from tenantry.files.disk import is_file
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:

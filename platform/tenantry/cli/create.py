@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tenantry.catalog import Catalog
     from tenantry.factory import Factory
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 @click.command()

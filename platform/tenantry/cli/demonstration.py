@@ -12,13 +12,13 @@ from tenantry.cli.output import plain, progress
 from tenantry.factory import load_factory
 from tenantry.lifecycle import create_tenant
 from tenantry.lifecycle.create import provision
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.catalog import Catalog
     from tenantry.factory import Factory
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def add_demonstrations(catalog: Catalog, *, owner: str, settings: Settings) -> None:

@@ -13,16 +13,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from tenantry.workers import Figures
-from tenantry.workers.figures import COSTS, costs_of
+from tenantry.worker import Figures
+from tenantry.worker.figures import COSTS, costs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from prometheus_client.metrics_core import Metric
 
-    from tenantry.workers import Survey, Worker
-    from tenantry.workers.figures import Cost, Report, TenantCost
+    from tenantry.worker import Survey, Worker
+    from tenantry.worker.figures import Cost, Report, TenantCost
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -7,7 +7,7 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
-from tenantry.workers import ask_workers
+from tenantry.worker import ask_workers
 
 if TYPE_CHECKING:
     from tenantry.settings import Settings

@@ -10,8 +10,8 @@ from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.cli.listing import json_option
 from tenantry.cli.output import echo_json_array, echo_table
 from tenantry.errors import HostNotFoundError
-from tenantry.hosts import canonical_host
 from tenantry.settings import get_settings
+from tenantry.values.hosts import canonical_host
 
 if TYPE_CHECKING:
     from tenantry.catalog import Host, HostProof

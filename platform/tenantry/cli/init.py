@@ -19,9 +19,9 @@ from tenantry.cli.context import reaching_catalog
 from tenantry.cli.demonstration import add_demonstrations
 from tenantry.cli.operators import DEFAULT_OPERATOR, echo_invitation, find_operator
 from tenantry.cli.output import echo_facts
-from tenantry.disk import exists
 from tenantry.errors import CatalogNotReadyError, SettingsError
 from tenantry.factory import load_factory
+from tenantry.files.disk import exists
 from tenantry.lifecycle.standby import fill_standbys
 from tenantry.settings import PREFIX, get_settings, load_settings
 

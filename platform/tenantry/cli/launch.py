@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.disk import is_file
 from tenantry.errors import SettingsError
+from tenantry.files.disk import is_file
+from tenantry.files.shipped import find_shipped
 from tenantry.settings import PREFIX
-from tenantry.shipped import find_shipped
 
 if TYPE_CHECKING:
     from tenantry.settings import Settings

@@ -7,7 +7,7 @@ import sqlite3
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from tenantry.disk import explain, is_full
+from tenantry.files.disk import explain, is_full
 
 DATABASE_REMEDY = "Look at its disk, its owner and its server, then say the same command again."
 

@@ -19,7 +19,7 @@ import click
 
 from tenantry.cli.exposition import CONTENT_TYPE, exposition
 from tenantry.settings import get_settings
-from tenantry.workers import survey
+from tenantry.worker import survey
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from tenantry.cli.output import echo_facts, echo_json, echo_table, plain, progre
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import UnknownSchemaError
 from tenantry.factory import load_factory
-from tenantry.migrations import Again, Options, load_history, render
+from tenantry.migrations import Options, ResumeOptions, load_history, render
 from tenantry.migrations import migrate as migrate_tenants
 from tenantry.settings import get_settings
 
@@ -92,7 +92,7 @@ def migrate(
     options = Options(
         jobs=jobs, canary=canary, max_failures=max_failures, lock_timeout=lock_timeout
     )
-    again = Again(pending=resume, failed=retry_failed) if resume or retry_failed else None
+    again = ResumeOptions(pending=resume, failed=retry_failed) if resume or retry_failed else None
     with ready_catalog() as catalog:
         if dry_run:
             echo_plan(catalog, history, only)
@@ -143,7 +143,7 @@ def run(
     options: Options,
     *,
     only: Sequence[str],
-    again: Again | None,
+    again: ResumeOptions | None,
 ) -> None:
     """Migrate, show how far it is, and say what became of it."""
     with ExitStack() as stack:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.bundles.sql import BATCH
 from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.cli.output import plain, progress
 from tenantry.factory import load_factory
 from tenantry.lifecycle.move import check_drop, check_move, drop_former, move_tenant
+from tenantry.rows.tables import BATCH
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
@@ -82,6 +82,6 @@ def _drop(catalog: Catalog, slug: str, *, settings: Settings, dry_run: bool) -> 
         click.echo(f"The old copy of {slug} on {where} is gone.")
         return
     place = check_drop(catalog, slug, settings=settings)
-    octets = place.database.size() if place.database.exists() else 0
+    size = place.database.size() if place.database.exists() else 0
     what = f"the old copy of {slug} on {place.tenant.placement}"
-    click.echo(f"Would destroy {what}, {octets / 2**20:,.1f} MiB: {plain(place.database.shown)}")
+    click.echo(f"Would destroy {what}, {size / 2**20:,.1f} MiB: {plain(place.database.shown)}")

@@ -9,10 +9,10 @@ import click
 from tenantry.cli.context import actor, ready_catalog
 from tenantry.cli.output import plain
 from tenantry.cli.passphrase import known_passphrase, passphrase_option
-from tenantry.disk import exists
 from tenantry.factory import load_factory
-from tenantry.lifecycle.exchange import Place
+from tenantry.files.disk import exists
 from tenantry.lifecycle.restore import check_owner, newest_backup, restore_tenant
+from tenantry.lifecycle.restore_paths import RestorePaths
 from tenantry.lifecycle.verify import verify_backup
 from tenantry.settings import get_settings
 
@@ -35,7 +35,7 @@ def restore(slug: str, *, file: Path | None, passphrase_file: Path | None, dry_r
     settings = get_settings()
     with ready_catalog(settings) as catalog:
         tenant = catalog.get_tenant(slug)
-        place = Place(tenant, settings)
+        place = RestorePaths(tenant, settings)
         unfinished = exists(place.journal) and file is None
         found = file
         if found is None and not unfinished:

@@ -14,7 +14,7 @@ from werkzeug.serving import is_running_from_reloader, run_simple
 from tenantry.cli.context import ready_catalog
 from tenantry.cli.serve import check_port
 from tenantry.errors import SettingsError
-from tenantry.secrets import keys_of
+from tenantry.security.keys import keys_of
 from tenantry.settings import PREFIX, get_settings
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from tenantry.cli.launch import SERVERS, command_of, environment_of
 from tenantry.cli.operators import echo_invitation, find_operator
 from tenantry.cli.output import plain
 from tenantry.cli.server import Server
-from tenantry.databases.placements import find_homeless
+from tenantry.databases.placements import find_orphaned_placements
 from tenantry.errors import SettingsError
-from tenantry.secrets import keys_of
+from tenantry.security.keys import keys_of
 from tenantry.settings import PREFIX, get_settings
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.catalog import Catalog
@@ -46,7 +46,7 @@ def serve(*, server: str) -> None:
     settings = get_settings()
     keys_of(settings.secret_keys)
     with ready_catalog(settings) as catalog:
-        for sentence in find_homeless(settings, catalog.count_placements()):
+        for sentence in find_orphaned_placements(settings, catalog.count_placements()):
             click.echo(f"Warning: {sentence}", err=True)
     if not settings.socket:
         check_port(settings)

@@ -21,7 +21,7 @@ from tenantry.cli.workers import worker_parts
 from tenantry.errors import CatalogUnavailableError
 from tenantry.lifecycle.plan import find_unnamed_plans
 from tenantry.settings import get_settings
-from tenantry.workers import Survey, survey
+from tenantry.worker import Survey, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from tenantry.cli.lazy import LazyGroup
 from tenantry.cli.listing import json_option, paged, pages_of, show_rest
 from tenantry.cli.output import echo_facts, echo_json, echo_json_array, echo_table, plain
 from tenantry.settings import get_settings
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.catalog import TenantRow

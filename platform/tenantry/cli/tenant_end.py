@@ -9,27 +9,27 @@ import click
 
 from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.cli.output import plain
-from tenantry.disk import exists
 from tenantry.errors import BadTransitionError, TenantryError
+from tenantry.files.disk import exists
 from tenantry.lifecycle import (
     archive_tenant,
     check_purge,
     check_undelete,
     delete_tenant,
     export_tenant,
-    find_belongings,
+    find_residual_data,
     purge_tenant,
     undelete_tenant,
 )
 from tenantry.settings import get_settings
-from tenantry.tenant import MOVES, TenantState
+from tenantry.values.tenant import MOVES, TenantState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.catalog import Catalog, TenantRow
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 reason_option = click.option(
@@ -82,7 +82,7 @@ def delete(slug: str, *, reason: str, yes: bool, dry_run: bool) -> None:
                 f"Would archive {slug}, write a bundle of it to {plain(bundle)}, and delete it. In "
                 f"{settings.purge_days} days it could be purged, which would destroy:"
             )
-            _echo_belongings(catalog, row.tenant, settings)
+            _echo_residual_data(catalog, row.tenant, settings)
             return
         _confirm("delete", slug, yes=yes)
         row = delete_tenant(
@@ -135,7 +135,7 @@ def purge(slug: str | None, *, due: bool, early: bool, yes: bool, dry_run: bool)
         elif dry_run:
             for row in rows:
                 click.echo(f"Would purge {row.tenant.slug}, which would destroy:")
-                _echo_belongings(catalog, row.tenant, settings)
+                _echo_residual_data(catalog, row.tenant, settings)
         else:
             _confirm("purge", slug or f"{len(rows)} tenants", yes=yes)
             _purge_all(catalog, rows, early=early, settings=settings)
@@ -188,11 +188,11 @@ def _until(row: TenantRow) -> str:
     return f" and can be undeleted until {row.purge_date}" if row.purge_date else ""
 
 
-def _echo_belongings(catalog: Catalog, tenant: Tenant, settings: Settings) -> None:
-    for belonging in find_belongings(catalog, tenant, settings=settings):
-        size = f", {_shown(belonging.octets)}" if belonging.octets else ""
+def _echo_residual_data(catalog: Catalog, tenant: Tenant, settings: Settings) -> None:
+    for belonging in find_residual_data(catalog, tenant, settings=settings):
+        size = f", {_shown(belonging.size)}" if belonging.size else ""
         click.echo(f"  {plain(belonging.what)}{size}")
 
 
-def _shown(octets: int) -> str:
-    return f"{octets / 2**20:,.1f} MiB" if octets >= 2**20 else f"{octets / 2**10:,.1f} KiB"
+def _shown(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:,.1f} KiB"

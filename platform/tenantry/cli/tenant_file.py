@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, BadSlugError, TenantExistsError, TenantryError
-from tenantry.hosts import check_slug
 from tenantry.lifecycle import Order
-from tenantry.tenant import TenantState
+from tenantry.values.hosts import check_slug
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from tenantry.errors import BadTransitionError, TenantRenamedError
 from tenantry.lifecycle.rename import check_rename, rename_tenant
 from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
 from tenantry.settings import get_settings
-from tenantry.tenant import MOVES, Tenant, TenantState
+from tenantry.values.tenant import MOVES, Tenant, TenantState
 
 
 @click.command()

@@ -9,7 +9,7 @@ import click
 from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.errors import BadTransitionError
 from tenantry.lifecycle import begin_maintenance
-from tenantry.tenant import MOVES, TenantState
+from tenantry.values.tenant import MOVES, TenantState
 
 MAINTENANCE = TenantState.MAINTENANCE
 FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]

@@ -7,15 +7,15 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from tenantry.cli.screen import Table
-from tenantry.workers import Figures
-from tenantry.workers.figures import COSTS
-from tenantry.workers.words import age, duration, next_try, share
+from tenantry.worker import Figures
+from tenantry.worker.figures import COSTS
+from tenantry.worker.formatting import age, duration, next_try, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tenantry.cli.screen import Part
-    from tenantry.workers import Failure, Survey, Worker
+    from tenantry.worker import Failure, Survey, Worker
 
 MOST = 5
 """Of the slowest and the most expensive."""

@@ -17,7 +17,7 @@ from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from sqlalchemy import event
 
 from tenantry.errors import ConfinementError, LostPlaceError
-from tenantry.usage import SPENT
+from tenantry.resources.usage import SPENT
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult

@@ -17,8 +17,7 @@ from sqlalchemy import URL, create_engine, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
-from tenantry.budget import Budget
-from tenantry.databases.cache import (
+from tenantry.databases.engine_cache import (
     IDLE_CONNECTIONS,
     MAX_OVERFLOW,
     ClosingPool,
@@ -26,7 +25,7 @@ from tenantry.databases.cache import (
     EngineCache,
 )
 from tenantry.databases.refusal import tell_moves
-from tenantry.databases.sqlite import (
+from tenantry.databases.sqlite_file import (
     BUSY_SECONDS,
     DESCRIPTORS,
     check_own,
@@ -34,6 +33,7 @@ from tenantry.databases.sqlite import (
     lacks_index,
 )
 from tenantry.databases.timing import Limit, TimedConnection
+from tenantry.resources.budget import Budget
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect

@@ -13,9 +13,8 @@ import psycopg
 from sqlalchemy import event, text
 from sqlalchemy.engine import Engine
 
-from tenantry.budget import Budget
 from tenantry.databases.binding import bind
-from tenantry.databases.cache import (
+from tenantry.databases.engine_cache import (
     IDLE_CONNECTIONS,
     MAX_OVERFLOW,
     ClosingPool,
@@ -23,7 +22,8 @@ from tenantry.databases.cache import (
     EngineCache,
 )
 from tenantry.databases.timing import TimedServerConnection
-from tenantry.stalls import address_of
+from tenantry.databases.watchdog import address_of
+from tenantry.resources.budget import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from tenantry.databases.binding import Binding
-from tenantry.databases.postgresql import SchemaDatabase
+from tenantry.databases.postgresql_schema import SchemaDatabase
 from tenantry.databases.servers import SERVERS
-from tenantry.databases.sqlite import site_database
+from tenantry.databases.sqlite_file import site_database
 from tenantry.errors import NoRoomError
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from tenantry.placement import Kind, Placement
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.placement import Kind, Placement
+    from tenantry.values.tenant import Tenant
 
 
 class TenantDatabase(Protocol):
@@ -47,10 +47,10 @@ class TenantDatabase(Protocol):
         """Return an engine confined to it. The caller disposes of it."""
 
     def size(self) -> int:
-        """Return how many octets it takes."""
+        """Return how many bytes it takes."""
 
     def used(self) -> int:
-        """Return how many octets of that hold something, as far as the server knows."""
+        """Return how many bytes of that hold something, as far as the server knows."""
 
     def check(self) -> str | None:
         """Look whether it is sound; return what is wrong."""
@@ -72,7 +72,7 @@ def tenant_database(tenant: Tenant, settings: Settings) -> TenantDatabase:
     return site_database(tenant, settings)
 
 
-def find_homeless(settings: Settings, counts: Mapping[str, int]) -> list[str]:
+def find_orphaned_placements(settings: Settings, counts: Mapping[str, int]) -> list[str]:
     """Return a sentence for each placement that tenants live on and that the settings do not name.
 
     :param counts: How many tenants live on each placement.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from tenantry.placement import Placement
+    from tenantry.values.placement import Placement
 
 OLDEST = 160000
 """PostgreSQL 16: before, who may make roles may join any of them, also those that run programs."""

@@ -18,9 +18,9 @@ from tenantry.databases.logins import POOL_SECONDS, Logins
 from tenantry.databases.refusal import tell_moves
 from tenantry.databases.safety import verify
 from tenantry.databases.timing import TimedServerConnection
+from tenantry.databases.watchdog import address_of
 from tenantry.errors import DatabaseUnavailableError
-from tenantry.secrets import keys_of
-from tenantry.stalls import address_of
+from tenantry.security.keys import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import QueuePool
 
     from tenantry.databases.safety import Setup
-    from tenantry.placement import Placement
     from tenantry.settings import Settings
+    from tenantry.values.placement import Placement
 
 STATEMENTS = 2000
 """Compiled statements kept for all tenants together."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.databases.postgresql import SchemaDatabase
-from tenantry.databases.sqlite import SiteDatabase
-from tenantry.disk import exists
+from tenantry.databases.postgresql_schema import SchemaDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
+from tenantry.files.disk import exists
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Connections whose time is counted: each adds what it took to :data:`tenantry.usage.SPENT`.
+"""Connections whose time is counted: each adds what it took to :data:`tenantry.resources.usage.SPENT`.
 
 SQLite works while rows are fetched as much as while a statement begins, and waits for the disk at the
 commit: all three are counted, in the thread that asked. From PostgreSQL all rows have come when a
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import psycopg
 
-from tenantry.stalls import WatchedConnection
-from tenantry.usage import SPENT
+from tenantry.databases.watchdog import WatchedConnection
+from tenantry.resources.usage import SPENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

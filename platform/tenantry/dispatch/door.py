@@ -8,9 +8,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tenantry.dispatch.instances import InstanceServer
 from tenantry.dispatch.mounts import Mounts
-from tenantry.dispatch.pages import Pages
 from tenantry.dispatch.path import PathDispatcher
-from tenantry.dispatch.renamed import lead_on
+from tenantry.dispatch.redirect_renamed import redirect_renamed
 from tenantry.dispatch.subdomain import SubdomainDispatcher
 from tenantry.middleware.access_log import AccessLog
 from tenantry.middleware.assets import Assets
@@ -20,7 +19,8 @@ from tenantry.middleware.gate import RequestGate
 from tenantry.middleware.health import Health
 from tenantry.middleware.in_flight import InFlightLimit, nobody_waits
 from tenantry.middleware.time_limit import TimeLimit
-from tenantry.wsgi_server import run_in_worker
+from tenantry.ui.error_pages import Pages
+from tenantry.worker.server import run_in_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from tenantry.catalog.directory import Directory
     from tenantry.pool import InstancePool
+    from tenantry.resources.usage import Ledger
     from tenantry.settings import Settings
-    from tenantry.usage import Ledger
 
 BACKEND = "/backend"
 
@@ -150,7 +150,7 @@ def lead_home(origin: str) -> WSGIApplication:
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path, status = environ["PATH_INFO"], "307 Temporary Redirect"
-        return lead_on(origin, path, environ, start_response, status=status)
+        return redirect_renamed(origin, path, environ, start_response, status=status)
 
     return app
 

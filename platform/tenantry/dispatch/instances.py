@@ -13,7 +13,7 @@ from werkzeug.wsgi import FileWrapper
 from tenantry.errors import PoolError, SiteMovingError, TenantBusyError, TenantLimitError
 from tenantry.middleware.access_log import DEBUGGER
 from tenantry.middleware.bodies import BODY, REFUSALS, answer_refusal
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tenantry.dispatch.pages import Pages
     from tenantry.middleware.time_limit import TimeLimit
     from tenantry.pool import InstancePool, Resident
-    from tenantry.tenant import Tenant
+    from tenantry.ui.error_pages import Pages
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.dispatch.renamed import lead_on
+from tenantry.dispatch.redirect_renamed import redirect_renamed
 from tenantry.errors import CatalogUnavailableError, LookupLimitError, TenantRenamedError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.catalog.directory import Directory
-    from tenantry.dispatch.pages import Pages
+    from tenantry.ui.error_pages import Pages
 
 
 class PathDispatcher:
@@ -37,11 +37,11 @@ class PathDispatcher:
         try:
             tenant = self._directory.find_by_slug(slug) if slug else None
         except (LookupLimitError, CatalogUnavailableError) as error:
-            return self._pages.not_looked_up(error, environ, start_response)
+            return self._pages.lookup_failed(error, environ, start_response)
         except TenantRenamedError as error:
             if error.redirects:
                 place = f"{environ.get('SCRIPT_NAME', '')}/{error.now}"
-                return lead_on(place, slash + rest, environ, start_response)
+                return redirect_renamed(place, slash + rest, environ, start_response)
             tenant = None
         if tenant is None:
             return self._pages.answer(environ, start_response, 404, "No site has this name.")

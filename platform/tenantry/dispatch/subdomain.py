@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.dispatch.renamed import lead_on
+from tenantry.dispatch.redirect_renamed import redirect_renamed
 from tenantry.errors import (
     BadHostError,
     CatalogUnavailableError,
     LookupLimitError,
     TenantRenamedError,
 )
-from tenantry.hosts import HELD, judge_name, label_under, parse_host
+from tenantry.values.hosts import HELD, judge_name, label_under, parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.catalog.directory import Directory
-    from tenantry.dispatch.pages import Pages
-    from tenantry.hosts import NameVerdict
+    from tenantry.ui.error_pages import Pages
+    from tenantry.values.hosts import NameVerdict
 
 
 class SubdomainDispatcher:
@@ -84,12 +84,12 @@ class SubdomainDispatcher:
     ) -> Iterable[bytes]:
         """Answer for a host that could not be looked up, or lead on from a tenant's former one."""
         if not isinstance(error, TenantRenamedError):
-            return self._pages.not_looked_up(error, environ, start_response)
+            return self._pages.lookup_failed(error, environ, start_response)
         if not error.redirects:
             return self._not_to_be_had(HELD, environ, start_response)
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         origin = self._url_of(f"{error.now}.{self._domain}")
-        return lead_on(origin, path, environ, start_response)
+        return redirect_renamed(origin, path, environ, start_response)
 
     def _nobody(
         self, host: str, environ: WSGIEnvironment, start_response: StartResponse

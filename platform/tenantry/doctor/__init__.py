@@ -10,7 +10,7 @@ from tenantry.doctor.choices import examine_settings
 from tenantry.doctor.examine import examine
 from tenantry.doctor.findings import Finding, Severity, allowing, is_safe
 from tenantry.doctor.machine import examine_machine
-from tenantry.doctor.placements import (
+from tenantry.doctor.placement_checks import (
     examine_homes,
     examine_moves,
     examine_placements,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.doctor.parts import LEAVES, instance_dict, slot_values
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 DEPTH = 3
 """How deep a key is looked into."""

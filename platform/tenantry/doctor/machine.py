@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tenantry.disk import exists, is_dir
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
+from tenantry.files.disk import exists, is_dir
 from tenantry.settings import PREFIX
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenantry.doctor.identity import Identity
-from tenantry.tenant import Tenant
+from tenantry.values.tenant import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from werkzeug.test import Client
 
-from tenantry.doctor.pages import Form, Page, Person, is_last
+from tenantry.doctor.page_checks import Form, Page, Person, is_last
 from tenantry.doctor.routes import Routes, find_flask
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from werkzeug.test import TestResponse
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 PASSES = 4
 MAX_REQUESTS = 400

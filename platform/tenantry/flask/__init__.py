@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from tenantry.databases.placements import TenantDatabase, tenant_database
-from tenantry.databases.sqlite import SiteDatabase, confine, site_database
+from tenantry.databases.sqlite_file import SiteDatabase, confine, site_database
 from tenantry.flask.binding import TenantBinding, current_tenant, init_platform, init_tenant
 from tenantry.flask.bodies import accept_body
 from tenantry.flask.caching import let_caches_keep

@@ -11,11 +11,11 @@ from werkzeug.local import LocalProxy
 
 from tenantry.errors import NoTenantError
 from tenantry.flask.bodies import limit_bodies
-from tenantry.flask.moves import answer_moves
 from tenantry.flask.sessions import ScopedSessionInterface, check_cookie_settings
-from tenantry.secrets import PLATFORM, keys_of
+from tenantry.flask.unavailable import answer_unavailable
+from tenantry.security.keys import PLATFORM, keys_of
 from tenantry.settings import Settings, get_settings
-from tenantry.tenant import Tenant  # noqa: TC001 - the annotation of current_tenant is read
+from tenantry.values.tenant import Tenant  # noqa: TC001 - the annotation of current_tenant is read
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -49,7 +49,7 @@ def init_tenant(app: Flask, tenant: Tenant, *, settings: Settings | None = None)
     app.session_interface = ScopedSessionInterface(scope=tenant.id, name=None, https=settings.https)
     _set_keys(app, tenant.id, "session", settings)
     if isinstance(app.error_handler_spec, defaultdict):  # a flyweight's prototype has done it
-        answer_moves(app)
+        answer_unavailable(app)
 
 
 def init_platform(app: Flask, name: str, *, settings: Settings | None = None) -> None:

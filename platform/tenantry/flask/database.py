@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from tenantry.databases.engines import OpenEngines
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.postgresql import SchemaDatabase
-from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.postgresql_schema import SchemaDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.flask.binding import current_binding, current_place
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 

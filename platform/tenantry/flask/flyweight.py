@@ -18,7 +18,7 @@ from werkzeug.local import LocalProxy
 
 from tenantry.errors import TenantryError
 from tenantry.flask.binding import init_tenant
-from tenantry.flask.moves import answer_moves
+from tenantry.flask.unavailable import answer_unavailable
 from tenantry.pool.journey import build_step
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from flask import Response
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 TABLES = (
     "view_functions",
@@ -125,7 +125,7 @@ class Flyweight:
             if self._prototype is None:
                 prototype = self._build()
                 check_fit(prototype)
-                answer_moves(prototype)
+                answer_unavailable(prototype)
                 self._kind = _frozen_kind(type(prototype))
                 self._shared = _freeze(prototype)
                 self._prototype = prototype

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flask import g, make_response, request
 from werkzeug.http import HTTP_STATUS_CODES
 
-from tenantry import problems
+from tenantry.ui import problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

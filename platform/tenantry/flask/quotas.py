@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
-from tenantry.disk import is_file
+from tenantry.files.disk import is_file
 from tenantry.flask.binding import current_place
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 SAMPLE_SECONDS = 5.0
 MAX_SAMPLES = 10_000
@@ -40,7 +40,7 @@ class Quota:
     """``database`` or ``files``."""
     used: int
     allowed: int
-    """In octets."""
+    """In bytes."""
 
     @property
     def exceeded(self) -> bool:
@@ -116,7 +116,7 @@ def find_exceeded() -> Quota | None:
 
 
 def _size_of_files(folder: Path) -> int:
-    """Return the octets of the tenant's files; its database has a limit of its own."""
+    """Return the bytes of the tenant's files; its database has a limit of its own."""
     total = 0
     for path in folder.rglob("*"):
         if path.parent == folder and path.name.startswith("site.sqlite3"):

@@ -22,7 +22,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from tenantry.flask.binding import EXTENSION
 from tenantry.flask.sessions import ScopedSessionInterface
 from tenantry.limits import open_sign_in_throttle
-from tenantry.secrets import PLATFORM, keys_of
+from tenantry.security.keys import PLATFORM, keys_of
 
 if TYPE_CHECKING:
     from flask import Response

@@ -1,7 +1,6 @@
 """What happens to a tenant in its life: one module per operation."""
 
 from tenantry.lifecycle.archive import archive_tenant
-from tenantry.lifecycle.belongings import Belonging, find_belongings
 from tenantry.lifecycle.create import create_tenant
 from tenantry.lifecycle.create_many import Order, create_tenants
 from tenantry.lifecycle.delete import check_undelete, delete_tenant, undelete_tenant
@@ -12,11 +11,12 @@ from tenantry.lifecycle.move import check_drop, check_move, drop_former, move_te
 from tenantry.lifecycle.plan import change_plan, find_unnamed_plans
 from tenantry.lifecycle.purge import check_purge, purge_tenant
 from tenantry.lifecycle.rename import check_rename, rename_tenant
+from tenantry.lifecycle.residual_data import ResidualData, find_residual_data
 from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
 
 __all__ = [
-    "Belonging",
     "Order",
+    "ResidualData",
     "archive_tenant",
     "begin_maintenance",
     "change_plan",
@@ -30,7 +30,7 @@ __all__ = [
     "delete_tenant",
     "drop_former",
     "export_tenant",
-    "find_belongings",
+    "find_residual_data",
     "find_unnamed_plans",
     "import_tenant",
     "move_tenant",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.errors import BadTransitionError
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def archive_tenant(catalog: Catalog, slug: str, *, reason: str = "", by: Actor) -> Tenant:

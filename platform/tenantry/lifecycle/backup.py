@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tenantry.bundles.archive import needs_passphrase, open_bundle, write_bundle
-from tenantry.bundles.files import copy_files
+from tenantry.bundles.instance_files import copy_files
 from tenantry.bundles.manifest import PAGES
-from tenantry.bundles.pages import check_copy, describe_pages
-from tenantry.bundles.scratch import alone, scratch_folder
+from tenantry.bundles.sqlite_pages import check_copy, describe_pages
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.sqlite import SiteDatabase, copy_file
+from tenantry.databases.sqlite_file import SiteDatabase, copy_file
 from tenantry.errors import BundleError
+from tenantry.files.scratch import alone, scratch_folder
 from tenantry.lifecycle.export import WITHOUT_DATA, describe, gather, reading
-from tenantry.lifecycle.lost import check_present
-from tenantry.moving.transfer import forget_move
+from tenantry.lifecycle.missing_databases import check_present
+from tenantry.relocation.transfer import forget_move
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tenantry.bundles.manifest import Manifest
     from tenantry.catalog import Actor, Catalog
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 SUFFIX = ".tenant"
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
@@ -75,7 +75,7 @@ def backup_tenant(
     :param folder: Where tenants' folders of backups are.
     :param keep: How many backups of this tenant shall stay.
     :raises TenantNotFoundError: No tenant has the slug.
-    :raises TenantHeldError: Another operation is at work on it.
+    :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something of it cannot be read or written.
     """

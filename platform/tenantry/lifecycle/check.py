@@ -6,19 +6,19 @@ import os
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.sqlite import SiteDatabase
-from tenantry.disk import exists, explain, is_symlink
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import TenantryError
+from tenantry.files.disk import exists, explain, is_symlink
+from tenantry.files.locks import check_finished
 from tenantry.lifecycle.export import WITHOUT_DATA
-from tenantry.lifecycle.lost import is_lost
-from tenantry.turns import check_finished
+from tenantry.lifecycle.missing_databases import database_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tenantry.catalog import Catalog
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def find_problems(catalog: Catalog, tenant: Tenant, settings: Settings) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def _look(catalog: Catalog, tenant: Tenant, settings: Settings) -> Iterator[str]
         yield f"{folder} cannot be used by whoever says this; let its owner be the server's user"
     try:
         database = tenant_database(tenant, settings)
-        if is_lost(catalog, tenant, settings):
+        if database_missing(catalog, tenant, settings):
             yield f"its database is not there ({database.shown})"
         elif database.exists() and (problem := database.check()) is not None:
             yield f"{database.shown}: {problem}"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.bundles.files import copy_files, move_files
-from tenantry.bundles.scratch import scratch_folder
-from tenantry.bundles.tables import dump_database, fill_database, stored_tables
-from tenantry.bundles.transient import empty_tables
+from tenantry.bundles.instance_files import copy_files, move_files
+from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.sqlite import SiteDatabase, copy_site
+from tenantry.databases.sqlite_file import SiteDatabase, copy_site
 from tenantry.errors import BundleError
+from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.create import find_schema, provision
 from tenantry.lifecycle.export import WITHOUT_DATA, describe, reading
-from tenantry.lifecycle.half_made import COPYING, making
-from tenantry.lifecycle.lost import check_present
-from tenantry.moving.transfer import forget_move
+from tenantry.lifecycle.missing_databases import check_present
+from tenantry.lifecycle.provisional import COPYING, provisional_tenant
+from tenantry.relocation.transfer import forget_move
+from tenantry.rows.transient import empty_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def clone_tenant(
@@ -44,7 +44,7 @@ def clone_tenant(
     :param owner_email: Owns the clone; by default those who own the original.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantExistsError: The new slug is taken.
-    :raises TenantHeldError: Another operation is at work on the original.
+    :raises TenantLockedError: Another operation is at work on the original.
     :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something cannot be copied; nothing was kept.
     """
@@ -65,7 +65,7 @@ def clone_tenant(
             by=by,
         )
 
-    with making(catalog, new, add, settings=settings, by=by) as tenant:
+    with provisional_tenant(catalog, new, add, settings=settings, by=by) as tenant:
         with (
             reading(source, "cloned", settings=settings),
             scratch_folder(settings.data_dir) as parts,

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import choose_placement, tenant_database
-from tenantry.disk import explain
 from tenantry.errors import ProvisionError, TenantExistsError, TenantryError
-from tenantry.lifecycle.claims import Claims
+from tenantry.files.disk import explain
+from tenantry.lifecycle.slug_claims import Claims
 from tenantry.lifecycle.standby import take_over
 from tenantry.migrations import read_revision
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog, TenantRow
     from tenantry.factory import Factory
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import choose_placement
-from tenantry.lifecycle.claims import Claims
 from tenantry.lifecycle.create import add, provision, taking_back
+from tenantry.lifecycle.slug_claims import Claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)

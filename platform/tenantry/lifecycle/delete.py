@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tenantry.catalog.tenants import check_undeletable
-from tenantry.errors import BadTransitionError, TenantExistsError, TenantHeldError
-from tenantry.lifecycle.claims import Claims
-from tenantry.tenant import TenantState
-from tenantry.turns import check_finished, holding
+from tenantry.errors import BadTransitionError, TenantExistsError, TenantLockedError
+from tenantry.files.locks import check_finished, tenant_lock
+from tenantry.lifecycle.slug_claims import Claims
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenantry.catalog import Actor, Catalog, TenantRow
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def delete_tenant(
@@ -35,10 +35,10 @@ def delete_tenant(
 
     :param export: Takes the copy. A site that was never served has nothing to copy.
     :raises TenantNotFoundError: No tenant has the slug.
-    :raises TenantHeldError: Another operation is at work on it.
+    :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     """
-    with holding(catalog.get_tenant(slug), "deleted", settings=settings):
+    with tenant_lock(catalog.get_tenant(slug), "deleted", settings=settings):
         tenant = catalog.get_tenant(slug)  # as it is now that nobody else is at work on it
         if tenant.state is TenantState.DELETED:
             return catalog.get_row(slug)
@@ -66,7 +66,7 @@ def _check_unclaimed(slug: str, settings: Settings) -> None:
         with Claims(settings) as claims:
             claims.take(slug)
     except TenantExistsError as error:
-        raise TenantHeldError(slug, "made") from error
+        raise TenantLockedError(slug, "made") from error
 
 
 def undelete_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> Tenant:
@@ -75,10 +75,10 @@ def undelete_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Acto
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is not deleted.
     :raises TooLateError: Its purge date is over.
-    :raises TenantHeldError: Another operation is at work on it.
+    :raises TenantLockedError: Another operation is at work on it.
     """
     tenant = check_undelete(catalog, slug).tenant
-    with holding(tenant, "undeleted", settings=settings):
+    with tenant_lock(tenant, "undeleted", settings=settings):
         return catalog.move_tenant(tenant.id, TenantState.ARCHIVED, by=by)
 
 

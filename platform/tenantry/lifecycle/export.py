@@ -6,26 +6,26 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tenantry.bundles.archive import write_bundle
-from tenantry.bundles.files import copy_files
+from tenantry.bundles.instance_files import copy_files
 from tenantry.bundles.manifest import Manifest, Source
-from tenantry.bundles.scratch import scratch_folder
-from tenantry.bundles.tables import dump_database
+from tenantry.bundles.row_members import dump_database
 from tenantry.databases.placements import tenant_database
-from tenantry.disk import exists
 from tenantry.errors import BundleError
-from tenantry.lifecycle.lost import check_present
-from tenantry.tenant import TenantState
-from tenantry.turns import check_finished, holding
+from tenantry.files.disk import exists
+from tenantry.files.locks import check_finished, tenant_lock
+from tenantry.files.scratch import scratch_folder
+from tenantry.lifecycle.missing_databases import check_present
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tenantry.bundles.files import Copied
+    from tenantry.bundles.instance_files import Copied
     from tenantry.bundles.manifest import Database, TableMember
     from tenantry.catalog import Actor, Catalog
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 WITHOUT_DATA = frozenset({TenantState.PROVISIONING, TenantState.DELETED})
 
@@ -47,7 +47,7 @@ def export_tenant(
     :param passphrase: Encrypts the file.
     :param even_if_lost: Write what there is of a tenant whose database is gone.
     :raises TenantNotFoundError: No tenant has the slug.
-    :raises TenantHeldError: Another operation is at work on it.
+    :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something of it cannot be read or written; there is no file.
     """
@@ -74,10 +74,10 @@ def reading(tenant: Tenant, doing: str, *, settings: Settings) -> Iterator[None]
     """Keep a tenant's data from being exchanged meanwhile; others may read it as well.
 
     :param doing: What is done to the tenant, for those who are kept away.
-    :raises TenantHeldError: It is being exchanged now.
+    :raises TenantLockedError: It is being exchanged now.
     :raises UnfinishedError: That was interrupted.
     """
-    with holding(tenant, doing, settings=settings, shared=True):
+    with tenant_lock(tenant, doing, settings=settings, shared=True):
         check_finished(tenant, settings)
         yield
 

@@ -8,31 +8,31 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from tenantry.bundles.archive import check_bundle, open_bundle
-from tenantry.bundles.files import make_folders, place_file
-from tenantry.bundles.pages import check_pages
-from tenantry.bundles.scratch import scratch_folder
-from tenantry.bundles.tables import dump_database, fill_database, stored_tables
-from tenantry.bundles.transient import empty_tables
+from tenantry.bundles.instance_files import make_folders, place_file
+from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
+from tenantry.bundles.sqlite_pages import check_pages
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import choose_placement, tenant_database
-from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import BundleError, UnknownSchemaError
-from tenantry.hosts import check_slug
+from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.create import find_schema, provision
-from tenantry.lifecycle.foreign import check_quota, check_room, known_schemas, receive
-from tenantry.lifecycle.half_made import COPYING, making
+from tenantry.lifecycle.provisional import COPYING, provisional_tenant
+from tenantry.lifecycle.untrusted_bundles import check_quota, check_room, known_schemas, receive
 from tenantry.migrations import History, load_history, upgrade
+from tenantry.rows.transient import empty_tables
+from tenantry.values.hosts import check_slug
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.bundles.archive import Bundle
     from tenantry.bundles.manifest import Manifest
-    from tenantry.bundles.pages import Known
+    from tenantry.bundles.sqlite_pages import Known
     from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def import_tenant(
@@ -84,7 +84,7 @@ def import_tenant(
             by=by,
         )
 
-    with making(catalog, name, add, settings=settings, by=by) as tenant:
+    with provisional_tenant(catalog, name, add, settings=settings, by=by) as tenant:
         database = tenant_database(tenant, settings)
         if older is None:
             provision(factory, tenant, settings=settings)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tenantry.catalog import Actor, Catalog
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def begin_maintenance(

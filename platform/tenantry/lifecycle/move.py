@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import choose_placement, tenant_database
-from tenantry.databases.postgresql import SchemaDatabase
-from tenantry.disk import exists
+from tenantry.databases.postgresql_schema import SchemaDatabase
 from tenantry.errors import MoveError, NoRoomError, ProvisionError, TenantryError
+from tenantry.files.disk import exists
+from tenantry.files.locks import check_finished, tenant_lock
 from tenantry.lifecycle.create import provision
-from tenantry.lifecycle.exchange import Place
 from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.lifecycle.restore_paths import RestorePaths
 from tenantry.migrations import load_history, read_revision
-from tenantry.moving.transfer import Transfer, count_rows, forget_move
-from tenantry.turns import check_finished, holding
+from tenantry.relocation.transfer import Transfer, count_rows, forget_move
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tenantry.databases.placements import TenantDatabase
     from tenantry.factory import Factory
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +89,11 @@ def move_tenant(
     :raises UnknownPlacementError: There is no such placement.
     :raises NoRoomError: It is full.
     :raises MoveError: It cannot be moved, and why.
-    :raises TenantHeldError: Another operation is at work on it.
+    :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     """
     tenant = catalog.get_tenant(slug)
-    with holding(tenant, "moved", settings=settings):
+    with tenant_lock(tenant, "moved", settings=settings):
         plan = check_move(catalog, factory, slug, to, settings=settings)
         if plan is None:
             return None
@@ -216,11 +216,11 @@ def drop_former(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -
     """Destroy the copy that a move has left where the tenant was; return where that is.
 
     :raises TenantNotFoundError: No tenant has the slug.
-    :raises TenantHeldError: Another operation is at work on it.
+    :raises TenantLockedError: Another operation is at work on it.
     :raises MoveError: There is none, or the tenant has no other database.
     """
     tenant = catalog.get_tenant(slug)
-    with holding(tenant, "moved", settings=settings):
+    with tenant_lock(tenant, "moved", settings=settings):
         place = check_drop(catalog, slug, settings=settings)
         place.database.drop()
         if place.beside is not None and exists(place.beside):
@@ -229,7 +229,7 @@ def drop_former(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -
     return place.tenant.placement
 
 
-def check_drop(catalog: Catalog, slug: str, *, settings: Settings) -> Place:
+def check_drop(catalog: Catalog, slug: str, *, settings: Settings) -> RestorePaths:
     """Return what :func:`drop_former` would destroy; it raises the same errors."""
     row = catalog.get_row(slug)
     if not row.former_placement:
@@ -240,6 +240,6 @@ def check_drop(catalog: Catalog, slug: str, *, settings: Settings) -> Place:
     return former_place(row, settings)
 
 
-def former_place(row: TenantRow, settings: Settings) -> Place:
+def former_place(row: TenantRow, settings: Settings) -> RestorePaths:
     """Return where a tenant's data was before it moved."""
-    return Place(replace(row.tenant, placement=row.former_placement), settings)
+    return RestorePaths(replace(row.tenant, placement=row.former_placement), settings)

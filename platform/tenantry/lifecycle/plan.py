@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from tenantry.catalog import Actor, Catalog
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def change_plan(catalog: Catalog, slug: str, plan: str, *, settings: Settings, by: Actor) -> Tenant:

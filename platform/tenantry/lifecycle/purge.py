@@ -10,21 +10,21 @@ import shutil
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
-from tenantry.disk import exists
 from tenantry.errors import BadTransitionError, LeftoversError, TooEarlyError
-from tenantry.lifecycle.belongings import find_belongings, folders_of, places_of
-from tenantry.lifecycle.exchange import Place
-from tenantry.lifecycle.older import clear_scratch
-from tenantry.popularity import take_out
-from tenantry.tenant import TenantState
-from tenantry.turns import holding
+from tenantry.files.disk import exists
+from tenantry.files.locks import tenant_lock
+from tenantry.lifecycle.residual_data import find_residual_data, folders_of, places_of
+from tenantry.lifecycle.restore_paths import RestorePaths
+from tenantry.lifecycle.upgrade_rows import clear_scratch
+from tenantry.resources.popularity import take_out
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenantry.catalog import Actor, Catalog, TenantRow
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def purge_tenant(
     :raises BadTransitionError: It is not deleted.
     :raises TooEarlyError: Its purge date is still to come.
     :raises LeftoversError: Something is left, and what.
-    :raises TenantHeldError: Another operation is at work on it.
+    :raises TenantLockedError: Another operation is at work on it.
     """
     row = catalog.get_row(slug)
     if row.purged_at is not None:
@@ -61,7 +61,7 @@ def purge_tenant(
         lambda: bundle.unlink(missing_ok=True),
         lambda: take_out(settings.popular_dir, tenant.id),
     )
-    with holding(tenant, "purged", settings=settings):  # all of it can be repeated
+    with tenant_lock(tenant, "purged", settings=settings):  # all of it can be repeated
         catalog.begin_purge(tenant.id, early=early, by=by)
         for remove in destroy:
             try:
@@ -87,7 +87,7 @@ def check_purge(catalog: Catalog, slug: str, *, early: bool = False) -> TenantRo
 
 def _drop_databases(places: tuple[Tenant, ...], settings: Settings) -> None:
     for place in places:
-        clear_scratch(Place(place, settings))
+        clear_scratch(RestorePaths(place, settings))
         tenant_database(place, settings).drop()
 
 
@@ -98,6 +98,6 @@ def _remove_folders(places: tuple[Tenant, ...], settings: Settings) -> None:
 
 
 def _prove(catalog: Catalog, tenant: Tenant, *, settings: Settings) -> None:
-    left = find_belongings(catalog, tenant, settings=settings)
+    left = find_residual_data(catalog, tenant, settings=settings)
     if left:
         raise LeftoversError(tenant.slug, tuple(belonging.what for belonging in left))

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from tenantry.catalog.names import check_renamable
 from tenantry.errors import TenantRenamedError
-from tenantry.turns import holding
+from tenantry.files.locks import tenant_lock
 
 if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def rename_tenant(
@@ -31,7 +31,7 @@ def rename_tenant(
     :raises BadSlugError: The new slug breaks the rule or is reserved.
     :raises BadTransitionError: The tenant is being made, or is deleted.
     :raises TenantExistsError: Another tenant has the new slug, or had it.
-    :raises TenantHeldError: Another operation is at work on it.
+    :raises TenantLockedError: Another operation is at work on it.
     """
     try:
         tenant = catalog.get_tenant(slug)
@@ -40,7 +40,7 @@ def rename_tenant(
             raise
         return catalog.get_tenant(new)
     until = datetime.now(UTC) + timedelta(days=settings.rename_redirect_days)
-    with holding(tenant, "renamed", settings=settings, shared=True):
+    with tenant_lock(tenant, "renamed", settings=settings, shared=True):
         return catalog.rename_tenant(tenant.id, new, redirects_until=until, by=by)
 
 

@@ -18,32 +18,32 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from tenantry.bundles.archive import open_bundle, sync_folder
-from tenantry.bundles.files import make_folders
+from tenantry.bundles.instance_files import make_folders
 from tenantry.bundles.manifest import PAGES, Manifest
-from tenantry.bundles.pages import check_pages
-from tenantry.bundles.scratch import scratch_folder
-from tenantry.bundles.sides import side_of
-from tenantry.bundles.sql import tables_of
-from tenantry.bundles.tables import check_schema, dump_database, fill_database, stored_tables
-from tenantry.bundles.transient import empty_tables
+from tenantry.bundles.row_members import check_schema, dump_database, fill_database, stored_tables
+from tenantry.bundles.sqlite_pages import check_pages
 from tenantry.databases.servers import first_line
-from tenantry.databases.sqlite import FILE_NAME, SiteDatabase, copy_file
-from tenantry.disk import exists
+from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase, copy_file
 from tenantry.errors import BundleError
+from tenantry.files.disk import exists
+from tenantry.files.locks import tenant_lock
+from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.backup import backups_dir
 from tenantry.lifecycle.create import provision
-from tenantry.lifecycle.exchange import RESTORING, Place, finish
 from tenantry.lifecycle.export import WITHOUT_DATA
-from tenantry.lifecycle.foreign import check_room, known_schemas
-from tenantry.lifecycle.older import bring_up, clear_scratch
-from tenantry.tenant import TenantState
-from tenantry.turns import holding
+from tenantry.lifecycle.restore_paths import RESTORING, RestorePaths, finish
+from tenantry.lifecycle.untrusted_bundles import check_room, known_schemas
+from tenantry.lifecycle.upgrade_rows import clear_scratch, upgrade_rows
+from tenantry.rows.dialects import dialect_of
+from tenantry.rows.tables import tables_of
+from tenantry.rows.transient import empty_tables
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 DRAIN_SECONDS = 0.5
 """Between closing the site and changing its data, for requests that are under way."""
@@ -68,19 +68,19 @@ def restore_tenant(
     :param factory: Makes the schema anew if a server has lost it; a file is brought along.
     :param drain: Seconds between closing the site and changing its data.
     :raises TenantNotFoundError: No tenant has the slug.
-    :raises TenantHeldError: Another operation is at work on it.
+    :raises TenantLockedError: Another operation is at work on it.
     :raises BundleError: The backup is damaged, of another tenant, or does not fit; nothing changed.
     """
     tenant = catalog.get_tenant(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state}; import the backup as a new tenant instead")
-    with holding(tenant, "restored", settings=settings):
-        place = Place(catalog.get_tenant_by_id(tenant.id), settings)
+    with tenant_lock(tenant, "restored", settings=settings):
+        place = RestorePaths(catalog.get_tenant_by_id(tenant.id), settings)
         if exists(place.journal):
             tenant = finish(catalog, place, factory, by=by, drain=drain)
             if path is None:
                 return tenant
-            place = Place(tenant, settings)
+            place = RestorePaths(tenant, settings)
         _clear(place)
         chosen = path if path is not None else newest_backup(tenant, settings)
         try:
@@ -97,7 +97,7 @@ def restore_tenant(
 
 
 def _make_schema_anew(
-    catalog: Catalog, place: Place, factory: Factory | None, *, by: Actor
+    catalog: Catalog, place: RestorePaths, factory: Factory | None, *, by: Actor
 ) -> None:
     """Give a tenant whose server has lost its schema an empty one, which nobody gets to see."""
     if factory is None or place.database.kind == "sqlite" or place.database.exists():
@@ -107,7 +107,7 @@ def _make_schema_anew(
     provision(factory, place.tenant, settings=place.settings)
 
 
-def _clear(place: Place) -> None:
+def _clear(place: RestorePaths) -> None:
     clear_scratch(place)
     place.clear()
 
@@ -134,7 +134,7 @@ def check_owner(manifest: Manifest, tenant: Tenant, path: Path) -> None:
 
 
 def _prepare(
-    place: Place, path: Path, factory: Factory | None, *, passphrase: bytes | None
+    place: RestorePaths, path: Path, factory: Factory | None, *, passphrase: bytes | None
 ) -> None:
     """Unpack and check everything beside the site; at the end write the journal."""
     place.parts.mkdir(parents=True, mode=0o700)
@@ -174,7 +174,7 @@ def _prepare(
 
 
 def _prepare_database(
-    place: Place, manifest: Manifest, factory: Factory | None, *, name: str
+    place: RestorePaths, manifest: Manifest, factory: Factory | None, *, name: str
 ) -> Manifest:
     """Make the new SQLite file, or the rows for a server, and check them."""
     pages = place.parts / PAGES
@@ -190,7 +190,7 @@ def _prepare_database(
         if manifest.pages is not None:
             copy_file(pages, made.path)
         else:
-            manifest = bring_up(place, manifest, factory, name=name)
+            manifest = upgrade_rows(place, manifest, factory, name=name)
             # The present file has the schema that the rows ask for, or the fill refuses them.
             copy_file(place.database.path, made.path)
             fill_database(made, manifest, stored_tables(manifest, place.parts), name=name)
@@ -207,8 +207,8 @@ def _prepare_database(
             for table in tables:
                 (parts / table.name).rename(place.parts / table.name)
         manifest = replace(manifest, database=database, tables=tables, pages=None, counts={})
-    manifest = bring_up(place, manifest, factory, name=name)
-    side, engine = side_of(place.database.kind), place.database.open_engine()
+    manifest = upgrade_rows(place, manifest, factory, name=name)
+    side, engine = dialect_of(place.database.kind), place.database.open_engine()
     with side.reading(engine) as connection:
         check_schema(connection, tables_of(connection, side), manifest, name=name)
     engine.dispose()

@@ -22,9 +22,9 @@ from tenantry.catalog import SYSTEM, StandbyState
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.standby import is_free, take
 from tenantry.errors import TenantryError, UnknownSchemaError
+from tenantry.files.locks import lock, unlock
 from tenantry.migrations import load_history, provision_database
-from tenantry.tenant import Tenant
-from tenantry.turns import lock, unlock
+from tenantry.values.tenant import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog, Standby
     from tenantry.factory import Factory
     from tenantry.migrations import History
-    from tenantry.placement import Placement
     from tenantry.settings import Settings
+    from tenantry.values.placement import Placement
 
 log = logging.getLogger(__name__)
 

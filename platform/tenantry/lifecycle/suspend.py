@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.tenant import TenantState
-from tenantry.turns import check_finished, holding
+from tenantry.files.locks import check_finished, tenant_lock
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.catalog import Actor, Catalog
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def suspend_tenant(catalog: Catalog, slug: str, *, reason: str = "", by: Actor) -> Tenant:
@@ -30,10 +30,10 @@ def resume_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Actor)
 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is deleted.
-    :raises TenantHeldError: Another operation is at work on it.
+    :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     """
     tenant = catalog.get_tenant(slug)
-    with holding(tenant, "resumed", settings=settings, shared=True):
+    with tenant_lock(tenant, "resumed", settings=settings, shared=True):
         check_finished(tenant, settings)
         return catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tenantry.bundles.archive import open_bundle
 from tenantry.bundles.manifest import TableMember
-from tenantry.bundles.pages import check_pages
-from tenantry.bundles.scratch import scratch_folder
-from tenantry.bundles.values import check_value, load_row
+from tenantry.bundles.sqlite_pages import check_pages
 from tenantry.errors import BundleError
-from tenantry.lifecycle.foreign import check_room, known_schemas
+from tenantry.files.scratch import scratch_folder
+from tenantry.lifecycle.untrusted_bundles import check_room, known_schemas
+from tenantry.rows.codec import check_value, load_row
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HEADER_SIZE = 64
-"""Octets at the start that say what the file is: a mark of ours, this boot, and the secret."""
+"""Bytes at the start that say what the file is: a mark of ours, this boot, and the secret."""
 
 SECRET_SIZE = 16
 _MARK = b"TNTRATE1"
@@ -31,7 +31,7 @@ _BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 def map_shared(path: Path, size: int) -> tuple[mmap.mmap, bool]:
-    """Return *size* octets after a header, and whether other processes have the same ones.
+    """Return *size* bytes after a header, and whether other processes have the same ones.
 
     A file of another size, of another kind or from before the last boot is replaced, never cut or
     overwritten: touching cut pages would kill the processes that still have it mapped.
@@ -51,14 +51,14 @@ def map_shared(path: Path, size: int) -> tuple[mmap.mmap, bool]:
 
 
 def map_private(size: int) -> mmap.mmap:
-    """Return *size* octets after a header, for this process and those it forks."""
+    """Return *size* bytes after a header, for this process and those it forks."""
     memory = mmap.mmap(-1, HEADER_SIZE + size)
     memory[:HEADER_SIZE] = _header()
     return memory
 
 
 def secret_of(memory: mmap.mmap) -> bytes:
-    """Return the random octets that everyone who has this memory shares."""
+    """Return the random bytes that everyone who has this memory shares."""
     return memory[HEADER_SIZE - SECRET_SIZE : HEADER_SIZE]
 
 

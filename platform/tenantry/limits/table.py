@@ -43,7 +43,7 @@ _HORIZON = 3600.0
 class RateTable:
     """Buckets by key, in the file *path*, or in this process's memory if it is ``None``.
 
-    There is no lock. Each half of a slot is an aligned number of eight octets, which does not tear.
+    There is no lock. Each half of a slot is an aligned number of eight bytes, which does not tear.
     A draw that finds that another one came in between starts again; of two that store at the very
     same moment one is forgotten, and then more may pass, never less.
     Whatever stands in the file, a bucket that says it needs longer than it can is taken for full.

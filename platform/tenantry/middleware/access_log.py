@@ -15,7 +15,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING
 
 from tenantry.middleware.request_id import RequestIds
-from tenantry.usage import SPENT, Ledger
+from tenantry.resources.usage import SPENT, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tenantry.dispatch.pages import Pages
-    from tenantry.tenant import Tenant
+    from tenantry.ui.error_pages import Pages
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class AccessLog:
         ) -> Callable[[bytes], object]:
             if exc_info is not None and "uwsgi.version" in environ:
                 # uWSGI does not take it: it would send the new head and no body. It does put a new
-                # head in the place of one that it has not sent, and sends it with the first octets.
+                # head in the place of one that it has not sent, and sends it with the first bytes.
                 _, error, traceback = exc_info
                 if body.size and error is not None:
                     raise error.with_traceback(traceback)
@@ -136,11 +136,11 @@ class AccessLog:
             f'"agent":{quoted(get("HTTP_USER_AGENT", "")[:_MOST])}}}\n'
         )
         try:
-            octets = line.encode()
+            written = line.encode()
             if self._torn:
-                octets = b"\n" + octets
+                written = b"\n" + written
             # On a full disk the first part of a line may still find room.
-            self._torn = os.write(self._descriptor, octets) < len(octets)
+            self._torn = os.write(self._descriptor, written) < len(written)
         except OSError as error:
             self._complain(error)
 

@@ -26,22 +26,22 @@ from werkzeug.exceptions import (
 )
 from werkzeug.http import parse_options_header
 
-from tenantry.disk import is_full
+from tenantry.files.disk import is_full
 from tenantry.limits import client_of
 from tenantry.middleware.senders import (
     GRACE_SECONDS,
     MIN_RATE,
     Senders,
 )
-from tenantry.wsgi_server import find_chunk_reader, find_connection
+from tenantry.worker.server import find_chunk_reader, find_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tenantry.dispatch.pages import Pages
     from tenantry.settings import Settings
+    from tenantry.ui.error_pages import Pages
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tenantry.dispatch.pages import Pages
     from tenantry.limits import RateTable
+    from tenantry.ui.error_pages import Pages
 
 log = logging.getLogger(__name__)
 

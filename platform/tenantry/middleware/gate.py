@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tenantry.errors import BadHostError
-from tenantry.hosts import parse_host
 from tenantry.middleware.bodies import BODY, RequestBody, too_large
-from tenantry.wsgi_server import find_chunk_reader
+from tenantry.values.hosts import parse_host
+from tenantry.worker.server import find_chunk_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tenantry.dispatch.pages import Pages
     from tenantry.middleware.bodies import BodyLimits
+    from tenantry.ui.error_pages import Pages
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """TRACE would echo cookies, CONNECT makes no sense here, no app of ours knows the rest (ASVS 13.4)."""

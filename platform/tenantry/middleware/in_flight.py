@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tenantry.dispatch.pages import Pages
+    from tenantry.ui.error_pages import Pages
 
 TURN_SECONDS = 2.0
 """How long a surplus request waits while nobody else needs its thread."""

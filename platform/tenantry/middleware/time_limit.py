@@ -22,14 +22,14 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tenantry.stalls import STALLS
+from tenantry.databases.watchdog import WATCHDOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tenantry.dispatch.pages import Pages
+    from tenantry.ui.error_pages import Pages
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class TimeLimit:
                 _raise_in(ctypes.c_ulong(running.thread), ctypes.py_object(RequestOverdueError))
                 running.where = where
         for running in overdue:
-            STALLS.interrupt(running.thread)
+            WATCHDOG.interrupt(running.thread)
             log.error(
                 "request %s takes more than %g s and is interrupted%s; it is at\n%s",
                 running.request_id,

@@ -3,13 +3,13 @@
 from tenantry.migrations.history import History, load_history
 from tenantry.migrations.provision import provision_database
 from tenantry.migrations.rendering import render
-from tenantry.migrations.run import Again, Options, migrate
+from tenantry.migrations.run import Options, ResumeOptions, migrate
 from tenantry.migrations.upgrade import Upgrade, read_revision, upgrade
 
 __all__ = [
-    "Again",
     "History",
     "Options",
+    "ResumeOptions",
     "Upgrade",
     "load_history",
     "migrate",

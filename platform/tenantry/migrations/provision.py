@@ -9,19 +9,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.postgresql import SchemaDatabase
-from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.postgresql_schema import SchemaDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.databases.standby import MARK, set_mark
 from tenantry.migrations.history import load_history
-from tenantry.migrations.postgresql import make_schema
-from tenantry.migrations.template import sqlite_template
+from tenantry.migrations.postgresql_template import make_schema
+from tenantry.migrations.sqlite_template import sqlite_template
 from tenantry.migrations.upgrade import read_revision, upgrade
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def provision_database(

@@ -10,7 +10,7 @@ from sqlalchemy.pool import StaticPool
 
 if TYPE_CHECKING:
     from tenantry.migrations.history import History
-    from tenantry.placement import Kind
+    from tenantry.values.placement import Kind
 
 QUESTIONS = ("SELECT", "PRAGMA")
 """What statements begin with that change nothing."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog import RunState, StepState
 from tenantry.errors import MigrationRunningError
-from tenantry.migrations.workers import Job, Workers
+from tenantry.migrations.processes import Job, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +48,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Again:
+class ResumeOptions:
     """What of the last run shall be done again."""
 
     pending: bool = False
@@ -69,7 +69,7 @@ def migrate(
     settings: Settings,
     options: Options,
     only: Sequence[str] = (),
-    again: Again | None = None,
+    again: ResumeOptions | None = None,
     watch: Callable[[Run], Callable[[], None]] = lambda _run: lambda: None,
     by: Actor,
 ) -> Run | None:
@@ -101,12 +101,12 @@ def migrate(
         # What waits at a worker is done, also when enough have failed.
         depth = 1 if options.max_failures or options.canary else DEPTH
         with Workers(job, max(1, options.jobs), depth=depth) as workers, _told_to_stop() as stop:
-            passage = _Passage(catalog, history, run, workers, options, stop=stop, by=by)
+            passage = MigrationRunner(catalog, history, run, workers, options, stop=stop, by=by)
             state = passage.work(watch(run))
         return catalog.end_run(run.id, state, by=by)
 
 
-class _Passage:
+class MigrationRunner:
     """One process's way through a run's pending steps."""
 
     def __init__(

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import UpgradeError
 from tenantry.migrations.upgrade import LOCK_SECONDS, Upgrade, broken_reference, upgrade
 

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from sqlalchemy.exc import DBAPIError
 
-from tenantry.databases.sqlite import SiteDatabase
-from tenantry.disk import exists
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import SiteMovingError, UpgradeError
+from tenantry.files.disk import exists
 from tenantry.migrations.history import find_revision
 
 if TYPE_CHECKING:

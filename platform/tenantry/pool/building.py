@@ -16,7 +16,7 @@ from tenantry.pool.reports import BuildReport, FailureReport
 from tenantry.pool.shelf import App, Shelf
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from tenantry.pool.shelf import App
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 STALE_SECONDS = 60.0
 """An instance whose tenant has changed leaves after so long without a request."""

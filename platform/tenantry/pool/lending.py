@@ -22,7 +22,7 @@ from tenantry.pool.patience import LOOK_SECONDS, Patience
 from tenantry.pool.shelf import App
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tenantry.errors import PoolError
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 App = TypeVar("App")
 

@@ -8,16 +8,16 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from tenantry.budget import Budget
-from tenantry.collector import Collector
 from tenantry.pool.reports import PoolStats
+from tenantry.resources.budget import Budget
+from tenantry.resources.gc_control import GcControl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenantry.pool.parts import Build, Failure, Resident
     from tenantry.pool.reports import BuildReport
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Shelf(Generic[App]):
         dispose: Callable[[App], None] = lambda _: None,
         probe: Callable[[App, Tenant], None] = lambda _app, _tenant: None,
         budget: Budget | None = None,
-        collector: Collector | None = None,
+        collector: GcControl | None = None,
         idle_seconds: float = 3600,
         build_seconds: float = 4.0,
         max_waiters: int = 2,
@@ -54,7 +54,7 @@ class Shelf(Generic[App]):
         self._dispose = dispose
         self._probe = probe
         self._budget = budget or Budget()
-        self._collector = collector or Collector()
+        self._collector = collector or GcControl()
         self._idle_seconds = idle_seconds
         self._build_seconds = build_seconds
         self._max_waiters = max_waiters

@@ -27,7 +27,7 @@ from tenantry.flask import (
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 MIGRATIONS = Path(os.environ["GUESTBOOK_REVISIONS"])
 RETRY_SECONDS = "1"

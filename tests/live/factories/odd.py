@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 HERE = Path(os.environ["ODD_DIR"])
 PATIENCE = 60.0
@@ -94,7 +94,7 @@ class OddApp:
         return [json.dumps(facts).encode()]
 
     def upload(self, environ: WSGIEnvironment, _query: dict[str, str]) -> Iterable[bytes]:
-        """Tell length and digest of the body, read as an app reads it: so many octets."""
+        """Tell length and digest of the body, read as an app reads it: so many bytes."""
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if sent := environ.get("tenantry.body"):
             sent.allow()

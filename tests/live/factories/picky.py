@@ -10,7 +10,7 @@ from tenants import dispose, provision
 if TYPE_CHECKING:
     from flask import Flask
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 __all__ = ["create_app", "dispose", "provision"]
 

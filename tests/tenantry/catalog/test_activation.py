@@ -8,10 +8,10 @@ import pytest
 
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.errors import BadEmailError, BadTransitionError, TenantNotFoundError
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tenantry.catalog.anchor import AuditAnchor
 from tenantry.catalog.models import AuditRecord, Head, now
 from tenantry.catalog.store import GENESIS
 from tenantry.errors import AuditAnchorError, AuditTrailError
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 from tests.tenantry.support import at_once
 
 if TYPE_CHECKING:

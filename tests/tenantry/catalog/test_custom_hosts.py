@@ -16,7 +16,7 @@ from tenantry.errors import BadHostError, HostRestingError, HostTakenError
 
 if TYPE_CHECKING:
     from tenantry.catalog import Catalog
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 SHOP = "shop.example.org"
 

@@ -13,7 +13,7 @@ import pytest
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.directory import Directory
 from tenantry.errors import CatalogUnavailableError, LookupLimitError, TenantRenamedError
-from tenantry.tenant import Tenant, TenantState
+from tenantry.values.tenant import Tenant, TenantState
 from tests.conftest import DOMAIN, eventually
 from tests.tenantry.support import FakeClock, at_once
 
@@ -343,7 +343,7 @@ import sys
 from pathlib import Path
 from tenantry.catalog import SYSTEM, Catalog, ChangeSignal
 from tenantry.catalog.engine import open_engine
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 url, signal = sys.argv[1:]
 catalog = Catalog(open_engine(url), domain="example.test", signal=ChangeSignal(Path(signal)))

@@ -15,8 +15,8 @@ from tenantry.errors import (
     TenantNotFoundError,
     TenantRenamedError,
 )
-from tenantry.tenant import Tenant
-from tenantry.tenant import TenantState as S
+from tenantry.values.tenant import Tenant
+from tenantry.values.tenant import TenantState as S
 from tests.tenantry.support import at_once
 
 LATER = datetime.now(UTC) + timedelta(days=1)

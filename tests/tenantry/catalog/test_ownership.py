@@ -11,7 +11,7 @@ from tenantry.catalog.engine import WRITE
 
 if TYPE_CHECKING:
     from tenantry.catalog import Catalog
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def add(catalog: Catalog, slug: str = "acme", owner: str | None = None) -> Tenant:

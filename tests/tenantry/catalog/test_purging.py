@@ -16,10 +16,10 @@ from tenantry.errors import (
     TooEarlyError,
     TooLateError,
 )
-from tenantry.popularity import Popularity
-from tenantry.tenant import Tenant
-from tenantry.tenant import TenantState as S
-from tenantry.usage import Ledger
+from tenantry.resources.popularity import Popularity
+from tenantry.resources.usage import Ledger
+from tenantry.values.tenant import Tenant
+from tenantry.values.tenant import TenantState as S
 from tests.conftest import DOMAIN
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tenantry.catalog.engine import open_engine, shown
 from tenantry.catalog.models import ChangeRecord
 from tenantry.catalog.store import KEPT_CHANGES
 from tenantry.errors import CatalogUnavailableError
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 from tests.tenantry.support import at_once
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from tenantry.errors import (
     TenantExistsError,
     TenantNotFoundError,
 )
-from tenantry.tenant import MOVES, Tenant, TenantState
+from tenantry.values.tenant import MOVES, Tenant, TenantState
 from tests.conftest import DOMAIN
 from tests.tenantry.support import at_once
 

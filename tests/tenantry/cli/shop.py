@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 DEMONSTRATIONS: dict[str, dict[str, Any]] = {
     "acme": {"name": "Acme", "settings": {"tagline": "Anvils"}},

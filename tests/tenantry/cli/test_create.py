@@ -11,7 +11,7 @@ import pytest
 from tenantry.catalog import SYSTEM
 from tenantry.cli.tenant_file import TenantFileError, read_lines
 from tenantry.settings import get_settings
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 from tests.tenantry.cli.conftest import until
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tenantry.errors import LinkError
 from tenantry.factory import Factory
 from tenantry.lifecycle import create_tenant
 from tenantry.settings import get_settings
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tenantry.cli.exposition import MOST_TENANTS, exposition
 from tenantry.cli.metrics import MAX_THREADS
 from tenantry.settings import get_settings
-from tenantry.workers import Reporter, Survey
+from tenantry.worker import Reporter, Survey
 from tests.tenantry.cli.conftest import until
-from tests.tenantry.workers.sample import expensive, failure, report, usage
+from tests.tenantry.worker.sample import expensive, failure, report, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

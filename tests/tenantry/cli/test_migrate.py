@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenantry.catalog import SYSTEM, RunState, StepState
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 from tests.tenantry.cli.conftest import SECONDS, until
 from tests.tenantry.migrations.support import FAILS, NAME, PEOPLE, write_revisions
 

@@ -15,9 +15,9 @@ import pytest
 
 from tenantry.cli.workers import worker_parts
 from tenantry.settings import get_settings
-from tenantry.workers import Reporter, Survey
+from tenantry.worker import Reporter, Survey
 from tests.tenantry.cli.conftest import PROGRAM, until
-from tests.tenantry.workers.sample import failure, report
+from tests.tenantry.worker.sample import failure, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

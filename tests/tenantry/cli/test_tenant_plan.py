@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantry.doctor import Severity
-from tenantry.doctor.placements import examine_plans
+from tenantry.doctor.placement_checks import examine_plans
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:

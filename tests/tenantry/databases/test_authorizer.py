@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from tenantry.budget import Budget
 from tenantry.databases.engines import OpenEngines
-from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.databases.timing import Limit, Patience
+from tenantry.resources.budget import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
-from tenantry.budget import Budget, Footprint
-from tenantry.databases.cache import MAX_OVERFLOW
+from tenantry.databases.engine_cache import MAX_OVERFLOW
 from tenantry.databases.engines import OpenEngines
-from tenantry.databases.sqlite import DESCRIPTORS, SiteDatabase
+from tenantry.databases.sqlite_file import DESCRIPTORS, SiteDatabase
+from tenantry.resources.budget import Budget, Footprint
 from tests.tenantry.support import FakeClock, at_once
 
 if TYPE_CHECKING:

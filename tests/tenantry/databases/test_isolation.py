@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tenantry.databases.placements import tenant_database
-from tenantry.tenant import Tenant
+from tenantry.values.tenant import Tenant
 from tests.tenantry.support import a_tenant, at_once
 
 if TYPE_CHECKING:

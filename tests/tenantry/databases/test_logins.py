@@ -11,10 +11,10 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.postgresql import SchemaDatabase
+from tenantry.databases.postgresql_schema import SchemaDatabase
 from tenantry.databases.servers import SERVERS
 from tenantry.migrations.upgrade import begin_postgresql
-from tenantry.placement import read_placements
+from tenantry.values.placement import read_placements
 from tests.conftest import OTHER_KEY
 from tests.tenantry.support import a_tenant
 

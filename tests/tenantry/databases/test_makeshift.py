@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from tenantry.databases.engines import OpenEngines
-from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
 from tests.disk import SmallDisk, small_disk
 
 if TYPE_CHECKING:

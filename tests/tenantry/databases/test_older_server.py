@@ -15,7 +15,7 @@ import pytest
 
 from tenantry.databases.servers import probe
 from tenantry.errors import UnsafePlacementError
-from tenantry.placement import read_placements
+from tenantry.values.placement import read_placements
 from tests.conftest import eventually
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from tenantry.databases.binding import Binding
-from tenantry.databases.postgresql import SchemaDatabase
+from tenantry.databases.postgresql_schema import SchemaDatabase
 from tenantry.databases.servers import Server
-from tenantry.placement import read_placements
+from tenantry.values.placement import read_placements
 from tests.tenantry.support import a_tenant, at_once
 
 if TYPE_CHECKING:

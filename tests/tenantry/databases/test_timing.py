@@ -12,8 +12,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DatabaseError
 
 from tenantry.databases.engines import OpenEngines
-from tenantry.databases.sqlite import SiteDatabase, confine
-from tenantry.usage import SPENT
+from tenantry.databases.sqlite_file import SiteDatabase, confine
+from tenantry.resources.usage import SPENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tenantry.errors import BadHostError
-from tenantry.hosts import parse_host
 from tenantry.ui import asset_url
+from tenantry.values.hosts import parse_host
 from tests.conftest import DOMAIN
 from tests.tenantry.support import ask
 

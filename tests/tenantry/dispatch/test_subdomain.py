@@ -9,8 +9,8 @@ import pytest
 
 from tenantry.catalog import SYSTEM
 from tenantry.errors import BadSlugError
-from tenantry.hosts import judge_name
-from tenantry.tenant import TenantState
+from tenantry.values.hosts import judge_name
+from tenantry.values.tenant import TenantState
 from tests.conftest import DOMAIN
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tenantry.flask import Flyweight, accept_body, init_tenant
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
     from tests.tenantry.door import Door
     from tests.tenantry.support import Answer
 

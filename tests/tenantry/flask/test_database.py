@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
     Maker = Callable[[Tenant, Settings], Flask]
 

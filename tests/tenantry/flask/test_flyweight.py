@@ -28,7 +28,7 @@ from flask import (
 from tenantry.flask import Flyweight, current_tenant, init_tenant
 from tenantry.flask.flyweight import FrozenError, UnfitError
 from tenantry.settings import Settings
-from tenantry.tenant import Tenant
+from tenantry.values.tenant import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from tests.tenantry.support import hello
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 DEMONSTRATIONS: dict[str, dict[str, Any]] = {
     "first": {"name": "First", "settings": {}},

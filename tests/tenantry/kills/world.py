@@ -16,14 +16,14 @@ from alembic import command
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from tenantry.bundles.scratch import scratch_folder
 from tenantry.catalog import open_catalog, schema
 from tenantry.catalog.engine import WRITE, open_engine
 from tenantry.catalog.models import AccountRecord, FormerSlugRecord, TenantRecord
 from tenantry.cli import main
 from tenantry.errors import CatalogNotReadyError, CatalogUnavailableError
+from tenantry.files.locks import lock, unlock
+from tenantry.files.scratch import scratch_folder
 from tenantry.settings import get_settings
-from tenantry.turns import lock, unlock
 from tests.tenantry.kills.books import TABLES
 from tests.tenantry.kills.stepping import Steps
 

@@ -30,7 +30,7 @@ from tenantry.settings import Settings
 from tests.tenantry.lifecycle import ledger
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.link", "os.mkdir"}
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 METADATA = MetaData()
 VERSION = Table("alembic_version", METADATA, Column("version_num", String(32), primary_key=True))

@@ -19,7 +19,7 @@ from tenantry.lifecycle import backup, create_tenant, export_tenant, import_tena
 from tenantry.lifecycle.backup import backup_tenant, read_backups
 from tenantry.lifecycle.restore import restore_tenant
 from tenantry.lifecycle.verify import verify_backup
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tenantry.catalog import AuditEvent
     from tenantry.lifecycle.backup import Backup
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 SECRET = b"correct horse battery staple"
 

@@ -11,15 +11,15 @@ from tenantry.databases.placements import tenant_database
 from tenantry.errors import BundleError, ProvisionError, TenantExistsError
 from tenantry.lifecycle import create_tenant
 from tenantry.lifecycle.clone import clone_tenant, release_tenant
-from tenantry.secrets import keys_of
-from tenantry.tenant import TenantState
+from tenantry.security.keys import keys_of
+from tenantry.values.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 ORDERS = [Order("one", "One", "ada@example.com"), Order("two", "Two"), Order("three", "Three")]
 
@@ -96,7 +96,7 @@ def test_early_end_takes_all_back(
 @pytest.mark.parametrize(
     ("orders", "raised"),
     [
-        pytest.param([*ORDERS, Order("one", "Again")], TenantExistsError, id="twice"),
+        pytest.param([*ORDERS, Order("one", "ResumeOptions")], TenantExistsError, id="twice"),
         pytest.param([*ORDERS, Order("four", "Four", "ada")], BadEmailError, id="bad address"),
     ],
 )

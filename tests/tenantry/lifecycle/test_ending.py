@@ -23,19 +23,19 @@ from tenantry.lifecycle import (
     check_purge,
     check_undelete,
     delete_tenant,
-    find_belongings,
+    find_residual_data,
     purge_tenant,
     resume_tenant,
     undelete_tenant,
 )
-from tenantry.lifecycle.belongings import folders_of
-from tenantry.tenant import TenantState as S
+from tenantry.lifecycle.residual_data import folders_of
+from tenantry.values.tenant import TenantState as S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 ROOT = Path(__file__).parents[3]
 OPERATOR = Actor("operator", "op@example.com")
@@ -91,7 +91,9 @@ def test_deleting_copies_what_nobody_writes_to_any_more(
     any_catalog: Catalog, settings: Settings, acme: Tenant
 ) -> None:
     """Law 11: closed, copied, then marked with a date; nothing of it is destroyed."""
-    before = {belonging.what for belonging in find_belongings(any_catalog, acme, settings=settings)}
+    before = {
+        belonging.what for belonging in find_residual_data(any_catalog, acme, settings=settings)
+    }
     delete(any_catalog, settings)
     row = any_catalog.get_row("acme")
 
@@ -99,7 +101,9 @@ def test_deleting_copies_what_nobody_writes_to_any_more(
     assert row.purge_at is not None
     assert 29 < (row.purge_at - datetime.now(UTC)) / timedelta(days=1) <= 30
     assert settings.last_bundle(acme.id).read_text() == "archived acme"
-    after = {belonging.what for belonging in find_belongings(any_catalog, acme, settings=settings)}
+    after = {
+        belonging.what for belonging in find_residual_data(any_catalog, acme, settings=settings)
+    }
     assert before < after
     with pytest.raises(BadTransitionError, match="undelete"):
         archive_tenant(any_catalog, "acme", by=OPERATOR)
@@ -153,7 +157,7 @@ def test_a_purge_leaves_a_tombstone_and_nothing_else(
     any_catalog: Catalog, settings: Settings, acme: Tenant, neighbour: Tenant
 ) -> None:
     """Law 11, 12: looked for in every place; id and name stay taken; the neighbour keeps all."""
-    before = find_belongings(any_catalog, neighbour, settings=settings)
+    before = find_residual_data(any_catalog, neighbour, settings=settings)
     for folder in folders_of((acme,), settings):  # what a restore has put aside
         (folder / "old").mkdir(parents=True, exist_ok=True)
         (folder / "old" / "site.sqlite3").write_text(acme.id)
@@ -161,7 +165,7 @@ def test_a_purge_leaves_a_tombstone_and_nothing_else(
     row = purge_tenant(any_catalog, "acme", early=True, settings=settings, by=OPERATOR)
 
     assert row.purged_at is not None
-    assert find_belongings(any_catalog, acme, settings=settings) == ()
+    assert find_residual_data(any_catalog, acme, settings=settings) == ()
     assert not settings.tenant_dir(acme.id).exists()
     assert not settings.last_bundle(acme.id).exists()
     assert json.loads((settings.popular_dir / "1.json").read_text()) == {"f" * 32: 4}
@@ -176,7 +180,7 @@ def test_a_purge_leaves_a_tombstone_and_nothing_else(
         undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
     actions = [event.action for event in any_catalog.list_audit(tenant_id=acme.id).items]
     assert actions[:2] == ["tenant.purge", "tenant.purge.begin"]
-    assert find_belongings(any_catalog, neighbour, settings=settings) == before
+    assert find_residual_data(any_catalog, neighbour, settings=settings) == before
 
     events = any_catalog.list_audit().total
     assert purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR) == row
@@ -190,11 +194,11 @@ def test_the_database_is_dropped_wherever_it_is(catalog: Catalog, any_settings: 
         tenant_database(tenant, any_settings).create()
     catalog.activate_tenants({tenant.id: None for tenant in tenants}, by=SYSTEM)
     delete(catalog, any_settings)
-    found = find_belongings(catalog, tenants[0], settings=any_settings)
+    found = find_residual_data(catalog, tenants[0], settings=any_settings)
     assert any(belonging.what == "its database on local" for belonging in found)
     purge_tenant(catalog, "acme", early=True, settings=any_settings, by=OPERATOR)
 
-    assert find_belongings(catalog, tenants[0], settings=any_settings) == ()
+    assert find_residual_data(catalog, tenants[0], settings=any_settings) == ()
     databases = [tenant_database(tenant, any_settings) for tenant in tenants]
     assert [database.exists() for database in databases] == [False, True]
 

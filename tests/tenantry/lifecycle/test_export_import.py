@@ -21,8 +21,8 @@ from tenantry.errors import BundleError, TenantExistsError
 from tenantry.factory import Factory
 from tenantry.lifecycle import create_tenant, export_tenant, import_tenant
 from tenantry.migrations import provision_database, read_revision
-from tenantry.secrets import keys_of
-from tenantry.tenant import TenantState
+from tenantry.security.keys import keys_of
+from tenantry.values.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
 from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 SECRET = b"correct horse battery staple"
 

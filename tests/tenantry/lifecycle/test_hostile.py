@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.databases.placements import tenant_database
-from tenantry.doctor.placements import examine_placements
+from tenantry.doctor.placement_checks import examine_placements
 from tenantry.factory import Factory
 from tenantry.lifecycle import (
     archive_tenant,
@@ -18,7 +18,7 @@ from tenantry.lifecycle import (
     delete_tenant,
     drop_former,
     export_tenant,
-    find_belongings,
+    find_residual_data,
     import_tenant,
     move_tenant,
     purge_tenant,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 pytestmark = pytest.mark.postgresql
 
@@ -133,7 +133,7 @@ class Site:
         assert database.size() == database.used() > 0
         assert read_revision(database)
         assert find_problems(self.catalog, self.tenant, self.settings) == ()
-        assert find_belongings(self.catalog, self.tenant, settings=self.settings)
+        assert find_residual_data(self.catalog, self.tenant, settings=self.settings)
         assert {found.severity for found in examine_placements(self.settings)} == {"ok"}
 
     def back_up(self) -> None:
@@ -226,7 +226,7 @@ def life_of(site: Site, folder: Path) -> Iterator[tuple[str, Callable[[], object
     yield "delete", lambda: site.delete(folder / "deleted.tenant")
     yield (
         "look at what is deleted",
-        lambda: find_belongings(catalog, site.tenant, settings=settings),
+        lambda: find_residual_data(catalog, site.tenant, settings=settings),
     )
     yield "undelete", lambda: undelete_tenant(catalog, site.slug, **options)
     yield "purge", lambda: site.purge(site.slug)

@@ -17,7 +17,6 @@ import pytest
 from sqlalchemy import func, insert, make_url, select
 from sqlalchemy.exc import DBAPIError
 
-from tenantry.bundles.sql import tables_of
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.servers import SERVERS
@@ -32,7 +31,7 @@ from tenantry.lifecycle import (
     create_tenant,
     delete_tenant,
     drop_former,
-    find_belongings,
+    find_residual_data,
     move_tenant,
     purge_tenant,
 )
@@ -40,7 +39,8 @@ from tenantry.lifecycle.backup import backup_tenant
 from tenantry.lifecycle.clone import clone_tenant
 from tenantry.lifecycle.restore import restore_tenant
 from tenantry.migrations import History, upgrade
-from tenantry.moving.transfer import ENDS, MOST_AGAIN, DiffersError, Transfer
+from tenantry.relocation.transfer import CAPTURES, MOST_AGAIN, DiffersError, Transfer
+from tenantry.rows.tables import tables_of
 from tests.conftest import eventually, names
 from tests.tenantry.lifecycle import ledger
 from tests.tenantry.migrations.support import write_revisions
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 ROOT = Path(__file__).parents[3]
 FAR = 10_000_000
@@ -559,14 +559,14 @@ def test_a_purge_takes_both_copies(
     """R42: and it is proved for both."""
     move(catalog, settings, to)
     moved = catalog.get_tenant("acme")
-    found = [one.what for one in find_belongings(catalog, moved, settings=settings)]
+    found = [one.what for one in find_residual_data(catalog, moved, settings=settings)]
     assert f"its database on {acme.placement}" in found
     assert f"its database on {to}" in found
     delete_tenant(catalog, "acme", export=None, settings=settings, by=SYSTEM)
     purge_tenant(catalog, "acme", early=True, settings=settings, by=SYSTEM)
     for tenant in (acme, moved):
         assert not tenant_database(tenant, settings).exists()
-    assert find_belongings(catalog, moved, settings=settings) == ()
+    assert find_residual_data(catalog, moved, settings=settings) == ()
 
 
 @pytest.mark.parametrize("way", _ways()[1:2], indirect=True)
@@ -619,7 +619,7 @@ def test_migrations_say_that_a_move_was_interrupted(
 def interrupt(tenant: Tenant, settings: Settings) -> None:
     """Leave what a move leaves that is killed when it has closed the old database."""
     database = tenant_database(tenant, settings)
-    end, engine = ENDS[database.kind](), database.open_engine()
+    end, engine = CAPTURES[database.kind](), database.open_engine()
     with engine.connect() as connection:
         tables = tables_of(connection, end.side)
     with end.locking(engine, tables) as connection:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tenantry.catalog import SYSTEM, Catalog, StandbyState
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.servers import SERVERS
-from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import DatabaseUnavailableError, ProvisionError, TenantExistsError
 from tenantry.factory import Factory
 from tenantry.keeper import StandbyKeeper
@@ -21,7 +21,7 @@ from tenantry.lifecycle import Order, create_tenant, create_tenants
 from tenantry.lifecycle.create import CREATING
 from tenantry.lifecycle.standby import fill_standbys
 from tenantry.migrations import load_history, provision_database, read_revision
-from tenantry.tenant import Tenant
+from tenantry.values.tenant import Tenant
 from tests.conftest import eventually, names
 from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
 from tests.tenantry.support import at_once

@@ -10,7 +10,7 @@ import pytest
 from tenantry.catalog import SYSTEM, Actor, Catalog
 from tenantry.errors import BadTransitionError, TenantNotFoundError
 from tenantry.lifecycle import resume_tenant, suspend_tenant
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.settings import Settings

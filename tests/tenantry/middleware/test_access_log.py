@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.dispatch import Pages
 from tenantry.middleware.access_log import AccessLog
-from tenantry.secrets import new_token
-from tenantry.usage import SPENT, Ledger, Usage
+from tenantry.resources.usage import SPENT, Ledger, Usage
+from tenantry.security.keys import new_token
 from tests.conftest import DOMAIN
 from tests.disk import small_disk
 from tests.tenantry.support import a_tenant, ask, hello, make_environ
@@ -135,7 +135,7 @@ def test_an_apps_strange_status_is_still_json(log: Log, status: str, logged: int
 
 
 def test_a_line_is_written_in_one_piece(log: Log) -> None:
-    """R56: workers share the pipe; up to PIPE_BUF octets no line is cut by another's (POSIX)."""
+    """R56: workers share the pipe; up to PIPE_BUF bytes no line is cut by another's (POSIX)."""
     for filler in ("x", "\x00", "\xff", '"'):
         log.line(
             HTTP_HOST=filler * 9000,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
     from tests.tenantry.door import Door
 
     MakeDoor = Callable[..., Door]

@@ -6,13 +6,13 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from tenantry.databases.sqlite import site_database
+from tenantry.databases.sqlite_file import site_database
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 PEOPLE = 'op.create_table("people", sa.Column("id", sa.Integer, primary_key=True))'
 NOTES = (

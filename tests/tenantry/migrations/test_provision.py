@@ -12,7 +12,7 @@ import pytest
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import UpgradeError
 from tenantry.migrations import History, provision_database, read_revision
-from tenantry.migrations.template import KEPT_SECONDS, sqlite_template
+from tenantry.migrations.sqlite_template import KEPT_SECONDS, sqlite_template
 from tests.tenantry.migrations.support import (
     FAILS,
     NAME,

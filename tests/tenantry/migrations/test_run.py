@@ -13,19 +13,19 @@ from tenantry.catalog import SYSTEM, Catalog, Run, RunState, StepState
 from tenantry.catalog.models import MigrationRunRecord, TenantRecord
 from tenantry.catalog.runs import HELD, STALE, _behind
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.sqlite import SiteDatabase
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import MigrationRunningError, NoRunError, RunLostError, TenantNotFoundError
 from tenantry.migrations import (
-    Again,
     History,
     Options,
+    ResumeOptions,
     migrate,
     provision_database,
     read_revision,
     render,
 )
 from tenantry.migrations.run import _alone
-from tenantry.tenant import TenantState
+from tenantry.values.tenant import TenantState
 from tests.tenantry.migrations.support import FAILS, NAME, PEOPLE, write_revisions
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 BREAKS_FIRST = 'op.execute("INSERT INTO people (id) VALUES (1)")'
 """A revision that fails for tenants whose person 1 is there already."""
@@ -57,13 +57,15 @@ class World:
         )
         return self.tenants[slug]
 
-    def run(self, only: tuple[str, ...] = (), again: Again | None = None, **options: Any) -> Run:
+    def run(
+        self, only: tuple[str, ...] = (), again: ResumeOptions | None = None, **options: Any
+    ) -> Run:
         ended = self.find_run(only, again, **options)
         assert ended is not None
         return ended
 
     def find_run(
-        self, only: tuple[str, ...] = (), again: Again | None = None, **options: Any
+        self, only: tuple[str, ...] = (), again: ResumeOptions | None = None, **options: Any
     ) -> Run | None:
         return migrate(
             self.catalog,
@@ -164,7 +166,7 @@ def test_one_failure_stops_nobody_else(world: World) -> None:
     assert list(world.failures()) == ["two"]
     assert "unique" in world.failures()["two"].lower()
     world.ask("two", "DELETE FROM people")
-    again = world.run(again=Again(failed=True))
+    again = world.run(again=ResumeOptions(failed=True))
     assert (again.id, again.state, counts(again)) == (run.id, RunState.DONE, {"ok": 4})
     assert set(world.schemas().values()) == {"0003"}
 
@@ -222,7 +224,7 @@ def test_canaries_stop_the_run(world: World) -> None:
     )
     assert world.schemas()[first] == "0003"
     world.ask(second, "DELETE FROM people")
-    done = world.run(again=Again(pending=True, failed=True))
+    done = world.run(again=ResumeOptions(pending=True, failed=True))
     assert (done.id, done.state, counts(done)) == (run.id, RunState.DONE, {"ok": 4})
 
 
@@ -239,8 +241,8 @@ def test_too_many_failures_stop_the_run(local: World) -> None:
     run = local.run(max_failures=2)
     assert (run.state, counts(run)) == (RunState.STOPPED, {"failed": 2, "pending": 2})
     write_revisions(local.folder, "pass", first=2)
-    assert counts(local.run(again=Again(pending=True))) == {"ok": 2, "failed": 2}
-    assert counts(local.run(again=Again(failed=True))) == {"ok": 4}
+    assert counts(local.run(again=ResumeOptions(pending=True))) == {"ok": 2, "failed": 2}
+    assert counts(local.run(again=ResumeOptions(failed=True))) == {"ok": 4}
 
 
 def test_only_some(local: World) -> None:
@@ -305,13 +307,13 @@ def test_there_may_be_nothing_to_go_on_with(local: World) -> None:
     """No run, no such step, or a run to another revision: each is told."""
     write_revisions(local.folder, NAME, first=2)
     with pytest.raises(NoRunError, match="there was none yet"):
-        local.run(again=Again(pending=True))
+        local.run(again=ResumeOptions(pending=True))
     local.run()
     with pytest.raises(NoRunError, match="run 1 has no step that is failed"):
-        local.run(again=Again(failed=True))
+        local.run(again=ResumeOptions(failed=True))
     write_revisions(local.folder, "pass", first=3)
     with pytest.raises(NoRunError, match="the last one was to '0002', this release is at '0003'"):
-        local.run(again=Again(pending=True))
+        local.run(again=ResumeOptions(pending=True))
 
 
 def test_a_revision_may_ask_for_maintenance(local: World) -> None:
@@ -333,7 +335,7 @@ def test_a_revision_may_ask_for_maintenance(local: World) -> None:
     assert local.catalog.get_row("two").reason == HELD
     assert local.catalog.get_row("four").reason == "painting"
     local.ask("two", "DELETE FROM people")
-    local.run(again=Again(failed=True))
+    local.run(again=ResumeOptions(failed=True))
     assert local.state("two") is TenantState.ACTIVE
 
 

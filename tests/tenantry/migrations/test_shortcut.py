@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.sqlite import site_database
+from tenantry.databases.sqlite_file import site_database
 from tenantry.errors import UpgradeError
 from tenantry.migrations import History, Upgrade, provision_database, read_revision
 from tenantry.migrations.shortcut import Shortcuts
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tenantry.settings import Settings
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 QUESTIONS = (
     "SELECT * FROM people",

@@ -10,7 +10,7 @@ from flask import Flask
 from tenantry.flask import current_tenant
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 @lru_cache

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, current_app, render_template_string, request
 from tenantry.flask import current_tenant
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 bp = Blueprint("pages", __name__)
 _visits: dict[str, int] = {}

@@ -9,7 +9,7 @@ from flask import Flask, request
 from tenantry.flask import current_tenant
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 _cache: dict[str, str] = {}
 

@@ -10,7 +10,7 @@ from flask import Flask, current_app, request
 from tenantry.flask import Flyweight
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 class Tally:

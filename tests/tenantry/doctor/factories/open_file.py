@@ -10,7 +10,7 @@ from flask import Flask
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def create_app(tenant: Tenant) -> Flask:

@@ -18,7 +18,7 @@ from tenantry.settings import get_settings
 if TYPE_CHECKING:
     from werkzeug import Response
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 

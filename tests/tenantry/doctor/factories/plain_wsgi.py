@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 class App:

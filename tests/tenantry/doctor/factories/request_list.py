@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, request
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 ORDERS: list[str] = []
 

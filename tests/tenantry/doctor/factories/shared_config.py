@@ -9,7 +9,7 @@ from flask import Flask, current_app
 from tenantry.flask import Flyweight
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 
 def home() -> str:

@@ -11,7 +11,7 @@ from flask import Flask, current_app, request_started
 from tenantry.flask import current_tenant
 
 if TYPE_CHECKING:
-    from tenantry.tenant import Tenant
+    from tenantry.values.tenant import Tenant
 
 APPS: dict[str, Flask] = {}
 known: WeakSet[Flask] = WeakSet()

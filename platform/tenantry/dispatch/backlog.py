@@ -1,0 +1,45 @@
+"""Whether somebody stands at the server's door for whom no thread is free."""
+
+from __future__ import annotations
+
+import select
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class Listeners:
+    """The sockets that the server accepts connections from; it looks at them and takes nothing.
+
+    A listening socket is readable while a connection waits to be accepted. Idle threads accept at
+    once, so one that goes on waiting means that every thread is busy.
+
+    :param find: Returns the listening sockets of this process. It is asked with the first question:
+        some servers open theirs when the application has been loaded.
+    """
+
+    def __init__(self, find: Callable[[], Iterable[int]]) -> None:
+        self._find: Callable[[], Iterable[int]] | None = find
+        self._lock = threading.Lock()
+        self._poll = select.epoll()  # unlike select.poll it may be asked by many threads at once
+        self._known = 0
+
+    def has_backlog(self) -> bool:
+        """Say whether a connection waits. One system call, a microsecond."""
+        if self._find is not None:
+            self._open()
+        return bool(self._known and self._poll.poll(0, 1))
+
+    def _open(self) -> None:
+        with self._lock:
+            find, self._find = self._find, None
+            for descriptor in find() if find is not None else ():
+                self._poll.register(descriptor, select.EPOLLIN)
+                self._known += 1
+
+    def close(self) -> None:
+        """Stop looking: nobody waits any more."""
+        self._find, self._known = None, 0
+        self._poll.close()

@@ -1,0 +1,1 @@
+"""What the platform does with files: locks, scratch folders, and what the disk may answer."""

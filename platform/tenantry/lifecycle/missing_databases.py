@@ -1,0 +1,96 @@
+"""Tenants whose database should be there and is not.
+
+A site without a database is a site, too, if its factory makes none. But where one was lost, nothing may
+be copied as if it were all: a backup without it would take the place of one that has it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenantry.databases.placements import tenant_database
+from tenantry.databases.postgresql_schema import find_schemas
+from tenantry.databases.servers import SERVERS
+from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase, site_database
+from tenantry.errors import BundleError, TenantryError, UnknownPlacementError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenantry.catalog import Catalog
+    from tenantry.settings import Settings
+    from tenantry.values.tenant import Tenant
+
+
+def database_missing(catalog: Catalog, tenant: Tenant, settings: Settings) -> bool:
+    """Say whether a tenant has lost its database, or a part of what it needs to be reached."""
+    database = tenant_database(tenant, settings)
+    if database.exists() and not (isinstance(database, SiteDatabase) and database.is_empty()):
+        return False
+    return bool(database.remains()) or bool(catalog.get_schema(tenant.id))
+
+
+@dataclass(frozen=True, slots=True)
+class MissingDatabases:
+    """Which tenants have lost their databases, as far as a quick look at many can tell."""
+
+    slugs: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    """A sentence for each placement that could not be asked."""
+    is_complete: bool = True
+    """Whether every tenant was looked at."""
+
+
+def find_missing_databases(catalog: Catalog, settings: Settings, *, most: int) -> MissingDatabases:
+    """Look for databases that should be there: a file's size, or one question to each server.
+
+    :param most: Tenants that are looked at, at most.
+    """
+    tenants = catalog.list_housed(limit=most + 1)
+    lost: list[str] = []
+    problems: list[str] = []
+    on_servers: dict[str, list[Tenant]] = {}
+    homes: dict[str, Path] = {}
+    for tenant in tenants[:most]:
+        try:
+            if tenant.placement in on_servers:
+                on_servers[tenant.placement].append(tenant)
+                continue
+            if tenant.placement not in homes:
+                if settings.get_placement(tenant.placement).kind != "sqlite":
+                    on_servers[tenant.placement] = [tenant]
+                    continue
+                homes[tenant.placement] = site_database(tenant, settings).path.parents[1]
+            if not _has_file(f"{homes[tenant.placement]}/t_{tenant.id}/{FILE_NAME}"):
+                lost.append(tenant.slug)
+        except (UnknownPlacementError, OSError):
+            lost.append(tenant.slug)
+    for name, housed in on_servers.items():
+        try:
+            server = SERVERS.get(settings.get_placement(name), settings)
+            there = find_schemas(server, [f"t_{tenant.id}" for tenant in housed])
+            lost += [tenant.slug for tenant in housed if f"t_{tenant.id}" not in there]
+        except TenantryError as error:
+            problems.append(str(error))
+    return MissingDatabases(tuple(sorted(lost)), tuple(problems), is_complete=len(tenants) <= most)
+
+
+def _has_file(path: str) -> bool:
+    """Say whether there is a file with something in it; an empty one is no site's."""
+    try:
+        return os.stat(path).st_size > 0  # noqa: PTH116 - a Path for each costs more than the look
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def check_present(catalog: Catalog, tenant: Tenant, settings: Settings) -> None:
+    """Make sure that all of a tenant is there before it is copied.
+
+    :raises BundleError: Its database is not.
+    """
+    if database_missing(catalog, tenant, settings):
+        shown = tenant_database(tenant, settings).shown
+        remedy = f"`tenantry restore {tenant.slug}` brings it back from a backup"
+        raise BundleError(tenant.slug, f"its database is not there ({shown}); {remedy}")

@@ -1,0 +1,50 @@
+"""How often each tenant may be asked, by its plan."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING
+
+from tenantry.errors import RateLimitError
+from tenantry.limits.table import BURST_SECONDS
+
+if TYPE_CHECKING:
+    from tenantry.limits.table import RateTable
+    from tenantry.settings import Settings
+    from tenantry.values.tenant import Tenant
+
+UNLIMITED = sys.maxsize
+"""Tokens of a tenant without a limit."""
+
+_PORTION = 0.05
+"""Seconds' worth of tokens that a worker draws at a time."""
+
+
+class TenantRates:
+    """The tenants' buckets in a table that the machine's workers share."""
+
+    def __init__(self, table: RateTable, settings: Settings) -> None:
+        self._table = table
+        self._settings = settings
+        self.refused = 0
+        """Draws of this process that came to nothing."""
+
+    def draw(self, tenant: Tenant) -> int:
+        """Take a portion of the tenant's tokens for this worker; return how many.
+
+        A portion, so that a busy worker asks the table once in a while and counts down by itself in
+        between. What it has not used up does not spoil; that is a twentieth of a second's worth.
+
+        :raises RateLimitError: There is none left.
+        """
+        rate = self._settings.requests_of(tenant.plan)
+        if not rate:
+            return UNLIMITED
+        burst = max(1.0, rate * BURST_SECONDS)
+        portion = max(1, int(rate * _PORTION))
+        drawn, seconds = self._table.draw(f"tenant {tenant.id}", rate, burst, portion)
+        if not drawn:
+            self.refused += 1
+            raise RateLimitError(f"Tenant {tenant.slug!r}", max(1, math.ceil(seconds)))
+        return drawn

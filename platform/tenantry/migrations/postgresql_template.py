@@ -1,0 +1,89 @@
+"""The template of new PostgreSQL schemas: the statements of one that went through all revisions."""
+
+from __future__ import annotations
+
+import json
+import socket
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from tenantry.databases.binding import Binding
+from tenantry.databases.postgresql_schema import SchemaDatabase, run_all
+from tenantry.files.disk import is_file
+from tenantry.migrations.description import describe
+from tenantry.migrations.history import find_revision
+from tenantry.migrations.sqlite_template import DRAFT, taking_turns
+from tenantry.migrations.upgrade import begin_postgresql, read_revision, upgrade
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenantry.databases.servers import Server
+    from tenantry.migrations.history import History
+
+
+def make_schema(
+    database: SchemaDatabase, history: History, folder: Path, *, comment: str = ""
+) -> None:
+    """Make the schema with everything of the newest revision; one that has a revision is left alone.
+
+    :param folder: Where templates are kept, for all processes of the machine.
+    :param comment: What is said of a new one.
+    """
+    statements = postgresql_template(database.server, history, folder)
+    if database.create_with(statements or (), comment=comment) and statements is not None:
+        return
+    if statements is None:
+        upgrade(database, history)
+        return
+    if read_revision(database):  # most often: it has stood by
+        return
+    with database.open_engine().connect() as connection, begin_postgresql(connection):
+        if not find_revision(connection):
+            run_all(connection, statements)
+
+
+def postgresql_template(server: Server, history: History, folder: Path) -> list[str] | None:
+    """Return the statements that make the newest schema; the first who asks finds them out.
+
+    ``None`` if the revisions make something that statements of ours cannot tell: then each new
+    schema goes through all of them.
+    """
+    with server.view(Binding()).connect() as connection:
+        major = connection.dialect.server_version_info[0]  # type: ignore[index]
+    path = folder / f"{history.fingerprint}.postgresql-{major}.json"
+    if not is_file(path):
+        with taking_turns(folder):
+            if not is_file(path):
+                draft = path.with_name(DRAFT)
+                draft.write_text(json.dumps(_find_out(server, history, folder)))
+                draft.rename(path)
+    statements: list[str] | None = json.loads(path.read_text())
+    return statements
+
+
+def _find_out(server: Server, history: History, folder: Path) -> list[str] | None:
+    """Make a schema with all revisions and one with the statements: they must come out the same."""
+    original, copy = (_scratch(server, folder, part) for part in ("original", "copy"))
+    for left in (original, copy):
+        left.drop()  # of a process that was killed
+    try:
+        original.create()
+        upgrade(original, history)
+        with original.open_engine().begin() as connection:
+            statements = describe(connection)
+        if statements is None:
+            return None
+        copy.create()
+        with copy.open_engine().begin() as connection:
+            run_all(connection, statements)
+            return statements if describe(connection) == statements else None
+    finally:
+        original.drop()
+        copy.drop()
+
+
+def _scratch(server: Server, folder: Path, part: str) -> SchemaDatabase:
+    """Return a schema with a name that is only this folder's, and the same again after a kill."""
+    place = f"{socket.gethostname()}:{folder}:{part}"
+    return SchemaDatabase(server, Binding(f"t_{sha256(place.encode()).hexdigest()[:32]}"))

@@ -1,0 +1,177 @@
+"""Processes that migrate one database at a time.
+
+Processes and not threads: Alembic's `op` is one for a process, and running revisions is mostly Python.
+A process that dies fails the database that it was at work on, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any, Self
+
+from tenantry.catalog import Step, StepState
+from tenantry.databases.placements import tenant_database
+from tenantry.errors import TenantLockedError, TenantryError, UnfinishedError
+from tenantry.files.locks import check_finished, tenant_lock
+from tenantry.migrations.history import History
+from tenantry.migrations.shortcut import Shortcuts
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+    from pathlib import Path
+
+    from tenantry.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker has to know."""
+
+    folder: Path
+    """The factory's Alembic folder."""
+    settings: Settings
+    lock_timeout: float
+
+
+@dataclass(eq=False, slots=True)
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    steps: deque[Step] = field(default_factory=deque)
+    """What it has to do; it is at work on the first."""
+
+
+class Workers:
+    """Some processes; a context manager that lets each finish what it has begun.
+
+    :param depth: Steps that each may have: those behind the first wait where they are at hand.
+    """
+
+    def __init__(self, job: Job, count: int, *, depth: int = 1) -> None:
+        self._job = job
+        self._depth = depth
+        # Forking is quick, and safe as long as no other thread may hold a lock.
+        self._forks = threading.active_count() == 1
+        self._context: Any = multiprocessing.get_context("fork" if self._forks else "spawn")
+        self._workers: list[_Worker] = []
+        for _ in range(count):
+            self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.connection.close()
+        for worker in self._workers:
+            worker.process.join()
+
+    @property
+    def idle(self) -> bool:
+        """Whether somebody can take a step."""
+        return any(len(worker.steps) < self._depth for worker in self._workers)
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is at work."""
+        return any(worker.steps for worker in self._workers)
+
+    def give(self, step: Step) -> None:
+        """Let the worker that has least to do take the step."""
+        worker = min(self._workers, key=lambda worker: len(worker.steps))
+        worker.steps.append(step)
+        self._send(worker, step)
+
+    def _send(self, worker: _Worker, step: Step) -> None:
+        # Of the tenant it needs what names its database; read-only settings do not travel.
+        order = replace(step, tenant=replace(step.tenant, settings={}, hosts=()))
+        with suppress(OSError):  # it has died: collect() tells
+            worker.connection.send(order)
+
+    def collect(self, timeout: float) -> list[Step]:
+        """Return the steps that have ended; none if none did in so many seconds."""
+        busy = {worker.connection: worker for worker in self._workers if worker.steps}
+        done = []
+        for ready in wait(list(busy), timeout):
+            worker = busy[ready]  # type: ignore[index]
+            try:
+                while worker.steps and worker.connection.poll():
+                    result: Step = worker.connection.recv()
+                    done.append(replace(result, tenant=worker.steps.popleft().tenant))
+            except (EOFError, OSError):
+                done.append(self._replace(worker))
+        return done
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        # A forked child has all our ends too: as long as it keeps one, nobody sees us end.
+        inherited = [*(worker.connection for worker in self._workers), ours] if self._forks else []
+        process = self._context.Process(target=_serve, args=(self._job, theirs, inherited))
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def _replace(self, worker: _Worker) -> Step:
+        """Take a new process for one that died; return what became of the step it was at."""
+        worker.process.join()
+        worker.connection.close()
+        self._workers.remove(worker)
+        fatal = worker.steps.popleft()
+        successor = self._start()
+        successor.steps = worker.steps
+        for step in successor.steps:
+            self._send(successor, step)
+        problem = f"the process that migrated it died (exit {worker.process.exitcode})"
+        return replace(fatal, state=StepState.FAILED, error=problem)
+
+
+def _serve(job: Job, connection: Connection, inherited: list[Connection]) -> None:
+    """Migrate what is ordered until nobody can order any more."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)  # whoever orders decides when to stop
+    for other in inherited:
+        other.close()
+    shortcuts = Shortcuts(History(job.folder))
+    while True:
+        try:
+            step: Step = connection.recv()
+        except (EOFError, OSError):
+            return
+        result = _migrate(job, shortcuts, step)
+        try:
+            connection.send(result)
+        except OSError:
+            return
+
+
+def _migrate(job: Job, shortcuts: Shortcuts, step: Step) -> Step:
+    started = time.perf_counter()
+    try:
+        with tenant_lock(step.tenant, "migrated", settings=job.settings, wait=job.lock_timeout):
+            check_finished(step.tenant, job.settings)
+            database = tenant_database(step.tenant, job.settings)
+            done = shortcuts.upgrade(database, lock_timeout=job.lock_timeout)
+    except (TenantLockedError, UnfinishedError) as error:
+        result = replace(step, state=StepState.PENDING, error=str(error))
+    except TenantryError as error:
+        log.warning("%s (%s): %s", step.tenant.slug, step.tenant.id, error, exc_info=error)
+        result = replace(step, state=StepState.FAILED, error=str(error))
+    except Exception as error:
+        log.exception("%s (%s) could not be migrated", step.tenant.slug, step.tenant.id)
+        problem = f"{type(error).__name__}: {error}"
+        result = replace(step, state=StepState.FAILED, error=problem)
+    else:
+        result = replace(step, state=StepState.OK, before=done.before, after=done.after)
+    return replace(result, seconds=round(time.perf_counter() - started, 4))

@@ -1,0 +1,11 @@
+"""What a running worker tells about itself, and how it is asked: a Unix socket in the data folder.
+
+It is the platform's only way to look inside a worker. Nothing that a visitor sends reaches it: the
+folder is closed to every other user of the machine, and no host name leads there.
+"""
+
+from tenantry.worker.client import Survey, ask_workers, survey
+from tenantry.worker.figures import Failure, Figures, Worker
+from tenantry.worker.reporter import Reporter
+
+__all__ = ["Failure", "Figures", "Reporter", "Survey", "Worker", "ask_workers", "survey"]

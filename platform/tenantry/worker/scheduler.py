@@ -1,0 +1,88 @@
+"""The background thread of a worker: it polls for changes and does what has to be done now and then.
+
+It is started in the worker, never before a fork: a thread does not survive one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenantry.catalog.listener import open_listener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tenantry.catalog import Catalog
+    from tenantry.catalog.directory import Directory
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class PeriodicTask:
+    """Something to be done every *seconds*, or a little later."""
+
+    seconds: float
+    task: Callable[[], object]
+    due: float = 0.0
+
+
+class Scheduler:
+    """Polls, and does its chores, until it is told to stop.
+
+    :param poll_seconds: Between two looks at the catalog's epoch. Where the database can notify,
+        this is only what a lost notice costs.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        directory: Directory,
+        chores: Sequence[PeriodicTask] = (),
+        poll_seconds: float = 0.5,
+    ) -> None:
+        self._catalog = catalog
+        self._directory = directory
+        self._chores = chores
+        self._poll_seconds = poll_seconds
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread. Call it in the process that serves."""
+        self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        listener = open_listener(self._catalog.engine)
+        for chore in self._chores:
+            chore.due = time.monotonic() + chore.seconds
+        while not self._stopping.is_set():
+            self._safely(lambda: listener.wait(self._poll_seconds, self._stopping))
+            if self._stopping.is_set():
+                break
+            self._safely(self._directory.poll)
+            for chore in self._chores:
+                if time.monotonic() >= chore.due:
+                    self._safely(chore.task)
+                    chore.due = time.monotonic() + chore.seconds
+        listener.close()
+
+    def _safely(self, task: Callable[[], object]) -> None:
+        """Run one task; its failure must not end the thread."""
+        try:
+            task()
+        except Exception:
+            log.exception("housekeeping failed")
+            self._stopping.wait(self._poll_seconds)

@@ -1,0 +1,276 @@
+"""Operations on one tenant do not run into each other, in whatever pairs they come."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenantry.catalog import SYSTEM, Catalog, RunState, StepState
+from tenantry.catalog.runs import HELD
+from tenantry.databases.placements import tenant_database
+from tenantry.errors import TenantLockedError, UnfinishedError
+from tenantry.files.locks import restore_journal, tenant_lock
+from tenantry.lifecycle import (
+    archive_tenant,
+    delete_tenant,
+    export_tenant,
+    move_tenant,
+    purge_tenant,
+    rename_tenant,
+    resume_tenant,
+    suspend_tenant,
+    undelete_tenant,
+)
+from tenantry.lifecycle.backup import backup_tenant
+from tenantry.lifecycle.clone import clone_tenant
+from tenantry.lifecycle.create import CREATING
+from tenantry.lifecycle.restore import restore_tenant
+from tenantry.lifecycle.slug_claims import Claims
+from tenantry.migrations import (
+    History,
+    Options,
+    ResumeOptions,
+    migrate,
+    provision_database,
+    read_revision,
+)
+from tenantry.values.tenant import TenantState
+from tests.tenantry.lifecycle import ledger
+from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tenantry.catalog import Run
+    from tenantry.settings import Settings
+    from tenantry.values.tenant import Tenant
+
+READING = ("backup", "clone", "export", "rename", "resume")
+"""They get along with each other, and with nothing else."""
+CHANGING = ("delete", "move", "purge", "restore", "undelete")
+"""They are alone; so is migrate."""
+
+
+@pytest.fixture
+def acme(catalog: Catalog, settings: Settings) -> Tenant:
+    """Return a site with rows and files, and a backup of it."""
+    made = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    ledger.make_factory(settings).provision(made)
+    ledger.write(made, settings)
+    (made,) = catalog.activate_tenants({made.id: None}, by=SYSTEM)
+    backup_tenant(catalog, "acme", settings=settings, by=SYSTEM)
+    return made
+
+
+@pytest.fixture
+def operations(
+    catalog: Catalog, settings: Settings, tmp_path: Path
+) -> dict[str, Callable[[], object]]:
+    """Return everything that a command does to acme."""
+    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
+    factory = ledger.make_factory(settings)
+    return {
+        "backup": partial(backup_tenant, catalog, "acme", **options),
+        "clone": partial(clone_tenant, catalog, factory, "acme", "copy", **options),
+        "delete": partial(delete_tenant, catalog, "acme", export=None, **options),
+        "export": partial(export_tenant, catalog, "acme", tmp_path / "out", **options),
+        "move": partial(move_tenant, catalog, factory, "acme", "disk", **options),
+        "purge": partial(purge_tenant, catalog, "acme", early=True, **options),
+        "rename": partial(rename_tenant, catalog, "acme", "bolt", **options),
+        "restore": partial(restore_tenant, catalog, "acme", drain=0, **options),
+        "resume": partial(resume_tenant, catalog, "acme", **options),
+        "undelete": partial(undelete_tenant, catalog, "acme", **options),
+    }
+
+
+@contextmanager
+def held(tenant: Tenant, settings: Settings, *, shared: bool = False) -> Iterator[None]:
+    """Be another command that is at work on the tenant."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with tenant_lock(tenant, "moved", settings=settings, shared=shared):
+            begun.set()
+            assert ended.wait(60)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(30)
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def refused(operations: dict[str, Callable[[], object]], *names: str) -> set[str]:
+    """Say all of these at once; return which were told that another one is at work."""
+
+    def attempt(name: str) -> bool:
+        try:
+            operations[name]()
+        except TenantLockedError:
+            return True
+        return False
+
+    with ThreadPoolExecutor(len(names)) as threads:
+        told = threads.map(attempt, names)
+        return {name for name, said in zip(names, told, strict=True) if said}
+
+
+def test_nothing_runs_into_what_changes_a_tenant(
+    acme: Tenant, catalog: Catalog, settings: Settings, operations: dict[str, Callable[[], object]]
+) -> None:
+    """Everybody else is told who is at work, and has changed nothing."""
+    catalog.move_tenant(acme.id, TenantState.ARCHIVED, by=SYSTEM)
+    with held(acme, settings):
+        changing = {"delete", "move", "restore"}
+        assert refused(operations, *READING, *changing) == {*READING, *changing}
+    catalog.move_tenant(acme.id, TenantState.DELETED, by=SYSTEM)
+    before = catalog.read_epoch()
+    with held(acme, settings):
+        assert refused(operations, "purge", "undelete") == {"purge", "undelete"}
+    assert catalog.read_epoch() == before
+    assert catalog.find_tenant("copy") is None
+
+
+def test_those_who_read_get_along(
+    acme: Tenant, catalog: Catalog, settings: Settings, operations: dict[str, Callable[[], object]]
+) -> None:
+    """A backup runs beside an export, and neither keeps a site from its new name; changes wait."""
+    with held(acme, settings, shared=True):
+        changing = {"delete", "move", "restore"}
+        assert refused(operations, "backup", "clone", "export", *changing) == changing
+        assert refused(operations, "resume") == set()
+        assert refused(operations, "rename") == set()
+    assert catalog.get_tenant("bolt").state is TenantState.ACTIVE
+
+
+@pytest.mark.parametrize("close", [suspend_tenant, archive_tenant])
+def test_a_site_can_always_be_closed(
+    acme: Tenant, catalog: Catalog, settings: Settings, close: Callable[..., Tenant]
+) -> None:
+    """Trouble does not wait for the end of a long operation; a restore leaves closed what is closed."""
+    backup_tenant(catalog, "acme", settings=settings, by=SYSTEM)
+    with held(acme, settings):
+        closed = close(catalog, "acme", by=SYSTEM)
+    restored = restore_tenant(catalog, "acme", settings=settings, by=SYSTEM, drain=0)
+    assert restored.state is closed.state
+
+
+def test_resuming_does_not_open_what_is_half_restored(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """Neither while a restore is at work nor after one that was killed; the restore opens it."""
+    catalog.move_tenant(acme.id, TenantState.MAINTENANCE, reason="restoring", by=SYSTEM)
+    with held(acme, settings), pytest.raises(TenantLockedError):
+        resume_tenant(catalog, "acme", settings=settings, by=SYSTEM)
+    journal = restore_journal(acme, settings)
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+    unfinished: list[Callable[[], object]] = [
+        partial(resume_tenant, catalog, "acme", settings=settings, by=SYSTEM),
+        partial(delete_tenant, catalog, "acme", export=None, settings=settings, by=SYSTEM),
+    ]
+    for operation in unfinished:
+        with pytest.raises(UnfinishedError, match="tenantry restore acme"):
+            operation()
+    assert catalog.get_tenant("acme").state is TenantState.MAINTENANCE
+    journal.unlink()
+    restored = restore_tenant(catalog, "acme", settings=settings, by=SYSTEM, drain=0)
+    assert restored.state is TenantState.ACTIVE
+
+
+def test_a_restore_opens_only_what_a_restore_has_closed(
+    acme: Tenant, catalog: Catalog, settings: Settings
+) -> None:
+    """A tenant that a run of migrations holds stays in maintenance until its schema is new enough."""
+    catalog.move_tenant(acme.id, TenantState.MAINTENANCE, reason=HELD, by=SYSTEM)
+    restored = restore_tenant(catalog, "acme", settings=settings, by=SYSTEM, drain=0)
+    assert restored.state is TenantState.MAINTENANCE
+    assert catalog.get_row("acme").reason == HELD
+
+
+def test_what_is_being_made_is_not_deleted(catalog: Catalog, settings: Settings) -> None:
+    """A creation or an import that lives is told; one that died can be deleted."""
+    made = catalog.add_tenant("acme", name="Acme", reason=CREATING, by=SYSTEM)
+    delete = partial(delete_tenant, catalog, "acme", export=None, settings=settings, by=SYSTEM)
+    with Claims(settings) as claims:
+        claims.take("acme")
+        with pytest.raises(TenantLockedError, match="being made"):
+            delete()
+    with held(made, settings), pytest.raises(TenantLockedError):
+        delete()
+    assert delete().tenant.state is TenantState.DELETED
+
+
+@pytest.fixture
+def fleet(
+    catalog: Catalog, any_settings: Settings, tmp_path: Path
+) -> tuple[dict[str, Tenant], Callable[..., Run]]:
+    """Return tenants on each kind of placement that lack a revision, and what migrates them."""
+    folder = write_revisions(tmp_path / "alembic", PEOPLE)
+    tenants = {}
+    for slug in ("acme", "globex"):
+        added = catalog.add_tenant(slug, name=slug, by=SYSTEM)
+        provision_database(added, any_settings, folder)
+        (tenants[slug],) = catalog.activate_tenants(
+            {added.id: None}, schemas={added.id: "0001"}, by=SYSTEM
+        )
+    write_revisions(folder, NAME, first=2)
+
+    def run(**again: bool) -> Run:
+        ended = migrate(
+            catalog,
+            History(folder),
+            settings=any_settings,
+            options=Options(lock_timeout=0.1, canary=1, max_failures=1),
+            again=ResumeOptions(**again) if again else None,
+            by=SYSTEM,
+        )
+        assert ended is not None
+        return ended
+
+    return tenants, run
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["at work", "interrupted"])
+def test_a_run_passes_over_a_tenant_that_is_being_restored(
+    catalog: Catalog,
+    any_settings: Settings,
+    fleet: tuple[dict[str, Tenant], Callable[..., Run]],
+    *,
+    interrupted: bool,
+) -> None:
+    """It is no failure: the others are migrated, the run says why not this one, --resume does it."""
+    tenants, run = fleet
+    acme = tenants["acme"]
+    journal = restore_journal(acme, any_settings)
+    if interrupted:
+        journal.parent.mkdir(parents=True)
+        journal.touch()
+        ended, said = run(), "`tenantry restore acme` finishes it"
+        journal.unlink()
+    else:
+        with held(acme, any_settings):
+            ended, said = run(), "Tenant 'acme' is being moved by process"
+    assert (ended.state, ended.counts[StepState.OK], ended.counts[StepState.PENDING]) == (
+        RunState.FAILED,
+        1,
+        1,
+    )
+    (told,) = catalog.list_failed_steps(ended.id)
+    assert told.tenant.slug == "acme"
+    assert said in told.error
+    assert read_revision(tenant_database(acme, any_settings)) == "0001"
+
+    again = run(pending=True)
+    assert (again.state, again.counts[StepState.OK]) == (RunState.DONE, 2)
+    assert catalog.list_failed_steps(again.id) == ()
+    assert read_revision(tenant_database(acme, any_settings)) == "0002"
