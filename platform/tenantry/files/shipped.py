@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tenantry.files.disk import is_file
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 CHECKOUT = PACKAGE.parents[1]
 
 
