@@ -28,7 +28,6 @@ from tenantry.flask import init_tenant
 from tenantry.flask.binding import EXTENSION
 from tenantry.flask.database import ENGINES
 from tenantry.flask.sessions import check_cookie_settings
-from tenantry.keeper import StandbyKeeper
 from tenantry.limits import RateTable, TenantRates
 from tenantry.middleware.bodies import BodyLimits
 from tenantry.middleware.client_limit import ClientLimit
@@ -188,9 +187,8 @@ def create_application(settings: Settings) -> WSGIApplication:
         )
         reporter = Reporter(settings.workers_dir, report)
         chores.append(PeriodicTask(30, popularity.save))
-        keeper = StandbyKeeper(catalog=catalog, factory=factory, settings=settings)
-        starts = [reporter.start, warm_up.start, keeper.start]
-        ends += [reporter.stop, popularity.save, warm_up.stop, keeper.stop]
+        starts = [reporter.start, warm_up.start]
+        ends += [reporter.stop, popularity.save, warm_up.stop]
     housekeeper = Scheduler(catalog=catalog, directory=directory, chores=chores)
 
     def start_all() -> None:

@@ -7,9 +7,6 @@ replayed is the benchmark's own, of 20 revisions, each small: the bundled site's
 nineteen more, of which four change a column and the others add columns, tables and indexes
 (bench/history.py). Two years of a site are hardly less.
 
-A third way takes over a database that stands by (`TENANTRY_STANDBY`), which is made before the clock
-runs.
-
 The ways take turns, tenant by tenant, in one process. The template is made before.
 """
 
@@ -39,7 +36,6 @@ from tenantry.dispatch import build_door
 from tenantry.factory import Factory
 from tenantry.flask.database import ENGINES
 from tenantry.lifecycle import create_tenant
-from tenantry.lifecycle.standby import fill_standbys
 from tenantry.migrations import load_history, provision_database, upgrade
 from tenantry.pool import InstancePool
 from tenantry.settings import load_settings
@@ -79,19 +75,16 @@ def main() -> int:
                 print(f"{label:24} {p50:8.2f} {p90:8.2f}")
                 result[f"{kind}_{way}_ms" if way else f"{kind}_ms"] = round(p50, 2)
         for kind in kinds:
-            for way in ("", "standby_"):
-                ratio = result[f"{kind}_replay_ms"] / result[f"{kind}_{way}ms"]
-                result[f"{kind}_{way}ratio"] = round(ratio, 1)
+            ratio = result[f"{kind}_replay_ms"] / result[f"{kind}_ms"]
+            result[f"{kind}_ratio"] = round(ratio, 1)
     print(json.dumps(result))
     return 0
 
 
 def _measure(settings: Settings, history: Path) -> dict[str, list[float]]:
     catalog = open_world(settings, tenants=1000)
-    copied = partial(_from_template, settings=settings, history=history)
     ways: dict[str, Callable[[Tenant], None]] = {
-        "": copied,
-        "standby": copied,
+        "": partial(_from_template, settings=settings, history=history),
         "replay": partial(_by_replaying, settings=settings, history=history),
     }
     times: dict[str, list[float]] = {way: [] for way in ways}
@@ -105,10 +98,8 @@ def _measure(settings: Settings, history: Path) -> dict[str, list[float]]:
         for way, provision in ways.items():
             factory = Factory(build=build, provision=provision, migrations=history)
             slug = f"new-{way or 'copy'}-{number}"
-            wanted = settings.model_copy(update={"standby": int(way == "standby")})
-            fill_standbys(catalog, factory, settings=wanted)
             started = time.perf_counter()
-            create_tenant(catalog, factory, slug, name=slug, settings=wanted, by=SYSTEM)
+            create_tenant(catalog, factory, slug, name=slug, settings=settings, by=SYSTEM)
             _visit(door, slug)
             if number >= 2:  # templates, prototypes and statements are made once
                 times[way].append((time.perf_counter() - started) * 1000)

@@ -158,13 +158,6 @@ class Settings(BaseSettings):
         description="Let `/backend` share the apex's origin with path-routed sites, whose scripts "
         "could then act as the operator. For development.",
     )
-    standby: int = Field(
-        default=0,
-        ge=0,
-        le=1000,
-        description="Databases that stand by for new tenants, on each placement with room. The "
-        "workers keep so many, and `tenantry init` makes them.",
-    )
     rename_redirect_days: int = Field(
         default=90,
         ge=0,

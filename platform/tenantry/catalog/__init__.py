@@ -27,7 +27,6 @@ from tenantry.catalog.purging import Purging
 from tenantry.catalog.runs import Runs
 from tenantry.catalog.sessions import Sessions
 from tenantry.catalog.signal import ChangeSignal
-from tenantry.catalog.standbys import Standbys
 from tenantry.catalog.tenants import Tenants
 from tenantry.catalog.values import (
     SYSTEM,
@@ -46,8 +45,6 @@ from tenantry.catalog.values import (
     Role,
     Run,
     RunState,
-    Standby,
-    StandbyState,
     Step,
     StepState,
     TenantRow,
@@ -70,7 +67,6 @@ class Catalog(
     Runs,
     Moving,
     Purging,
-    Standbys,
     Audit,
 ):
     """The whole catalog behind one name."""
@@ -113,8 +109,6 @@ __all__ = [
     "Role",
     "Run",
     "RunState",
-    "Standby",
-    "StandbyState",
     "Step",
     "StepState",
     "TenantRow",

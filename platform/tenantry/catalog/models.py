@@ -27,8 +27,6 @@ from tenantry.catalog.values import (
     AuditEvent,
     Host,
     HostState,
-    Standby,
-    StandbyState,
 )
 from tenantry.values.tenant import Tenant, TenantState
 
@@ -153,29 +151,6 @@ def as_tenant(row: Any, *, hosts: Iterable[str]) -> Tenant:
         reopens_at=row.reopens_at,
         settings=MappingProxyType(dict(row.settings)),
     )
-
-
-class StandbyRecord(Base):
-    """A database that stands by for a tenant which will have its id."""
-
-    __tablename__ = "standbys"
-
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    placement: Mapped[str] = mapped_column(String(40))
-    template: Mapped[str] = mapped_column(String(80))
-    state: Mapped[str] = mapped_column(String(16))
-    node: Mapped[str] = mapped_column(String(500))
-    created_at: Mapped[datetime] = mapped_column(default=now)
-
-    def to_standby(self) -> Standby:
-        return Standby(
-            self.id,
-            self.placement,
-            self.template,
-            StandbyState(self.state),
-            self.node,
-            self.created_at,
-        )
 
 
 class FormerSlugRecord(Base):

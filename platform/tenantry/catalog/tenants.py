@@ -19,7 +19,6 @@ from tenantry.catalog.models import (
     TenantRecord,
 )
 from tenantry.catalog.names import FOUND, SERVED_HOST, Names, locked, missing
-from tenantry.catalog.standbys import take_standby
 from tenantry.catalog.values import Actor, Changes, FormerName, Page, TenantRow
 from tenantry.errors import (
     BadTransitionError,
@@ -239,20 +238,16 @@ class Tenants(Names):
         placement: str = "local",
         quiet: bool = False,
         reason: str = "",
-        new_id: str = "",
-        template: str = "",
         by: Actor,
     ) -> Tenant:
         """Add a tenant in state *provisioning*, with a new id.
 
         :param reason: Why it is in that state; forgotten when it is opened.
-        :param new_id: The id that it gets, if it gets none of a database that stands by.
-        :param template: Let it have the id of one that stands by with this schema, if there is one.
         :raises BadSlugError: The slug breaks the rule or is reserved.
         :raises TenantExistsError: The slug is taken, or another tenant's former one.
         """
         record = TenantRecord(
-            id=new_id or uuid.uuid4().hex,
+            id=uuid.uuid4().hex,
             slug=slug,
             name=tidy(name) or slug,
             state=TenantState.PROVISIONING,
@@ -269,8 +264,6 @@ class Tenants(Names):
         try:
             with self.writing(by) as writer:
                 self._claim(writer.session, slug)
-                if template:
-                    record.id = take_standby(writer.session, placement, template) or record.id
                 writer.session.add(record)
                 writer.changed(record)
                 writer.session.flush()

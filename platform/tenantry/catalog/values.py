@@ -162,29 +162,6 @@ class Host:
         return self.state is HostState.VERIFIED
 
 
-class StandbyState(StrEnum):
-    """What is known of a database that stands by."""
-
-    MAKING = "making"
-    READY = "ready"
-    GOING = "going"
-    """No tenant gets it any more: it is being dropped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standby:
-    """A database that stands by for a new tenant, which will have its id."""
-
-    id: str
-    placement: str
-    template: str
-    """Names its schema; empty if nobody asks any more."""
-    state: StandbyState
-    node: str
-    """Where it was made."""
-    created_at: datetime
-
-
 class RunState(StrEnum):
     """What became of a run of migrations."""
 

@@ -6,23 +6,20 @@ import fcntl
 import os
 import secrets
 import stat
-from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 from alembic.util import CommandError
 
-from tenantry.catalog import StandbyState, schema
+from tenantry.catalog import schema
 from tenantry.catalog.engine import shown
 from tenantry.cli.context import reaching_catalog
 from tenantry.cli.demonstration import add_demonstrations
 from tenantry.cli.operators import DEFAULT_OPERATOR, echo_invitation, find_operator
 from tenantry.cli.output import echo_facts
 from tenantry.errors import CatalogNotReadyError, SettingsError
-from tenantry.factory import load_factory
 from tenantry.files.disk import exists
-from tenantry.lifecycle.standby import fill_standbys
 from tenantry.settings import PREFIX, get_settings, load_settings
 
 if TYPE_CHECKING:
@@ -61,24 +58,12 @@ def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
         if demo:
             owner = find_operator(catalog, None if catalog.has_operator() else operator)
             add_demonstrations(catalog, owner=owner.email, settings=settings)
-        keep_standbys(catalog, settings)
         catalog.follow_anchor()  # a platform from before there were anchors gets one
         if not catalog.has_operator():
             account = find_operator(catalog, operator)
             if not no_link:
                 click.echo("\nNobody operates the platform yet.")
                 echo_invitation(catalog, account, settings=settings)
-
-
-def keep_standbys(catalog: Catalog, settings: Settings) -> None:
-    """Make the databases that stand by for new tenants, and drop what the settings ask for no more."""
-    if not settings.standby and not catalog.list_standbys():
-        return  # most platforms: then the factory is not even loaded
-    fill_standbys(catalog, load_factory(settings.factory), settings=settings)
-    ready = [found for found in catalog.list_standbys() if found.state is StandbyState.READY]
-    counts = Counter(standby.placement for standby in ready)
-    shown = ", ".join(f"{counts[place.name]} on {place.name}" for place in settings.databases)
-    echo_facts({"Standing by": shown})
 
 
 def prepare_folders(settings: Settings) -> str:

@@ -44,10 +44,6 @@ _LARGE_OBJECTS = text(
     "SELECT pg_catalog.count(pg_catalog.lo_unlink(oid)) FROM (SELECT oid FROM "
     "pg_catalog.pg_largeobject_metadata WHERE lomowner = pg_catalog.to_regrole(:name) LIMIT :most) a"
 )
-_COMMENT = text(
-    "SELECT coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), '') "
-    "FROM pg_catalog.pg_namespace WHERE nspname = :name"
-)
 _GUESTS = text(
     "SELECT DISTINCT coalesce(r.rolname, 'PUBLIC') FROM pg_catalog.pg_namespace n, "
     "pg_catalog.aclexplode(n.nspacl) a LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee "
@@ -112,24 +108,23 @@ class SchemaDatabase:
         """Make role and schema, if they are not there, in one transaction."""
         self.create_with()
 
-    def create_with(self, statements: Sequence[str] = (), *, comment: str = "") -> bool:
+    def create_with(self, statements: Sequence[str] = ()) -> bool:
         """Like :meth:`create`; a new schema gets all this in the same transaction.
 
         :param statements: What is run in it, as its role.
-        :param comment: What is said of it; text without quotes.
         :return: Whether the schema is new.
         """
         try:
-            return self._create_with(statements, comment)
+            return self._create_with(statements)
         except PlacementError as error:
             if (
                 getattr(getattr(error.__cause__, "orig", None), "sqlstate", "")
                 not in _MADE_MEANWHILE
             ):
                 raise
-        return self._create_with(statements, comment)  # that of another process is there now
+        return self._create_with(statements)  # that of another process is there now
 
-    def _create_with(self, statements: Sequence[str], comment: str) -> bool:
+    def _create_with(self, statements: Sequence[str]) -> bool:
         # No advisory lock: those are everybody's, also a neighbour's, who could keep us waiting. The
         # server itself lets only one make a role or a schema by one name.
         with self._as_platform() as connection:
@@ -139,36 +134,13 @@ class SchemaDatabase:
                 if self.server.logins is not None:
                     self.server.logins.grant(connection, self.name)
             if not has_schema:
-                making = [
+                making = (
                     f"CREATE SCHEMA {self.name} AUTHORIZATION {self.name}",
                     f"SET LOCAL ROLE {self.name}",
                     f"SET LOCAL search_path = {self.name}",
-                ]
-                if comment:
-                    making.append(f"COMMENT ON SCHEMA {self.name} IS '{comment}'")
+                )
                 run_all(connection, [*making, *statements])
         return not has_schema
-
-    def read_comment(self) -> str | None:
-        """Return what is said of the schema; ``None`` if it is not there."""
-        with self._as_platform() as connection:
-            found = connection.scalar(_COMMENT, {"name": self.name})
-            return None if found is None else str(found)
-
-    def exchange_comment(self, comment: str) -> bool:
-        """Take the comment away if it is this one; return whether it was, or there is no schema."""
-        with self._as_platform() as connection:
-            found = connection.scalar(_COMMENT, {"name": self.name})
-            if found == comment:
-                # Need not last by itself: whoever takes the schema commits more to this server, or
-                # to the catalog's, and a mark that comes back is one that nobody asks for.
-                taking = (
-                    "SET LOCAL synchronous_commit = off",
-                    f"SET LOCAL ROLE {self.name}",
-                    f"COMMENT ON SCHEMA {self.name} IS NULL",
-                )
-                run_all(connection, taking)
-        return found in {None, comment}
 
     def let_in(self, other: SchemaDatabase) -> None:
         """Let another placement's login have this role, if it is on the same server."""

@@ -15,7 +15,6 @@ from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.errors import ProvisionError, TenantExistsError, TenantryError
 from tenantry.files.disk import explain
 from tenantry.lifecycle.slug_claims import Claims
-from tenantry.lifecycle.standby import take_over
 from tenantry.migrations import read_revision
 from tenantry.values.tenant import TenantState
 
@@ -67,7 +66,6 @@ def create_tenant(
     with Claims(settings) as claims:
         tenant = add(
             catalog,
-            factory,
             slug,
             name=name,
             site_settings=site_settings,
@@ -84,7 +82,6 @@ def create_tenant(
 
 def add(
     catalog: Catalog,
-    factory: Factory,
     slug: str,
     *,
     name: str,
@@ -97,26 +94,22 @@ def add(
 ) -> Tenant:
     """Add the tenant's row, in place of one that an interrupted creation left behind.
 
-    It takes over a database that stands by, if there is one.
-
     :raises UnknownPlanError: There is no such plan.
     :raises TenantExistsError: The slug is taken, or somebody is creating it now.
     """
     chosen_plan = settings.get_plan(plan)
     claims.take(slug)
 
-    def row() -> Tenant:
-        add_tenant = partial(
-            catalog.add_tenant,
-            slug,
-            name=name,
-            settings=site_settings,
-            plan=chosen_plan,
-            placement=placement,
-            reason=_reason(settings),
-            by=by,
-        )
-        return take_over(catalog, factory, add_tenant, settings=settings, by=by)
+    row = partial(
+        catalog.add_tenant,
+        slug,
+        name=name,
+        settings=site_settings,
+        plan=chosen_plan,
+        placement=placement,
+        reason=_reason(settings),
+        by=by,
+    )
 
     try:
         return row()

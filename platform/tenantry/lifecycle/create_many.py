@@ -53,7 +53,6 @@ def create_tenants(
             chosen = choose_placement(settings, order.placement, catalog.count_placements)
             tenant = add(
                 catalog,
-                factory,
                 order.slug,
                 name=order.name,
                 plan=order.plan,

@@ -22,21 +22,18 @@ if TYPE_CHECKING:
     from tenantry.migrations.history import History
 
 
-def make_schema(
-    database: SchemaDatabase, history: History, folder: Path, *, comment: str = ""
-) -> None:
+def make_schema(database: SchemaDatabase, history: History, folder: Path) -> None:
     """Make the schema with everything of the newest revision; one that has a revision is left alone.
 
     :param folder: Where templates are kept, for all processes of the machine.
-    :param comment: What is said of a new one.
     """
     statements = postgresql_template(database.server, history, folder)
-    if database.create_with(statements or (), comment=comment) and statements is not None:
+    if database.create_with(statements or ()) and statements is not None:
         return
     if statements is None:
         upgrade(database, history)
         return
-    if read_revision(database):  # most often: it has stood by
+    if read_revision(database):
         return
     with database.open_engine().connect() as connection, begin_postgresql(connection):
         if not find_revision(connection):

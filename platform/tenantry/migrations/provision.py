@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.postgresql_schema import SchemaDatabase
 from tenantry.databases.sqlite_file import SiteDatabase
-from tenantry.databases.standby import MARK, set_mark
 from tenantry.migrations.history import load_history
 from tenantry.migrations.postgresql_template import make_schema
 from tenantry.migrations.sqlite_template import sqlite_template
@@ -24,26 +23,20 @@ if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
 
 
-def provision_database(
-    tenant: Tenant, settings: Settings, migrations: Path, *, stands_by: bool = False
-) -> None:
+def provision_database(tenant: Tenant, settings: Settings, migrations: Path) -> None:
     """Make the tenant's database, if it is not there; one that has a schema is left as it is.
 
     :param migrations: The factory's Alembic folder.
-    :param stands_by: Mark it as one that is nobody's yet (:mod:`tenantry.databases.standby`).
     """
     database = tenant_database(tenant, settings)
     history = load_history(migrations)
     if isinstance(database, SchemaDatabase):
-        comment = MARK if stands_by else ""
-        make_schema(database, history, settings.templates_dir, comment=comment)
+        make_schema(database, history, settings.templates_dir)
         return
     assert isinstance(database, SiteDatabase)
     for left in database.path.parent.glob(f".{database.path.name}.draft-*"):
         left.unlink(missing_ok=True)  # of a process that was killed: only one makes a tenant
     if not database.exists():
-        if stands_by:
-            set_mark(database)
         _copy(sqlite_template(history, settings.templates_dir), database.path)
     elif not read_revision(database):
         database.create()

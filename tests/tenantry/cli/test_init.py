@@ -46,19 +46,6 @@ def test_makes_everything_for_its_owner_alone(desk: Desk) -> None:
     assert sorted(path.name for path in var.iterdir() if path.name.startswith(".")) == []
 
 
-def test_makes_what_stands_by(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as the settings say; with none any more it drops them, and then says nothing of it."""
-    monkeypatch.setenv("TENANTRY_FACTORY", "tenants:create_app")
-    monkeypatch.setenv("TENANTRY_STANDBY", "2")
-    assert "Standing by  2 on local\n" in desk.done("init")
-    desk.done("tenant", "create", "acme")
-    with desk.catalog as catalog:
-        assert len(catalog.list_standbys()) == 1
-    monkeypatch.setenv("TENANTRY_STANDBY", "0")
-    assert "Standing by  0 on local\n" in desk.done("init")
-    assert "Standing by" not in desk.done("init")
-
-
 def test_says_it_again_without_harm(desk: Desk) -> None:
     """Keys and accounts stay; only the link is another one."""
     first = token_in(desk.done("init"))
