@@ -107,220 +107,245 @@ class Settings(BaseSettings):
 
     domain: str = Field(
         default="localhost",
-        description="The platform's own domain, the apex. Sites are `<slug>.<domain>`.",
+        description="The platform's own domain, the apex. Sites are `<slug>.<domain>`. "
+        "Browsers resolve `acme.localhost` to this machine by themselves.",
     )
     base_url: str = Field(
         default="",
-        description="Scheme and port of every public link, as `https://example.com`. Default: "
-        "`http://localhost:<port>` on localhost, `https://<domain>` elsewhere.",
+        description="Scheme and port of every public link, as `https://example.com`. With "
+        "`https`, cookies are sent over HTTPS only. Links are built from this setting, never "
+        "from a request's `Host`. Default: `http://localhost:<port>` on localhost, else "
+        "`https://<domain>`.",
     )
     data_dir: Path = Field(
         default=Path("var"),
-        description="Folder of the catalog, the sites' databases and the run-time sockets.",
+        description="Folder of the catalog, the sites' databases and the run-time sockets. "
+        "`tenantry init` creates it with access for its owner alone.",
     )
     catalog_url: str = Field(
         default="",
-        description="SQLAlchemy URL of the catalog, `sqlite:///…` or `postgresql+psycopg://…`. "
-        "Default: a SQLite file in the data folder.",
+        description="The catalog's database, as `sqlite:////srv/tenantry/catalog.sqlite3` or "
+        "`postgresql+psycopg://user:password@host/name`. Default: `catalog.sqlite3` in the data "
+        "folder.",
     )
     databases: Annotated[tuple[InstanceOf[Placement], ...], NoDecode] = Field(
         default=(),
-        description="The placements: where tenants' data can be, as JSON with a URL for each name. "
-        "New tenants go to the first one with room. Default: `local`, SQLite files in the data "
+        description='The placements of tenants\' data: a URL for each name, as `{"local": '
+        '"sqlite", "main": "postgresql+psycopg://tenantry:password@host/sites"}`. A new tenant '
+        "goes to the first placement with room. Default: `local`: SQLite files in the data "
         "folder.",
     )
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
-        description="Master keys, comma-separated, newest first; older ones still verify. "
-        "At least 32 characters each. Default: the file `secret_keys` in the data folder, which "
-        "`tenantry init` makes.",
+        description="Master keys, separated by commas, newest first. The newest key signs, "
+        "and the older ones still verify. To replace a key, put a new one in front. Each key "
+        "needs at least 32 characters; `openssl rand -hex 32` prints one. Default: the file "
+        "`secret_keys` in the data folder, made by `tenantry init`.",
     )
     factory: str = Field(
         default="tenants:create_app",
-        description="The callable that builds a tenant's app, `module:name`.",
+        description="The callable that builds a tenant's app, as `module:name`.",
     )
     routing: Literal["subdomain", "path", "both"] = Field(
         default="subdomain",
-        description="How a request names its tenant: by host, by the first segment under "
-        "`path_prefix` on the apex, or both. Path-routed sites share one origin: trusted "
-        "tenants only.",
+        description="How a request names its tenant: by its host, by the first path segment "
+        "under `TENANTRY_PATH_PREFIX` on the apex, or both. Path-routed sites share one origin, "
+        "and their scripts can act on each other. Use path routing only for tenants that trust "
+        "each other.",
     )
     path_prefix: str = Field(
-        default="/sites", description="Where path-routed sites live on the apex."
+        default="/sites", description="The path of path-routed sites on the apex."
     )
     backend_host: str = Field(
         default="",
-        description="A host of its own for the operators' `/backend`. Needed with path routing, "
-        "unless `allow_shared_origin` is set.",
+        description="A separate host for the operators' `/backend`. Path routing requires it, "
+        "unless `TENANTRY_ALLOW_SHARED_ORIGIN` is set. Default: the apex.",
     )
     allow_shared_origin: bool = Field(
         default=False,
-        description="Let `/backend` share the apex's origin with path-routed sites, whose scripts "
-        "could then act as the operator. For development.",
+        description="Lets `/backend` share the apex's origin with path-routed sites. Their "
+        "scripts can then act as the operator. Use it for development only.",
     )
     rename_redirect_days: int = Field(
         default=90,
         ge=0,
         le=3650,
-        description="How long a renamed tenant's old address leads to the new one. Afterwards the "
-        "name stays reserved.",
+        description="How long a renamed tenant's old address redirects to the new one (308). "
+        "Afterwards the old address gets a 404, and the name stays reserved.",
     )
     purge_days: int = Field(
         default=30,
         ge=0,
         le=3650,
-        description="How long a deleted tenant can be undeleted. Then `tenantry tenant purge --due` "
-        "destroys its data; nothing does that by itself.",
+        description="How long a deleted tenant can be undeleted. Afterwards `tenantry tenant "
+        "purge --due` destroys its data. Nothing is purged automatically.",
     )
     trusted_proxies: int = Field(
         default=0,
         ge=0,
         le=8,
         description="How many proxies in front overwrite or append `X-Forwarded-For` and "
-        "`X-Forwarded-Proto`. Every such header must then have exactly this many values.",
+        "`X-Forwarded-Proto`. If such a header has any other number of values, the request is "
+        "refused.",
     )
     trust_any_peer: bool = Field(
         default=False,
-        description="Allow `trusted_proxies` on an address that others can reach. Only where a "
-        "firewall keeps everyone but the proxy away.",
+        description="Allows `TENANTRY_TRUSTED_PROXIES` on an address that others can reach. "
+        "Use it only if a firewall lets nothing but the proxy through.",
     )
     bind: str = Field(
-        default="127.0.0.1", description="Address that the HTTP listener binds, without port."
+        default="127.0.0.1", description="Address that the HTTP listener binds, without a port."
     )
     port: int = Field(default=8000, ge=1, le=65535, description="Port of the HTTP listener.")
     application: str = Field(
         default="tenantry.wsgi:application",
         pattern=r"^[\w.]+:[\w.]+$",
-        description="The WSGI application that the server calls, as `module:name`. For those who "
-        "put the platform together themselves.",
+        description="The WSGI application that the server calls. The default is the bundled "
+        "platform. If you compose the platform yourself, as `dispatch.py` does, name your own.",
     )
     socket: str = Field(
         default="",
-        description="Path of a Unix socket that speaks the uwsgi protocol to nginx, instead of "
-        "the HTTP listener.",
+        description="Path of a Unix socket that speaks the uwsgi protocol to nginx, instead "
+        "of the HTTP listener. A process that can write to it can run code, so only its owner "
+        "and group can open it. Default: none.",
     )
-    processes: int = Field(default=2, ge=1, le=256, description="Worker processes.")
+    processes: int = Field(
+        default=2, ge=1, le=256, description="Worker processes. Start with the number of cores."
+    )
     threads: int = Field(default=4, ge=1, le=256, description="Threads of each worker.")
     access_log: str = Field(
         default="stderr",
-        description="Where the JSON access log goes: `stderr`, `off`, or a file to append to.",
+        description="Where the access log goes, one JSON object a line: the server's own log, "
+        "nowhere, or a file to append to.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least severity of the application log."
+        default="info", description="Lowest severity of the application log."
     )
     limit_body_mb: int = Field(
         default=25,
         ge=1,
         le=4096,
-        description="Largest request body, in MiB, for routes that ask for long ones; above it 413.",
+        description="Largest request body on routes that ask for long ones. A longer body "
+        "gets a 413.",
     )
     limit_form_kb: int = Field(
         default=512,
         ge=1,
-        description="Largest request body that a route gets without asking for more, in KiB; above "
-        "it 413.",
+        description="Largest request body on all other routes. A longer body gets a 413.",
     )
     limit_form_fields: int = Field(
         default=1000,
         ge=1,
-        description="Fields of a form, or parts of a multipart body; above it 413, before any of "
-        "them is parsed.",
+        description="Most fields of a form, or parts of a multipart body. A form with more "
+        "gets a 413 before any field is parsed.",
     )
     limit_lookups: int = Field(
         default=500,
         ge=1,
-        description="Catalog look-ups of hosts not in memory, per second and worker; above it "
-        "429. Known hosts cost none.",
+        description="Catalog look-ups of hosts that are not in memory, per second and worker. "
+        "Requests above it get a 429. Known hosts cost no look-up.",
     )
     limit_in_flight: int = Field(
         default=0,
         ge=0,
-        description="Requests of one tenant at once, per worker; one more waits for its turn. Where "
-        "the site is slow and others need the thread, it is answered 503. 0 means `threads` less "
-        "one.",
+        description="How many requests of one tenant a worker serves at once. A further "
+        "request waits at most 2 seconds. If the site is slow and connections are queued, it "
+        "gets a 503 with `Retry-After` at once. `0` means `TENANTRY_THREADS` minus one, which "
+        "leaves a thread for other tenants.",
     )
     limit_tenant_requests: float = Field(
         default=1000.0,
         ge=0,
         allow_inf_nan=False,
-        description="Requests of one tenant per second, all workers of the machine together; above "
-        "it 429. 0 sets no limit.",
+        description="Requests of one tenant per second, counted over all workers of the "
+        "machine. Requests above it get a 429. A burst may use five seconds' worth at once. `0` "
+        "sets no limit.",
     )
     limit_client_requests: float = Field(
         default=100.0,
         ge=0,
         allow_inf_nan=False,
-        description="Requests of one client address per second, all workers of the machine "
-        "together; above it 429. Shared assets are not counted. 0 sets no limit.",
+        description="Requests of one client address per second, counted over all workers of "
+        "the machine. Requests above it get a 429. A burst may use five seconds' worth at once. "
+        "A client is an IPv4 address or an IPv6 /64. Shared assets are not counted. Behind a "
+        "proxy, set `TENANTRY_TRUSTED_PROXIES`; otherwise all visitors count as one client. `0` "
+        "sets no limit.",
     )
     limit_statement_seconds: float = Field(
         default=20.0,
         ge=0,
         allow_inf_nan=False,
-        description="How long a tenant's statement may take. 0 sets no limit.",
+        description="How long a tenant's SQL statement may take before it ends with an error. "
+        "On SQLite only SQLite's own work counts. `0` sets no limit.",
     )
     limit_lock_seconds: float = Field(
         default=5.0,
         ge=0,
         allow_inf_nan=False,
-        description="How long a tenant's statement may wait for a lock on PostgreSQL. 0 sets no "
-        "limit.",
+        description="How long a tenant's SQL statement may wait for a lock on PostgreSQL. `0` "
+        "sets no limit.",
     )
     limit_request_seconds: float = Field(
         default=0.0,
         ge=0,
         allow_inf_nan=False,
-        description="How long a request may take until its response begins; then its app is "
-        "interrupted, and it is answered 504. 0 sets no limit.",
+        description="How long a request may take until its response begins. Then its app is "
+        "interrupted, and the request gets a 504. See "
+        "[deployment.md](deployment.md#a-time-limit-for-requests) for its limitations. `0` sets "
+        "no limit.",
     )
     limit_plans: Annotated[Mapping[str, PlanLimits], NoDecode] = Field(
         default={},
-        description="The plans, and what their tenants may do instead, as JSON: "
-        '`{"free": {"in_flight": 2, "requests": 50}}`.',
+        description="The plans, and the limits that replace the general ones for their "
+        'tenants: `{"free": {"in_flight": 2, "requests": 50, "statement_seconds": 5, '
+        '"lock_seconds": 1}}`. `database_mb`, `media_mb` and `members` limit what a site may '
+        "store.",
     )
     default_plan: str = Field(
         default=BUILT_IN_PLAN,
-        description="The plan of new tenants, and the one whose limits hold for a tenant whose plan "
-        "is not named any more.",
+        description="The plan of new tenants. Its limits also apply to a tenant whose plan "
+        "the settings no longer name. `TENANTRY_LIMIT_PLANS` must name it, unless it is `free`.",
     )
     pool_instances: int = Field(
-        default=10_000, ge=1, description="Live tenant instances per worker, at most."
+        default=10_000, ge=1, description="Most live tenant instances per worker."
     )
     pool_memory_mb: int = Field(
         default=768,
         ge=64,
-        description="Resident memory of a worker, in MiB, above which idle instances are given up, "
-        "those unused for longest first. A worker that grows by 256 MiB more is replaced.",
+        description="Resident memory of a worker, above which it disposes of idle instances. "
+        "If a worker grows by 256 MiB more, uWSGI replaces it.",
     )
     pool_connections: int = Field(
         default=200,
         ge=1,
-        description="SQLite connections that a worker keeps open between requests, at most. Each "
+        description="Most SQLite connections that a worker keeps open between requests. Each "
         "takes two or three file descriptors.",
     )
     pool_descriptors: int = Field(
         default=0,
         ge=0,
-        description="File descriptors of a worker above which idle connections are closed and no "
-        "instance is added. 0 means four fifths of what the system allows (`ulimit -n`).",
+        description="File descriptors of a worker, above which it closes idle connections and "
+        "adds no instance. `0` means four fifths of what the system allows (`ulimit -n`).",
     )
     pool_idle_seconds: int = Field(
-        default=3600, ge=1, description="An instance unused for so long is disposed of."
+        default=3600, ge=1, description="An instance that is unused for this long is disposed of."
     )
     pool_build_seconds: float = Field(
         default=4.0,
         gt=0,
-        description="How long a request waits for its tenant's instance before it is answered 503; "
-        "the build goes on.",
+        description="How long a request waits for its tenant's instance before it gets a 503. "
+        "The build goes on.",
     )
     pool_waiters: int = Field(
-        default=2, ge=1, description="Requests that may wait for one tenant's build, per worker."
+        default=2,
+        ge=1,
+        description="How many requests may wait for one tenant's build, per worker.",
     )
     pool_warm: int = Field(
         default=50,
         ge=0,
-        description="Instances that a new worker builds by itself, those of the most used tenants. "
-        "0 builds none.",
+        description="How many instances a new worker builds by itself: those of the most used "
+        "tenants. `0` builds none.",
     )
 
     @field_validator("secret_keys", mode="before")
