@@ -9,6 +9,7 @@ from flask import current_app, g, request
 
 from backend_app.lost_sites import LostSitesWatch
 from tenantry.catalog import Actor
+from tenantry.environ import REQUEST_ID
 
 if TYPE_CHECKING:
     from backend_app.scope import Scope
@@ -62,4 +63,4 @@ def current_actor() -> Actor:
 
 
 def _request_id() -> str | None:
-    return request.environ.get("tenantry.request_id")
+    return request.environ.get(REQUEST_ID)

@@ -21,7 +21,7 @@ from wtforms.validators import DataRequired, EqualTo, Length, Optional, Regexp
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, BadSlugError
 from tenantry.flask import note_faults
-from tenantry.values.hosts import check_slug, suggest_slug
+from tenantry.values.slugs import check_slug, suggest_slug
 
 MAX_PASSWORD = 1024
 _PASSWORD_HINT = "At least 12 characters. A few words you can remember do well."  # noqa: S105

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import abort, g, request
 
 from backend_app.context import backend
+from tenantry.environ import HOST, TENANT
 from tenantry.security.keys import PLATFORM
 from tenantry.values.tenant import TenantState
 
@@ -38,10 +39,10 @@ def find_scope(settings: Settings, environ: WSGIEnvironment) -> Scope | None:
 
     A site that is routed by path has its backend below that path, on the apex's host.
     """
-    tenant: Tenant | None = environ.get("tenantry.tenant")
+    tenant: Tenant | None = environ.get(TENANT)
     if tenant is not None:
         return Scope(tenant) if tenant.state in MANAGEABLE else None
-    host = environ.get("tenantry.host")
+    host = environ.get(HOST)
     return Scope() if host == (settings.backend_host or settings.domain) else None
 
 

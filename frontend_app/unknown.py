@@ -12,9 +12,10 @@ from flask import make_response, render_template, request
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Response as AnyResponse
 
+from tenantry.environ import REQUEST_ID, UNKNOWN_SLUG
 from tenantry.flask import prefers_json, problem
 from tenantry.ui import problems
-from tenantry.values.hosts import NameVerdict, judge_name
+from tenantry.values.slugs import NameVerdict, judge_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from flask import Response
 
-ENVIRON_KEY = "tenantry.unknown_slug"
 VERDICT_KEY = "tenantry.front.verdict"
 
 NOT_FOUND = 404
@@ -47,7 +47,7 @@ class UnknownNames:
         self._pages: dict[tuple[str, NameVerdict], _Page] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        name = environ.get(ENVIRON_KEY)
+        name = environ.get(UNKNOWN_SLUG)
         if name is None:
             return self._app(environ, start_response)
         verdict = environ[VERDICT_KEY] = judge_name(name, backend_label=self._backend_label)
@@ -59,14 +59,14 @@ class UnknownNames:
         if page is None:
             page = self._pages[key] = self._render(*key)
         status, headers, text = page
-        text = text.replace(_NAME, name).replace(_ID, environ.get("tenantry.request_id", ""))
+        text = text.replace(_NAME, name).replace(_ID, environ.get(REQUEST_ID, ""))
         body = text.encode()
         start_response(status, [*headers, ("Content-Length", str(len(body)))])
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
     def _render(self, scheme: str, verdict: NameVerdict) -> _Page:
         """Let the app answer a request that nobody made."""
-        asked = {ENVIRON_KEY: _NAME, VERDICT_KEY: verdict, "tenantry.request_id": _ID}
+        asked = {UNKNOWN_SLUG: _NAME, VERDICT_KEY: verdict, REQUEST_ID: _ID}
         environ = create_environ(base_url=f"{scheme}://{self._domain}", environ_overrides=asked)
         response = AnyResponse.from_app(self._app, environ)
         if response.status_code != NOT_FOUND:
@@ -77,7 +77,7 @@ class UnknownNames:
 
 def answer_unknown() -> Response | None:
     """Before every request: answer it here if its host names no tenant."""
-    slug = request.environ.get(ENVIRON_KEY)
+    slug = request.environ.get(UNKNOWN_SLUG)
     if slug is None:
         return None
     verdict = cast("NameVerdict", request.environ[VERDICT_KEY])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenantry.values.hosts import judge_name
+from tenantry.values.slugs import judge_name
 
 if TYPE_CHECKING:
     from tests.frontend_app.conftest import Front

@@ -16,7 +16,7 @@ from tenantry.errors import (
     TenantRenamedError,
 )
 from tenantry.limits import TokenBucket
-from tenantry.values.hosts import check_slug
+from tenantry.values.slugs import check_slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

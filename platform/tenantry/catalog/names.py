@@ -22,7 +22,8 @@ from tenantry.errors import (
     TenantNotFoundError,
     TenantRenamedError,
 )
-from tenantry.values.hosts import NameState, judge_name, label_under
+from tenantry.values.hosts import label_under
+from tenantry.values.slugs import NameState, judge_name
 from tenantry.values.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:

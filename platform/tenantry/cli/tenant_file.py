@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, BadSlugError, TenantExistsError, TenantryError
 from tenantry.lifecycle import Order
-from tenantry.values.hosts import check_slug
+from tenantry.values.slugs import check_slug
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from tenantry.dispatch.mounts import Mounts
 from tenantry.dispatch.path import PathDispatcher
 from tenantry.dispatch.redirect_renamed import redirect_renamed
 from tenantry.dispatch.subdomain import SubdomainDispatcher
+from tenantry.environ import BODY
 from tenantry.middleware.access_log import AccessLog
 from tenantry.middleware.assets import Assets
-from tenantry.middleware.bodies import BODY, BodyLimits
+from tenantry.middleware.bodies import BodyLimits
 from tenantry.middleware.compression import Compression
 from tenantry.middleware.gate import RequestGate
 from tenantry.middleware.health import Health

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wsgi import FileWrapper
 
+from tenantry.environ import BODY, DEBUGGER, TENANT
 from tenantry.errors import PoolError, SiteMovingError, TenantBusyError, TenantLimitError
-from tenantry.middleware.access_log import DEBUGGER
-from tenantry.middleware.bodies import BODY, REFUSALS, answer_refusal
+from tenantry.middleware.bodies import REFUSALS, answer_refusal
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class InstanceServer:
         self._time_limit = time_limit
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        tenant: Tenant = environ["tenantry.tenant"]
+        tenant: Tenant = environ[TENANT]
         if tenant.state is not ACTIVE:
             status, message, retry_after = closed_as(tenant)
             return self._pages.answer(

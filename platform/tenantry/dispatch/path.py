@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.dispatch.redirect_renamed import redirect_renamed
+from tenantry.environ import TENANT
 from tenantry.errors import CatalogUnavailableError, LookupLimitError, TenantRenamedError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class PathDispatcher:
             return _add_slash(mount, environ, start_response)
         environ["SCRIPT_NAME"] = mount
         environ["PATH_INFO"] = f"/{rest}"
-        environ["tenantry.tenant"] = tenant
+        environ[TENANT] = tenant
         return self._site(environ, _confine_cookies(mount, start_response))
 
 

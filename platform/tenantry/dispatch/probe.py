@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tenantry.environ import REQUEST_ID, TENANT
 from tenantry.errors import ProbeError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Probe:
             "wsgi.multithread": True,
             "wsgi.multiprocess": True,
             "wsgi.run_once": False,
-            "tenantry.tenant": tenant,
-            "tenantry.request_id": secrets.token_hex(16),
+            TENANT: tenant,
+            REQUEST_ID: secrets.token_hex(16),
             "tenantry.probe": True,
         }

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.dispatch.redirect_renamed import redirect_renamed
+from tenantry.environ import HOST, TENANT, UNKNOWN_SLUG
 from tenantry.errors import (
     BadHostError,
     CatalogUnavailableError,
     LookupLimitError,
     TenantRenamedError,
 )
-from tenantry.values.hosts import HELD, judge_name, label_under, parse_host
+from tenantry.values.hosts import label_under, parse_host
+from tenantry.values.slugs import HELD, judge_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from tenantry.catalog.directory import Directory
     from tenantry.ui.error_pages import Pages
-    from tenantry.values.hosts import NameVerdict
+    from tenantry.values.slugs import NameVerdict
 
 
 class SubdomainDispatcher:
@@ -58,10 +60,12 @@ class SubdomainDispatcher:
         self._pages = pages
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            host = parse_host(environ.get("HTTP_HOST", ""))
-        except BadHostError as error:
-            return self._pages.answer(environ, start_response, 400, str(error))
+        host = environ.get(HOST)  # the request gate has parsed it
+        if host is None:
+            try:
+                host = parse_host(environ.get("HTTP_HOST", ""))
+            except BadHostError as error:
+                return self._pages.answer(environ, start_response, 400, str(error))
         app = self._platform.get(host)
         if app is not None:
             return app(environ, start_response)
@@ -73,7 +77,7 @@ class SubdomainDispatcher:
             return self._not_found(error, environ, start_response)
         if tenant is None:
             return self._nobody(host, environ, start_response)
-        environ["tenantry.tenant"] = tenant
+        environ[TENANT] = tenant
         return self._site(environ, start_response)
 
     def _not_found(
@@ -97,7 +101,7 @@ class SubdomainDispatcher:
         """Answer for a host that names no tenant: a name under our domain, or another domain."""
         label, _, rest = host.partition(".")
         if rest == self._domain and self._directory is not None:
-            environ["tenantry.unknown_slug"] = label
+            environ[UNKNOWN_SLUG] = label
             return self._unknown(environ, start_response)
         if nested := label_under(host, self._domain):
             return self._not_to_be_had(judge_name(nested), environ, start_response)

@@ -17,6 +17,7 @@ from werkzeug.test import Client
 
 from tenantry.doctor.page_checks import Form, Page, Person, is_last
 from tenantry.doctor.routes import Routes, find_flask
+from tenantry.environ import REQUEST_ID, TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,8 +192,8 @@ class Visitor:
                     base_url=self._origin,
                     headers=self._headers(),
                     environ_overrides={
-                        "tenantry.tenant": self._tenant,
-                        "tenantry.request_id": "doctor",
+                        TENANT: self._tenant,
+                        REQUEST_ID: "doctor",
                         "REMOTE_ADDR": "127.0.0.1",
                     },
                     **options,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import current_app, request
 from werkzeug.local import LocalProxy
 
+from tenantry.environ import TENANT
 from tenantry.errors import NoTenantError
 from tenantry.flask.bodies import limit_bodies
 from tenantry.flask.sessions import ScopedSessionInterface, check_cookie_settings
@@ -75,25 +76,17 @@ def _set_keys(app: Flask, scope: str, purpose: str, settings: Settings) -> None:
 def current_binding() -> tuple[Settings, Tenant]:
     """Return the settings and the tenant of the app that is at work.
 
-    :raises NoTenantError: No tenant's app is.
+    A retired instance keeps serving while its successor is built. The request's tenant is newer than
+    the instance's then: it may have another placement.
+
+    :raises NoTenantError: No tenant's app is at work.
     """
     binding = current_app.extensions.get(EXTENSION) if current_app else None
     if binding is None or binding.tenant is None:
         raise NoTenantError
-    return binding.settings, binding.tenant
-
-
-def current_place() -> tuple[Settings, Tenant]:
-    """Return the settings, and the tenant as far as it matters where its data is.
-
-    An instance serves on while its successor is built. When its tenant has moved to another placement
-    meanwhile, what it asks there would be the past: the request knows better.
-
-    :raises NoTenantError: There is no tenant here.
-    """
-    settings, tenant = current_binding()
-    asked = request.environ.get("tenantry.tenant") if request else None
-    return settings, asked if asked is not None and asked.id == tenant.id else tenant
+    tenant = binding.tenant
+    asked = request.environ.get(TENANT) if request else None
+    return binding.settings, asked if asked is not None and asked.id == tenant.id else tenant
 
 
 def _current_tenant() -> Tenant:

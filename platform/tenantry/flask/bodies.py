@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Request, current_app
 from werkzeug.utils import cached_property
 
+from tenantry.environ import BODY
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO
@@ -85,7 +87,7 @@ class _LimitedRequest(Request):
     @cached_property
     def stream(self) -> IO[bytes]:
         """The body. Everything that reads a request comes this way, and only after routing."""
-        body: RequestBody | None = self.environ.get("tenantry.body")
+        body: RequestBody | None = self.environ.get(BODY)
         limit = self.max_content_length
         if body is not None and limit is not None:
             body.allow(limit)

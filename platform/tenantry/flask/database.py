@@ -13,7 +13,7 @@ from tenantry.databases.engines import OpenEngines
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.postgresql_schema import SchemaDatabase
 from tenantry.databases.sqlite_file import SiteDatabase
-from tenantry.flask.binding import current_binding, current_place
+from tenantry.flask.binding import EXTENSION, current_binding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ class TenantSQLAlchemy(SQLAlchemy):
 
         :raises NoTenantError: There is no tenant here.
         """
-        settings, tenant = current_place()
+        settings, tenant = current_binding()
         engines: Mapping[str | None, Engine] | None = g.get(_ENGINES)
         if engines is None:
             engines = {None: _engine(tenant, settings)}
@@ -62,9 +62,10 @@ class TenantSQLAlchemy(SQLAlchemy):
 
     def close(self, app: Flask) -> None:
         """Close what the app's tenant alone has open; a factory's ``dispose`` calls it."""
-        with app.app_context():
-            settings, tenant = current_binding()
-        database = tenant_database(tenant, settings)
+        binding = app.extensions[
+            EXTENSION
+        ]  # a request of now may already know of another placement
+        database = tenant_database(binding.tenant, binding.settings)
         if isinstance(database, SiteDatabase):
             ENGINES.close(database.path)
         elif isinstance(database, SchemaDatabase):

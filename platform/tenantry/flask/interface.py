@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, request
 
+from tenantry.environ import REQUEST_ID
 from tenantry.ui import TEMPLATES, asset_url
 
 if TYPE_CHECKING:
@@ -23,4 +24,4 @@ def init_ui(app: Flask) -> None:
 
 def request_id() -> str:
     """Return the id under which this request is logged."""
-    return str(request.environ.get("tenantry.request_id", ""))
+    return str(request.environ.get(REQUEST_ID, ""))

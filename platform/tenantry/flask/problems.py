@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flask import g, make_response, request
 from werkzeug.http import HTTP_STATUS_CODES
 
+from tenantry.environ import REQUEST_ID
 from tenantry.ui import problems
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def problem(status: int, title: str, detail: str, **members: object) -> Response
     :param members: Further members; ``request_id`` is there already, and ``error_id``, under which
         the log has the cause, for every 5xx.
     """
-    request_id = request.environ.get("tenantry.request_id")
+    request_id = request.environ.get(REQUEST_ID)
     if status >= SERVER_ERROR:
         members.setdefault("error_id", request_id)
     body = problems.encode_problem(status, title, detail, request_id=request_id, **members)

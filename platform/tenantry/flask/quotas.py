@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
 from tenantry.files.disk import is_file
-from tenantry.flask.binding import current_place
+from tenantry.flask.binding import current_binding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +111,7 @@ def find_exceeded() -> Quota | None:
 
     :raises NoTenantError: There is no tenant here.
     """
-    settings, tenant = current_place()
+    settings, tenant = current_binding()
     return next((quota for quota in METER.read(tenant, settings) if quota.exceeded), None)
 
 

@@ -21,7 +21,7 @@ from tenantry.lifecycle.provisional import COPYING, provisional_tenant
 from tenantry.lifecycle.untrusted_bundles import check_quota, check_room, known_schemas, receive
 from tenantry.migrations import History, load_history, upgrade
 from tenantry.rows.transient import empty_tables
-from tenantry.values.hosts import check_slug
+from tenantry.values.slugs import check_slug
 
 if TYPE_CHECKING:
     from pathlib import Path

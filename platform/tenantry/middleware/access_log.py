@@ -14,6 +14,7 @@ import time
 from json.encoder import encode_basestring_ascii as quoted
 from typing import TYPE_CHECKING
 
+from tenantry.environ import DEBUGGER, REQUEST_ID, TENANT
 from tenantry.middleware.request_id import RequestIds
 from tenantry.resources.usage import SPENT, Ledger
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEBUGGER = "werkzeug.debug.preserve_context"
-"""Stands in the environ of requests under Werkzeug's debugger, which wants to see what is raised."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
 _SHORT = 40
@@ -96,7 +95,7 @@ class AccessLog:
     def note(self, environ: WSGIEnvironment, body: LoggedBody) -> None:
         """Add the request to its tenant's account, and write its line."""
         seconds = time.perf_counter() - body.started
-        tenant = environ.get("tenantry.tenant")
+        tenant = environ.get(TENANT)
         if tenant is not None:
             self._ledger.add(
                 tenant.id,
@@ -126,7 +125,7 @@ class AccessLog:
             self._second = second
         line = (
             f'{{"at":"{self._stamp}.{int((now - second) * 1000):03d}Z","event":"request",'
-            f'"id":"{environ["tenantry.request_id"]}",'
+            f'"id":"{environ[REQUEST_ID]}",'
             f'"tenant":{quoted(tenant.id) if tenant else "null"},'
             f'"host":{quoted(get("HTTP_HOST", "")[:_MOST])},'
             f'"method":{quoted(get("REQUEST_METHOD", "")[:16])},'

@@ -45,9 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BODY = "tenantry.body"
-"""Where a request's :class:`RequestBody` stands in the environ. A request without a body has none."""
-
 KIB = 1024
 MIB = 1024 * 1024
 PIECE = 16 * KIB
@@ -117,7 +114,7 @@ class BodyLimits:
 
 
 class RequestBody:
-    """The body of one request, in ``environ["tenantry.body"]``.
+    """The body of one request, in ``environ`` under :data:`~tenantry.environ.BODY`.
 
     :param length: Bytes, as the headers say; ``None`` if it comes in chunks.
     """

@@ -10,8 +10,9 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tenantry.environ import BODY, HOST
 from tenantry.errors import BadHostError
-from tenantry.middleware.bodies import BODY, RequestBody, too_large
+from tenantry.middleware.bodies import RequestBody, too_large
 from tenantry.values.hosts import parse_host
 from tenantry.worker.server import find_chunk_reader
 
@@ -99,7 +100,7 @@ class RequestGate:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
             check_target(environ)
-            environ["tenantry.host"] = parse_host(environ.get("HTTP_HOST", ""))
+            environ[HOST] = parse_host(environ.get("HTTP_HOST", ""))
             self._check_proxies(environ)
             if environ["REQUEST_METHOD"] not in BODILESS:
                 check_names(environ)

@@ -11,7 +11,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tenantry.middleware.bodies import BODY, REFUSALS, answer_refusal
+from tenantry.environ import BODY
+from tenantry.middleware.bodies import REFUSALS, answer_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

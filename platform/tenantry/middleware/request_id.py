@@ -8,6 +8,8 @@ import secrets
 from itertools import count
 from typing import TYPE_CHECKING
 
+from tenantry.environ import REQUEST_ID
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -39,5 +41,5 @@ class RequestIds:
         request_id: str | None = environ.get("HTTP_X_REQUEST_ID") if self._from_proxy else None
         if request_id is None or _ACCEPTED.match(request_id) is None:
             request_id = f"{self._word}-{next(self._numbers):06x}"
-        environ["tenantry.request_id"] = request_id
+        environ[REQUEST_ID] = request_id
         return request_id

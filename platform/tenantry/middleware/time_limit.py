@@ -23,6 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tenantry.databases.watchdog import WATCHDOG
+from tenantry.environ import REQUEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -151,7 +152,7 @@ class _Running:
         self.thread = threading.get_ident()
         self.deadline = deadline
         self.interrupted = 0
-        self.request_id = environ.get("tenantry.request_id", "")
+        self.request_id = environ.get(REQUEST_ID, "")
         self.where = ""
 
 

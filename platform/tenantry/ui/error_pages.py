@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader
 
+from tenantry.environ import REQUEST_ID
 from tenantry.errors import LookupLimitError
 from tenantry.ui import TEMPLATES, asset_url
 from tenantry.ui.problems import MEDIA_TYPE, encode_problem, prefers_json
@@ -91,7 +92,7 @@ class Pages:
         :param error: What an app raised: its response, if it had begun one, is replaced.
         """
         reason, title = TITLES[status]
-        request_id = environ.get("tenantry.request_id", "")
+        request_id = environ.get(REQUEST_ID, "")
         if prefers_json(environ.get("HTTP_ACCEPT", "")):
             kind = MEDIA_TYPE
             body = encode_problem(status, title, message, request_id=request_id, error_id=error_id)

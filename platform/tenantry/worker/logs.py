@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import has_request_context, request
 
+from tenantry.environ import REQUEST_ID, TENANT
+
 if TYPE_CHECKING:
     from structlog.typing import EventDict
 
@@ -42,8 +44,8 @@ def configure_logs(level: str) -> None:
 def _add_request(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Say which request and tenant a line is about, wherever in the app it was written."""
     if has_request_context():
-        event["id"] = request.environ.get("tenantry.request_id")
-        tenant = request.environ.get("tenantry.tenant")
+        event["id"] = request.environ.get(REQUEST_ID)
+        tenant = request.environ.get(TENANT)
         if tenant is not None:
             event["tenant"] = tenant.id
             event["slug"] = tenant.slug

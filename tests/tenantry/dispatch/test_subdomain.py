@@ -9,7 +9,7 @@ import pytest
 
 from tenantry.catalog import SYSTEM
 from tenantry.errors import BadSlugError
-from tenantry.values.hosts import judge_name
+from tenantry.values.slugs import judge_name
 from tenantry.values.tenant import TenantState
 from tests.conftest import DOMAIN
 
