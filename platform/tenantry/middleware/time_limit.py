@@ -38,7 +38,11 @@ LOOK_SECONDS = 0.5
 """Between two looks at what is running, at most."""
 
 AGAIN_SECONDS = 5.0
-"""Until a thread that has not ended is interrupted once more: its app may have caught the first one."""
+"""Until a thread that has not ended is interrupted once more.
+
+Its app may have caught the first one. Or Python has: an exception that arrives in a callback of the
+garbage collector, a weak reference or a ``__del__`` is printed, and the thread goes on.
+"""
 
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
@@ -96,6 +100,9 @@ class TimeLimit:
             if running.interrupted and isinstance(error, Exception):
                 return self._overdue(running.request_id, environ, start_response)
             raise
+        if running.interrupted:  # an app that caught it has not done all of its work
+            _close(body)
+            return self._overdue(running.request_id, environ, start_response)
         return _Begun(first, parts, body)
 
     def _end(self, running: _Running) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
 import time
@@ -13,7 +14,7 @@ from flask import Flask
 from tenantry.dispatch import Pages
 from tenantry.middleware.time_limit import RequestOverdueError, TimeLimit
 from tests.conftest import DOMAIN
-from tests.tenantry.support import ask, hello
+from tests.tenantry.support import ask, hello, in_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     Limited = Callable[[WSGIApplication], WSGIApplication]
+    Overrun = Callable[[], None]
 
 SECONDS = 0.2
 PATIENCE = 60.0
@@ -33,6 +35,36 @@ def limited() -> Iterator[Limited]:
     limit.start()
     yield limit.around
     limit.stop()
+
+
+@pytest.fixture
+def limit() -> TimeLimit:
+    """Return a limit that every request exceeds, but only when it is told to look."""
+    return TimeLimit(0, pages=Pages(f"http://{DOMAIN}/"))
+
+
+@pytest.fixture
+def overrun(limit: TimeLimit) -> Iterator[Overrun]:
+    """Return what an app calls to exceed *limit*: it is interrupted in there and nowhere else.
+
+    Meanwhile there is no garbage collection. It can call Python functions (Hypothesis has one), and
+    Python swallows what is raised in them.
+    """
+    inside = threading.Event()
+
+    def look() -> None:
+        assert inside.wait(PATIENCE)
+        limit.look()
+
+    def overrun() -> None:
+        inside.set()
+        spin()
+
+    gc.disable()
+    thread = in_background(look)
+    yield overrun
+    thread.join()
+    gc.enable()
 
 
 def spin() -> None:
@@ -54,7 +86,7 @@ def test_a_request_that_takes_too_long_is_504(limited: Limited) -> None:
     assert "This page took too long" in answer.text
 
 
-def test_flask_cannot_turn_it_into_a_page_of_its_own(limited: Limited) -> None:
+def test_flask_cannot_turn_it_into_a_page_of_its_own(limit: TimeLimit, overrun: Overrun) -> None:
     """An app that catches every exception is interrupted all the same, and cleans up."""
     app = Flask(__name__)
     ended: list[BaseException | None] = []
@@ -63,21 +95,41 @@ def test_flask_cannot_turn_it_into_a_page_of_its_own(limited: Limited) -> None:
 
     @app.get("/")
     def page() -> str:
-        spin()
+        overrun()
         return "late"
 
-    assert ask(limited(app)).status == 504
+    assert ask(limit.around(app)).status == 504
     assert [type(error) for error in ended] == [RequestOverdueError]
 
 
-def test_a_response_that_is_begun_can_take_longer(limited: Limited) -> None:
+def test_an_app_that_catches_it_has_not_answered(limit: TimeLimit, overrun: Overrun) -> None:
+    """Its response is closed and replaced: it was interrupted before its work was done."""
+    closed: list[str] = []
+
+    class Body(list[bytes]):
+        def close(self) -> None:
+            closed.append("body")
+
+    def app(_environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        try:
+            overrun()
+        except BaseException:  # noqa: BLE001 - what the rule is about
+            start("200 OK", [("X-Own", "head")])
+        return Body([b"half of it"])
+
+    answer = ask(limit.around(app))
+    assert (answer.status, "x-own" in answer.headers) == (504, False)
+    assert closed == ["body"]
+
+
+def test_a_response_that_is_begun_can_take_longer(limit: TimeLimit) -> None:
     """Only until its first part: then its status has been sent, and visitors may read slowly."""
     closed: list[str] = []
 
     class Body:
         def __iter__(self) -> Iterator[bytes]:
             yield b"a"
-            time.sleep(4 * SECONDS)
+            limit.look()
             yield b"b"
 
         def close(self) -> None:
@@ -87,23 +139,23 @@ def test_a_response_that_is_begun_can_take_longer(limited: Limited) -> None:
         start("200 OK", [])
         return Body()
 
-    assert ask(limited(app)).text == "ab"
+    assert ask(limit.around(app)).text == "ab"
     assert closed == ["body"]
 
 
-def test_a_body_that_never_begins_is_closed(limited: Limited) -> None:
+def test_a_body_that_never_begins_is_closed(limit: TimeLimit, overrun: Overrun) -> None:
     """A generator that hangs before its first part is interrupted too, and what it holds let go."""
     ended: list[str] = []
 
     def app(_environ: WSGIEnvironment, start: StartResponse) -> Iterator[bytes]:
         start("200 OK", [("X-Own", "head")])
         try:
-            spin()
+            overrun()
             yield b"late"
         finally:
             ended.append("generator")
 
-    answer = ask(limited(app))
+    answer = ask(limit.around(app))
     assert (answer.status, "x-own" in answer.headers) == (504, False)
     assert ended == ["generator"]
 
