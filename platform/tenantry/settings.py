@@ -290,9 +290,7 @@ class Settings(BaseSettings):
         ge=0,
         allow_inf_nan=False,
         description="How long a request may take until its response begins. Then its app is "
-        "interrupted, and the request gets a 504. See "
-        "[deployment.md](deployment.md#a-time-limit-for-requests) for its limitations. `0` sets "
-        "no limit.",
+        "interrupted, and the request gets a 504. `0` sets no limit.",
     )
     limit_plans: Annotated[Mapping[str, PlanLimits], NoDecode] = Field(
         default={},
