@@ -15,7 +15,7 @@ from flask import Flask
 
 import backend_app
 import frontend_app
-from tenantry.catalog import open_catalog, schema
+from tenantry.catalog import open_catalog
 from tenantry.catalog.directory import Directory
 from tenantry.databases.placements import find_orphaned_placements
 from tenantry.databases.servers import SERVERS, probe
@@ -110,8 +110,8 @@ def create_application(settings: Settings) -> WSGIApplication:
     configure_logs(settings.log_level)
     check_servers(settings)
     catalog = open_catalog(settings)
-    schema.check(catalog.engine)
-    for sentence in find_orphaned_placements(settings, catalog.count_placements()):
+    catalog.check_schema()
+    for sentence in find_orphaned_placements(settings, catalog.tenants.count_by_placement()):
         log.error(sentence)  # the neighbours' sites are no reason not to start
     directory = Directory(
         catalog,

@@ -30,7 +30,7 @@ PAGE_SIZE = 50
 def index() -> ResponseReturnValue:
     """List accounts, searchable."""
     query = TableQuery.from_request()
-    page = catalog().list_accounts(search=query.search, page=query.page, size=PAGE_SIZE)
+    page = catalog().accounts.list(search=query.search, page=query.page, size=PAGE_SIZE)
     return render_template("backend/accounts.html", page=page, query=query, form=FlaskForm())
 
 
@@ -65,7 +65,7 @@ def end_sessions(account_id: str) -> ResponseReturnValue:
     account = _get(account_id)
     if ask := _ask(f"Sign {account.email} out everywhere?", "Sign out"):
         return ask
-    catalog().end_sessions(account.id, by=current_actor())
+    catalog().sessions.end_all(account.id, by=current_actor())
     flash(f"{account.email} is signed out everywhere.", "success")
     return redirect(url_for(".index"), 303)
 
@@ -76,14 +76,14 @@ def _ask(question: str, button: str) -> ResponseReturnValue | None:
 
 def make_setup_link(account: Account) -> str:
     """Return the URL of a new set-up link; its host comes from the settings (R9)."""
-    token = catalog().create_link(
+    token = catalog().links.create(
         SETUP, account_id=account.id, lifetime=setup_lifetime(account), by=current_actor()
     )
     return f"{backend().settings.backend_url}setup/{token}"
 
 
 def _get(account_id: str) -> Account:
-    account = catalog().find_account_by_id(account_id)
+    account = catalog().accounts.find_by_id(account_id)
     if account is None:
         abort(404)
     return account

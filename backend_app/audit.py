@@ -24,5 +24,5 @@ def index() -> ResponseReturnValue:
     """Show a page of it."""
     query = TableQuery.from_request()
     return render_template(
-        "backend/audit.html", events=catalog().list_audit(page=query.page, size=PAGE_SIZE)
+        "backend/audit.html", events=catalog().audit.list(page=query.page, size=PAGE_SIZE)
     )

@@ -27,12 +27,14 @@ def is_manageable(tenant: Tenant) -> bool:
 
 def go_to_backend_of(tenant: Tenant, *, reason: str = "") -> Response:
     """Make the link and lead the browser to it."""
-    token = catalog().create_link(
+    token = catalog().links.create(
         ENTER, account_id=g.account.id, tenant_id=tenant.id, lifetime=LINK_LIVES, by=current_actor()
     )
     if reason:
         detail = {"reason": reason}
-        catalog().record("backend.visit", tenant_id=tenant.id, detail=detail, by=current_actor())
+        catalog().audit.record(
+            "backend.visit", tenant_id=tenant.id, detail=detail, by=current_actor()
+        )
     settings = backend().settings
     origin = settings.url_of(settings.host_of(tenant))
     return lead_to(f"{origin}/backend/enter/{token}", name=tenant.name)

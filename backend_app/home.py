@@ -30,9 +30,9 @@ def index() -> ResponseReturnValue:
         return redirect(url_for("own_sites.index"))
     return render_template(
         "backend/dashboard.html",
-        counts=catalog().count_tenants(),
-        newest=catalog().list_tenants(sort="-created_at", size=RECENT).items,
-        events=catalog().list_audit(size=RECENT).items,
+        counts=catalog().tenants.count_by_state(),
+        newest=catalog().tenants.list(sort="-created_at", size=RECENT).items,
+        events=catalog().audit.list(size=RECENT).items,
         failing=find_failing_slugs(),
         lost=backend().lost_sites.find(catalog(), backend().settings),
     )

@@ -30,7 +30,7 @@ ENTER = "enter"
 def setup(token: str) -> ResponseReturnValue:
     """Let the holder of a set-up link choose a password."""
     try:
-        account = catalog().peek_link(SETUP, token)
+        account = catalog().links.peek(SETUP, token)
         form = NewPasswordForm()
         if form.validate_on_submit() and _is_good(form, account):
             return _set_password(token, form.password.data)
@@ -48,16 +48,16 @@ def enter(token: str) -> ResponseReturnValue:
     form = FlaskForm()
     try:
         if not form.validate_on_submit():
-            account = catalog().peek_link(ENTER, token, tenant_id=tenant.id)
+            account = catalog().links.peek(ENTER, token, tenant_id=tenant.id)
             return render_template("backend/enter.html", form=form, holder=account)
-        account = catalog().use_link(ENTER, token, tenant_id=tenant.id, by=current_actor())
+        account = catalog().links.use(ENTER, token, tenant_id=tenant.id, by=current_actor())
     except LinkError as error:
         return _refuse(error)
-    role = catalog().find_role(account.id, tenant.id)
+    role = catalog().memberships.find_role(account.id, tenant.id)
     if role is None and not account.operator:
         return _refuse(LinkError())  # The role was taken away within the link's minute.
     start_session(account, as_operator=role is None)
-    catalog().record(
+    catalog().audit.record(
         "backend.entered",
         tenant_id=tenant.id,
         detail={"as": role or "operator"},
@@ -77,7 +77,7 @@ def _is_good(form: NewPasswordForm, account: Account) -> bool:
 
 
 def _set_password(token: str, password: str) -> ResponseReturnValue:
-    start_session(catalog().use_setup_link(token, password, by=current_actor()))
+    start_session(catalog().accounts.use_setup_link(token, password, by=current_actor()))
     flash("Your password is set, and you are signed in.", "success")
     return redirect(url_for("home.index"), 303)
 

@@ -134,6 +134,6 @@ def purge(slug: str) -> ResponseReturnValue:
 
 
 def _get(slug: str) -> TenantRow:
-    if catalog().find_tenant(slug) is None:
+    if catalog().tenants.find(slug) is None:
         abort(404)
-    return catalog().get_row(slug)
+    return catalog().tenants.get_row(slug)

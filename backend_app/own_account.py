@@ -28,9 +28,9 @@ def index() -> ResponseReturnValue:
     if form.validate_on_submit() and _change(form):
         flash("Your password is changed. You are signed out everywhere else.", "success")
         return redirect(url_for(".index"), 303)
-    sessions = catalog().list_sessions(g.account.id)
+    sessions = catalog().sessions.list(g.account.id)
     places = {
-        found.tenant_id: catalog().get_tenant_by_id(found.tenant_id)
+        found.tenant_id: catalog().tenants.get_by_id(found.tenant_id)
         for found in sessions
         if found.tenant_id is not None
     }
@@ -46,7 +46,7 @@ def end_session(session_id: str) -> ResponseReturnValue:
     """End one of the account's other sessions; somebody else's is not there (R40)."""
     if session_id == g.session.id:
         abort(404)  # that is what signing out is for
-    ended = catalog().end_session(
+    ended = catalog().sessions.end(
         session_id, account_id=g.account.id, action="account.end-session", by=current_actor()
     )
     flash("That session is ended." if ended else "That session was over already.", "success")
@@ -57,7 +57,7 @@ def end_session(session_id: str) -> ResponseReturnValue:
 @open_to(ACCOUNTS)
 def sign_out_everywhere() -> ResponseReturnValue:
     """End all sessions of the account but this one."""
-    catalog().end_sessions(g.account.id, but=g.session.id, by=current_actor())
+    catalog().sessions.end_all(g.account.id, but=g.session.id, by=current_actor())
     flash("You are signed out everywhere else.", "success")
     return redirect(url_for(".index"), 303)
 
@@ -67,9 +67,11 @@ def _change(form: ChangePasswordForm) -> bool:
     try:
         check_account_password(form.password.data, g.account)
         attempt = claim_sign_in(g.account.email)
-        catalog().sign_in(g.account.email, form.current.data, by=current_actor())
+        catalog().accounts.sign_in(g.account.email, form.current.data, by=current_actor())
         attempt.succeed()
-        account = catalog().set_password(g.account.id, form.password.data, by=current_actor())
+        account = catalog().accounts.set_password(
+            g.account.id, form.password.data, by=current_actor()
+        )
     except HashingBusyError as error:
         attempt.undo()
         form.current.errors = [str(error)]

@@ -23,7 +23,7 @@ def index() -> ResponseReturnValue:
     """List them."""
     return render_template(
         "backend/own_sites.html",
-        memberships=catalog().list_memberships(g.account.id),
+        memberships=catalog().memberships.list(g.account.id),
         is_manageable=is_manageable,
         form=FlaskForm(),
     )
@@ -33,9 +33,9 @@ def index() -> ResponseReturnValue:
 @open_to(ACCOUNTS)
 def manage(slug: str) -> ResponseReturnValue:
     """Go to the site's own backend. Somebody else's site is not there at all (R40)."""
-    tenant = catalog().find_tenant(slug)
+    tenant = catalog().tenants.find(slug)
     if tenant is None or not is_manageable(tenant):
         abort(404)
-    if catalog().find_role(g.account.id, tenant.id) is None:
+    if catalog().memberships.find_role(g.account.id, tenant.id) is None:
         abort(404)
     return go_to_backend_of(tenant)

@@ -82,7 +82,7 @@ def act(name: str, row_id: str, action: str) -> ResponseReturnValue:
         flash("It is not there any more.", "warning")
     else:
         detail = {"section": name, "row": row_id, "choice": choice, "result": message}
-        catalog().record(
+        catalog().audit.record(
             f"section.{action}", tenant_id=tenant.id, detail=detail, by=current_actor()
         )
         flash(message, "success")

@@ -30,7 +30,7 @@ def start_session(account: Account, *, as_operator: bool = False) -> None:
     session.clear()
     session.permanent = True
     tenant = current_scope().tenant
-    g.session = catalog().start_session(
+    g.session = catalog().sessions.start(
         account.id,
         lifetime=VISIT_FOR if as_operator else SIGNED_IN_FOR,
         tenant_id=tenant.id if tenant is not None else None,
@@ -48,7 +48,7 @@ def end_session(action: str = "account.sign-out") -> None:
 
     :param action: How the audit trail calls it.
     """
-    catalog().end_session(g.session.id, account_id=g.account.id, action=action, by=current_actor())
+    catalog().sessions.end(g.session.id, account_id=g.account.id, action=action, by=current_actor())
     forget_session()
 
 
@@ -63,13 +63,13 @@ def load_session() -> None:
     g.account, g.session, g.as_operator = None, None, False
     if "id" not in session:
         return
-    found = catalog().find_session(str(session["id"]))
+    found = catalog().sessions.find(str(session["id"]))
     if found is None or not _may_enter(*found, current_scope()):
         forget_session()
         return
     g.session, g.account = found
     g.as_operator = g.session.as_operator
-    catalog().see_session(g.session)
+    catalog().sessions.touch(g.session)
 
 
 def ends_at() -> datetime:
@@ -85,4 +85,4 @@ def _may_enter(found: AccountSession, account: Account, scope: Scope) -> bool:
         return False
     if found.as_operator:
         return account.operator
-    return catalog().find_role(account.id, scope.tenant.id) is not None
+    return catalog().memberships.find_role(account.id, scope.tenant.id) is not None

@@ -71,12 +71,14 @@ def _sign_in(email: str, password: str) -> Account:
     tenant_id = tenant.id if tenant else None
     attempt = claim_sign_in(spell_email(email))
     try:
-        account = catalog().sign_in(email, password, by=current_actor(), tenant_id=tenant_id)
+        account = catalog().accounts.sign_in(
+            email, password, by=current_actor(), tenant_id=tenant_id
+        )
     except HashingBusyError:
         attempt.undo()
         raise
-    if tenant is not None and catalog().find_role(account.id, tenant.id) is None:
-        catalog().record(
+    if tenant is not None and catalog().memberships.find_role(account.id, tenant.id) is None:
+        catalog().audit.record(
             "backend.refused",
             tenant_id=tenant.id,
             detail={"email": account.email},

@@ -47,7 +47,7 @@ def settings() -> ResponseReturnValue:
     shown = {"accent": DEFAULT_ACCENT, "language": "en", **tenant.settings}
     form = SiteForm(data={"name": tenant.name, **{key: shown.get(key) for key in KEYS}})
     if form.validate_on_submit():
-        catalog().configure_tenant(
+        catalog().tenants.configure(
             tenant.id,
             name=form.name.data,
             settings={key: form[key].data for key in KEYS},
@@ -69,7 +69,7 @@ def settings() -> ResponseReturnValue:
 def activity() -> ResponseReturnValue:
     """Show what was done to this site, by whom; nothing of any other (R58)."""
     query = TableQuery.from_request()
-    events = catalog().list_audit(tenant_id=_tenant().id, page=query.page, size=PAGE_SIZE)
+    events = catalog().audit.list(tenant_id=_tenant().id, page=query.page, size=PAGE_SIZE)
     return render_template("backend/activity.html", events=events)
 
 
@@ -89,7 +89,7 @@ def open_site() -> ResponseReturnValue:
             path = offered.entry_path(email=account.email, name=account.name)
     if path is None or not is_local_path(path):
         abort(404)
-    catalog().record("site.opened", tenant_id=tenant.id, by=current_actor())
+    catalog().audit.record("site.opened", tenant_id=tenant.id, by=current_actor())
     url = backend().settings.site_url(tenant).rstrip("/") + path
     if urlsplit(url).netloc == request.host:
         return redirect(url, 303)
@@ -105,7 +105,7 @@ def show_overview(tenant: Tenant) -> str:
         trouble=trouble,
         failure=next(iter(find_failures(tenant.id)), None),
         url=backend().settings.site_url(tenant),
-        events=catalog().list_audit(tenant_id=tenant.id, size=RECENT).items,
+        events=catalog().audit.list(tenant_id=tenant.id, size=RECENT).items,
         can_open=can_open(tenant),
         quotas=find_quotas(tenant),
         form=FlaskForm(),
@@ -125,7 +125,7 @@ def can_open(tenant: Tenant) -> bool:
     """Say whether the account that is signed in here can be signed in at the site itself."""
     if g.as_operator or tenant.state != TenantState.ACTIVE:
         return False
-    return catalog().find_role(g.account.id, tenant.id) == "owner"
+    return catalog().memberships.find_role(g.account.id, tenant.id) == "owner"
 
 
 def _count(tenant: Tenant) -> tuple[list[tuple[str, str, int]], str | None]:

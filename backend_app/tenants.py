@@ -48,7 +48,7 @@ def index() -> ResponseReturnValue:
     """List tenants: searched, filtered by state, sorted, in pages."""
     query = TableQuery.from_request(sorts=SORTS)
     state = _state(request.args.get("state", ""))
-    page = catalog().list_tenants(
+    page = catalog().tenants.list(
         search=query.search, state=state, sort=query.sort, page=query.page, size=PAGE_SIZE
     )
     return render_template(
@@ -77,7 +77,7 @@ def create() -> ResponseReturnValue:
 def created(slug: str) -> ResponseReturnValue:
     """Show the new site and, the first time, its owner's set-up link."""
     tenant = _get(slug)
-    owner = catalog().find_account(tenant.owners[0]) if tenant.owners else None
+    owner = catalog().accounts.find(tenant.owners[0]) if tenant.owners else None
     return render_template(
         "backend/tenant_created.html",
         site=tenant,
@@ -160,7 +160,7 @@ def _create(form: NewTenantForm) -> Tenant | None:
 
 def _keep_link(tenant: Tenant, owner_email: str) -> None:
     """Make the owner's set-up link, and keep it for the one page that shows it."""
-    owner = catalog().find_account(owner_email)
+    owner = catalog().accounts.find(owner_email)
     if owner is not None and not owner.has_password:
         keep_once(f"created {tenant.id}", make_setup_link(owner))
 
@@ -172,14 +172,14 @@ def _show(
     return render_template(
         "backend/tenant.html",
         site=tenant,
-        row=catalog().get_row(tenant.slug),
+        row=catalog().tenants.get_row(tenant.slug),
         url=_site_url(tenant),
         hosts=(settings.host_of(tenant), *tenant.hosts),
-        pending=[host.name for host in catalog().list_hosts(tenant.id) if not host.is_served],
+        pending=[host.name for host in catalog().hosts.list(tenant.id) if not host.is_served],
         trouble=_find_trouble(tenant),
         quotas=() if tenant.state is TenantState.DELETED else find_quotas(tenant),
-        former=catalog().list_former_names(tenant.id),
-        events=catalog().list_audit(tenant_id=tenant.id, size=TRAIL),
+        former=catalog().names.list_former(tenant.id),
+        events=catalog().audit.list(tenant_id=tenant.id, size=TRAIL),
         manageable=is_manageable(tenant),
         failures=find_failures(tenant.id),
         suspend_form=suspend_form
@@ -207,7 +207,7 @@ def _find_trouble(tenant: Tenant) -> str | None:
 
 
 def _get(slug: str) -> Tenant:
-    tenant = catalog().find_tenant(slug)
+    tenant = catalog().tenants.find(slug)
     if tenant is None:
         abort(404)
     return tenant

@@ -128,7 +128,7 @@ def _nothing(_environ: WSGIEnvironment, start_response: StartResponse) -> list[b
 def _provision(settings: Settings, catalog: Catalog, environs: list[WSGIEnvironment]) -> None:
     """Give each tenant a database of its own: SQLite makes the log of each when it is opened."""
     first, *others = [
-        catalog.get_tenant(environ["HTTP_HOST"].partition(".")[0]) for environ in environs
+        catalog.tenants.get(environ["HTTP_HOST"].partition(".")[0]) for environ in environs
     ]
     tenants.provision(first, settings)
     tenants.demonstrate(first, settings)

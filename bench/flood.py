@@ -104,7 +104,7 @@ class Result:
 def prepare(settings: Settings, folder: Path) -> dict[str, str]:
     """Make a catalog, the hot site and the module to load; return the server's environment."""
     catalog = open_world(settings, tenants=1000, slug=lambda n: f"site-{n}" if n else "hot")
-    hot = catalog.get_tenant("hot")
+    hot = catalog.tenants.get("hot")
     tenants.provision(hot, settings)
     tenants.demonstrate(hot, settings)
     catalog.close()

@@ -126,7 +126,10 @@ def _make(folder: Path, kind: str, address: str) -> World:
     catalog = open_world(settings, tenants=TENANTS)
     for tenant in [*_tenants(TENANTS), *_tenants(SAMPLE + SHELL, first=TENANTS)]:
         provision_database(tenant, settings, history)
-    with catalog.engine.connect().execution_options(**WRITE) as connection, connection.begin():
+    with (
+        catalog.store.engine.connect().execution_options(**WRITE) as connection,
+        connection.begin(),
+    ):
         connection.execute(update(TenantRecord).values(schema_revision=f"{LENGTH:04}"))
     databases = address if address == "sqlite" else json.dumps({"local": address})
     environment = os.environ | {

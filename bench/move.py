@@ -39,7 +39,7 @@ from bench.postgres import server as postgresql
 from bench.servers import BIN, LOOPBACK, configure, environment_of, serving
 from bench.world import DOMAIN
 from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
-from tenantry.catalog import SYSTEM, open_catalog, schema
+from tenantry.catalog import SYSTEM, open_catalog
 from tenantry.databases.placements import tenant_database
 from tenantry.factory import Factory
 from tenantry.files.scratch import scratch_folder
@@ -186,7 +186,7 @@ def main() -> int:
             databases=places,
         )
         catalog = open_catalog(settings)
-        schema.upgrade(catalog.engine)
+        catalog.upgrade()
         for slug in ("moved", "plain"):
             _fill(_create(catalog, slug, settings), settings)
         environment = {
@@ -203,7 +203,6 @@ def main() -> int:
             measure("moved", "move", go=partial(_move, environment))
             measure("plain", "peer", go=partial(_move_plainly, catalog, settings))
         catalog.close()
-        catalog.signal.close()
     result["refused_s"] = max(result["move_to_main_s"], result["move_to_disk_s"])
     result["peer_refused_s"] = min(result["peer_to_main_s"], result["peer_to_disk_s"])
     result["ratio"] = round(result["peer_refused_s"] / result["refused_s"], 1)
@@ -264,7 +263,7 @@ def _measure(
             took = time.monotonic() - started
             load.wait()
             pause = load.pause(started)
-            lost = _lost(catalog.get_tenant(slug), settings, load)
+            lost = _lost(catalog.tenants.get(slug), settings, load)
             kind = settings.get_placement(to).kind
             label = f"{way} to {kind}"
             refused = load.refused - refused
@@ -321,9 +320,9 @@ def _move(environment: dict[str, str], slug: str, to: str) -> None:
 
 def _move_plainly(catalog: Catalog, settings: Settings, slug: str, to: str) -> None:
     """Close the site, write its rows out, read them into the new database, open it."""
-    tenant = catalog.get_tenant(slug)
+    tenant = catalog.tenants.get(slug)
     moved = replace(tenant, placement=to)
-    catalog.move_tenant(tenant.id, TenantState.MAINTENANCE, by=SYSTEM)
+    catalog.tenants.transition(tenant.id, TenantState.MAINTENANCE, by=SYSTEM)
     time.sleep(DRAIN_SECONDS)  # for requests under way: what they write would be lost
     with scratch_folder(settings.data_dir) as parts:
         database, tables = dump_database(tenant_database(tenant, settings), parts, name=slug)
@@ -331,10 +330,10 @@ def _move_plainly(catalog: Catalog, settings: Settings, slug: str, to: str) -> N
         tenants.provision(moved, settings)
         rows = stored_tables(manifest, parts)
         fill_database(tenant_database(moved, settings), manifest, rows, name=slug)
-    catalog.begin_move(tenant.id, to, by=SYSTEM)
-    catalog.place_tenant(tenant.id, to, detail={}, by=SYSTEM)
-    catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=SYSTEM)
-    catalog.forget_former(tenant.id, by=SYSTEM)
+    catalog.relocations.begin(tenant.id, to, by=SYSTEM)
+    catalog.relocations.finish(tenant.id, to, detail={}, by=SYSTEM)
+    catalog.tenants.transition(tenant.id, TenantState.ACTIVE, by=SYSTEM)
+    catalog.relocations.forget_former(tenant.id, by=SYSTEM)
 
 
 if __name__ == "__main__":

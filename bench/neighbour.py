@@ -100,10 +100,10 @@ def prepare(settings: Settings) -> Newcomers:
     slugs = [HOT, BUSY, TEMPLATE, *slow, *cold]
     catalog = open_world(settings, tenants=len(slugs), slug=slugs.__getitem__)
     for slug in (HOT, TEMPLATE):
-        tenant = catalog.get_tenant(slug)
+        tenant = catalog.tenants.get(slug)
         tenants.provision(tenant, settings)
         tenants.demonstrate(tenant, settings)
-    template = settings.tenant_dir(catalog.get_tenant(TEMPLATE).id)
+    template = settings.tenant_dir(catalog.tenants.get(TEMPLATE).id)
     for number, _ in enumerate(cold, len(slugs) - len(cold)):
         shutil.copytree(template, settings.tenant_dir(f"{number:032x}"))
     catalog.close()

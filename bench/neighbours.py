@@ -64,6 +64,6 @@ def build_recipe_of_sites() -> WSGIApplication:
         return app
 
     def create(subdomain: str) -> WSGIApplication:
-        return create_app(catalog.get_tenant(subdomain), full_site)
+        return create_app(catalog.tenants.get(subdomain), full_site)
 
     return build_recipe(domain=settings.domain, create_app=create, backend=trivial)

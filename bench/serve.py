@@ -49,7 +49,7 @@ from tenantry.settings import get_settings
 from tenants import create_app
 
 catalog = open_catalog(get_settings())
-application = create_app(catalog.get_tenant("acme"))
+application = create_app(catalog.tenants.get("acme"))
 catalog.close()
 """
 

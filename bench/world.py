@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
-from tenantry.catalog import Catalog, open_catalog, schema
+from tenantry.catalog import Catalog, open_catalog
 from tenantry.catalog.engine import WRITE
 from tenantry.catalog.models import TenantRecord, now
 from tenantry.flask import init_tenant
@@ -62,8 +62,11 @@ def open_world(
     :param slug: Names them otherwise, each by its number, which is its id too.
     """
     catalog = open_catalog(settings)
-    schema.upgrade(catalog.engine)
-    with catalog.engine.connect().execution_options(**WRITE) as connection, connection.begin():
+    catalog.upgrade()
+    with (
+        catalog.store.engine.connect().execution_options(**WRITE) as connection,
+        connection.begin(),
+    ):
         for first in range(0, tenants, BATCH):
             numbers = range(first, min(first + BATCH, tenants))
             rows = [_row(number, slug(number)) for number in numbers]

@@ -40,7 +40,7 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
 @bp.get("/")
 def index() -> ResponseReturnValue:
     """Say what this is, and show some of the sites."""
-    sites = front().catalog.list_public_sites(size=SHOWN)
+    sites = front().catalog.tenants.list_public(size=SHOWN)
     return let_caches_keep(render_template("front/index.html", sites=sites))
 
 
@@ -50,7 +50,7 @@ def directory() -> ResponseReturnValue:
     typed = "".join(char for char in request.args.get("search", "") if char.isprintable())
     search = typed.strip()[:MAX_SEARCH]
     number = min(max(request.args.get("page", 1, type=int), 1), MAX_PAGE)
-    page = front().catalog.list_public_sites(search=search, page=number, size=PAGE_SIZE)
+    page = front().catalog.tenants.list_public(search=search, page=number, size=PAGE_SIZE)
     return let_caches_keep(render_template("front/directory.html", page=page, search=search))
 
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from tenantry.catalog import Catalog, ChangeSignal
+from tenantry.catalog import Catalog, ChangeSignal, Store
 from tenantry.catalog.engine import open_engine
 from tenantry.catalog.models import Base
 from tenantry.catalog.schema import upgrade
@@ -221,14 +221,13 @@ def open_catalog_at(tmp_path: Path) -> Iterator[Callable[..., Catalog]]:
 
     def open_at(url: str, *, node: str = "node") -> Catalog:
         signal = ChangeSignal(tmp_path / node / "epoch")
-        catalog = Catalog(open_engine(url), domain=DOMAIN, signal=signal)
+        catalog = Catalog(Store(url, signal=signal), domain=DOMAIN)
         opened.append(catalog)
         return catalog
 
     yield open_at
     for catalog in opened:
         catalog.close()
-        catalog.signal.close()
 
 
 @pytest.fixture

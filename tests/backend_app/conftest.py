@@ -19,7 +19,6 @@ from werkzeug.wrappers import Response
 from backend_app import create_app
 from tenantry.catalog import SYSTEM, Account, Catalog, open_catalog
 from tenantry.catalog.directory import Directory
-from tenantry.catalog.schema import upgrade
 from tenantry.factory import Factory
 from tenantry.flask.management import EXTENSION, Action, Column, Listing, Row
 from tenantry.flask.sessions import SCOPE
@@ -180,16 +179,16 @@ class World:
     def close(self) -> None:
         assert self.pool.stats().leases == 0, "a lease leaked"
         self.pool.close()
-        self.catalog.engine.dispose()
+        self.catalog.close()
 
     def host(self, slug: str) -> str:
         return f"{slug}.{APEX}"
 
     def add_account(self, email: str, *, operator: bool = False) -> Account:
-        account = self.catalog.find_account(email)
+        account = self.catalog.accounts.find(email)
         if account is None:
-            account = self.catalog.add_account(email, operator=operator, by=SYSTEM)
-        return self.catalog.set_password(account.id, PASSWORD, by=SYSTEM)
+            account = self.catalog.accounts.add(email, operator=operator, by=SYSTEM)
+        return self.catalog.accounts.set_password(account.id, PASSWORD, by=SYSTEM)
 
     def add_tenant(self, slug: str, owner: str | None = None) -> Tenant:
         return create_tenant(
@@ -211,14 +210,14 @@ class World:
 
     def sign_cookie(self, email: str, slug: str | None = None, **changes: Any) -> str:
         """Return the cookie of a session, made without a password; *changes* spoil it."""
-        account = self.catalog.find_account(email)
+        account = self.catalog.accounts.find(email)
         assert account is not None
         facts: dict[str, Any] = {
             "lifetime": timedelta(minutes=1),
-            "tenant_id": self.catalog.get_tenant(slug).id if slug else None,
+            "tenant_id": self.catalog.tenants.get(slug).id if slug else None,
         }
         facts |= {name: changes.pop(name) for name in ("as_operator", *facts) if name in changes}
-        made = self.catalog.start_session(account.id, by=SYSTEM, **facts)
+        made = self.catalog.sessions.start(account.id, by=SYSTEM, **facts)
         claims = {
             "id": made.id,
             "csrf_token": "0" * 40,
@@ -240,9 +239,9 @@ class World:
 
     def visitor(self, slug: str, email: str = "operator@example.com") -> Browser:
         """Return a browser whose operator has come to a tenant through a link."""
-        tenant, account = self.catalog.get_tenant(slug), self.catalog.find_account(email)
+        tenant, account = self.catalog.tenants.get(slug), self.catalog.accounts.find(email)
         assert account is not None
-        token = self.catalog.create_link(
+        token = self.catalog.links.create(
             "enter",
             account_id=account.id,
             tenant_id=tenant.id,
@@ -255,7 +254,7 @@ class World:
 
     def actions(self, tenant_id: str | None = None) -> list[str]:
         """Return the newest actions of the audit trail, newest first."""
-        events = self.catalog.list_audit(tenant_id=tenant_id, size=30).items
+        events = self.catalog.audit.list(tenant_id=tenant_id, size=30).items
         return [event.action for event in events]
 
 
@@ -280,7 +279,7 @@ def build_world(folder: Path, **overrides: Any) -> World:
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the data folder of a platform with nobody on it: migrations run only once."""
     world = build_world(tmp_path_factory.mktemp("empty"))
-    upgrade(world.catalog.engine)
+    world.catalog.upgrade()
     world.close()
     return world.settings.data_dir
 

@@ -76,14 +76,14 @@ def crowd(make_world: Callable[..., World]) -> World:
     world.add_tenant("acme", "olga@example.com")
     world.add_tenant("bolt", "otto@example.com")
     old = world.add_tenant("old", "olga@example.com")
-    world.catalog.move_tenant(old.id, TenantState.ARCHIVED, by=SYSTEM)
-    world.catalog.add_account("operator@example.com", operator=True, by=SYSTEM)
+    world.catalog.tenants.transition(old.id, TenantState.ARCHIVED, by=SYSTEM)
+    world.catalog.accounts.add("operator@example.com", operator=True, by=SYSTEM)
     return world
 
 
 def requests_of(world: World) -> list[tuple[str, str, Audience]]:
     """Return method, path and audience of everything that the app answers."""
-    account = world.catalog.find_account("otto@example.com")
+    account = world.catalog.accounts.find("otto@example.com")
     assert account is not None
     arguments = {**ARGUMENTS, "account_id": account.id}
     found = []
@@ -198,4 +198,4 @@ def test_a_sibling_sites_form_is_refused(crowd: World, sender: str) -> None:
         headers={"Sec-Fetch-Site": sender},
     )
     assert response.status_code == 403
-    assert crowd.catalog.get_tenant("acme").name == "Acme"
+    assert crowd.catalog.tenants.get("acme").name == "Acme"

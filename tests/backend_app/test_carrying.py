@@ -44,7 +44,7 @@ def test_a_reason_survives_its_session(world: World, operator: Browser) -> None:
     assert signed_in.location == f"/backend{PAGE}"
     assert reason_on(operator) == REASON
     assert reason_on(operator) == ""
-    assert world.catalog.get_tenant("acme").state == "active"
+    assert world.catalog.tenants.get("acme").state == "active"
 
 
 def test_nobody_else_finds_it(world: World, operator: Browser) -> None:

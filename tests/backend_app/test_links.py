@@ -18,12 +18,12 @@ NEW = "seven quiet rivers meet"
 
 
 def make_link(world: World, purpose: str, email: str, slug: str = "", seconds: int = 60) -> str:
-    account = world.catalog.find_account(email)
+    account = world.catalog.accounts.find(email)
     assert account
-    return world.catalog.create_link(
+    return world.catalog.links.create(
         purpose,
         account_id=account.id,
-        tenant_id=world.catalog.get_tenant(slug).id if slug else None,
+        tenant_id=world.catalog.tenants.get(slug).id if slug else None,
         lifetime=timedelta(seconds=seconds),
         by=SYSTEM,
     )
@@ -96,7 +96,7 @@ def test_a_new_password_ends_the_old_sessions(world: World) -> None:
 
 def test_the_links_host_comes_from_the_settings(world: World, operator: Browser) -> None:
     """R9: a forged Host header cannot put another address into a set-up link."""
-    account = world.catalog.find_account("olga@example.com")
+    account = world.catalog.accounts.find("olga@example.com")
     assert account
     operator.post(f"/accounts/{account.id}/link", {"confirmed": "yes"})
     page = operator.get(f"/accounts/{account.id}/link").text
@@ -117,7 +117,7 @@ def test_an_owner_goes_from_the_apex_to_the_site(world: World) -> None:
     page = browser.get("/", ACME).text
     assert "Acme" in page
     assert "as platform operator" not in page
-    assert world.actions(world.catalog.get_tenant("acme").id)[:3] == [
+    assert world.actions(world.catalog.tenants.get("acme").id)[:3] == [
         "backend.entered",
         "link.enter.used",
         "link.enter",
@@ -194,8 +194,8 @@ def test_leaving_leads_back_to_the_platform(world: World) -> None:
 def test_a_visit_ends_with_the_operators_rights(world: World) -> None:
     """The account is asked at each request, not remembered."""
     visitor = world.visitor("acme")
-    account = world.catalog.find_account("operator@example.com")
+    account = world.catalog.accounts.find("operator@example.com")
     assert account
     assert visitor.get("/", ACME).status_code == 200
-    world.catalog.end_sessions(account.id, by=SYSTEM)
+    world.catalog.sessions.end_all(account.id, by=SYSTEM)
     assert visitor.get("/", ACME).status_code == 302

@@ -22,10 +22,10 @@ def ends_of(browser: Browser) -> list[str]:
 
 def test_the_page_shows_where_one_is_signed_in(world: World) -> None:
     """R25: each session by its device, its network and its place; this one is marked."""
-    account = world.catalog.find_account("olga@example.com")
+    account = world.catalog.accounts.find("olga@example.com")
     assert account is not None
-    acme = world.catalog.get_tenant("acme")
-    world.catalog.start_session(
+    acme = world.catalog.tenants.get("acme")
+    world.catalog.sessions.start(
         account.id,
         lifetime=world.app.permanent_session_lifetime,
         tenant_id=acme.id,
@@ -48,7 +48,7 @@ def test_another_session_is_ended(world: World) -> None:
     assert there.get("/", ACME).status_code == 302
     assert here.get("/account").status_code == 200
     assert ends_of(here) == []
-    assert world.actions(world.catalog.get_tenant("acme").id)[0] == "account.end-session"
+    assert world.actions(world.catalog.tenants.get("acme").id)[0] == "account.end-session"
     assert "was over already" in here.post(path, follow_redirects=True).text
 
 

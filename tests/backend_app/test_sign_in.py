@@ -161,9 +161,9 @@ def test_signing_out_ends_this_session_and_its_copies_only(world: World) -> None
 def test_a_new_password_ends_sessions_everywhere(world: World) -> None:
     """R25: sessions are looked up at every request, on every host."""
     apex, site = world.browser("olga@example.com"), world.browser("olga@example.com", ACME)
-    account = world.catalog.find_account("olga@example.com")
+    account = world.catalog.accounts.find("olga@example.com")
     assert account
-    world.catalog.set_password(account.id, "another long phrase here", by=SYSTEM)
+    world.catalog.accounts.set_password(account.id, "another long phrase here", by=SYSTEM)
     assert apex.get("/sites").status_code == 302
     assert site.get("/", ACME).status_code == 302
 
@@ -200,7 +200,7 @@ def test_sessions_are_worthless_on_other_hosts(world: World, operator: Browser) 
 def test_sign_ins_are_in_the_trail_of_their_site(world: World, olga: Browser) -> None:
     """R58: a sign-in on a tenant's host is in that tenant's trail, a refused one too."""
     world.browser().sign_in("otto@example.com", ACME)
-    actions = world.actions(world.catalog.get_tenant("acme").id)
+    actions = world.actions(world.catalog.tenants.get("acme").id)
     assert actions[:2] == ["backend.refused", "account.sign-in"]
 
 

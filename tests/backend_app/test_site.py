@@ -22,14 +22,14 @@ FORM = {"name": "Acme Bakery", **LOOK, "accent": "#b4541f", "listed": "y"}
 
 
 def move(world: World, state: TenantState) -> None:
-    world.catalog.move_tenant(world.catalog.get_tenant("acme").id, state, by=SYSTEM)
+    world.catalog.tenants.transition(world.catalog.tenants.get("acme").id, state, by=SYSTEM)
 
 
 def test_settings_change_the_tenant(world: World, olga: Browser) -> None:
     """Saving makes a new revision, which is what makes every worker rebuild the site."""
-    before = world.catalog.get_tenant("acme")
+    before = world.catalog.tenants.get("acme")
     assert olga.post("/settings", FORM, ACME).status_code == 303
-    after = world.catalog.get_tenant("acme")
+    after = world.catalog.tenants.get("acme")
     assert after.revision == before.revision + 1
     assert after.name == "Acme Bakery"
     assert after.settings == {**LOOK, "accent": "#b4541f", "listed": True}
@@ -52,11 +52,11 @@ def test_settings_that_are_wrong_are_not_saved(
     world: World, olga: Browser, change: dict[str, str], problem: str
 ) -> None:
     """The form says what is wrong; the revision stays."""
-    before = world.catalog.get_tenant("acme")
+    before = world.catalog.tenants.get("acme")
     response = olga.post("/settings", {**FORM, **change}, ACME)
     assert response.status_code == 422
     assert problem in response.text
-    assert world.catalog.get_tenant("acme") == before
+    assert world.catalog.tenants.get("acme") == before
 
 
 def test_a_section_is_searched_and_has_pages(olga: Browser) -> None:
@@ -76,7 +76,7 @@ def test_an_action_is_done_and_in_the_trail(world: World, olga: Browser) -> None
     response = olga.post("/sections/things/3/paint", {"choice": "blue"}, ACME)
     assert response.location == "/backend/sections/things?page=1"
     assert "acme thing 03 is blue now." in olga.get("/sections/things", ACME).text
-    event = world.catalog.list_audit(tenant_id=world.catalog.get_tenant("acme").id).items[0]
+    event = world.catalog.audit.list(tenant_id=world.catalog.tenants.get("acme").id).items[0]
     assert (event.action, event.actor) == ("section.paint", "olga@example.com")
     assert event.detail["row"] == "3"
 
@@ -138,9 +138,9 @@ def test_whoever_manages_a_site_sees_its_maintenance(
     world: World, olga: Browser, operator: Browser
 ) -> None:
     """The owner and the operator read what visitors read, and until when."""
-    acme = world.catalog.get_tenant("acme")
+    acme = world.catalog.tenants.get("acme")
     ends = datetime(2099, 12, 1, 6, tzinfo=UTC)
-    world.catalog.begin_maintenance(
+    world.catalog.tenants.begin_maintenance(
         acme.id, notice="New engine.", reason="ticket 7", reopens_at=ends, by=SYSTEM
     )
     page = olga.get("/", ACME).text
@@ -189,9 +189,9 @@ def test_the_owner_opens_the_site_signed_in(world: World, olga: Browser) -> None
 
 def test_staff_and_operators_are_not_made_owners_in_passing(world: World) -> None:
     """Whoever owns nothing there gets no account on a customer's site."""
-    acme = world.catalog.get_tenant("acme")
+    acme = world.catalog.tenants.get("acme")
     sam = world.add_account("sam@example.com")
-    world.catalog.add_membership(sam.id, acme.id, "staff", by=SYSTEM)
+    world.catalog.memberships.add(sam.id, acme.id, "staff", by=SYSTEM)
     staff = world.browser("sam@example.com", ACME)
     assert staff.get("/", ACME).status_code == 200
     assert "signed in<" not in staff.get("/", ACME).text
@@ -201,8 +201,8 @@ def test_staff_and_operators_are_not_made_owners_in_passing(world: World) -> Non
 
 def test_a_custom_domain_leads_over_a_page(world: World, olga: Browser) -> None:
     """From the platform's host to the site's own one: browsers block a redirect of a form there."""
-    world.catalog.add_host(
-        world.catalog.get_tenant("acme").id, "bakery.example.org", proof="operator", by=SYSTEM
+    world.catalog.hosts.add(
+        world.catalog.tenants.get("acme").id, "bakery.example.org", proof="operator", by=SYSTEM
     )
     response = olga.post("/open", host=ACME)
     assert response.status_code == 200
@@ -279,7 +279,7 @@ def test_the_menu_marks_one_place(olga: Browser) -> None:
 
 def test_a_site_whose_data_fails_keeps_its_backend(world: World, olga: Browser) -> None:
     """The tenant's code may raise what it likes: overview and settings are still there."""
-    with world.pool.acquire(world.catalog.get_tenant("acme")) as lease:
+    with world.pool.acquire(world.catalog.tenants.get("acme")) as lease:
         lease.instance.extensions["tenantry.management"].sections[0].is_broken = True
     page = olga.get("/", ACME)
     assert page.status_code == 200

@@ -29,14 +29,14 @@ def rows(page: str) -> list[str]:
 def many(world: World) -> World:
     """Return the platform with thirty sites more."""
     for number in range(30):
-        world.catalog.add_tenant(f"site-{number:02}", name=f"Name {99 - number}", by=SYSTEM)
+        world.catalog.tenants.add(f"site-{number:02}", name=f"Name {99 - number}", by=SYSTEM)
     return world
 
 
 def test_the_table_is_searched(many: World, operator: Browser) -> None:
     """By slug, name or host, and a wildcard is only a character."""
-    acme = many.catalog.get_tenant("acme")
-    many.catalog.add_host(acme.id, "bakery.example.org", proof="operator", by=SYSTEM)
+    acme = many.catalog.tenants.get("acme")
+    many.catalog.hosts.add(acme.id, "bakery.example.org", proof="operator", by=SYSTEM)
     assert rows(operator.get("/tenants?search=site-07").text) == ["site-07"]
     assert rows(operator.get("/tenants?search=name+92").text) == ["site-07"]
     assert rows(operator.get("/tenants?search=bakery").text) == ["acme"]
@@ -92,11 +92,11 @@ def test_a_site_is_created_with_its_owner(world: World, operator: Browser) -> No
     assert "/setup/" not in again
     assert "New set-up link" in again
     assert "cora@example.com" in world.browser().get(link[1]).text
-    cafe = world.catalog.get_tenant("cafe")
+    cafe = world.catalog.tenants.get("cafe")
     assert (cafe.name, cafe.state, cafe.settings["listed"]) == ("Café Cora", "active", True)
     assert link[1] not in operator.get("/tenants/cafe").text
     assert {"tenant.create", "membership.add", "link.setup"} <= set(world.actions())
-    event = next(e for e in world.catalog.list_audit().items if e.action == "tenant.create")
+    event = next(e for e in world.catalog.audit.list().items if e.action == "tenant.create")
     assert (event.actor_kind, event.actor) == ("operator", "operator@example.com")
     assert event.request_id == "0123456789abcdef"
 
@@ -131,29 +131,29 @@ def test_a_site_that_cannot_be_is_not_created(
     assert problem in response.text
     assert "Tenant" not in response.text.replace("Tenantry", "")
     assert ("slug-hint" in response.text) != ("slug-errors" in response.text)
-    assert world.catalog.list_tenants().total == 2
+    assert world.catalog.tenants.list().total == 2
 
 
 def test_suspending_needs_a_reason_and_can_be_taken_back(world: World, operator: Browser) -> None:
     """Suspend and resume move the state, with who and why in the trail."""
     assert operator.post("/tenants/acme/suspend", {"suspend-reason": " "}).status_code == 422
-    assert world.catalog.get_tenant("acme").state == TenantState.ACTIVE
+    assert world.catalog.tenants.get("acme").state == TenantState.ACTIVE
     operator.post("/tenants/acme/suspend", {"suspend-reason": "unpaid since May"})
-    assert world.catalog.get_tenant("acme").state == TenantState.SUSPENDED
+    assert world.catalog.tenants.get("acme").state == TenantState.SUSPENDED
     assert "unpaid since May" in operator.get("/tenants/acme").text
     operator.post("/tenants/acme/resume")
-    assert world.catalog.get_tenant("acme").state == TenantState.ACTIVE
-    assert world.actions(world.catalog.get_tenant("acme").id)[:2] == ["tenant.state"] * 2
+    assert world.catalog.tenants.get("acme").state == TenantState.ACTIVE
+    assert world.actions(world.catalog.tenants.get("acme").id)[:2] == ["tenant.state"] * 2
 
 
 def test_a_move_that_is_not_allowed_is_explained(world: World, operator: Browser) -> None:
     """A deleted site is not served again by an old page's button."""
-    acme = world.catalog.get_tenant("acme")
+    acme = world.catalog.tenants.get("acme")
     for state in (TenantState.ARCHIVED, TenantState.DELETED):
-        world.catalog.move_tenant(acme.id, state, by=SYSTEM)
+        world.catalog.tenants.transition(acme.id, state, by=SYSTEM)
     operator.post("/tenants/acme/resume")
     assert "cannot become active" in operator.get("/tenants/acme").text
-    assert world.catalog.get_tenant("acme").state == TenantState.DELETED
+    assert world.catalog.tenants.get("acme").state == TenantState.DELETED
 
 
 def test_a_site_that_does_not_exist_is_not_found(operator: Browser) -> None:
@@ -169,7 +169,7 @@ def test_accounts_are_searched_and_signed_out(world: World, operator: Browser) -
     assert "olga@example.com" in page
     assert "otto@example.com" not in page
     olga = world.browser("olga@example.com")
-    account = world.catalog.find_account("olga@example.com")
+    account = world.catalog.accounts.find("olga@example.com")
     assert account
     asked = operator.post(f"/accounts/{account.id}/end-sessions")
     assert f"Sign {account.email} out everywhere?" in asked.text
@@ -183,10 +183,10 @@ def test_accounts_are_searched_and_signed_out(world: World, operator: Browser) -
 def test_the_trail_has_pages(world: World, operator: Browser) -> None:
     """All of it can be read, newest first."""
     for number in range(60):
-        world.catalog.record(f"test.{number}", by=SYSTEM)
+        world.catalog.audit.record(f"test.{number}", by=SYSTEM)
     assert "test.59" in operator.get("/audit").text
     assert "test.59" not in operator.get("/audit?page=2").text
-    assert world.catalog.check_audit() is None
+    assert world.catalog.audit.verify().first_bad is None
 
 
 def test_what_people_typed_is_text(world: World, operator: Browser) -> None:
@@ -219,18 +219,18 @@ def test_an_own_password_is_changed(world: World) -> None:
 
 def test_the_end_of_a_site_is_shown(world: World, operator: Browser) -> None:
     """Its state, until when it can come back, its former names; and when it is purged."""
-    acme = world.catalog.get_tenant("acme")
-    world.catalog.rename_tenant(acme.id, "coil", redirects_until=SOON, by=SYSTEM)
-    world.catalog.move_tenant(acme.id, TenantState.ARCHIVED, reason="left us", by=SYSTEM)
+    acme = world.catalog.tenants.get("acme")
+    world.catalog.names.rename(acme.id, "coil", redirects_until=SOON, by=SYSTEM)
+    world.catalog.tenants.transition(acme.id, TenantState.ARCHIVED, reason="left us", by=SYSTEM)
     page = operator.get("/tenants/coil").text
     assert "left us" in page
     assert "Resume the site" in page
     assert "Former names" in page
-    world.catalog.move_tenant(acme.id, TenantState.DELETED, purge_at=SOON, by=SYSTEM)
+    world.catalog.tenants.transition(acme.id, TenantState.DELETED, purge_at=SOON, by=SYSTEM)
     assert "Can be undeleted until" in operator.get("/tenants/coil").text
     assert f'until <time datetime="{SOON:%Y-%m-%d}' in operator.get("/tenants?search=coil").text
-    world.catalog.begin_purge(acme.id, early=True, by=SYSTEM)
-    world.catalog.finish_purge(acme.id, by=SYSTEM)
+    world.catalog.purges.begin(acme.id, early=True, by=SYSTEM)
+    world.catalog.purges.finish(acme.id, by=SYSTEM)
     assert "<dt>Purged</dt>" in operator.get("/tenants/coil").text
     assert "purged <time" in operator.get("/tenants?search=acme").text
     assert operator.get("/tenants/acme").status_code == 404
@@ -238,11 +238,11 @@ def test_the_end_of_a_site_is_shown(world: World, operator: Browser) -> None:
 
 def test_a_quiet_copy_is_told_apart(world: World, operator: Browser) -> None:
     """A clone looks like its original; whoever looks at either sees which one is silent."""
-    copy = world.catalog.add_tenant("twin", name="Twin", quiet=True, by=SYSTEM)
-    world.catalog.activate_tenants({copy.id: None}, by=SYSTEM)
+    copy = world.catalog.tenants.add("twin", name="Twin", quiet=True, by=SYSTEM)
+    world.catalog.provisioning.activate({copy.id: None}, by=SYSTEM)
     assert "stays quiet" in operator.get("/tenants/twin").text
     assert '<span class="meta">quiet</span>' in operator.get("/tenants?search=twin").text
-    world.catalog.release_tenant(copy.id, by=SYSTEM)
+    world.catalog.tenants.release(copy.id, by=SYSTEM)
     assert "stays quiet" not in operator.get("/tenants/twin").text
     assert '<span class="meta">quiet</span>' not in operator.get("/tenants?search=twin").text
 
@@ -253,9 +253,9 @@ def test_a_quiet_copy_is_told_apart(world: World, operator: Browser) -> None:
 @pytest.fixture
 def gone(world: World) -> World:
     """Return the platform with Acme deleted; it can come back for three days."""
-    acme = world.catalog.get_tenant("acme")
-    world.catalog.move_tenant(acme.id, TenantState.ARCHIVED, by=SYSTEM)
-    world.catalog.move_tenant(acme.id, TenantState.DELETED, purge_at=SOON, by=SYSTEM)
+    acme = world.catalog.tenants.get("acme")
+    world.catalog.tenants.transition(acme.id, TenantState.ARCHIVED, by=SYSTEM)
+    world.catalog.tenants.transition(acme.id, TenantState.DELETED, purge_at=SOON, by=SYSTEM)
     return world
 
 
@@ -263,10 +263,10 @@ def test_a_deleted_site_is_brought_back(gone: World, operator: Browser) -> None:
     """Its page has the way; a page without scripts asks, and only its form does it."""
     assert 'href="/backend/tenants/acme/undelete"' in operator.get("/tenants/acme").text
     assert "Bring Acme back" in operator.get("/tenants/acme/undelete").text
-    assert gone.catalog.get_tenant("acme").state is TenantState.DELETED
+    assert gone.catalog.tenants.get("acme").state is TenantState.DELETED
     assert operator.post("/tenants/acme/undelete").status_code == 303
-    assert gone.catalog.get_tenant("acme").state is TenantState.ARCHIVED
-    event = gone.catalog.list_audit().items[0]
+    assert gone.catalog.tenants.get("acme").state is TenantState.ARCHIVED
+    event = gone.catalog.audit.list().items[0]
     assert (event.action, event.actor) == ("tenant.state", "operator@example.com")
     assert "Acme is back" in operator.get("/tenants/acme").text
     assert operator.get("/tenants/acme/undelete").status_code == 303
@@ -275,7 +275,7 @@ def test_a_deleted_site_is_brought_back(gone: World, operator: Browser) -> None:
 
 def test_a_deleted_site_is_purged_by_its_name(gone: World, operator: Browser) -> None:
     """The page says what goes; nothing goes before its name is typed and its time is meant."""
-    folder = gone.settings.tenant_dir(gone.catalog.get_tenant("acme").id)
+    folder = gone.settings.tenant_dir(gone.catalog.tenants.get("acme").id)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "photo").write_bytes(b"x" * 5000)
     page = operator.get("/tenants/acme/purge").text
@@ -288,7 +288,7 @@ def test_a_deleted_site_is_purged_by_its_name(gone: World, operator: Browser) ->
     answer = operator.post("/tenants/acme/purge", {"typed": "acme", "early": "y"})
     assert answer.status_code == 303
     assert not folder.exists()
-    row = gone.catalog.get_row("acme")
+    row = gone.catalog.tenants.get_row("acme")
     assert row.purged_at is not None
     assert gone.actions()[:2] == ["tenant.purge", "tenant.purge.begin"]
     page = operator.get("/tenants/acme").text
@@ -301,17 +301,17 @@ def test_a_site_in_use_is_not_purged(world: World, operator: Browser) -> None:
     """An address that somebody guesses leads back with a sentence."""
     assert operator.post("/tenants/acme/purge", {"typed": "acme", "early": "y"}).status_code == 303
     assert "is active and cannot become purged" in operator.get("/tenants/acme").text
-    assert world.catalog.get_tenant("acme").state is TenantState.ACTIVE
+    assert world.catalog.tenants.get("acme").state is TenantState.ACTIVE
 
 
 def test_a_quiet_copy_is_released(world: World, operator: Browser) -> None:
     """From its page, by a page that says what that means; once."""
-    copy = world.catalog.add_tenant("twin", name="Twin", quiet=True, by=SYSTEM)
-    world.catalog.activate_tenants({copy.id: None}, by=SYSTEM)
+    copy = world.catalog.tenants.add("twin", name="Twin", quiet=True, by=SYSTEM)
+    world.catalog.provisioning.activate({copy.id: None}, by=SYSTEM)
     assert 'href="/backend/tenants/twin/release"' in operator.get("/tenants/twin").text
     assert "search engines" in operator.get("/tenants/twin/release").text
     assert operator.post("/tenants/twin/release").status_code == 303
-    assert not world.catalog.get_tenant("twin").quiet
+    assert not world.catalog.tenants.get("twin").quiet
     assert world.actions()[0] == "tenant.release"
     operator.post("/tenants/twin/release")
     assert "is no quiet copy" in operator.get("/tenants/twin").text
@@ -323,15 +323,15 @@ def test_a_quiet_copy_is_released(world: World, operator: Browser) -> None:
 def test_a_site_whose_database_is_gone_is_seen(world: World, operator: Browser) -> None:
     """The dashboard and the site's page name it, with what brings it back; its state says nothing."""
     for slug in ("acme", "bolt"):
-        folder = world.settings.tenant_dir(world.catalog.get_tenant(slug).id)
+        folder = world.settings.tenant_dir(world.catalog.tenants.get(slug).id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "site.sqlite3").write_bytes(b"SQLite format 3")
-    with world.catalog.engine.begin() as connection:
+    with world.catalog.store.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE tenants SET schema_revision = '0001'")
     assert "no database" not in operator.get("/").text
     assert "cannot be served" not in operator.get("/tenants/acme").text
 
-    acme = world.catalog.get_tenant("acme")
+    acme = world.catalog.tenants.get("acme")
     (world.settings.tenant_dir(acme.id) / "site.sqlite3").unlink()
     page = operator.get("/tenants/acme").text
     assert "This site cannot be served." in page
@@ -343,10 +343,10 @@ def test_a_site_whose_database_is_gone_is_seen(world: World, operator: Browser) 
 
 def test_the_dashboard_names_lost_sites(world: World, operator: Browser) -> None:
     """An empty file is no database, and a look has an end."""
-    folder = world.settings.tenant_dir(world.catalog.get_tenant("bolt").id)
+    folder = world.settings.tenant_dir(world.catalog.tenants.get("bolt").id)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "site.sqlite3").touch()
-    with world.catalog.engine.begin() as connection:
+    with world.catalog.store.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE tenants SET schema_revision = '0001'")
     page = operator.get("/").text
     assert "2 sites have no database:" in page

@@ -97,7 +97,7 @@ def test_operator_reads_a_failure_on_the_site_s_page(
     world: World, operator: Browser, worker: dict[str, Any]
 ) -> None:
     """What failed, under which id, when it is tried again and what serves meanwhile."""
-    acme = world.catalog.get_tenant("acme").id
+    acme = world.catalog.tenants.get("acme").id
     worker["failures"] = [failure(tenant=acme)]
     page = text_of(operator, "/tenants/acme")
     assert "Revision 3 could not be built: ValueError: no such theme" in page
@@ -113,7 +113,7 @@ def test_owner_reads_a_sentence_without_internals(
     world: World, olga: Browser, worker: dict[str, Any]
 ) -> None:
     """The error's number is what owner and operator talk about; the traceback is not theirs."""
-    worker["failures"] = [failure(tenant=world.catalog.get_tenant("acme").id)]
+    worker["failures"] = [failure(tenant=world.catalog.tenants.get("acme").id)]
     page = text_of(olga, "/", ACME)
     assert "The latest change of the site is not in effect yet." in page
     assert "Visitors see the site as it was before." in page
@@ -123,7 +123,7 @@ def test_owner_reads_a_sentence_without_internals(
 
 def test_owner_of_a_neighbour_reads_nothing(world: World, worker: dict[str, Any]) -> None:
     """One site's trouble is not the other's news."""
-    worker["failures"] = [failure(tenant=world.catalog.get_tenant("acme").id)]
+    worker["failures"] = [failure(tenant=world.catalog.tenants.get("acme").id)]
     otto = world.browser("otto@example.com", BOLT)
     assert "not in effect" not in text_of(otto, "/", BOLT)
     assert otto.get("/workers", BOLT).status_code == 404

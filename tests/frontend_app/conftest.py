@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from frontend_app import create_app
 from tenantry.catalog import SYSTEM, Catalog, open_catalog
-from tenantry.catalog.schema import upgrade
 from tenantry.settings import Settings
 from tenantry.values.tenant import TenantState
 
@@ -47,10 +46,10 @@ class Front:
 
     def add_site(self, slug: str, name: str, *, listed: bool = True, **settings: Any) -> str:
         """Add an active tenant; return its id."""
-        tenant = self.catalog.add_tenant(
+        tenant = self.catalog.tenants.add(
             slug, name=name, settings={"listed": listed, **settings}, by=SYSTEM
         )
-        self.catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=SYSTEM)
+        self.catalog.tenants.transition(tenant.id, TenantState.ACTIVE, by=SYSTEM)
         return tenant.id
 
 
@@ -64,6 +63,6 @@ def front(tmp_path: Path) -> Iterator[Front]:
         secret_keys=(SecretStr("0123456789abcdef" * 2),),
     )
     catalog = open_catalog(settings)
-    upgrade(catalog.engine)
+    catalog.upgrade()
     yield Front(create_app(settings=settings, catalog=catalog), catalog)
-    catalog.engine.dispose()
+    catalog.close()

@@ -42,7 +42,7 @@ def test_only_listed_and_active_sites_are_public(front: Front) -> None:
     front.add_site("acme", "Acme")
     front.add_site("secret", "Secret", listed=False)
     closed = front.add_site("closed", "Closed")
-    front.catalog.move_tenant(closed, TenantState.SUSPENDED, by=SYSTEM)
+    front.catalog.tenants.transition(closed, TenantState.SUSPENDED, by=SYSTEM)
     for path in ("/", "/directory", "/directory?search=e"):
         page = front.get(path).text
         assert "Secret" not in page
@@ -53,7 +53,7 @@ def test_only_listed_and_active_sites_are_public(front: Front) -> None:
 def test_a_sites_own_domain_is_its_address(front: Front) -> None:
     """Links come from the catalog, never from the Host of the request (R9)."""
     acme = front.add_site("acme", "Acme")
-    front.catalog.add_host(acme, "bakery.example.org", proof="operator", by=SYSTEM)
+    front.catalog.hosts.add(acme, "bakery.example.org", proof="operator", by=SYSTEM)
     page = front.get("/directory", headers={"Host": "evil.example"}).text
     assert 'href="http://bakery.example.org:8000/"' in page
     assert "evil.example" not in page
@@ -130,7 +130,7 @@ def test_errors_are_pages_or_problems(front: Front, method: str, path: str, stat
 
 def test_without_the_catalog_the_page_says_when_to_come_back(front: Front) -> None:
     """A list that cannot be read is a 503 with Retry-After, not a failure of ours."""
-    with front.catalog.engine.begin() as connection:
+    with front.catalog.store.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE tenants RENAME TO lost")
     response = front.get("/directory")
     assert response.status_code == 503

@@ -88,7 +88,7 @@ def test_in_doubt_it_is_a_page(front: Front, accept: str) -> None:
 
 def test_it_asks_the_catalog_nothing(front: Front) -> None:
     """R26: random names cost no query; the page is there even without a catalog."""
-    with front.catalog.engine.begin() as connection:
+    with front.catalog.store.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE tenants RENAME TO lost")
     assert front.get("/", unknown="nobody").status_code == 404
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import tenants
-from tenantry.catalog import SYSTEM, Catalog, open_catalog, schema
+from tenantry.catalog import SYSTEM, Catalog, open_catalog
 from tenantry.factory import Factory
 from tenantry.lifecycle import create_tenant
 from tenantry.settings import load_settings
@@ -70,7 +70,7 @@ def make_data(
     (data / "secret_keys").write_text("0123456789abcdef" * 4)
     settings = load_settings(data_dir=data, domain=domain, databases=databases or ())
     catalog = open_catalog(settings)
-    schema.upgrade(catalog.engine)
+    catalog.upgrade()
     factory = Factory(build=tenants.create_app)
     if provisioned:
         factory = Factory(
@@ -93,7 +93,6 @@ def make_data(
         )
         factory.demonstrate(tenant)
     catalog.close()
-    catalog.signal.close()
 
 
 class Server:
@@ -220,7 +219,6 @@ class Server:
         """End it whatever state it is in, with everything it has started."""
         if self._catalog is not None:
             self._catalog.close()
-            self._catalog.signal.close()
             self._catalog = None
         process, self._process = self._process, None
         if process is None:
@@ -258,7 +256,7 @@ class Server:
 
     def site_file(self, slug: str) -> Path:
         """Return the path of a tenant's database."""
-        return self.settings.tenant_dir(self.catalog.get_tenant(slug).id) / "site.sqlite3"
+        return self.settings.tenant_dir(self.catalog.tenants.get(slug).id) / "site.sqlite3"
 
     # --- looking into it ------------------------------------------------------------------------
 

@@ -72,7 +72,7 @@ def test_a_damaged_database_closes_its_own_site_only(
             for slug in ("globex", "initech"):
                 assert server.site(slug).status == 200
             if damage is not empty:
-                tenant = server.catalog.get_tenant("acme")
+                tenant = server.catalog.tenants.get("acme")
                 lines = [line for line in server.log().splitlines() if tenant.id in line]
                 assert any(str(file) in line and '"error"' in line for line in lines)
             if damage is not take_away:
@@ -199,7 +199,7 @@ def test_a_read_only_database_still_serves_readers(new_server: NewServer) -> Non
             assert refused.status == 503
             assert "Nothing can be saved" in refused.text
             assert visitor.get(POST).status == 200
-            tenant = server.catalog.get_tenant("acme")
+            tenant = server.catalog.tenants.get("acme")
             lines = [line for line in server.log().splitlines() if tenant.id in line]
             assert any(str(file) in line for line in lines)
             Visitor(server, "globex").join()

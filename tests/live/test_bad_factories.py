@@ -49,7 +49,7 @@ def test_a_raising_factory_is_excused_and_logged(mixed: OddServer) -> None:
     logged = json.loads(line)
     assert logged["level"] == "error"
     assert "ValueError: the factory of this tenant always raises" in logged["exception"]
-    assert mixed.catalog.get_tenant("raises").id in logged["event"]
+    assert mixed.catalog.tenants.get("raises").id in logged["event"]
     # The visitor learns nothing of the cause.
     page = mixed.site("raises", headers={"Accept": "text/html"})
     assert page.status == 503

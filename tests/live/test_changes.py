@@ -73,7 +73,7 @@ def test_a_change_without_an_announcement_is_found_by_polling(new_odd_server: Ne
     """A writer that died before it told anybody costs a few polls, in every worker."""
     with new_odd_server() as odd_server:
         workers = wake_all(lambda: odd_server.site("acme"))
-        tenant = odd_server.catalog.get_tenant("acme")
+        tenant = odd_server.catalog.tenants.get("acme")
         with closing(sqlite3.connect(odd_server.data / "catalog.sqlite3")) as database:
             database.execute(
                 "UPDATE tenants SET state = 'suspended', revision = revision + 1 WHERE id = ?",

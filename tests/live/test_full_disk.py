@@ -106,7 +106,7 @@ def must(answer: Answer, status: int) -> Answer:
 def test_the_platforms_own_pages_say_it_too(cramped: Server, disk: SmallDisk) -> None:
     """What changes the catalog is 507; the same form works when there is room."""
     settings = load_settings(data_dir=cramped.data, port=cramped.port)
-    account = cramped.catalog.find_account("owner@acme.test")
+    account = cramped.catalog.accounts.find("owner@acme.test")
     assert account is not None
     path = "/setup/" + setup_link(cramped.catalog, account, settings=settings).rsplit("/", 1)[1]
     owner = Visitor(cramped, "", host="localhost", mount="/backend")
@@ -123,7 +123,7 @@ def test_the_platforms_own_pages_say_it_too(cramped: Server, disk: SmallDisk) ->
 def use_up_log(server: Server) -> None:
     """Write to the catalog until no room is left in the log that it has."""
     for number in count():
-        server.catalog.record("test", detail={"number": number}, by=SYSTEM)
+        server.catalog.audit.record("test", detail={"number": number}, by=SYSTEM)
 
 
 def test_bodies_that_do_not_fit_are_refused(cramped: Server, disk: SmallDisk) -> None:

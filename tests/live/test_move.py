@@ -66,7 +66,7 @@ def say(server: Server, *words: str) -> str:
 
 def bodies(server: Server, settings: Settings, placement: str) -> set[str]:
     """Return the comments of acme on a placement."""
-    tenant = replace(server.catalog.get_tenant("acme"), placement=placement)
+    tenant = replace(server.catalog.tenants.get("acme"), placement=placement)
     engine = tenant_database(tenant, settings).open_engine()
     with engine.connect() as connection:
         found = set(connection.execute(text("SELECT body FROM comment")).scalars())

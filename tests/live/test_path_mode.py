@@ -77,7 +77,7 @@ def test_signing_up_and_in_stays_on_the_mount(path_server: Server) -> None:
     visitor = Visitor(path_server, "acme", host="localhost", mount=MOUNT)
     after = visitor.join()
     assert after.get("Location") == f"{MOUNT}/"
-    tenant = path_server.catalog.get_tenant("acme")
+    tenant = path_server.catalog.tenants.get("acme")
     cookies = after.headers.get_all("Set-Cookie", [])
     assert any(cookie.startswith(f"session_{tenant.id}=") for cookie in cookies)
     for cookie in cookies:

@@ -73,7 +73,7 @@ def test_a_site_from_the_first_visit_to_the_last(
     for slug in ("globex", "initech"):
         assert "before everything" not in server.site(slug, POST).text
         assert server.site(slug).status == 200
-    table = f"t_{server.catalog.get_tenant('acme').id}.comment"
+    table = f"t_{server.catalog.tenants.get('acme').id}.comment"
     assert "before everything" in str(superuser.execute(f"TABLE {table}".encode()).fetchall())
 
     # A reload under load: sessions, pages and the form that was open go on.

@@ -47,8 +47,8 @@ class Trace:
         return cls(
             built=frozenset(server.noted("built")),
             files=frozenset(files),
-            epoch=server.catalog.read_epoch(),
-            audited=server.catalog.list_audit(page=1, size=1).total,
+            epoch=server.catalog.changes.read_epoch(),
+            audited=server.catalog.audit.list(page=1, size=1).total,
         )
 
 

@@ -49,7 +49,7 @@ def server(folder: Path, postgres: OwnPostgres, server_for_sites: str) -> Iterat
     with Server(data, env={"TENANTRY_DATABASES": json.dumps(databases)}) as running:
         yield running
         settings = load_settings(data_dir=data, databases=databases)
-        tenant_database(running.catalog.get_tenant("initech"), settings).drop()
+        tenant_database(running.catalog.tenants.get("initech"), settings).drop()
 
 
 def is_resting(server: Server) -> bool:
@@ -154,7 +154,7 @@ def test_a_server_that_comes_back_unsafe(server: Server, postgres: OwnPostgres) 
 @pytest.mark.parametrize("thing", ["SCHEMA", "ROLE"])
 def test_a_tenant_whose_place_is_gone(server: Server, postgres: OwnPostgres, thing: str) -> None:
     """Its schema or its role alone is gone: its site rests until it is there again."""
-    name = f"t_{server.catalog.get_tenant('acme').id}"
+    name = f"t_{server.catalog.tenants.get('acme').id}"
     with told(
         postgres,
         f"ALTER {thing} {name} RENAME TO away",

@@ -122,7 +122,7 @@ class Soak:
     def __init__(self, server: Restless, seed: int) -> None:
         self._server = server
         self._seed = seed
-        self._ids = {slug: server.catalog.get_tenant(slug).id for slug in SLUGS}
+        self._ids = {slug: server.catalog.tenants.get(slug).id for slug in SLUGS}
         self._writer = Visitor(server, WRITER)
         self._writer.join()
         self._token = self._writer.token(POST)
@@ -185,7 +185,7 @@ class Soak:
             resume_tenant(catalog, slug, settings=self._server.settings, by=SYSTEM)
         else:
             name = f"Site {self.changes}"
-            catalog.configure_tenant(self._ids[slug], name=name, by=SYSTEM)
+            catalog.tenants.configure(self._ids[slug], name=name, by=SYSTEM)
         self.changes += 1
         self._stopping.wait(0.02)
 

@@ -117,8 +117,8 @@ def test_failed_change_is_told_with_what_goes_on_serving(new_server: NewServer) 
     environment = {"TENANTRY_FACTORY": "picky:create_app", "TENANTRY_PROCESSES": "1"}
     with new_server(env=environment) as server:
         assert server.site("acme").status == 200
-        tenant = server.catalog.get_tenant("acme")
-        server.catalog.configure_tenant(
+        tenant = server.catalog.tenants.get("acme")
+        server.catalog.tenants.configure(
             tenant.id, name="Acme", settings={"tagline": "broken"}, by=SYSTEM
         )
 

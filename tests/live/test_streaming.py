@@ -28,9 +28,9 @@ def begin(server: OddServer, path: str) -> tuple[socket.socket, str, bytes]:
 
 def replace(server: OddServer, instance: str) -> None:
     """Change the tenant until the worker that holds *instance* has built another one."""
-    revision = server.catalog.get_tenant("initech").revision
-    tenant_id = server.catalog.get_tenant("initech").id
-    server.catalog.configure_tenant(tenant_id, name=f"Initech {revision}", by=SYSTEM)
+    revision = server.catalog.tenants.get("initech").revision
+    tenant_id = server.catalog.tenants.get("initech").id
+    server.catalog.tenants.configure(tenant_id, name=f"Initech {revision}", by=SYSTEM)
     process = instance.split("-")[2]
     newer = f"initech-{revision + 1}-{process}-"
 

@@ -41,15 +41,15 @@ class Door:
     def add(
         self, slug: str = "acme", *, state: str = "active", hosts: tuple[str, ...] = ()
     ) -> Tenant:
-        tenant = self.catalog.add_tenant(slug, name=slug.title(), by=SYSTEM)
+        tenant = self.catalog.tenants.add(slug, name=slug.title(), by=SYSTEM)
         if state == "provisioning":
             return tenant
-        tenant = self.catalog.activate_tenants({tenant.id: None}, by=SYSTEM)[0]
+        tenant = self.catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)[0]
         route = {"active": [], "deleted": ["archived", "deleted"]}.get(state, [state])
         for step in route:
-            tenant = self.catalog.move_tenant(tenant.id, step, by=SYSTEM)  # type: ignore[arg-type]
+            tenant = self.catalog.tenants.transition(tenant.id, step, by=SYSTEM)  # type: ignore[arg-type]
         for host in hosts:
-            tenant = self.catalog.add_host(tenant.id, host, proof="operator", by=SYSTEM)
+            tenant = self.catalog.hosts.add(tenant.id, host, proof="operator", by=SYSTEM)
         return tenant
 
     def ask(self, path: str = "/", slug: str | None = None, **options: Any) -> Answer:

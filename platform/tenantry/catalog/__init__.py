@@ -9,24 +9,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.catalog import schema
 from tenantry.catalog.accounts import (
     Accounts,
     canonical_email,
     check_account_password,
     setup_lifetime,
 )
-from tenantry.catalog.activation import Activation
 from tenantry.catalog.anchor import AuditAnchor
 from tenantry.catalog.audit import Audit
+from tenantry.catalog.change_feed import ChangeFeed
 from tenantry.catalog.custom_hosts import CustomHosts
-from tenantry.catalog.engine import open_engine
-from tenantry.catalog.maintenance import Maintenance
-from tenantry.catalog.moving import Moving
-from tenantry.catalog.ownership import Ownership
-from tenantry.catalog.purging import Purging
+from tenantry.catalog.links import Links
+from tenantry.catalog.memberships import Memberships
+from tenantry.catalog.names import Names
+from tenantry.catalog.provisioning import Provisioning
+from tenantry.catalog.purges import Purges
+from tenantry.catalog.relocations import Relocations
 from tenantry.catalog.runs import Runs
 from tenantry.catalog.sessions import Sessions
 from tenantry.catalog.signal import ChangeSignal
+from tenantry.catalog.store import Store
+from tenantry.catalog.tenant_schemas import TenantSchemas
 from tenantry.catalog.tenants import Tenants
 from tenantry.catalog.values import (
     SYSTEM,
@@ -56,20 +60,44 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 
-class Catalog(
-    Tenants,
-    CustomHosts,
-    Accounts,
-    Sessions,
-    Ownership,
-    Maintenance,
-    Activation,
-    Runs,
-    Moving,
-    Purging,
-    Audit,
-):
-    """The whole catalog behind one name."""
+class Catalog:
+    """The whole catalog: one store, and an object for each subject.
+
+    :param domain: The platform's domain; nobody can claim a host under it.
+    :param backend_host: The operators' own host, if there is one; nobody can claim that either.
+    """
+
+    def __init__(self, store: Store, *, domain: str, backend_host: str = "") -> None:
+        self.store = store
+        self.changes = ChangeFeed(store)
+        self.names = Names(store, domain=domain, backend_host=backend_host)
+        self.tenants = Tenants(store, self.names)
+        self.provisioning = Provisioning(store)
+        self.hosts = CustomHosts(store, domain=domain, backend_host=backend_host)
+        self.accounts = Accounts(store)
+        self.memberships = Memberships(store)
+        self.sessions = Sessions(store)
+        self.links = Links(store)
+        self.schemas = TenantSchemas(store)
+        self.runs = Runs(store)
+        self.relocations = Relocations(store)
+        self.purges = Purges(store)
+        self.audit = Audit(store)
+
+    def upgrade(self) -> None:
+        """Bring the catalog's schema to this release's revision; what is there already stays."""
+        schema.upgrade(self.store.engine)
+
+    def check_schema(self) -> str:
+        """Make sure that the catalog is at this release's revision, and return it.
+
+        :raises CatalogNotReadyError: It is not.
+        """
+        return schema.check(self.store.engine)
+
+    def close(self) -> None:
+        """Give up what it holds; doing it again changes nothing."""
+        self.store.close()
 
 
 def open_catalog(settings: Settings) -> Catalog:
@@ -78,16 +106,15 @@ def open_catalog(settings: Settings) -> Catalog:
     :raises CatalogUnavailableError: Its place cannot be used, or the file by which workers are told.
     """
     try:
-        return Catalog(
-            open_engine(settings.catalog_url),
-            domain=settings.domain,
-            backend_host=settings.backend_host,
+        store = Store(
+            settings.catalog_url,
             signal=ChangeSignal(settings.run_dir / "epoch"),
             anchor=AuditAnchor(settings.data_dir / "audit.anchor"),
         )
     except OSError as error:
         problem = explain(error) or f"{error.filename}: {error.strerror}"
         raise CatalogUnavailableError(problem) from error
+    return Catalog(store, domain=settings.domain, backend_host=settings.backend_host)
 
 
 __all__ = [
@@ -111,6 +138,7 @@ __all__ = [
     "RunState",
     "Step",
     "StepState",
+    "Store",
     "TenantRow",
     "canonical_email",
     "check_account_password",

@@ -1,36 +1,24 @@
-"""Accounts, memberships, sign-in and one-use links in the catalog."""
+"""Accounts in the catalog, and signing in to them."""
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from tenantry.catalog.models import (
-    AccountRecord,
-    LinkRecord,
-    MembershipRecord,
-    TenantRecord,
-    now,
-)
-from tenantry.catalog.owners import note_owners
+from tenantry.catalog.links import forget_setup_links, get_link
+from tenantry.catalog.models import AccountRecord
 from tenantry.catalog.sessions import forget_sessions
-from tenantry.catalog.store import Store, Writer
-from tenantry.catalog.tenants import contains, tidy
-from tenantry.catalog.values import Account, Actor, Page, Role
+from tenantry.catalog.text import contains, storable
 from tenantry.errors import (
     AccountExistsError,
     AccountNotFoundError,
     BadEmailError,
-    LinkError,
     SignInError,
-    TenantNotFoundError,
 )
-from tenantry.security.keys import new_token
 from tenantry.security.passwords import (
     ACCOUNT_MIN_LENGTH,
     check_password,
@@ -40,11 +28,10 @@ from tenantry.security.passwords import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy.orm import Session
 
-    from tenantry.values.tenant import Tenant
+    from tenantry.catalog.store import Store, Writer
+    from tenantry.catalog.values import Account, Actor, Page
 
 FIRST_SETUP_LIVES = timedelta(hours=24)
 RESET_LIVES = timedelta(hours=1)
@@ -89,22 +76,25 @@ def check_account_password(password: str, account: Account) -> None:
     check_password(password, account.email, account.name, min_length=ACCOUNT_MIN_LENGTH)
 
 
-class Accounts(Store):
+class Accounts:
     """What the catalog knows of people."""
 
-    def find_account(self, email: str) -> Account | None:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, email: str) -> Account | None:
         """Return the account with this address."""
-        with self.reading() as session:
+        with self._store.reading() as session:
             record = _by_email(session, email)
             return record.to_account() if record is not None else None
 
-    def find_account_by_id(self, account_id: str) -> Account | None:
+    def find_by_id(self, account_id: str) -> Account | None:
         """Return the account with this id."""
-        with self.reading() as session:
+        with self._store.reading() as session:
             record = session.get(AccountRecord, account_id)
             return record.to_account() if record is not None else None
 
-    def list_accounts(
+    def list(
         self, *, search: str = "", operators: bool = False, page: int = 1, size: int = 50
     ) -> Page[Account]:
         """Return one page of the accounts whose address or name contains *search*.
@@ -116,25 +106,19 @@ class Accounts(Store):
             query = query.where(AccountRecord.operator)
         if search:
             query = query.where(contains(search, AccountRecord.email, AccountRecord.name))
-        with self.reading() as session:
-            total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-            number = min(max(1, page), max(1, -(-total // size)))
-            rows = session.scalars(
-                query.order_by(AccountRecord.email).limit(size).offset((number - 1) * size)
-            )
-            return Page(tuple(record.to_account() for record in rows), total, number, size)
+        return self._store.read_page(
+            query, AccountRecord.email, convert=AccountRecord.to_account, page=page, size=size
+        )
 
     def has_operator(self) -> bool:
         """Say whether anyone can operate the platform: an operator who has set a password."""
         query = select(AccountRecord.id).where(
             AccountRecord.operator, AccountRecord.password_hash.is_not(None)
         )
-        with self.reading() as session:
+        with self._store.reading() as session:
             return session.scalar(query.limit(1)) is not None
 
-    def add_account(
-        self, email: str, *, name: str = "", operator: bool = False, by: Actor
-    ) -> Account:
+    def add(self, email: str, *, name: str = "", operator: bool = False, by: Actor) -> Account:
         """Add an account without a password; a link of purpose ``setup`` lets its owner set one.
 
         :raises BadEmailError: Not an e-mail address.
@@ -143,13 +127,12 @@ class Accounts(Store):
         record = AccountRecord(
             id=uuid.uuid4().hex,
             email=canonical_email(email),
-            name=tidy(name),
+            name=storable(name),
             operator=operator,
         )
         try:
-            with self.writing(by) as writer:
+            with self._store.writing(by) as writer:
                 writer.session.add(record)
-                writer.session.flush()
                 detail = {"email": record.email, "operator": operator}
                 writer.audit("account.create", detail=detail)
         except IntegrityError as error:
@@ -168,34 +151,37 @@ class Accounts(Store):
             not the address has an account.
         :raises HashingBusyError: As many passwords are being checked as may be.
         """
-        with self.reading() as session:
+        with self._store.reading() as session:
             record = _by_email(session, email)
         hashed = record.password_hash if record is not None else None
+        # What was typed for an unknown address may be a password: it is not kept.
+        detail = {"email": record.email if record is not None else None}
         if not verify_password(hashed, password) or record is None:
-            with self.writing(by) as writer:
-                self._audit_sign_in(writer, "account.sign-in-failed", record, tenant_id)
+            with self._store.writing(by) as writer:
+                writer.audit("account.sign-in-failed", tenant=tenant_id, detail=detail)
             raise SignInError
         rehashed = renew_hash(record.password_hash or "", password)
-        with self.writing(by) as writer:
+        with self._store.writing(by) as writer:
             if rehashed:
                 found = writer.session.get(AccountRecord, record.id)
                 if found is not None and found.password_hash == hashed:
                     found.password_hash = rehashed  # unless it was changed meanwhile
-            self._audit_sign_in(writer, "account.sign-in", record, tenant_id)
+            writer.audit("account.sign-in", tenant=tenant_id, detail=detail)
         return record.to_account()
 
     def set_password(self, account_id: str, password: str, *, by: Actor) -> Account:
         """Set a new password and end every session of the account (R25).
 
+        :raises AccountNotFoundError: No account has the id.
         :raises WeakPasswordError: It is too easy to guess.
         """
-        account = self.find_account_by_id(account_id)
+        account = self.find_by_id(account_id)
         if account is None:
             raise AccountNotFoundError(account_id)
         check_account_password(password, account)
         hashed = hash_password(password)
-        with self.writing(by) as writer:
-            return self._write_password(writer, account_id, hashed)
+        with self._store.writing(by) as writer:
+            return _write_password(writer, account_id, hashed)
 
     def use_setup_link(self, token: str, password: str, *, by: Actor) -> Account:
         """Use a ``setup`` link up by setting the password of the account that it is for.
@@ -204,185 +190,39 @@ class Accounts(Store):
         :raises WeakPasswordError: The password is too easy to guess; the link can be used again.
         :raises HashingBusyError: As many passwords are being hashed as may be; so it can here.
         """
-        account = self.peek_link("setup", token)
+        with self._store.reading() as session:
+            link = get_link(session, "setup", token)
+            account = session.get_one(AccountRecord, link.account_id).to_account()
         check_account_password(password, account)
         hashed = hash_password(password)
-        with self.writing(by) as writer:
-            link = _link(writer.session, "setup", token, None)
+        with self._store.writing(by) as writer:
+            link = get_link(writer.session, "setup", token)
             writer.audit("link.setup.used", detail={"email": account.email})
-            return self._write_password(writer, link.account_id, hashed)
-
-    @staticmethod
-    def _write_password(writer: Writer, account_id: str, hashed: str) -> Account:
-        """Set a hash; sessions and other ways to set a password end."""
-        record = _account(writer.session, account_id)
-        record.password_hash = hashed
-        forget_sessions(writer, account_id)
-        writer.session.execute(
-            delete(LinkRecord).where(
-                LinkRecord.account_id == account_id, LinkRecord.purpose == "setup"
-            )
-        )
-        writer.audit("account.password", detail={"email": record.email})
-        return record.to_account()
-
-    def add_membership(
-        self, account_id: str, tenant_id: str, role: Role = "owner", *, by: Actor
-    ) -> None:
-        """Make the account owner or staff of the tenant; saying it again changes the role.
-
-        :raises AccountNotFoundError: No account has the id.
-        :raises TenantNotFoundError: No tenant has the id.
-        """
-        with self.writing(by) as writer:
-            account = _account(writer.session, account_id)
-            tenant = _tenant(writer.session, tenant_id)
-            writer.session.merge(
-                MembershipRecord(account_id=account_id, tenant_id=tenant_id, role=role)
-            )
-            detail = {"email": account.email, "role": role}
-            writer.audit("membership.add", tenant=tenant, detail=detail)
-            note_owners(writer, tenant)
-
-    def find_role(self, account_id: str, tenant_id: str) -> str | None:
-        """Return what the account is to the tenant: ``owner``, ``staff`` or nothing."""
-        with self.reading() as session:
-            record = session.get(MembershipRecord, (account_id, tenant_id))
-            return record.role if record is not None else None
-
-    def list_memberships(self, account_id: str) -> tuple[tuple[Tenant, str], ...]:
-        """Return the tenants that the account owns or works for, by name."""
-        query = (
-            select(MembershipRecord)
-            .join(MembershipRecord.tenant)
-            .where(MembershipRecord.account_id == account_id)
-            .order_by(TenantRecord.name)
-        )
-        with self.reading() as session:
-            return tuple((row.tenant.to_tenant(), row.role) for row in session.scalars(query))
-
-    def create_link(
-        self,
-        purpose: str,
-        *,
-        account_id: str,
-        lifetime: timedelta,
-        tenant_id: str | None = None,
-        by: Actor,
-    ) -> str:
-        """Return the token of a new one-use link; the catalog keeps only its hash.
-
-        An older ``setup`` link of the account stops working.
-
-        :raises AccountNotFoundError: No account has the id.
-        :raises TenantNotFoundError: No tenant has the id.
-        """
-        token = new_token()
-        with self.writing(by) as writer:
-            session = writer.session
-            email = _account(session, account_id).email
-            tenant = _tenant(session, tenant_id) if tenant_id else None
-            session.execute(delete(LinkRecord).where(LinkRecord.expires_at < now()))
-            if purpose == "setup":
-                session.execute(
-                    delete(LinkRecord).where(
-                        LinkRecord.account_id == account_id, LinkRecord.purpose == purpose
-                    )
-                )
-            session.add(
-                LinkRecord(
-                    hash=_hash(token),
-                    purpose=purpose,
-                    account_id=account_id,
-                    tenant_id=tenant_id,
-                    expires_at=now() + lifetime,
-                )
-            )
-            writer.audit(f"link.{purpose}", tenant=tenant, detail={"email": email})
-        return token
-
-    def peek_link(self, purpose: str, token: str, *, tenant_id: str | None = None) -> Account:
-        """Return whose link this is, without using it up.
-
-        :raises LinkError: It is unknown, used, expired or for another tenant.
-        """
-        with self.reading() as session:
-            return _account(
-                session, _link(session, purpose, token, tenant_id).account_id
-            ).to_account()
-
-    def use_link(
-        self, purpose: str, token: str, *, tenant_id: str | None = None, by: Actor
-    ) -> Account:
-        """Use a link up and return whose it was.
-
-        :raises LinkError: It is unknown, used, expired or for another tenant.
-        """
-        with self.writing(by) as writer:
-            link = _link(writer.session, purpose, token, tenant_id)
-            account = _account(writer.session, link.account_id)
-            tenant = writer.session.get(TenantRecord, tenant_id) if tenant_id else None
-            writer.session.delete(link)
-            writer.audit(f"link.{purpose}.used", tenant=tenant, detail={"email": account.email})
-            return account.to_account()
-
-    @staticmethod
-    def _audit_sign_in(
-        writer: Writer, action: str, record: AccountRecord | None, tenant_id: str | None
-    ) -> None:
-        tenant = writer.session.get(TenantRecord, tenant_id) if tenant_id else None
-        # What was typed for an unknown address may be a password: it is not kept.
-        writer.audit(action, tenant=tenant, detail={"email": record.email if record else None})
+            return _write_password(writer, link.account_id, hashed)
 
 
 def spell_email(typed: str) -> str:
     """Return the spelling under which an account would be kept, also of what is no address."""
-    return _canonical(typed) or typed.strip().casefold()
-
-
-def _canonical(email: str) -> str | None:
-    """Return the spelling under which an account would be kept: whoever signs in may use another."""
     try:
-        return canonical_email(email)
+        return canonical_email(typed)
     except BadEmailError:
-        return None
+        return typed.strip().casefold()
 
 
 def _by_email(session: Session, email: str) -> AccountRecord | None:
-    spelt = _canonical(email)
-    if spelt is None:
+    """Return the account with an address that anyone may have typed, however it is spelled."""
+    try:
+        spelled = canonical_email(email)
+    except BadEmailError:
         return None
-    found: Sequence[AccountRecord] = session.scalars(
-        select(AccountRecord).where(AccountRecord.email == spelt)
-    ).all()
-    return found[0] if found else None
+    return session.scalar(select(AccountRecord).where(AccountRecord.email == spelled))
 
 
-def _tenant(session: Session, tenant_id: str) -> TenantRecord:
-    record = session.get(TenantRecord, tenant_id)
-    if record is None:
-        raise TenantNotFoundError(tenant_id)
-    return record
-
-
-def _account(session: Session, account_id: str) -> AccountRecord:
-    record = session.get(AccountRecord, account_id)
-    if record is None:
-        raise AccountNotFoundError(account_id)
-    return record
-
-
-def _link(session: Session, purpose: str, token: str, tenant_id: str | None) -> LinkRecord:
-    link = session.get(LinkRecord, _hash(token), with_for_update=True)
-    if (
-        link is None
-        or link.purpose != purpose
-        or link.tenant_id != tenant_id
-        or link.expires_at <= now()
-    ):
-        raise LinkError
-    return link
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def _write_password(writer: Writer, account_id: str, hashed: str) -> Account:
+    """Set a hash; sessions and other ways to set a password end."""
+    record = writer.get_account(account_id)
+    record.password_hash = hashed
+    forget_sessions(writer, account_id)
+    forget_setup_links(writer, account_id)
+    writer.audit("account.password", detail={"email": record.email})
+    return record.to_account()

@@ -13,8 +13,6 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from tenantry.catalog.models import FormerHostRecord, HostRecord, now
-from tenantry.catalog.names import locked
-from tenantry.catalog.store import Store, Writer
 from tenantry.catalog.values import Host, HostState
 from tenantry.errors import HostNotFoundError, HostRestingError, HostTakenError
 from tenantry.values.hosts import canonical_host, check_scripts
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from tenantry.catalog.models import TenantRecord
+    from tenantry.catalog.store import Store
     from tenantry.catalog.values import Actor, HostProof
     from tenantry.values.tenant import Tenant
 
@@ -30,10 +29,19 @@ HOST_REST = timedelta(days=30)
 """How long a host that was served rests before another tenant may have it."""
 
 
-class CustomHosts(Store):
-    """What the catalog knows of custom hosts."""
+class CustomHosts:
+    """What the catalog knows of custom hosts.
 
-    def add_host(
+    :param domain: The platform's domain; nobody can claim a host under it.
+    :param backend_host: The operators' own host, if there is one; nobody can claim that either.
+    """
+
+    def __init__(self, store: Store, *, domain: str, backend_host: str) -> None:
+        self._store = store
+        self._domain = domain
+        self._backend_host = backend_host
+
+    def add(
         self,
         tenant_id: str,
         host: str,
@@ -54,11 +62,11 @@ class CustomHosts(Store):
         :raises HostRestingError: Another tenant had it a short time ago.
         """
         name = check_scripts(canonical_host(host))
-        if name in {self.domain, self.backend_host} or name.endswith("." + self.domain):
+        if name in {self._domain, self._backend_host} or name.endswith("." + self._domain):
             raise HostTakenError(name)
         try:
-            with self.writing(by) as writer:
-                record = locked(writer.session, tenant_id)
+            with self._store.writing(by) as writer:
+                record = writer.get_tenant(tenant_id)
                 entry = _find(record, name)
                 if entry is None:
                     before = _claim(writer.session, name, tenant_id, take_over=take_over)
@@ -68,37 +76,37 @@ class CustomHosts(Store):
                     if before is not None:
                         detail["taken_over_from"] = before
                     _verify(entry, proof)
-                    _note(writer, "host.add", record, detail)
+                    writer.change(record, "host.add", detail)
                 elif proof is not None and entry.state != HostState.VERIFIED:
                     _verify(entry, proof)
-                    _note(writer, "host.verify", record, {"host": name, "proof": proof})
+                    writer.change(record, "host.verify", {"host": name, "proof": proof})
                 return record.to_tenant()
         except IntegrityError as error:
             raise HostTakenError(name) from error
 
-    def remove_host(self, tenant_id: str, host: str, *, by: Actor) -> Tenant:
+    def remove(self, tenant_id: str, host: str, *, by: Actor) -> Tenant:
         """Take a custom host from a tenant. If it was served, it rests for a time.
 
         :raises HostNotFoundError: The tenant has no such host.
         """
         name = canonical_host(host)
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
             found = _find(record, name)
             if found is None:
                 raise HostNotFoundError(name)
             lay_to_rest(writer.session, found)
             record.hosts.remove(found)
             writer.session.delete(found)
-            _note(writer, "host.remove", record, {"host": name})
+            writer.change(record, "host.remove", {"host": name})
             return record.to_tenant()
 
-    def list_hosts(self, tenant_id: str | None = None) -> tuple[Host, ...]:
+    def list(self, tenant_id: str | None = None) -> tuple[Host, ...]:
         """Return the custom hosts of one tenant, or of all, pending ones too."""
         query = select(HostRecord).order_by(HostRecord.name)
         if tenant_id is not None:
             query = query.where(HostRecord.tenant_id == tenant_id)
-        with self.reading() as session:
+        with self._store.reading() as session:
             return tuple(record.to_host() for record in session.scalars(query))
 
 
@@ -135,9 +143,3 @@ def _claim(session: Session, name: str, tenant_id: str, *, take_over: bool) -> s
 def _verify(entry: HostRecord, proof: HostProof | None) -> None:
     if proof is not None:
         entry.state, entry.proof, entry.verified_at = HostState.VERIFIED, proof, now()
-
-
-def _note(writer: Writer, action: str, record: TenantRecord, detail: dict[str, str]) -> None:
-    writer.changed(record)
-    writer.session.flush()
-    writer.audit(action, tenant=record, detail=detail)

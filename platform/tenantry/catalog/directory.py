@@ -64,7 +64,7 @@ class Directory:
         self._max_unknown = unknown
         self._clock = clock
         self._bucket = TokenBucket(lookups, burst=2 * lookups, clock=clock)
-        self._cell = catalog.signal.cell
+        self._cell = catalog.store.signal.cell
         self._seen = -1
         self._epoch = -1
         self._deaf_until = 0.0
@@ -123,7 +123,7 @@ class Directory:
             if not anyway and (number == self._seen or self._clock() < self._deaf_until):
                 return  # another thread has just done it, or found the catalog down
             try:
-                changes = self._catalog.read_changes(self._epoch)
+                changes = self._catalog.changes.read_since(self._epoch)
             except CatalogUnavailableError as error:
                 self._deaf_until = self._silent_until = self._clock() + PAUSE_AFTER_FAILURE
                 log.warning("serving from memory: %s", error)
@@ -142,7 +142,7 @@ class Directory:
         just passed, it would look unchanged to a worker that had seen that epoch before.
         """
         try:
-            epoch = self._catalog.read_epoch()
+            epoch = self._catalog.changes.read_epoch()
         except CatalogUnavailableError as error:
             log.warning("cannot poll for changes: %s", error)
             return
@@ -163,7 +163,7 @@ class Directory:
         epoch = self._epoch
         try:
             catalog = self._catalog
-            found = catalog.find_named(slug) if ours else catalog.find_tenant_by_host(host)
+            found = catalog.names.find(slug) if ours else catalog.tenants.find_by_host(host)
         except CatalogUnavailableError:
             # Each further try could take a thread for seconds, and known tenants need the threads.
             self._silent_until = self._clock() + PAUSE_AFTER_FAILURE

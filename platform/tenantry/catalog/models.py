@@ -27,6 +27,7 @@ from tenantry.catalog.values import (
     AuditEvent,
     Host,
     HostState,
+    TenantRow,
 )
 from tenantry.values.tenant import Tenant, TenantState
 
@@ -127,6 +128,18 @@ class TenantRecord(Base):
     def to_tenant(self) -> Tenant:
         served = (host for host in self.hosts if host.verified_at is not None)
         return as_tenant(self, hosts=(host.name for host in sorted(served, key=_served_since)))
+
+    def to_row(self) -> TenantRow:
+        return TenantRow(
+            self.to_tenant(),
+            self.created_at,
+            tuple(self.owners),
+            self.reason,
+            self.purge_at,
+            self.purged_at,
+            self.former_placement,
+            self.moving_to,
+        )
 
 
 def _served_since(host: HostRecord) -> datetime:

@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import and_, bindparam, delete, func, select
 
-from tenantry.catalog.engine import SINGLE
 from tenantry.catalog.models import FormerSlugRecord, HostRecord, TenantRecord, as_tenant
-from tenantry.catalog.store import Store
-from tenantry.catalog.values import Actor, FormerName
+from tenantry.catalog.values import FormerName
 from tenantry.errors import (
     BadSlugError,
     BadTransitionError,
     NameHeldError,
     TenantExistsError,
-    TenantNotFoundError,
-    TenantRenamedError,
 )
 from tenantry.values.hosts import label_under
 from tenantry.values.slugs import NameState, judge_name
@@ -30,8 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row, Select, Table
+    from sqlalchemy import Row, Table
     from sqlalchemy.orm import Session
+
+    from tenantry.catalog.store import Store
+    from tenantry.catalog.values import Actor
 
 UNNAMEABLE = frozenset({TenantState.PROVISIONING, TenantState.DELETED})
 """States in which a tenant keeps its name: one is being made, the other is only a tombstone."""
@@ -67,46 +66,28 @@ BY_NAME = FOUND.add_columns(_until.scalar_subquery().label("redirects_until")).w
 )
 
 
-class Names(Store):
-    """What the catalog knows of names."""
+class Names:
+    """What the catalog knows of names.
 
-    def find_named(self, slug: str) -> Tenant | FormerName | None:
+    :param domain: The platform's domain.
+    :param backend_host: The operators' own host, if there is one; no slug leads there.
+    """
+
+    def __init__(self, store: Store, *, domain: str, backend_host: str) -> None:
+        self._store = store
+        self._backend_label = label_under(backend_host, domain)
+
+    def find(self, slug: str) -> Tenant | FormerName | None:
         """Return the tenant that has this slug, or what became of the one that had it."""
-        rows = self._ask(BY_NAME, slug)
+        rows = self._store.fetch(BY_NAME, key=slug)
         if not rows:
             return None
         first = rows[0]
         if first.slug != slug:
             return FormerName(slug, first.id, first.slug, first.redirects_until)
-        return _from_rows(rows)
+        return from_rows(rows)
 
-    def rename_tenant(
-        self, tenant_id: str, slug: str, *, redirects_until: datetime, by: Actor
-    ) -> Tenant:
-        """Give a tenant another slug and keep the old one for it; the same again changes nothing.
-
-        :param redirects_until: When the old name stops leading to the new one.
-        :raises BadSlugError: The slug breaks the rule or is reserved.
-        :raises BadTransitionError: The tenant is being made, or is deleted.
-        :raises TenantExistsError: Another tenant has the slug, or had it (:class:`NameHeldError`).
-        """
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
-            if record.slug == slug:
-                return record.to_tenant()
-            check_renamable(record)
-            self._claim(writer.session, slug, tenant_id=tenant_id)
-            before, record.slug = record.slug, slug
-            former = FormerSlugRecord(slug=before, tenant_id=tenant_id)
-            former.redirects_until = redirects_until
-            writer.session.add(former)
-            writer.changed(record)
-            until = redirects_until.isoformat(timespec="seconds")
-            detail = {"before": before, "after": slug, "redirects_until": until}
-            writer.audit("tenant.rename", tenant=record, detail=detail)
-            return record.to_tenant()
-
-    def list_former_names(self, tenant_id: str) -> tuple[FormerName, ...]:
+    def list_former(self, tenant_id: str) -> tuple[FormerName, ...]:
         """Return the names that a tenant has given up, by name."""
         query = (
             select(FormerSlugRecord, TenantRecord.slug)
@@ -114,33 +95,56 @@ class Names(Store):
             .where(TenantRecord.id == tenant_id)
             .order_by(FormerSlugRecord.slug)
         )
-        with self.reading() as session:
+        with self._store.reading() as session:
             return tuple(
                 FormerName(record.slug, tenant_id, slug, record.redirects_until)
                 for record, slug in session.execute(query).tuples()
             )
 
-    def check_name(self, slug: str, *, tenant_id: str | None = None) -> None:
+    def check(self, slug: str, *, tenant_id: str | None = None) -> None:
         """Refuse a slug that this tenant, or a new one, cannot have.
 
         :raises BadSlugError: The slug breaks the rule or is reserved.
         :raises TenantExistsError: Another tenant has the slug, or had it (:class:`NameHeldError`).
         """
-        with self.reading() as session:
-            self._find_claimable(session, slug, tenant_id)
+        with self._store.reading() as session:
+            self._check(session, slug, tenant_id)
 
-    def _claim(self, session: Session, slug: str, *, tenant_id: str | None = None) -> None:
-        """Check the slug like :meth:`check_name`, and take it out of the former ones.
+    def claim(self, session: Session, slug: str, *, tenant_id: str | None = None) -> None:
+        """Check the slug like :meth:`check`, and take it out of the former ones.
 
-        The writer holds the head's lock, so nobody else claims it meanwhile.
+        :param session: Of a writing transaction. It holds the head's lock, so nobody else claims the
+            slug meanwhile.
         """
-        if self._find_claimable(session, slug, tenant_id):
+        if self._check(session, slug, tenant_id):
             session.connection().execute(FORGET_NAME, {"key": slug})
 
-    def _find_claimable(self, session: Session, slug: str, tenant_id: str | None) -> bool:
+    def rename(self, tenant_id: str, slug: str, *, redirects_until: datetime, by: Actor) -> Tenant:
+        """Give a tenant another slug and keep the old one for it; the same again changes nothing.
+
+        :param redirects_until: When the old name stops leading to the new one.
+        :raises BadSlugError: The slug breaks the rule or is reserved.
+        :raises BadTransitionError: The tenant is being made, or is deleted.
+        :raises TenantExistsError: Another tenant has the slug, or had it (:class:`NameHeldError`).
+        """
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
+            if record.slug == slug:
+                return record.to_tenant()
+            check_renamable(record)
+            self.claim(writer.session, slug, tenant_id=tenant_id)
+            before, record.slug = record.slug, slug
+            former = FormerSlugRecord(slug=before, tenant_id=tenant_id)
+            former.redirects_until = redirects_until
+            writer.session.add(former)
+            until = redirects_until.isoformat(timespec="seconds")
+            detail = {"before": before, "after": slug, "redirects_until": until}
+            writer.change(record, "tenant.rename", detail)
+            return record.to_tenant()
+
+    def _check(self, session: Session, slug: str, tenant_id: str | None) -> bool:
         """Say whether the slug is among the former ones; refuse it if it is another tenant's."""
-        label = label_under(self.backend_host, self.domain)
-        if problem := judge_name(slug, backend_label=label).problem:
+        if problem := judge_name(slug, backend_label=self._backend_label).problem:
             raise BadSlugError(slug, problem)  # a database need not even be able to look for it
         now, before, state = session.connection().execute(OWNERS, {"key": slug}).one()
         is_anothers = (before or now) not in {None, tenant_id}
@@ -152,21 +156,6 @@ class Names(Store):
             raise TenantExistsError(slug)
         return before is not None
 
-    def _ask(self, query: Select[Any], key: str) -> Sequence[Row[Any]]:
-        with self.asking(**SINGLE) as connection:
-            return connection.execute(query, {"key": key}).all()
-
-    def _find(self, query: Select[Any], key: str) -> Tenant | None:
-        rows = self._ask(query, key)
-        return _from_rows(rows) if rows else None
-
-
-def missing(session: Session, slug: str) -> TenantNotFoundError:
-    """Return what to say of a slug that no tenant has."""
-    query = select(TenantRecord.slug).join(FormerSlugRecord).where(FormerSlugRecord.slug == slug)
-    name = session.scalar(query)
-    return TenantNotFoundError(slug) if name is None else TenantRenamedError(slug, name)
-
 
 def check_renamable(tenant: Tenant | TenantRecord) -> None:
     """Refuse a tenant that keeps its name because of its state."""
@@ -174,16 +163,6 @@ def check_renamable(tenant: Tenant | TenantRecord) -> None:
         raise BadTransitionError(tenant.slug, tenant.state, "renamed")
 
 
-def locked(session: Session, tenant_id: str) -> TenantRecord:
-    """Return the tenant's record, to be changed.
-
-    :raises TenantNotFoundError: No tenant has the id.
-    """
-    record = session.get(TenantRecord, tenant_id, with_for_update=True)
-    if record is None:
-        raise TenantNotFoundError(tenant_id)
-    return record
-
-
-def _from_rows(rows: Sequence[Row[Any]]) -> Tenant:
+def from_rows(rows: Sequence[Row[Any]]) -> Tenant:
+    """Return the tenant whose rows :data:`FOUND` has brought."""
     return as_tenant(rows[0], hosts=(row.host for row in rows if row.host is not None))

@@ -5,17 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    bindparam,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Integer, bindparam, func, insert, literal, select, update
 from sqlalchemy import cast as sql_cast
 
 from tenantry.catalog.models import (
@@ -25,9 +15,9 @@ from tenantry.catalog.models import (
     as_tenant,
     now,
 )
-from tenantry.catalog.store import Store, Writer
-from tenantry.catalog.values import Behind, Run, RunState, Step, StepState
-from tenantry.errors import MigrationRunningError, NoRunError, RunLostError, TenantNotFoundError
+from tenantry.catalog.tenant_schemas import WITHOUT, is_behind
+from tenantry.catalog.values import Run, RunState, Step, StepState
+from tenantry.errors import MigrationRunningError, NoRunError, RunLostError
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -36,12 +26,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Select, Table
     from sqlalchemy.orm import Session
 
+    from tenantry.catalog.store import Store, Writer
     from tenantry.catalog.values import Actor
 
-WITHOUT = (TenantState.PROVISIONING, TenantState.DELETED)
-"""States of tenants that have no database to be kept up to date."""
-HELD = "its database is being migrated"
-"""The reason of a tenant that a run has put into maintenance, and that a run lets out of it."""
+MIGRATING = "its database is being migrated"
+"""The reason of a tenant that a run has put into maintenance, and that a run opens again."""
 STALE = timedelta(seconds=60)
 """A run that was not seen for so long is over, whatever became of it."""
 BATCH = 200
@@ -77,53 +66,16 @@ WRITE_SCHEMA = (
 )
 
 
-class Runs(Store):
+class Runs:
     """Records of migrations. The databases themselves know best; these tell without opening them."""
 
-    def count_behind(self, target: str, *, only: Collection[str] = ()) -> int:
-        """Return how many tenants are not known to be at the schema revision *target*."""
-        query = select(func.count()).select_from(TenantRecord).where(_behind(target, only))
-        with self.reading() as session:
-            return session.scalar(query) or 0
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
-    def list_behind(self, target: str, *, only: Collection[str] = ()) -> tuple[Behind, ...]:
-        """Return groups of tenants that are alike: on one placement, at one schema revision."""
-        record = TenantRecord
-        query = (
-            select(record.placement, record.schema_revision, func.count(), func.min(record.id))
-            .where(_behind(target, only))
-            .group_by(record.placement, record.schema_revision)
-            .order_by(record.placement, record.schema_revision)
-        )
-        with self.reading() as session:
-            return tuple(Behind(*row) for row in session.execute(query).tuples())
-
-    def count_schemas(self) -> dict[str, int]:
-        """Return how many tenants are at each schema revision; those that nobody knows under ``""``."""
-        query = (
-            select(TenantRecord.schema_revision, func.count())
-            .where(TenantRecord.state.not_in(WITHOUT))
-            .group_by(TenantRecord.schema_revision)
-            .order_by(TenantRecord.schema_revision)
-        )
-        with self.reading() as session:
-            return dict(session.execute(query).tuples().all())
-
-    def check_slugs(self, slugs: Iterable[str]) -> None:
-        """Make sure that there are such tenants.
-
-        :raises TenantNotFoundError: One is not there.
-        """
-        with self.reading() as session:
-            for slug in slugs:
-                query = select(TenantRecord.id).where(TenantRecord.slug == slug)
-                if session.scalar(query) is None:
-                    raise TenantNotFoundError(slug)
-
-    def find_last_run(self) -> Run | None:
+    def find_last(self) -> Run | None:
         """Return the newest run."""
         query = select(MigrationRunRecord).order_by(MigrationRunRecord.id.desc()).limit(1)
-        with self.reading() as session:
+        with self._store.reading() as session:
             record = session.scalar(query)
             return None if record is None else _to_run(session, record)
 
@@ -133,10 +85,10 @@ class Runs(Store):
         told = (StepState.FAILED, StepState.PENDING)
         query = query.where(MigrationStepRecord.state.in_(told))
         query = query.order_by(MigrationStepRecord.position).limit(limit)
-        with self.reading() as session:
+        with self._store.reading() as session:
             return tuple(_to_step(step, tenant) for step, tenant in session.execute(query).tuples())
 
-    def begin_run(
+    def begin(
         self,
         target: str,
         *,
@@ -150,7 +102,7 @@ class Runs(Store):
         :param node: Where it runs; the caller has made sure that no other run lives there.
         :raises MigrationRunningError: Another one is under way elsewhere.
         """
-        with self.writing(by) as writer:
+        with self._store.writing(by) as writer:
             _end_dead(writer.session, node)
             record = MigrationRunRecord(
                 state=RunState.RUNNING,
@@ -173,7 +125,7 @@ class Runs(Store):
                 literal(""),
                 literal(0.0),
                 literal(""),
-            ).where(_behind(target, only))
+            ).where(is_behind(target, only))
             columns = [column.name for column in MigrationStepRecord.__table__.columns]
             writer.session.execute(insert(MigrationStepRecord).from_select(columns, chosen))
             run = _to_run(writer.session, record)
@@ -181,15 +133,13 @@ class Runs(Store):
             writer.audit("migration.begin", detail=detail)
             return run
 
-    def resume_run(
-        self, target: str, *, states: Collection[StepState], node: str, by: Actor
-    ) -> Run:
+    def resume(self, target: str, *, states: Collection[StepState], node: str, by: Actor) -> Run:
         """Open the newest run again: its steps in *states* are to be done.
 
         :raises NoRunError: There is nothing of that kind to do.
         :raises MigrationRunningError: It is under way elsewhere.
         """
-        with self.writing(by) as writer:
+        with self._store.writing(by) as writer:
             session = writer.session
             _end_dead(session, node)
             query = select(MigrationRunRecord).order_by(MigrationRunRecord.id.desc()).limit(1)
@@ -219,7 +169,7 @@ class Runs(Store):
 
         :raises RunLostError: The run was taken for dead meanwhile.
         """
-        with self.writing(by) as writer:
+        with self._store.writing(by) as writer:
             run = _seen(writer.session, run_id)
             connection = writer.session.connection()
             rows = connection.execute(NEXT_STEPS, {"run": run_id, "most": count}).all()
@@ -230,7 +180,7 @@ class Runs(Store):
 
     def return_steps(self, run_id: int, tenant_ids: Collection[str], *, by: Actor) -> None:
         """Give back steps that were claimed and not begun."""
-        with self.writing(by) as writer:
+        with self._store.writing(by) as writer:
             writer.session.execute(
                 update(MigrationStepRecord)
                 .where(MigrationStepRecord.run_id == run_id)
@@ -243,7 +193,7 @@ class Runs(Store):
 
         :raises RunLostError: The run was taken for dead meanwhile.
         """
-        with self.writing(by) as writer:
+        with self._store.writing(by) as writer:
             _seen(writer.session, run_id)
             ended = {done.tenant.id: done for done in steps}
             if not ended:
@@ -256,21 +206,21 @@ class Runs(Store):
             schemas = [{"tenant": done.tenant.id, "schema": done.after} for done in well]
             connection.execute(WRITE_SCHEMA, schemas)
             writer.renew(done.tenant.id for done in well if done.before != done.after)
-            held = _held().where(TenantRecord.id.in_(done.tenant.id for done in well))
-            for tenant in writer.session.scalars(held):
-                _let_out(writer, tenant)
+            closed = _in_maintenance().where(TenantRecord.id.in_(done.tenant.id for done in well))
+            for tenant in writer.session.scalars(closed):
+                _reopen(writer, tenant)
 
-    def touch_run(self, run_id: int, *, by: Actor) -> None:
+    def touch(self, run_id: int, *, by: Actor) -> None:
         """Show that the run lives.
 
         :raises RunLostError: It was taken for dead meanwhile.
         """
-        with self.writing(by) as writer:
+        with self._store.writing(by) as writer:
             _seen(writer.session, run_id)
 
-    def end_run(self, run_id: int, state: RunState, *, by: Actor) -> Run:
+    def end(self, run_id: int, state: RunState, *, by: Actor) -> Run:
         """Record that the run is over."""
-        with self.writing(by) as writer:
+        with self._store.writing(by) as writer:
             record = _seen(writer.session, run_id)
             record.state, record.finished_at = state, now()
             run = _to_run(writer.session, record)
@@ -289,10 +239,10 @@ class Runs(Store):
             .where(MigrationStepRecord.state == StepState.PENDING)
             .distinct()
         )
-        with self.reading() as session:
+        with self._store.reading() as session:
             return tuple(session.scalars(query))
 
-    def hold_tenants(
+    def begin_maintenance(
         self, run_id: int, schemas: Collection[str], *, first: int | None = None, by: Actor
     ) -> None:
         """Put the run's pending tenants at these schema revisions into maintenance.
@@ -316,32 +266,23 @@ class Runs(Store):
             query = query.where(TenantRecord.id.in_(early))
         found = True
         while found:
-            with self.writing(by) as writer:
+            with self._store.writing(by) as writer:
                 _seen(writer.session, run_id)
                 found = False
                 for _, tenant in writer.session.execute(query.limit(BATCH)).tuples():
                     found = True
-                    tenant.state, tenant.reason = TenantState.MAINTENANCE, HELD
-                    writer.changed(tenant)
-                    detail = {"before": TenantState.ACTIVE, "after": tenant.state, "reason": HELD}
-                    writer.audit("tenant.state", tenant=tenant, detail=detail)
+                    tenant.reason = MIGRATING
+                    writer.change_state(tenant, TenantState.MAINTENANCE, reason=MIGRATING)
 
-    def let_out_tenants(self, target: str, *, by: Actor) -> None:
+    def end_maintenance(self, target: str, *, by: Actor) -> None:
         """Serve tenants again that a run held, and that are at *target* without its help."""
-        held = _held().where(TenantRecord.schema_revision == target)
-        with self.reading() as session:
-            if session.scalar(held.limit(1)) is None:
+        closed = _in_maintenance().where(TenantRecord.schema_revision == target)
+        with self._store.reading() as session:
+            if session.scalar(closed.limit(1)) is None:
                 return
-        with self.writing(by) as writer:
-            for tenant in writer.session.scalars(held):
-                _let_out(writer, tenant)
-
-
-def _behind(target: str, only: Collection[str]) -> ColumnElement[bool]:
-    revision = TenantRecord.schema_revision
-    # Two ranges of an index. "Is not" would read every tenant, and so would naming the other states.
-    behind = or_(revision < target, revision > target) & TenantRecord.state.not_in(WITHOUT)
-    return behind & TenantRecord.slug.in_(only) if only else behind
+        with self._store.writing(by) as writer:
+            for tenant in writer.session.scalars(closed):
+                _reopen(writer, tenant)
 
 
 def _steps(run_id: int, state: StepState | None = None) -> Any:
@@ -370,9 +311,9 @@ def _end_dead(session: Session, node: str) -> None:
         record.state, record.finished_at = RunState.INTERRUPTED, now()
 
 
-def _held() -> Select[tuple[TenantRecord]]:
+def _in_maintenance() -> Select[tuple[TenantRecord]]:
     return select(TenantRecord).where(
-        TenantRecord.state == TenantState.MAINTENANCE, TenantRecord.reason == HELD
+        TenantRecord.state == TenantState.MAINTENANCE, TenantRecord.reason == MIGRATING
     )
 
 
@@ -400,13 +341,9 @@ def _written(run_id: int, step: Step) -> dict[str, Any]:
     }
 
 
-def _let_out(writer: Writer, tenant: TenantRecord) -> None:
-    if tenant.state != TenantState.MAINTENANCE or tenant.reason != HELD:
-        return
-    tenant.state, tenant.reason = TenantState.ACTIVE, ""
-    writer.changed(tenant)
-    detail = {"before": TenantState.MAINTENANCE, "after": tenant.state}
-    writer.audit("tenant.state", tenant=tenant, detail=detail)
+def _reopen(writer: Writer, tenant: TenantRecord) -> None:
+    tenant.reason = ""
+    writer.change_state(tenant, TenantState.ACTIVE)
 
 
 def _to_run(session: Session, record: MigrationRunRecord) -> Run:

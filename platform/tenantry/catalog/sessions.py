@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select, update
 
 from tenantry.catalog.engine import WRITE
-from tenantry.catalog.models import AccountRecord, SessionRecord, TenantRecord, now
-from tenantry.catalog.store import Store
-from tenantry.errors import AccountNotFoundError, CatalogFullError, CatalogUnavailableError
+from tenantry.catalog.models import AccountRecord, SessionRecord, now
+from tenantry.errors import CatalogFullError, CatalogUnavailableError
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
-    from sqlalchemy.orm import Session
 
-    from tenantry.catalog.store import Writer
+    from tenantry.catalog.store import Store, Writer
     from tenantry.catalog.values import Account, AccountSession, Actor
 
 log = logging.getLogger(__name__)
@@ -31,10 +29,13 @@ MAX_SESSIONS = 20
 """Of one account. A further one ends the one that was unused for longest."""
 
 
-class Sessions(Store):
+class Sessions:
     """Who is signed in, where, and since when."""
 
-    def start_session(
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def start(
         self,
         account_id: str,
         *,
@@ -65,10 +66,9 @@ class Sessions(Store):
             seen_at=now(),
             expires_at=now() + lifetime,
         )
-        with self.writing(by) as writer:
+        with self._store.writing(by) as writer:
             session = writer.session
-            if session.get(AccountRecord, account_id) is None:
-                raise AccountNotFoundError(account_id)
+            writer.get_account(account_id)
             session.execute(delete(SessionRecord).where(SessionRecord.expires_at <= now()))
             kept = (
                 select(SessionRecord.id)
@@ -81,25 +81,25 @@ class Sessions(Store):
             session.flush()
             return record.to_session()
 
-    def find_session(self, session_id: str) -> tuple[AccountSession, Account] | None:
+    def find(self, session_id: str) -> tuple[AccountSession, Account] | None:
         """Return a session that is not over, and whose it is."""
         query = (
             select(SessionRecord, AccountRecord)
             .join(AccountRecord, AccountRecord.id == SessionRecord.account_id)
             .where(SessionRecord.id == session_id, *_living())
         )
-        with self.reading() as session:
+        with self._store.reading() as session:
             found = session.execute(query).one_or_none()
             return (found[0].to_session(), found[1].to_account()) if found is not None else None
 
-    def list_sessions(self, account_id: str) -> tuple[AccountSession, ...]:
+    def list(self, account_id: str) -> tuple[AccountSession, ...]:
         """Return the account's sessions that are not over, the one used last first."""
         query = select(SessionRecord).where(SessionRecord.account_id == account_id, *_living())
-        with self.reading() as session:
+        with self._store.reading() as session:
             rows = session.scalars(query.order_by(SessionRecord.seen_at.desc()))
             return tuple(row.to_session() for row in rows)
 
-    def see_session(self, found: AccountSession) -> None:
+    def touch(self, found: AccountSession) -> None:
         """Note that a session is in use, unless that was noted a moment ago.
 
         It takes none of the catalog's locks, and its failure is nobody's: reading goes on where
@@ -113,13 +113,13 @@ class Sessions(Store):
             .values(seen_at=now())
         )
         try:
-            with self.asking(**WRITE) as connection:
+            with self._store.connection(**WRITE) as connection:
                 connection.execute(statement)
                 connection.commit()
         except (CatalogUnavailableError, CatalogFullError) as error:
             log.warning("cannot note when a session was last used: %s", error)
 
-    def end_session(
+    def end(
         self, session_id: str, *, account_id: str, action: str = "account.sign-out", by: Actor
     ) -> bool:
         """End one session of the account, also where somebody has a copy of its cookie.
@@ -127,40 +127,33 @@ class Sessions(Store):
         :param action: How the audit trail calls it.
         :return: Whether there was one.
         """
-        with self.writing(by) as writer:
+        with self._store.writing(by) as writer:
             record = writer.session.get(SessionRecord, session_id)
             if record is None or record.account_id != account_id:
                 return False
-            account = writer.session.get(AccountRecord, account_id)
-            tenant = (
-                writer.session.get(TenantRecord, record.tenant_id) if record.tenant_id else None
-            )
             writer.session.delete(record)
-            email = account.email if account is not None else None
-            writer.audit(action, tenant=tenant, detail={"email": email})
+            detail = {"email": writer.get_account(account_id).email}
+            writer.audit(action, tenant=record.tenant_id, detail=detail)
             return True
 
-    def end_sessions(self, account_id: str, *, but: str | None = None, by: Actor) -> None:
+    def end_all(self, account_id: str, *, but: str | None = None, by: Actor) -> None:
         """End every session of the account.
 
         :param but: The id of one that goes on.
         :raises AccountNotFoundError: No account has the id.
         """
-        with self.writing(by) as writer:
-            record = writer.session.get(AccountRecord, account_id)
-            if record is None:
-                raise AccountNotFoundError(account_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_account(account_id)
             forget_sessions(writer, account_id, but=but)
             writer.audit("account.end-sessions", detail={"email": record.email})
 
 
 def forget_sessions(writer: Writer, account_id: str, *, but: str | None = None) -> None:
     """End every session of the account as a part of what *writer* does."""
-    session: Session = writer.session
     statement = delete(SessionRecord).where(SessionRecord.account_id == account_id)
     if but is not None:
         statement = statement.where(SessionRecord.id != but)
-    session.execute(statement)
+    writer.session.execute(statement)
 
 
 def _living() -> tuple[ColumnElement[bool], ...]:

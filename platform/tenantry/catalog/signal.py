@@ -28,14 +28,15 @@ class ChangeSignal:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             # A hole would tell a full disk to the writer as a deadly signal; this is an error of now.
-            os.posix_fallocate(self._descriptor, 0, _SIZE)
-            self._map = mmap.mmap(self._descriptor, _SIZE)
+            os.posix_fallocate(descriptor, 0, _SIZE)
+            self._map = mmap.mmap(descriptor, _SIZE)
         except OSError as error:
-            os.close(self._descriptor)
             raise OSError(error.errno, error.strerror, str(path)) from error
+        finally:
+            os.close(descriptor)  # the map has one of its own
         self.cell = memoryview(self._map).cast("Q")
         """``cell[0]`` is the number."""
 
@@ -44,7 +45,6 @@ class ChangeSignal:
         self.cell[0] = epoch
 
     def close(self) -> None:
-        """Unmap the file."""
+        """Unmap the file; doing it again changes nothing."""
         self.cell.release()
         self._map.close()
-        os.close(self._descriptor)

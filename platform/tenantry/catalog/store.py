@@ -1,32 +1,46 @@
-"""What every part of the catalog stands on: short transactions, changes and audit rows."""
+"""What every part of the catalog stands on: short transactions, numbered changes and audit rows."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from tenantry.catalog.engine import WRITE, unavailable
+from tenantry.catalog.audit_chain import GENESIS, chain, follow_anchor
+from tenantry.catalog.engine import SINGLE, WRITE, open_engine, unavailable
 from tenantry.catalog.listener import CHANNEL
-from tenantry.catalog.models import AuditRecord, ChangeRecord, Head, TenantRecord, now
-from tenantry.catalog.values import AuditPoint
-from tenantry.errors import AuditAnchorError, CatalogUnavailableError
+from tenantry.catalog.models import (
+    AccountRecord,
+    AuditRecord,
+    ChangeRecord,
+    Head,
+    TenantRecord,
+    now,
+)
+from tenantry.catalog.values import AuditPoint, Page
+from tenantry.errors import (
+    AccountNotFoundError,
+    AuditAnchorError,
+    CatalogUnavailableError,
+    TenantNotFoundError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Engine, Row
+    from sqlalchemy import Connection, Row, Select
 
     from tenantry.catalog.anchor import AuditAnchor
     from tenantry.catalog.signal import ChangeSignal
     from tenantry.catalog.values import Actor
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +51,7 @@ _heads, _changes, _events, _tenants = (
 _LOCK_HEAD = (
     update(_heads).values(epoch=_heads.c.epoch).returning(_heads.c.epoch, _heads.c.audit_hash)
 )
-_MOVE_HEAD = update(_heads).values(epoch=bindparam("reached"), audit_hash=bindparam("chained"))
+_ADVANCE_HEAD = update(_heads).values(epoch=bindparam("reached"), audit_hash=bindparam("chained"))
 _RENEW = (
     update(_tenants)
     .where(_tenants.c.id == bindparam("renewed"))
@@ -45,57 +59,64 @@ _RENEW = (
 )
 _ADD_CHANGES, _ADD_EVENT = insert(_changes), insert(_events)
 
-GENESIS = "0" * 64
-"""The hash before the first event."""
-
-FOLLOWED = 1000
-"""Events that one write follows at most to bring the anchor up; the next write goes on."""
-
 KEPT_CHANGES = 20_000
 """Changes kept for workers that were away; a longer absence means starting from nothing."""
 
 
 class Store:
-    """Short transactions on the catalog's engine.
+    """Short transactions on the catalog's database, which is connected to at first use.
 
-    :param domain: The platform's domain; nobody can claim a host under it.
-    :param backend_host: The operators' own host, if there is one; nobody can claim that either.
+    :param url: The database.
     :param signal: Told of each commit that changed a tenant.
     :param anchor: Told of each commit that wrote to the audit trail.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        *,
-        domain: str,
-        signal: ChangeSignal,
-        backend_host: str = "",
-        anchor: AuditAnchor | None = None,
+        self, url: str, *, signal: ChangeSignal, anchor: AuditAnchor | None = None
     ) -> None:
-        self.engine = engine
-        self.domain = domain
-        self.backend_host = backend_host
+        self.engine = open_engine(url)
         self.signal = signal
         self.anchor = anchor
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections, and stop telling the node's workers."""
         self.engine.dispose()
+        self.signal.close()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
+        """Run one transaction that writes nothing."""
         with _translated(), Session(self.engine) as session:
             yield session
 
+    def read_page(
+        self,
+        query: Select[tuple[R]],
+        *order: Any,
+        convert: Callable[[R], T],
+        page: int,
+        size: int,
+    ) -> Page[T]:
+        """Return one page of what *query* finds; a number beyond the last page means the last."""
+        with self.reading() as session:
+            total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+            number = min(max(1, page), max(1, -(-total // size)))
+            rows = session.scalars(query.order_by(*order).limit(size).offset((number - 1) * size))
+            return Page(tuple(convert(row) for row in rows), total, number, size)
+
     @contextmanager
-    def asking(self, **options: Any) -> Iterator[Connection]:
+    def connection(self, **options: Any) -> Iterator[Connection]:
         """Like :meth:`reading`, without the ORM: for what must be fast.
 
         :param options: Execution options of the connection.
         """
         with _translated(), self.engine.connect().execution_options(**options) as connection:
             yield connection
+
+    def fetch(self, query: Select[Any], **values: Any) -> Sequence[Row[Any]]:
+        """Return the rows that one prepared query finds, as fast as it can be."""
+        with self.connection(**SINGLE) as connection:
+            return connection.execute(query, values).all()
 
     @contextmanager
     def writing(self, by: Actor) -> Iterator[Writer]:
@@ -109,54 +130,28 @@ class Store:
             session.commit()
         if epoch:
             self.signal.announce(epoch)
-        if self.anchor is not None and writer.reached is not None:
-            self._move_anchor(self.anchor, writer.found_hash, writer.reached)
+        if writer.reached is not None:
+            self._advance_anchor(writer.found_hash, writer.reached)
 
     def follow_anchor(self) -> None:
-        """Bring the anchor up to the newest event, along the chain; one that is broken holds it.
+        """Bring the anchor up to the newest event.
 
         Its trouble stops nobody: `tenantry audit verify` and the doctor tell of it.
         """
         if self.anchor is not None:
-            with _noting_trouble():
-                self._follow(self.anchor)
+            with _noting_trouble(), self.connection() as connection:
+                follow_anchor(connection, self.anchor)
 
-    def _move_anchor(self, anchor: AuditAnchor, before: str, reached: AuditPoint) -> None:
+    def _advance_anchor(self, before: str, reached: AuditPoint) -> None:
         """Let the anchor see what was just committed after the event with the hash *before*."""
+        if self.anchor is None:
+            return
         with _noting_trouble():
-            found = anchor.read()
+            found = self.anchor.read()
             if before == (GENESIS if found is None else found.hash):
-                anchor.advance(found, reached)
+                self.anchor.advance(found, reached)
             else:  # others have written meanwhile, here or on other nodes
-                self._follow(anchor)
-
-    def _follow(self, anchor: AuditAnchor) -> None:
-        found = anchor.read()
-        if found is None:  # the newest event is believed: nothing was ever said about the others
-            query = select(_events).order_by(_events.c.number.desc()).limit(1)
-        else:
-            query = select(_events).where(_events.c.number >= found.number)
-            query = query.order_by(_events.c.number).limit(FOLLOWED)
-        with self.asking() as connection:
-            events = connection.execute(query).all()
-        if found is None:
-            if events:
-                log.warning(
-                    "the audit trail has no anchor: it begins at event %s", events[0].number
-                )
-                anchor.advance(None, AuditPoint(events[0].number, events[0].hash))
-            return
-        if not events or events[0].hash != found.hash:
-            log.error("audit event %s is gone: run `tenantry audit verify`", found.number)
-            return
-        reached = found
-        for event in events[1:]:
-            if audit_hash(reached.hash, event) != event.hash:
-                log.error("audit event %s is wrong: run `tenantry audit verify`", event.number)
-                break
-            reached = AuditPoint(event.number, event.hash)
-        if reached != found:
-            anchor.advance(found, reached)
+                self.follow_anchor()
 
 
 class Writer:
@@ -173,11 +168,48 @@ class Writer:
         self.reached: AuditPoint | None = None
         """The newest event of this transaction."""
 
+    def get_tenant(self, tenant_id: str) -> TenantRecord:
+        """Return the tenant's record, to be changed.
+
+        :raises TenantNotFoundError: No tenant has the id.
+        """
+        record = self.session.get(TenantRecord, tenant_id, with_for_update=True)
+        if record is None:
+            raise TenantNotFoundError(tenant_id)
+        return record
+
+    def get_account(self, account_id: str) -> AccountRecord:
+        """Return the account's record.
+
+        :raises AccountNotFoundError: No account has the id.
+        """
+        record = self.session.get(AccountRecord, account_id)
+        if record is None:
+            raise AccountNotFoundError(account_id)
+        return record
+
     def changed(self, record: TenantRecord) -> None:
         """Note that this tenant is another one now: every instance of it is stale."""
         if record.id not in self._changed:
             self._changed[record.id] = None
             record.revision = (record.revision or 0) + 1
+
+    def change(
+        self, record: TenantRecord, action: str, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Like :meth:`changed`, and append to the audit trail what was done."""
+        self.changed(record)
+        self.audit(action, tenant=record, detail=detail)
+
+    def change_state(self, record: TenantRecord, state: str, **facts: str) -> None:
+        """Let a tenant be in another state.
+
+        :param facts: What else the audit trail keeps; empty ones are left out.
+        """
+        told = {name: fact for name, fact in facts.items() if fact}
+        detail = {"before": record.state, "after": state, **told}
+        record.state = state
+        self.change(record, "tenant.state", detail)
 
     def renew(self, tenant_ids: Iterable[str]) -> None:
         """Like :meth:`changed`, for many tenants whose records nobody has."""
@@ -190,10 +222,15 @@ class Writer:
         self,
         action: str,
         *,
-        tenant: TenantRecord | None = None,
+        tenant: TenantRecord | str | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> None:
-        """Append to the audit trail."""
+        """Append to the audit trail.
+
+        :param tenant: Its record or its id; one that is gone is left out.
+        """
+        if isinstance(tenant, str):
+            tenant = self.session.get(TenantRecord, tenant)
         record = AuditRecord(
             at=now().replace(microsecond=0),
             actor_kind=self.by.kind,
@@ -206,7 +243,7 @@ class Writer:
             ip=self.by.ip,
             request_id=self.by.request_id,
         )
-        self._hash = record.hash = audit_hash(self._hash, record)
+        self._hash = record.hash = chain(self._hash, record)
         names = [column.key for column in _events.columns if column.key != "number"]
         added = self._connection.execute(
             _ADD_EVENT, {name: getattr(record, name) for name in names}
@@ -215,7 +252,7 @@ class Writer:
         self.reached = AuditPoint(added.inserted_primary_key[0], record.hash)
 
     def finish(self) -> int:
-        """Number the changes and move the head on; return the new epoch, 0 if no tenant changed."""
+        """Number the changes and advance the head; return the new epoch, 0 if no tenant changed."""
         first = self._epoch
         changes = [
             {"epoch": number, "tenant_id": tenant_id}
@@ -224,7 +261,7 @@ class Writer:
         if changes:
             self._epoch = changes[-1]["epoch"]
             self._connection.execute(_ADD_CHANGES, changes)
-        self._connection.execute(_MOVE_HEAD, {"reached": self._epoch, "chained": self._hash})
+        self._connection.execute(_ADVANCE_HEAD, {"reached": self._epoch, "chained": self._hash})
         if self._epoch // 1000 > first // 1000:
             oldest = self._epoch - KEPT_CHANGES
             self._connection.execute(delete(_changes).where(_changes.c.epoch < oldest))
@@ -234,24 +271,6 @@ class Writer:
             # Sent at commit; it wakes the other nodes.
             self._connection.execute(select(func.pg_notify(CHANNEL, "")))
         return int(self._epoch)
-
-
-def audit_hash(previous: str, record: AuditRecord | Row[Any]) -> str:
-    """Return the hash that chains *record* to the one before."""
-    content = [
-        previous,
-        record.at.isoformat(),
-        record.actor_kind,
-        record.actor,
-        record.account_id,
-        record.action,
-        record.tenant_id,
-        record.tenant_slug,
-        record.detail,
-        record.ip,
-        record.request_id,
-    ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager

@@ -5,21 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import asc, bindparam, delete, desc, false, func, or_, select
+from sqlalchemy import asc, bindparam, desc, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from tenantry.catalog.models import (
-    ChangeRecord,
-    FormerHostRecord,
-    FormerSlugRecord,
-    Head,
-    HostRecord,
-    LinkRecord,
-    MembershipRecord,
-    TenantRecord,
-)
-from tenantry.catalog.names import FOUND, SERVED_HOST, Names, locked, missing
-from tenantry.catalog.values import Actor, Changes, FormerName, Page, TenantRow
+from tenantry.catalog.models import FormerSlugRecord, HostRecord, TenantRecord
+from tenantry.catalog.names import FOUND, from_rows
+from tenantry.catalog.text import contains, storable
+from tenantry.catalog.values import FormerName
 from tenantry.errors import (
     BadTransitionError,
     TenantExistsError,
@@ -27,13 +19,17 @@ from tenantry.errors import (
     TenantRenamedError,
     TooLateError,
 )
-from tenantry.values.tenant import MOVES, Tenant, TenantState
+from tenantry.values.tenant import TRANSITIONS, Tenant, TenantState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import Select
+
+    from tenantry.catalog.names import Names
+    from tenantry.catalog.store import Store
+    from tenantry.catalog.values import Actor, Page, TenantRow
 
 SORTS = {
     "slug": TenantRecord.slug,
@@ -52,35 +48,8 @@ BY_HOST = FOUND.where(
     .scalar_subquery()
 )
 
-
-# What every worker asks after each change.
-EPOCH = select(Head.__table__.c.epoch)
-_changes = ChangeRecord.__table__.c
-CHANGED = (
-    select(_changes.tenant_id)
-    .where(_changes.epoch > bindparam("after"), _changes.epoch <= bindparam("until"))
-    .order_by(_changes.epoch)
-    .limit(1000)
-)
-CHANGED_TENANTS = (
-    select(_tenants.id, _tenants.slug, _tenants.revision, _tenants.purged_at)
-    .add_columns(_hosts.name.label("host"))
-    .join_from(TenantRecord.__table__, HostRecord.__table__, SERVED_HOST, isouter=True)
-    .where(_tenants.id.in_(bindparam("ids", expanding=True)))
-    .order_by(_hosts.verified_at)
-)
-
-
-def contains(text: str, *columns: Any) -> ColumnElement[bool]:
-    """Return a condition: one of the columns contains *text*, wildcards taken literally."""
-    if "\0" in text:
-        return false()  # PostgreSQL refuses it, SQLite would stop reading there and find everything
-    return or_(*(column.icontains(text, autoescape=True) for column in columns))
-
-
-def tidy(text: str) -> str:
-    """Return a name as people meant it: PostgreSQL stores no NUL, and no column is endless."""
-    return text.replace("\0", "").strip()[:200]
+MAX_NOTICE = 300
+MAX_REASON = 500
 
 
 def check_undeletable(row: TenantRow) -> None:
@@ -92,43 +61,67 @@ def check_undeletable(row: TenantRow) -> None:
         raise TooLateError(row.tenant.slug)
 
 
-class Tenants(Names):
+class Tenants:
     """What the catalog knows of tenants."""
 
-    def find_tenant(self, slug: str) -> Tenant | None:
+    def __init__(self, store: Store, names: Names) -> None:
+        self._store = store
+        self._names = names
+
+    def find(self, slug: str) -> Tenant | None:
         """Return the tenant that has this slug now."""
         return self._find(BY_SLUG, slug)
 
-    def find_tenant_by_id(self, tenant_id: str) -> Tenant | None:
+    def find_by_id(self, tenant_id: str) -> Tenant | None:
         """Return the tenant with this id."""
         return self._find(BY_ID, tenant_id)
 
-    def find_tenant_by_host(self, host: str) -> Tenant | None:
+    def find_by_host(self, host: str) -> Tenant | None:
         """Return the tenant that is served on this custom host, matched whole."""
         return self._find(BY_HOST, host)
 
-    def get_tenant(self, slug: str) -> Tenant:
-        """Like :meth:`find_tenant`.
+    def get(self, slug: str) -> Tenant:
+        """Like :meth:`find`.
 
         :raises TenantNotFoundError: No tenant has the slug; if one had it, the error says which.
         """
-        found = self.find_named(slug)
+        found = self._names.find(slug)
         if found is None:
             raise TenantNotFoundError(slug)
         if isinstance(found, FormerName):
             raise TenantRenamedError(slug, found.now)
         return found
 
-    def get_tenant_by_id(self, tenant_id: str) -> Tenant:
-        """Like :meth:`find_tenant_by_id`.
+    def get_by_id(self, tenant_id: str) -> Tenant:
+        """Like :meth:`find_by_id`.
 
         :raises TenantNotFoundError: No tenant has the id.
         """
-        if (tenant := self.find_tenant_by_id(tenant_id)) is None:
+        if (tenant := self.find_by_id(tenant_id)) is None:
             raise TenantNotFoundError(tenant_id)
         return tenant
 
-    def list_tenants(
+    def get_row(self, slug: str) -> TenantRow:
+        """Return a tenant with its owners.
+
+        :raises TenantNotFoundError: No tenant has the slug; if one had it, the error says which.
+        """
+        tenant = self.get(slug)
+        with self._store.reading() as session:
+            record = session.get(TenantRecord, tenant.id)
+            if record is None:  # forgotten in between
+                raise TenantNotFoundError(slug)
+            return record.to_row()
+
+    def check_slugs(self, slugs: Iterable[str]) -> None:
+        """Make sure that there are such tenants.
+
+        :raises TenantNotFoundError: One is not there; if one had the slug, the error says which.
+        """
+        for slug in slugs:
+            self.get(slug)
+
+    def list(
         self,
         *,
         search: str = "",
@@ -153,15 +146,11 @@ class Tenants(Names):
             query = query.where(TenantRecord.state == state)
         column = SORTS.get(sort.removeprefix("-"), TenantRecord.slug)
         order = (desc if sort.startswith("-") else asc)(column)
-        with self.reading() as session:
-            total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-            number = min(max(1, page), max(1, -(-total // size)))
-            rows = session.scalars(
-                query.order_by(order, TenantRecord.id).limit(size).offset((number - 1) * size)
-            )
-            return Page(tuple(to_row(record) for record in rows), total, number, size)
+        return self._store.read_page(
+            query, order, TenantRecord.id, convert=TenantRecord.to_row, page=page, size=size
+        )
 
-    def list_public_sites(self, *, search: str = "", page: int = 1, size: int = 24) -> Page[Tenant]:
+    def list_public(self, *, search: str = "", page: int = 1, size: int = 24) -> Page[Tenant]:
         """Return one page of the active tenants that want to be found, by name; never a quiet one."""
         query = select(TenantRecord).where(
             TenantRecord.listed,
@@ -170,43 +159,12 @@ class Tenants(Names):
         )
         if search:
             query = query.where(contains(search, TenantRecord.slug, TenantRecord.name))
-        with self.reading() as session:
-            total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-            number = min(max(1, page), max(1, -(-total // size)))
-            rows = session.scalars(
-                query.order_by(TenantRecord.name, TenantRecord.id)
-                .limit(size)
-                .offset((number - 1) * size)
-            )
-            return Page(tuple(record.to_tenant() for record in rows), total, number, size)
+        order = (TenantRecord.name, TenantRecord.id)
+        return self._store.read_page(
+            query, *order, convert=TenantRecord.to_tenant, page=page, size=size
+        )
 
-    def get_row(self, slug: str) -> TenantRow:
-        """Return a tenant with its owners.
-
-        :raises TenantNotFoundError: No tenant has the slug; if one had it, the error says which.
-        """
-        with self.reading() as session:
-            record = session.scalar(select(TenantRecord).where(TenantRecord.slug == slug))
-            if record is None:
-                raise missing(session, slug)
-            return to_row(record)
-
-    def count_tenants(self) -> dict[TenantState, int]:
-        """Return how many tenants are in each state; every state is there."""
-        query = select(TenantRecord.state, func.count()).group_by(TenantRecord.state)
-        with self.reading() as session:
-            found = dict(session.execute(query).tuples().all())
-        return {state: found.get(state, 0) for state in TenantState}
-
-    def count_placements(self) -> dict[str, int]:
-        """Return how many tenants live on each placement; where none does, it is not there."""
-        alive = TenantRecord.state != TenantState.DELETED
-        query = select(TenantRecord.placement, func.count()).where(alive)
-        with self.reading() as session:
-            found = session.execute(query.group_by(TenantRecord.placement))
-            return dict(found.tuples().all())
-
-    def list_housed(self, *, limit: int) -> tuple[Tenant, ...]:
+    def list_with_database(self, *, limit: int) -> tuple[Tenant, ...]:
         """Return tenants that should have a database, by id, with nothing but their names and place."""
         columns = (_tenants.id, _tenants.slug, _tenants.name, _tenants.placement)
         without = (TenantState.PROVISIONING, TenantState.DELETED)
@@ -216,19 +174,26 @@ class Tenants(Names):
             .order_by(_tenants.id)
             .limit(limit)
         )
-        with self.asking() as connection:
+        with self._store.connection() as connection:
             rows = connection.execute(query).all()
         return tuple(Tenant(row.id, row.slug, row.name, placement=row.placement) for row in rows)
 
-    def count_plans(self) -> dict[str, int]:
-        """Return how many tenants have each plan, tombstones left out; unused plans are not there."""
-        alive = TenantRecord.state != TenantState.DELETED
-        query = select(TenantRecord.plan, func.count()).where(alive)
-        with self.reading() as session:
-            found = session.execute(query.group_by(TenantRecord.plan))
-            return dict(found.tuples().all())
+    def count_by_state(self) -> dict[TenantState, int]:
+        """Return how many tenants are in each state; every state is there."""
+        query = select(TenantRecord.state, func.count()).group_by(TenantRecord.state)
+        with self._store.reading() as session:
+            found = dict(session.execute(query).tuples().all())
+        return {state: found.get(state, 0) for state in TenantState}
 
-    def add_tenant(
+    def count_by_placement(self) -> dict[str, int]:
+        """Return how many tenants live on each placement; where none does, it is not there."""
+        return self._count_alive(TenantRecord.placement)
+
+    def count_by_plan(self) -> dict[str, int]:
+        """Return how many tenants have each plan, tombstones left out; unused plans are not there."""
+        return self._count_alive(TenantRecord.plan)
+
+    def add(
         self,
         slug: str,
         *,
@@ -249,7 +214,7 @@ class Tenants(Names):
         record = TenantRecord(
             id=uuid.uuid4().hex,
             slug=slug,
-            name=tidy(name) or slug,
+            name=storable(name) or slug,
             state=TenantState.PROVISIONING,
             plan=plan,
             placement=placement,
@@ -262,44 +227,15 @@ class Tenants(Names):
             notice="",
         )
         try:
-            with self.writing(by) as writer:
-                self._claim(writer.session, slug)
+            with self._store.writing(by) as writer:
+                self._names.claim(writer.session, slug)
                 writer.session.add(record)
-                writer.changed(record)
-                writer.session.flush()
-                writer.audit("tenant.create", tenant=record, detail={"name": record.name})
+                writer.change(record, "tenant.create", {"name": record.name})
         except IntegrityError as error:
             raise TenantExistsError(slug) from error
         return record.to_tenant()
 
-    def check_forgettable(self, tenant_id: str, *, by: Actor) -> None:
-        """Make sure that a tenant was not opened, also by a transaction whose end nobody has seen.
-
-        Every writer holds the head's lock: when we have it, there is no such transaction any more.
-
-        :raises BadTransitionError: It has left the state *provisioning*.
-        """
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
-            if record.state != TenantState.PROVISIONING:
-                raise BadTransitionError(record.slug, record.state, "forgotten")
-
-    def forget_tenant(self, tenant_id: str, *, by: Actor) -> None:
-        """Take back a tenant that was never provisioned; its slug is free again, its id is not.
-
-        :raises BadTransitionError: It has left the state *provisioning*.
-        """
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
-            if record.state != TenantState.PROVISIONING:
-                raise BadTransitionError(record.slug, record.state, "forgotten")
-            writer.changed(record)
-            writer.audit("tenant.forget", tenant=record)
-            for table in (HostRecord, FormerHostRecord, LinkRecord, MembershipRecord):
-                writer.session.execute(delete(table).where(table.tenant_id == tenant_id))
-            writer.session.execute(delete(TenantRecord).where(TenantRecord.id == tenant_id))
-
-    def move_tenant(
+    def transition(
         self,
         tenant_id: str,
         state: TenantState,
@@ -308,34 +244,64 @@ class Tenants(Names):
         reason: str = "",
         purge_at: datetime | None = None,
     ) -> Tenant:
-        """Move a tenant to another state; saying the same again changes nothing.
+        """Let a tenant be in another state; the same again changes nothing.
 
-        :param purge_at: Until when a tenant that is deleted can come back; without, until somebody
-            purges it.
+        :param purge_at: Until when a tenant that is deleted can come back; without, until an
+            operator purges it.
         :raises TooLateError: It is deleted and past its purge date.
-        :raises BadTransitionError: :data:`tenantry.values.tenant.MOVES` has no such move.
+        :raises BadTransitionError: :data:`tenantry.values.tenant.TRANSITIONS` has no such transition.
         """
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
             before = TenantState(record.state)
             if before == state:
                 return record.to_tenant()
-            if state not in MOVES[before]:
+            if state not in TRANSITIONS[before]:
                 raise BadTransitionError(record.slug, before, state)
             if before is TenantState.DELETED:
-                check_undeletable(to_row(record))
-            record.state = state
-            record.reason = reason.replace("\0", "")[:500]
+                check_undeletable(record.to_row())
+            record.reason = reason.replace("\0", "")[:MAX_REASON]
             record.notice, record.reopens_at = "", None  # they are a maintenance's
             record.purge_at = purge_at if state is TenantState.DELETED else None
-            writer.changed(record)
-            detail = {"before": before, "after": state} | ({"reason": reason} if reason else {})
-            if record.purge_at is not None:
-                detail["purge_at"] = record.purge_at.isoformat(timespec="seconds")
-            writer.audit("tenant.state", tenant=record, detail=detail)
+            writer.change_state(record, state, reason=reason, purge_at=_shown(record.purge_at))
             return record.to_tenant()
 
-    def configure_tenant(
+    def begin_maintenance(
+        self,
+        tenant_id: str,
+        *,
+        notice: str = "",
+        reason: str = "",
+        reopens_at: datetime | None = None,
+        by: Actor,
+    ) -> Tenant:
+        """Close a tenant for a time, or say something else of a maintenance that has begun.
+
+        :meth:`transition` ends it.
+
+        :param notice: What visitors read; empty for the usual sentence.
+        :param reason: Why, for the audit trail.
+        :param reopens_at: When it should be over.
+        :raises TenantNotFoundError: No tenant has the id.
+        :raises BadTransitionError: It is closed in another way.
+        """
+        told = " ".join(notice.replace("\0", "").split())[:MAX_NOTICE]
+        why = reason.replace("\0", "")[:MAX_REASON]
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
+            before = TenantState(record.state)
+            same = (record.notice, record.reason, record.reopens_at) == (told, why, reopens_at)
+            if before is TenantState.MAINTENANCE and same:
+                return record.to_tenant()
+            allowed = TRANSITIONS[before] | {before}
+            if TenantState.MAINTENANCE not in allowed:
+                raise BadTransitionError(record.slug, before, TenantState.MAINTENANCE)
+            record.notice, record.reason, record.reopens_at = told, why, reopens_at
+            facts = {"reason": why, "message": told, "until": _shown(reopens_at)}
+            writer.change_state(record, TenantState.MAINTENANCE, **facts)
+            return record.to_tenant()
+
+    def configure(
         self,
         tenant_id: str,
         *,
@@ -344,20 +310,19 @@ class Tenants(Names):
         by: Actor,
     ) -> Tenant:
         """Change a tenant's name or some of its settings; the others stay, as a blank name does."""
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
             before, after = record.settings, record.settings | dict(settings or {})
             changed = {key: after[key] for key in after if after[key] != before.get(key)}
             detail = {"before": {key: before.get(key) for key in changed}, "after": changed}
-            if (new := tidy(name or "")) and new != record.name:
+            if (new := storable(name or "")) and new != record.name:
                 detail["before"]["name"], changed["name"] = record.name, new
                 record.name = new
             if not changed:
                 return record.to_tenant()
             record.settings = after
             record.listed = bool(after.get("listed"))
-            writer.changed(record)
-            writer.audit("tenant.configure", tenant=record, detail=detail)
+            writer.change(record, "tenant.configure", detail)
             return record.to_tenant()
 
     def change_plan(self, tenant_id: str, plan: str, *, by: Actor) -> Tenant:
@@ -365,52 +330,39 @@ class Tenants(Names):
 
         :raises TenantNotFoundError: No tenant has the id.
         """
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
             if record.plan != plan:
                 detail = {"before": record.plan, "after": plan}
                 record.plan = plan
-                writer.changed(record)
-                writer.audit("tenant.plan", tenant=record, detail=detail)
+                writer.change(record, "tenant.plan", detail)
             return record.to_tenant()
 
-    def read_epoch(self) -> int:
-        """Return the number of the newest change."""
-        with self.asking() as connection:
-            return connection.scalar(EPOCH) or 0
+    def release(self, tenant_id: str, *, by: Actor) -> Tenant:
+        """Let a clone speak for itself; saying it again changes nothing.
 
-    def read_changes(self, after: int) -> Changes:
-        """Return what happened since the epoch *after*, in one transaction."""
-        with self.asking() as connection:
-            epoch = connection.scalar(EPOCH) or 0
-            changed = connection.scalars(CHANGED, {"after": after, "until": epoch}).all()
-            # Numbers have no holes: anything else than all of them means pruned, too many to
-            # name, or a catalog restored from the past.
-            if len(changed) != epoch - after:
-                return Changes(epoch, complete=False)
-            ids = set(changed)
-            rows = connection.execute(CHANGED_TENANTS, {"ids": list(ids)}).all()
-        hosts: dict[str, tuple[str, ...]] = {row.id: () for row in rows}
-        for row in rows:
-            hosts[row.id] += () if row.host is None else (row.host,)
-        gone = dict.fromkeys(ids, 2**31)
-        return Changes(
-            epoch,
-            gone=frozenset(ids - {row.id for row in rows if row.purged_at is None}),
-            hosts=hosts,
-            slugs={row.id: row.slug for row in rows},
-            revisions=gone | {row.id: row.revision for row in rows},
+        :raises TenantNotFoundError: No tenant has the id.
+        """
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
+            if record.quiet:
+                record.quiet = False
+                writer.change(record, "tenant.release")
+            return record.to_tenant()
+
+    def _find(self, query: Select[Any], key: str) -> Tenant | None:
+        rows = self._store.fetch(query, key=key)
+        return from_rows(rows) if rows else None
+
+    def _count_alive(self, column: Any) -> dict[str, int]:
+        query = (
+            select(column, func.count())
+            .where(TenantRecord.state != TenantState.DELETED)
+            .group_by(column)
         )
+        with self._store.reading() as session:
+            return dict(session.execute(query).tuples().all())
 
 
-def to_row(record: TenantRecord) -> TenantRow:
-    return TenantRow(
-        record.to_tenant(),
-        record.created_at,
-        tuple(record.owners),
-        record.reason,
-        record.purge_at,
-        record.purged_at,
-        record.former_placement,
-        record.moving_to,
-    )
+def _shown(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="seconds") if moment is not None else ""

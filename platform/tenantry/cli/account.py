@@ -29,7 +29,7 @@ def account() -> None:
 def create(email: str, *, name: str, operator: bool) -> None:
     """Add an account for EMAIL and print a one-time link to set its password."""
     with ready_catalog() as catalog:
-        added = catalog.add_account(email, name=name, operator=operator, by=actor())
+        added = catalog.accounts.add(email, name=name, operator=operator, by=actor())
         echo_invitation(catalog, added, settings=get_settings())
 
 
@@ -42,7 +42,7 @@ def link(email: str) -> None:
     is set now works until the new one is set.
     """
     with ready_catalog() as catalog:
-        found = catalog.find_account(email)
+        found = catalog.accounts.find(email)
         if found is None:
             raise AccountNotFoundError(email)
         echo_invitation(catalog, found, settings=get_settings())
@@ -56,10 +56,10 @@ def sign_out(email: str) -> None:
     Its password stays; a new one is set with `tenantry account link`.
     """
     with ready_catalog() as catalog:
-        found = catalog.find_account(email)
+        found = catalog.accounts.find(email)
         if found is None:
             raise AccountNotFoundError(email)
-        catalog.end_sessions(found.id, by=actor())
+        catalog.sessions.end_all(found.id, by=actor())
         click.echo(f"{plain(found.email)} is signed out everywhere.")
 
 
@@ -73,7 +73,7 @@ def list_accounts(
     """List the accounts by address."""
     with ready_catalog() as catalog:
         pages = pages_of(
-            lambda page, size: catalog.list_accounts(
+            lambda page, size: catalog.accounts.list(
                 search=search, operators=operators, page=page, size=size
             ),
             page=page,

@@ -41,9 +41,9 @@ def audit() -> None:
 def list_events(*, slug: str | None, page: int, size: int, every: bool, as_json: bool) -> None:
     """List the events, the newest first."""
     with ready_catalog() as catalog:
-        tenant_id = catalog.get_tenant(slug).id if slug is not None else None
+        tenant_id = catalog.tenants.get(slug).id if slug is not None else None
         pages = pages_of(
-            lambda page, size: catalog.list_audit(tenant_id=tenant_id, page=page, size=size),
+            lambda page, size: catalog.audit.list(tenant_id=tenant_id, page=page, size=size),
             page=page,
             size=size,
             every=every,
@@ -73,7 +73,7 @@ def verify(*, known: AuditPoint | None, as_json: bool) -> None:
     data folder. Exits with 1 if anything is wrong, and names the first bad event.
     """
     with ready_catalog() as catalog:
-        found = catalog.verify_audit(known=known)
+        found = catalog.audit.verify(known=known)
     if as_json:
         echo_json(_report(found))
     if found.problem:
@@ -91,7 +91,7 @@ def accept(*, reason: str) -> None:
     accepted, by whom and why. A chain that is broken in the middle cannot be accepted.
     """
     with ready_catalog() as catalog:
-        click.echo(_praise(catalog.accept_audit(reason, by=actor())))
+        click.echo(_praise(catalog.audit.accept(reason, by=actor())))
 
 
 def _praise(found: AuditCheck) -> str:

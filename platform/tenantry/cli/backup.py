@@ -116,7 +116,7 @@ def list_backups(slugs: tuple[str, ...], *, folder: Path | None, as_json: bool) 
     settings = get_settings()
     home = folder or backups_dir(settings)
     with ready_catalog(settings) as catalog:
-        wanted = {f"t_{catalog.get_tenant(slug).id}" for slug in slugs}
+        wanted = {f"t_{catalog.tenants.get(slug).id}" for slug in slugs}
     names = sorted(path.name for path in home.glob("t_*") if is_dir(path))
     found = [
         item for name in names if not slugs or name in wanted for item in read_backups(home / name)
@@ -146,10 +146,10 @@ def _all_slugs(catalog: Catalog) -> Sequence[str]:
 
 
 def _rows(catalog: Catalog) -> Iterator[Any]:
-    page = catalog.list_tenants(size=500)
+    page = catalog.tenants.list(size=500)
     yield from page.items
     while page.has_next:
-        page = catalog.list_tenants(page=page.number + 1, size=500)
+        page = catalog.tenants.list(page=page.number + 1, size=500)
         yield from page.items
 
 

@@ -23,8 +23,8 @@ def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
     settings = get_settings()
     with ready_catalog(settings) as catalog:
         if dry_run:
-            found = catalog.get_tenant(slug)
-            catalog.check_name(new)
+            found = catalog.tenants.get(slug)
+            catalog.names.check(new)
             click.echo(f"Would make {new} of {slug}, which is {found.state}.")
             return
         made = clone_tenant(
@@ -46,7 +46,7 @@ def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
 def release(slug: str, *, dry_run: bool) -> None:
     """Let the clone SLUG send mail, call webhooks and run jobs, from its next request on."""
     with ready_catalog() as catalog:
-        found = catalog.get_tenant(slug)
+        found = catalog.tenants.get(slug)
         if not found.quiet:
             click.echo(f"{slug} is not quiet.")
         elif dry_run:

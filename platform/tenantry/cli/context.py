@@ -47,7 +47,6 @@ def reaching_catalog(settings: Settings) -> Iterator[Catalog]:
         yield catalog
     finally:
         catalog.close()
-        catalog.signal.close()
 
 
 @contextmanager
@@ -61,13 +60,13 @@ def ready_catalog(settings: Settings | None = None) -> Iterator[Catalog]:
     if url.get_backend_name() == "sqlite" and not is_file(Path(url.database or "")):
         raise CatalogNotReadyError(shown(settings.catalog_url), None, schema.head())
     with reaching_catalog(settings) as catalog:
-        schema.check(catalog.engine)
+        catalog.check_schema()
         yield catalog
 
 
 def setup_link(catalog: Catalog, account: Account, *, settings: Settings) -> str:
     """Return a new one-use link with which the account's owner sets a password."""
-    token = catalog.create_link(
+    token = catalog.links.create(
         "setup", account_id=account.id, lifetime=setup_lifetime(account), by=actor()
     )
     return f"{settings.backend_url}setup/{token}"

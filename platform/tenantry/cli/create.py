@@ -79,7 +79,7 @@ def create_one(catalog: Catalog, factory: Factory, order: Order) -> None:
     """Create a tenant and say where it is."""
     created = _create(catalog, factory, order)
     click.echo(f"Created {created.slug}: {get_settings().site_url(created)}")
-    account = catalog.find_account(order.owner_email) if order.owner_email else None
+    account = catalog.accounts.find(order.owner_email) if order.owner_email else None
     if account is not None and not account.has_password:
         email = plain(account.email)
         click.echo(f"{email} has no password yet; `tenantry account link {email}` makes a link.")

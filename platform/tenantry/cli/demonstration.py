@@ -31,11 +31,11 @@ def add_demonstrations(catalog: Catalog, *, owner: str, settings: Settings) -> N
     """
     factory = with_content(load_factory(settings.factory))
     wanted = factory.demonstrations
-    found = {slug: tenant for slug in wanted if (tenant := catalog.find_tenant(slug))}
+    found = {slug: tenant for slug in wanted if (tenant := catalog.tenants.find(slug))}
     if not wanted:
         click.echo(f"TENANTRY_FACTORY={settings.factory} has no DEMONSTRATIONS; no sites added.")
         return
-    if not found and any(catalog.count_tenants().values()):
+    if not found and any(catalog.tenants.count_by_state().values()):
         click.echo("The platform has sites of its own; no demonstration sites added.")
         return
     missing = [slug for slug in wanted if _is_incomplete(found.get(slug))]
@@ -71,7 +71,7 @@ def _add(
 ) -> None:
     if found is not None:
         schemas = {found.id: provision(factory, found, settings=settings)}
-        catalog.activate_tenants({found.id: owner}, schemas=schemas, by=actor())
+        catalog.provisioning.activate({found.id: owner}, schemas=schemas, by=actor())
         return
     site = factory.demonstrations[slug]
     create_tenant(

@@ -100,10 +100,10 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
             suppress(CatalogNotReadyError, CatalogUnavailableError),
             ready_catalog(settings) as catalog,
         ):
-            found += examine_homes(settings, catalog.count_placements())
-            found += examine_plans(settings, catalog.count_plans())
-            found += examine_audit(catalog.verify_audit())
-            found += examine_moves(settings, catalog.list_moves())
+            found += examine_homes(settings, catalog.tenants.count_by_placement())
+            found += examine_plans(settings, catalog.tenants.count_by_plan())
+            found += examine_audit(catalog.audit.verify())
+            found += examine_moves(settings, catalog.relocations.list())
     return found
 
 

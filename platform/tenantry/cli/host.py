@@ -37,8 +37,8 @@ def add(slug: str, name: str, *, unproven: bool, take_over: bool) -> None:
     """
     proof: HostProof | None = "operator" if unproven else None
     with ready_catalog() as catalog:
-        found = catalog.get_tenant(slug)
-        tenant = catalog.add_host(found.id, name, proof=proof, take_over=take_over, by=actor())
+        found = catalog.tenants.get(slug)
+        tenant = catalog.hosts.add(found.id, name, proof=proof, take_over=take_over, by=actor())
     canonical = canonical_host(name)
     if canonical in tenant.hosts:
         click.echo(f"{slug} answers on {', '.join(tenant.hosts)} too.")
@@ -61,14 +61,14 @@ def remove(slug: str, name: str, *, dry_run: bool) -> None:
     If it was served, no other tenant gets it for 30 days.
     """
     with ready_catalog() as catalog:
-        tenant = catalog.get_tenant(slug)
+        tenant = catalog.tenants.get(slug)
         canonical = canonical_host(name)
-        if all(found.name != canonical for found in catalog.list_hosts(tenant.id)):
+        if all(found.name != canonical for found in catalog.hosts.list(tenant.id)):
             raise HostNotFoundError(canonical)
         if dry_run:
             click.echo(f"Would take {canonical} from {slug}.")
             return
-        catalog.remove_host(tenant.id, canonical, by=actor())
+        catalog.hosts.remove(tenant.id, canonical, by=actor())
     click.echo(f"{slug} does not answer on {canonical} any more.")
 
 
@@ -79,7 +79,7 @@ def list_hosts(slug: str | None, *, as_json: bool) -> None:
     """List the custom hosts of the tenant SLUG, or of all, pending ones too."""
     settings = get_settings()
     with ready_catalog(settings) as catalog:
-        hosts = catalog.list_hosts(catalog.get_tenant(slug).id if slug else None)
+        hosts = catalog.hosts.list(catalog.tenants.get(slug).id if slug else None)
     if as_json:
         echo_json_array(
             {

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 from alembic.util import CommandError
 
-from tenantry.catalog import schema
 from tenantry.catalog.engine import shown
 from tenantry.cli.context import reaching_catalog
 from tenantry.cli.demonstration import add_demonstrations
@@ -56,10 +55,10 @@ def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
             }
         )
         if demo:
-            owner = find_operator(catalog, None if catalog.has_operator() else operator)
+            owner = find_operator(catalog, None if catalog.accounts.has_operator() else operator)
             add_demonstrations(catalog, owner=owner.email, settings=settings)
-        catalog.follow_anchor()  # a platform from before there were anchors gets one
-        if not catalog.has_operator():
+        catalog.audit.follow_anchor()  # a platform from before there were anchors gets one
+        if not catalog.accounts.has_operator():
             account = find_operator(catalog, operator)
             if not no_link:
                 click.echo("\nNobody operates the platform yet.")
@@ -115,15 +114,15 @@ def make_keys(path: Path) -> None:
 def bring_up_to_date(catalog: Catalog) -> str:
     """Bring the catalog to this release's revision, and return it."""
     try:
-        return schema.check(catalog.engine)
+        return catalog.check_schema()
     except CatalogNotReadyError:
         pass
     try:
-        schema.upgrade(catalog.engine)
+        catalog.upgrade()
     except CommandError as error:
         problem = f"The catalog belongs to a newer release of Tenantry ({error})"
         raise click.ClickException(problem) from error
-    return schema.check(catalog.engine)
+    return catalog.check_schema()
 
 
 def _warn_if_open(path: Path) -> None:

@@ -107,9 +107,9 @@ def status(*, as_json: bool) -> None:
     history = find_history()
     newest = history.head if history else None
     with ready_catalog() as catalog:
-        schemas = catalog.count_schemas()
-        last = catalog.find_last_run()
-        failed = catalog.list_failed_steps(last.id) if last else ()
+        schemas = catalog.schemas.count()
+        last = catalog.runs.find_last()
+        failed = catalog.runs.list_failed_steps(last.id) if last else ()
     if as_json:
         failures = [{"slug": step.tenant.slug, "error": step.error} for step in failed]
         run = None if last is None else {**_to_json(last), "failures": failures}
@@ -182,15 +182,15 @@ def run(
 
 def echo_plan(catalog: Catalog, history: History, only: Sequence[str]) -> None:
     """Print the SQL for each group of tenants that are alike."""
-    catalog.check_slugs(only)
-    groups = catalog.list_behind(history.head, only=only)
+    catalog.tenants.check_slugs(only)
+    groups = catalog.schemas.list_behind(history.head, only=only)
     if not groups:
         click.echo(f"-- Every tenant is at schema revision {history.head}.")
     for group in groups:
         schema = group.schema_revision
         shown = schema or "unknown, shown from nothing on"
         click.echo(f"-- {group.tenants} tenants on {group.placement}, schema revision {shown}")
-        example = catalog.get_tenant_by_id(group.example)
+        example = catalog.tenants.get_by_id(group.example)
         try:
             click.echo(render(history, schema, tenant_database(example, get_settings()).kind))
         except UnknownSchemaError as error:
@@ -200,7 +200,7 @@ def echo_plan(catalog: Catalog, history: History, only: Sequence[str]) -> None:
 
 def _tell_failures(catalog: Catalog, ended: Run) -> None:
     failed = ended.counts[StepState.FAILED]
-    for step in catalog.list_failed_steps(ended.id, limit=SHOWN):
+    for step in catalog.runs.list_failed_steps(ended.id, limit=SHOWN):
         click.echo(f"{step.tenant.slug}: {plain(step.error)}", err=True)
     if failed > SHOWN:
         click.echo(f"... and {failed - SHOWN} more; see `tenantry migrate status`.", err=True)

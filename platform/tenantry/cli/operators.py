@@ -23,12 +23,12 @@ def find_operator(catalog: Catalog, email: str | None = None) -> Account:
 
     :param email: Whose; by default that of an operator who has been added already.
     """
-    if email is None and (waiting := catalog.list_accounts(operators=True, size=1).items):
+    if email is None and (waiting := catalog.accounts.list(operators=True, size=1).items):
         return waiting[0]
     wanted = email or DEFAULT_OPERATOR
-    account = catalog.find_account(wanted)
+    account = catalog.accounts.find(wanted)
     if account is None:
-        return catalog.add_account(wanted, operator=True, by=actor())
+        return catalog.accounts.add(wanted, operator=True, by=actor())
     if not account.operator:
         problem = f"{wanted} has an account that does not operate the platform"
         raise click.ClickException(f"{problem}; name another one with --operator.")

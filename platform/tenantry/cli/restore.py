@@ -34,7 +34,7 @@ def restore(slug: str, *, file: Path | None, passphrase_file: Path | None, dry_r
     """
     settings = get_settings()
     with ready_catalog(settings) as catalog:
-        tenant = catalog.get_tenant(slug)
+        tenant = catalog.tenants.get(slug)
         place = RestorePaths(tenant, settings)
         unfinished = exists(place.journal) and file is None
         found = file

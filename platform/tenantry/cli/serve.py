@@ -46,7 +46,7 @@ def serve(*, server: str) -> None:
     settings = get_settings()
     keys_of(settings.secret_keys)
     with ready_catalog(settings) as catalog:
-        for sentence in find_orphaned_placements(settings, catalog.count_placements()):
+        for sentence in find_orphaned_placements(settings, catalog.tenants.count_by_placement()):
             click.echo(f"Warning: {sentence}", err=True)
     if not settings.socket:
         check_port(settings)
@@ -82,7 +82,7 @@ def check_port(settings: Settings) -> None:
 
 def announce(catalog: Catalog, *, settings: Settings) -> None:
     """Say where everything is, and how the first operator gets in."""
-    page = catalog.list_tenants(state=TenantState.ACTIVE, size=SHOWN_SITES)
+    page = catalog.tenants.list(state=TenantState.ACTIVE, size=SHOWN_SITES)
     click.echo("\nTenantry is running; Ctrl-C stops it.\n")
     click.echo(f"  Front page  {settings.apex_url}")
     label = "Sites"
@@ -93,7 +93,7 @@ def announce(catalog: Catalog, *, settings: Settings) -> None:
         rest = page.total - len(page.items)
         click.echo(f"  {'':<10}  and {rest} more: tenantry tenant list")
     click.echo(f"  Backend     {settings.backend_url}\n")
-    if not catalog.has_operator():
+    if not catalog.accounts.has_operator():
         click.echo("Nobody operates the platform yet.")
         echo_invitation(catalog, find_operator(catalog), settings=settings)
 

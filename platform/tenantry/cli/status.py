@@ -97,14 +97,20 @@ def _ask_catalog(settings: Settings) -> dict[str, Any]:
     try:
         with ready_catalog(settings) as catalog:
             return {
-                "catalog": {**facts, "revision": schema.head(), "epoch": catalog.read_epoch()},
-                "tenants": {state.value: count for state, count in catalog.count_tenants().items()},
-                "plans": catalog.count_plans(),
+                "catalog": {
+                    **facts,
+                    "revision": schema.head(),
+                    "epoch": catalog.changes.read_epoch(),
+                },
+                "tenants": {
+                    state.value: count for state, count in catalog.tenants.count_by_state().items()
+                },
+                "plans": catalog.tenants.count_by_plan(),
                 "audit": _glance(catalog),
                 "accounts": {
-                    "total": catalog.list_accounts(size=1).total,
-                    "operators": catalog.list_accounts(operators=True, size=1).total,
-                    "operable": catalog.has_operator(),
+                    "total": catalog.accounts.list(size=1).total,
+                    "operators": catalog.accounts.list(operators=True, size=1).total,
+                    "operable": catalog.accounts.has_operator(),
                 },
             }
     except CatalogUnavailableError as error:
@@ -148,7 +154,7 @@ def _catalog_lines(facts: dict[str, Any], settings: Settings) -> dict[str, objec
 
 def _glance(catalog: Catalog) -> dict[str, Any]:
     """Return what the end of the audit trail looks like; `tenantry audit verify` reads all of it."""
-    found = catalog.glance_at_audit()
+    found = catalog.audit.verify_end()
     return {
         "newest": found.newest.number,
         "anchor": found.anchor.number if found.anchor is not None else None,

@@ -65,7 +65,7 @@ def list_tenants(
     wanted = TenantState(state) if state else None
     with ready_catalog(settings) as catalog:
         pages = pages_of(
-            lambda page, size: catalog.list_tenants(
+            lambda page, size: catalog.tenants.list(
                 search=search, state=wanted, sort=sort, page=page, size=size
             ),
             page=page,
@@ -88,8 +88,8 @@ def show(slug: str, *, as_json: bool) -> None:
     """Show all about the tenant SLUG."""
     settings = get_settings()
     with ready_catalog(settings) as catalog:
-        facts = _to_json(catalog.get_row(slug), settings)
-        former = catalog.list_former_names(facts["id"])
+        facts = _to_json(catalog.tenants.get_row(slug), settings)
+        former = catalog.names.list_former(facts["id"])
     facts["former_names"] = [
         {"slug": name.slug, "redirects_until": name.redirects_until.isoformat()} for name in former
     ]

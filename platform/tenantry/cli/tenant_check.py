@@ -25,10 +25,10 @@ def check(slugs: tuple[str, ...], *, every: bool, as_json: bool) -> None:
     settings = get_settings()
     found: dict[str, tuple[str, ...]] = {}
     with ready_catalog(settings) as catalog:
-        tenants = [catalog.get_tenant(slug) for slug in slugs]
+        tenants = [catalog.tenants.get(slug) for slug in slugs]
         if every:
             pages = pages_of(
-                lambda page, size: catalog.list_tenants(page=page, size=size),
+                lambda page, size: catalog.tenants.list(page=page, size=size),
                 page=1,
                 size=1,
                 every=True,

@@ -22,7 +22,7 @@ from tenantry.lifecycle import (
     undelete_tenant,
 )
 from tenantry.settings import get_settings
-from tenantry.values.tenant import MOVES, TenantState
+from tenantry.values.tenant import TRANSITIONS, TenantState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,11 +47,14 @@ def archive(slug: str, *, reason: str, dry_run: bool) -> None:
     `tenantry tenant resume` serves it again.
     """
     with ready_catalog() as catalog:
-        found = catalog.get_tenant(slug)
+        found = catalog.tenants.get(slug)
         if found.state is TenantState.ARCHIVED:
             click.echo(f"{slug} is archived already.")
             return
-        if TenantState.ARCHIVED not in MOVES[found.state] or found.state is TenantState.DELETED:
+        if (
+            TenantState.ARCHIVED not in TRANSITIONS[found.state]
+            or found.state is TenantState.DELETED
+        ):
             raise BadTransitionError(slug, found.state, TenantState.ARCHIVED)
         if dry_run:
             click.echo(f"Would archive {slug}: its site would answer 410; it is {found.state}.")
@@ -72,7 +75,7 @@ def delete(slug: str, *, reason: str, yes: bool, dry_run: bool) -> None:
     """
     settings = get_settings()
     with ready_catalog(settings) as catalog:
-        row = catalog.get_row(slug)
+        row = catalog.tenants.get_row(slug)
         if row.tenant.state is TenantState.DELETED:
             click.echo(f"{slug} is deleted already{_until(row)}.")
             return
@@ -128,7 +131,7 @@ def purge(slug: str | None, *, due: bool, early: bool, yes: bool, dry_run: bool)
         raise click.UsageError("Give either a SLUG, perhaps with --early, or --due.")
     settings = get_settings()
     with ready_catalog(settings) as catalog:
-        slugs = catalog.list_due() if slug is None else (slug,)
+        slugs = catalog.purges.list_due() if slug is None else (slug,)
         rows = [check_purge(catalog, name, early=early) for name in slugs]
         if not rows:
             click.echo("Nothing is due.")

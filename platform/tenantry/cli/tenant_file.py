@@ -101,12 +101,12 @@ def check_together(lines: Sequence[Line], catalog: Catalog) -> Iterator[Line]:
 
 
 def _find_problem(slug: str, catalog: Catalog) -> str:
-    found = catalog.find_tenant(slug)
+    found = catalog.tenants.find(slug)
     if found is not None and found.state is TenantState.PROVISIONING:
         # What an interruption has left half-made is no obstacle; create_tenants checks for that.
         return ""
     try:
-        catalog.check_name(slug)
+        catalog.names.check(slug)
     except (BadSlugError, TenantExistsError) as error:
         return str(error)
     return ""

@@ -9,7 +9,7 @@ from tenantry.errors import BadTransitionError, TenantRenamedError
 from tenantry.lifecycle.rename import check_rename, rename_tenant
 from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
 from tenantry.settings import get_settings
-from tenantry.values.tenant import MOVES, Tenant, TenantState
+from tenantry.values.tenant import TRANSITIONS, Tenant, TenantState
 
 
 @click.command()
@@ -61,7 +61,7 @@ def resume(slug: str, *, dry_run: bool) -> None:
 
 def _move(slug: str, state: TenantState, *, reason: str, dry_run: bool) -> None:
     with ready_catalog() as catalog:
-        found = catalog.get_tenant(slug)
+        found = catalog.tenants.get(slug)
         if found.state is state:
             click.echo(f"{slug} is {state} already.")
             return
@@ -78,5 +78,5 @@ def _move(slug: str, state: TenantState, *, reason: str, dry_run: bool) -> None:
 
 def _check_move(found: Tenant, state: TenantState) -> None:
     # What was never provisioned has no site to be let in to, though the table has that move.
-    if state not in MOVES[found.state] or found.state is TenantState.PROVISIONING:
+    if state not in TRANSITIONS[found.state] or found.state is TenantState.PROVISIONING:
         raise BadTransitionError(found.slug, found.state, state)

@@ -9,7 +9,7 @@ import click
 from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.errors import BadTransitionError
 from tenantry.lifecycle import begin_maintenance
-from tenantry.values.tenant import MOVES, TenantState
+from tenantry.values.tenant import TRANSITIONS, TenantState
 
 MAINTENANCE = TenantState.MAINTENANCE
 FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
@@ -45,8 +45,8 @@ def maintenance(
     """
     ends = _end(until, seconds)
     with ready_catalog() as catalog:
-        found = catalog.get_tenant(slug)
-        if MAINTENANCE not in MOVES[found.state] | {found.state}:
+        found = catalog.tenants.get(slug)
+        if MAINTENANCE not in TRANSITIONS[found.state] | {found.state}:
             raise BadTransitionError(slug, found.state, MAINTENANCE)
         if dry_run:
             click.echo(f"Would answer 503 for {slug}{_until(ends)}; it is {found.state}.")

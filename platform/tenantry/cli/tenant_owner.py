@@ -41,18 +41,18 @@ def owner(
         raise click.UsageError("Give one of --add, --remove and --transfer.")
     email = canonical_email(given[0]) if given else ""
     with ready_catalog() as catalog:
-        tenant = catalog.get_tenant(slug)
+        tenant = catalog.tenants.get(slug)
         before = tenant.owners
         wanted = _wanted(before, email, adds=add is not None, alone=transfer is not None)
         if not wanted and before:
             raise LastOwnerError(slug, email)
         if wanted != set(before) and not dry_run:
             if transfer is not None:
-                tenant = catalog.transfer_ownership(tenant.id, email, by=actor())
+                tenant = catalog.memberships.transfer(tenant.id, email, by=actor())
             elif add is not None:
-                tenant = catalog.add_owner(tenant.id, email, by=actor())
+                tenant = catalog.memberships.add_owner(tenant.id, email, by=actor())
             else:
-                tenant = catalog.remove_owner(tenant.id, email, by=actor())
+                tenant = catalog.memberships.remove_owner(tenant.id, email, by=actor())
         if as_json:
             shown = sorted(wanted) if dry_run else list(tenant.owners)
             changed = wanted != set(before)
@@ -86,7 +86,7 @@ def _list(owners: tuple[str, ...] | list[str]) -> str:
 
 
 def _tell_way_in(catalog: Catalog, email: str) -> None:
-    account = catalog.find_account(email) if email else None
+    account = catalog.accounts.find(email) if email else None
     if account is not None and not account.has_password:
         shown = plain(account.email)
         click.echo(f"{shown} has no password yet; `tenantry account link {shown}` makes a link.")

@@ -20,7 +20,7 @@ def plan(slug: str, new: str, *, dry_run: bool) -> None:
     """
     settings = get_settings()
     with ready_catalog(settings) as catalog:
-        before = catalog.get_tenant(slug).plan
+        before = catalog.tenants.get(slug).plan
         wanted = settings.get_plan(new)
         if before == wanted:
             click.echo(f"{slug} has the plan {wanted} already.")

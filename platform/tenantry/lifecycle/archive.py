@@ -18,7 +18,7 @@ def archive_tenant(catalog: Catalog, slug: str, *, reason: str = "", by: Actor) 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is being made, or deleted: that one is undeleted, which is meant.
     """
-    tenant = catalog.get_tenant(slug)
+    tenant = catalog.tenants.get(slug)
     if tenant.state is TenantState.DELETED:
         raise BadTransitionError(slug, tenant.state, "archived without `undelete`")
-    return catalog.move_tenant(tenant.id, TenantState.ARCHIVED, reason=reason, by=by)
+    return catalog.tenants.transition(tenant.id, TenantState.ARCHIVED, reason=reason, by=by)

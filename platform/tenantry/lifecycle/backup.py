@@ -79,7 +79,7 @@ def backup_tenant(
     :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something of it cannot be read or written.
     """
-    tenant = catalog.get_tenant(slug)
+    tenant = catalog.tenants.get(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state} and has no data to back up")
     home = (folder or backups_dir(settings)) / f"t_{tenant.id}"
@@ -96,7 +96,7 @@ def backup_tenant(
             _thin_out(home, keep)
     if made.is_new:
         detail = {"file": made.path.name, "size": made.size}
-        catalog.record("tenant.backup", tenant_id=tenant.id, detail=detail, by=by)
+        catalog.audit.record("tenant.backup", tenant_id=tenant.id, detail=detail, by=by)
     return made
 
 

@@ -48,13 +48,13 @@ def clone_tenant(
     :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something cannot be copied; nothing was kept.
     """
-    source = catalog.get_tenant(slug)
+    source = catalog.tenants.get(slug)
     if source.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {source.state} and has no data to copy")
-    owners = [canonical_email(owner_email)] if owner_email else catalog.get_row(slug).owners
+    owners = [canonical_email(owner_email)] if owner_email else catalog.tenants.get_row(slug).owners
 
     def add() -> Tenant:
-        return catalog.add_tenant(
+        return catalog.tenants.add(
             new,
             name=source.name,
             settings=source.settings,
@@ -73,13 +73,13 @@ def clone_tenant(
             check_present(catalog, source, settings)
             _copy(factory, source, tenant, parts, settings=settings)
         detail = {"from": source.id, "slug": source.slug}
-        catalog.record("tenant.clone", tenant_id=tenant.id, detail=detail, by=by)
+        catalog.audit.record("tenant.clone", tenant_id=tenant.id, detail=detail, by=by)
         owner = {tenant.id: next(iter(owners), None)}
         schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
-        made = catalog.activate_tenants(owner, schemas=schemas, by=by)[0]
+        made = catalog.provisioning.activate(owner, schemas=schemas, by=by)[0]
     for email in owners[1:]:
-        if (account := catalog.find_account(email)) is not None:
-            catalog.add_membership(account.id, made.id, by=by)
+        if (account := catalog.accounts.find(email)) is not None:
+            catalog.memberships.add(account.id, made.id, by=by)
     return made
 
 
@@ -88,7 +88,7 @@ def release_tenant(catalog: Catalog, slug: str, *, by: Actor) -> Tenant:
 
     :raises TenantNotFoundError: No tenant has the slug.
     """
-    return catalog.release_tenant(catalog.get_tenant(slug).id, by=by)
+    return catalog.tenants.release(catalog.tenants.get(slug).id, by=by)
 
 
 def _copy(

@@ -62,7 +62,7 @@ def create_tenant(
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
     """
     email = canonical_email(owner_email) if owner_email else None
-    chosen = choose_placement(settings, placement, catalog.count_placements)
+    chosen = choose_placement(settings, placement, catalog.tenants.count_by_placement)
     with Claims(settings) as claims:
         tenant = add(
             catalog,
@@ -77,7 +77,7 @@ def create_tenant(
         )
         with taking_back(catalog, [tenant], settings=settings, by=by):
             schemas = {tenant.id: provision(factory, tenant, settings=settings)}
-            return catalog.activate_tenants({tenant.id: email}, schemas=schemas, by=by)[0]
+            return catalog.provisioning.activate({tenant.id: email}, schemas=schemas, by=by)[0]
 
 
 def add(
@@ -101,7 +101,7 @@ def add(
     claims.take(slug)
 
     row = partial(
-        catalog.add_tenant,
+        catalog.tenants.add,
         slug,
         name=name,
         settings=site_settings,
@@ -114,9 +114,9 @@ def add(
     try:
         return row()
     except TenantExistsError:
-        if catalog.find_tenant(slug) is None:  # it is another one's former name
+        if catalog.tenants.find(slug) is None:  # it is another one's former name
             raise
-        left = catalog.get_row(slug)
+        left = catalog.tenants.get_row(slug)
         if not _is_abandoned(left, settings):
             raise
         log.warning("tenant %s was being created when its process ended; it begins anew", slug)
@@ -180,10 +180,10 @@ def _reason(settings: Settings) -> str:
 def take_back(catalog: Catalog, tenant: Tenant, *, settings: Settings, by: Actor) -> None:
     """Remove a tenant that was never let in to, as far as that is possible."""
     try:
-        catalog.check_forgettable(tenant.id, by=by)
+        catalog.provisioning.check_forgettable(tenant.id, by=by)
         # The row goes last: data without a row is lost space that nobody would find after a kill.
         remove_data(tenant, settings)
-        catalog.forget_tenant(tenant.id, by=by)
+        catalog.provisioning.forget(tenant.id, by=by)
     except TenantryError:
         log.exception("tenant %s (%s) could not be taken back", tenant.slug, tenant.id)
 

@@ -50,7 +50,7 @@ def create_tenants(
     schemas: dict[str, str] = {}
     with Claims(settings) as claims, taking_back(catalog, tenants, settings=settings, by=by):
         for order in orders:
-            chosen = choose_placement(settings, order.placement, catalog.count_placements)
+            chosen = choose_placement(settings, order.placement, catalog.tenants.count_by_placement)
             tenant = add(
                 catalog,
                 order.slug,
@@ -65,4 +65,4 @@ def create_tenants(
             schemas[tenant.id] = provision(factory, tenant, settings=settings)
             owners[tenant.id] = order.owner_email
             advance()
-        return catalog.activate_tenants(owners, schemas=schemas, by=by)
+        return catalog.provisioning.activate(owners, schemas=schemas, by=by)

@@ -38,26 +38,28 @@ def delete_tenant(
     :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     """
-    with tenant_lock(catalog.get_tenant(slug), "deleted", settings=settings):
-        tenant = catalog.get_tenant(slug)  # as it is now that nobody else is at work on it
+    with tenant_lock(catalog.tenants.get(slug), "deleted", settings=settings):
+        tenant = catalog.tenants.get(slug)  # as it is now that nobody else is at work on it
         if tenant.state is TenantState.DELETED:
-            return catalog.get_row(slug)
+            return catalog.tenants.get_row(slug)
         check_finished(tenant, settings)
         if tenant.state is TenantState.PROVISIONING:
             _check_unclaimed(slug, settings)
         else:
             # Nobody writes to it any more when the copy is taken.
-            tenant = catalog.move_tenant(tenant.id, TenantState.ARCHIVED, reason=reason, by=by)
+            tenant = catalog.tenants.transition(
+                tenant.id, TenantState.ARCHIVED, reason=reason, by=by
+            )
             if export is not None:
                 export(tenant)
-        catalog.move_tenant(
+        catalog.tenants.transition(
             tenant.id,
             TenantState.DELETED,
             reason=reason,
             purge_at=datetime.now(UTC) + timedelta(days=settings.purge_days),
             by=by,
         )
-        return catalog.get_row(slug)
+        return catalog.tenants.get_row(slug)
 
 
 def _check_unclaimed(slug: str, settings: Settings) -> None:
@@ -79,12 +81,12 @@ def undelete_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Acto
     """
     tenant = check_undelete(catalog, slug).tenant
     with tenant_lock(tenant, "undeleted", settings=settings):
-        return catalog.move_tenant(tenant.id, TenantState.ARCHIVED, by=by)
+        return catalog.tenants.transition(tenant.id, TenantState.ARCHIVED, by=by)
 
 
 def check_undelete(catalog: Catalog, slug: str) -> TenantRow:
     """Return the tenant if :func:`undelete_tenant` would bring it back; it raises the same errors."""
-    row = catalog.get_row(slug)
+    row = catalog.tenants.get_row(slug)
     if row.tenant.state is TenantState.ARCHIVED:
         return row
     if row.tenant.state is not TenantState.DELETED:

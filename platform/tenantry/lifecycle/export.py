@@ -51,7 +51,7 @@ def export_tenant(
     :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something of it cannot be read or written; there is no file.
     """
-    tenant = catalog.get_tenant(slug)
+    tenant = catalog.tenants.get(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state} and has no data to export")
     if exists(path):
@@ -65,7 +65,7 @@ def export_tenant(
         manifest = gather(tenant, parts, settings=settings)
         size = write_bundle(path, manifest, parts, passphrase=passphrase)
     detail = {"rows": manifest.rows, "size": size, "encrypted": passphrase is not None}
-    catalog.record("tenant.export", tenant_id=tenant.id, detail=detail, by=by)
+    catalog.audit.record("tenant.export", tenant_id=tenant.id, detail=detail, by=by)
     return manifest
 
 

@@ -71,10 +71,10 @@ def import_tenant(
     older = _find_older_schema(path, manifest, factory)
     email = canonical_email(owner_email) if owner_email else None
     name = check_slug(manifest.tenant.slug if slug is None else slug)
-    chosen = choose_placement(settings, placement, catalog.count_placements)
+    chosen = choose_placement(settings, placement, catalog.tenants.count_by_placement)
 
     def add() -> Tenant:
-        return catalog.add_tenant(
+        return catalog.tenants.add(
             name,
             name=manifest.tenant.name,
             settings=manifest.tenant.settings,
@@ -102,9 +102,9 @@ def import_tenant(
             empty_tables(database, factory.transient_tables, name=str(path))
         receive(factory, tenant)
         detail = {"from": manifest.tenant.id, "slug": manifest.tenant.slug}
-        catalog.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)
+        catalog.audit.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)
         schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
-        return catalog.activate_tenants({tenant.id: email}, schemas=schemas, by=by)[0]
+        return catalog.provisioning.activate({tenant.id: email}, schemas=schemas, by=by)[0]
 
 
 @dataclass(frozen=True, slots=True)

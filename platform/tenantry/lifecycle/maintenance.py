@@ -30,7 +30,7 @@ def begin_maintenance(
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is suspended, archived or deleted.
     """
-    tenant = catalog.get_tenant(slug)
-    return catalog.begin_maintenance(
+    tenant = catalog.tenants.get(slug)
+    return catalog.tenants.begin_maintenance(
         tenant.id, notice=notice, reason=reason, reopens_at=reopens_at, by=by
     )

@@ -29,7 +29,7 @@ def database_missing(catalog: Catalog, tenant: Tenant, settings: Settings) -> bo
     database = tenant_database(tenant, settings)
     if database.exists() and not (isinstance(database, SiteDatabase) and database.is_empty()):
         return False
-    return bool(database.remains()) or bool(catalog.get_schema(tenant.id))
+    return bool(database.remains()) or bool(catalog.schemas.find(tenant.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def find_missing_databases(catalog: Catalog, settings: Settings, *, most: int) -
 
     :param most: Tenants that are looked at, at most.
     """
-    tenants = catalog.list_housed(limit=most + 1)
+    tenants = catalog.tenants.list_with_database(limit=most + 1)
     lost: list[str] = []
     problems: list[str] = []
     on_servers: dict[str, list[Tenant]] = {}

@@ -92,7 +92,7 @@ def move_tenant(
     :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     """
-    tenant = catalog.get_tenant(slug)
+    tenant = catalog.tenants.get(slug)
     with tenant_lock(tenant, "moved", settings=settings):
         plan = check_move(catalog, factory, slug, to, settings=settings)
         if plan is None:
@@ -100,7 +100,7 @@ def move_tenant(
         _clear_away(catalog, plan, settings=settings, by=by)
         step("cleared")
         try:
-            catalog.begin_move(plan.tenant.id, to, by=by)
+            catalog.relocations.begin(plan.tenant.id, to, by=by)
             step("begun")
             return _move(
                 catalog, factory, plan, settings=settings, by=by, advance=advance, step=step
@@ -114,7 +114,7 @@ def check_move(
     catalog: Catalog, factory: Factory, slug: str, to: str, *, settings: Settings
 ) -> Plan | None:
     """Return what :func:`move_tenant` would do, or ``None`` for nothing; it raises the same errors."""
-    row = catalog.get_row(slug)
+    row = catalog.tenants.get_row(slug)
     tenant = row.tenant
     if tenant.state in WITHOUT_DATA:
         raise MoveError(slug, f"it is {tenant.state} and has no data to move")
@@ -127,7 +127,7 @@ def check_move(
         )
         raise MoveError(slug, f"{problem}new one, say `tenantry tenant move {slug} --drop` first")
     check_finished(tenant, settings)
-    if wanted.tenants and catalog.count_placements().get(to, 0) >= wanted.tenants:
+    if wanted.tenants and catalog.tenants.count_by_placement().get(to, 0) >= wanted.tenants:
         raise NoRoomError((to,))
     source = tenant_database(tenant, settings)
     target = tenant_database(replace(tenant, placement=to), settings)
@@ -183,7 +183,7 @@ def _move(
         transfer.finish()
         step("closed")
         detail = {"rows": transfer.rows, "replayed": transfer.replayed}
-        moved = catalog.place_tenant(tenant.id, plan.to, detail=detail, by=by)
+        moved = catalog.relocations.finish(tenant.id, plan.to, detail=detail, by=by)
         closed = time.monotonic() - started
         step("placed")
     finally:
@@ -196,18 +196,18 @@ def _clear_away(catalog: Catalog, plan: Plan, *, settings: Settings, by: Actor) 
     forget_move(plan.source)
     if plan.left:
         tenant_database(replace(plan.tenant, placement=plan.left), settings).drop()
-        catalog.end_move(plan.tenant.id, by=by)
+        catalog.relocations.cancel(plan.tenant.id, by=by)
 
 
 def _undo(catalog: Catalog, plan: Plan, *, by: Actor) -> None:
     """Leave nothing of a move that failed, unless the catalog says that it did not."""
     tenant_id, slug = plan.tenant.id, plan.tenant.slug
     try:
-        if catalog.get_tenant_by_id(tenant_id).placement == plan.to:
+        if catalog.tenants.get_by_id(tenant_id).placement == plan.to:
             return
         forget_move(plan.source)
         plan.target.drop()
-        catalog.end_move(tenant_id, by=by)
+        catalog.relocations.cancel(tenant_id, by=by)
     except (TenantryError, OSError):
         log.exception("the move of %s (%s) left something; say it again", slug, tenant_id)
 
@@ -219,19 +219,19 @@ def drop_former(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -
     :raises TenantLockedError: Another operation is at work on it.
     :raises MoveError: There is none, or the tenant has no other database.
     """
-    tenant = catalog.get_tenant(slug)
+    tenant = catalog.tenants.get(slug)
     with tenant_lock(tenant, "moved", settings=settings):
         place = check_drop(catalog, slug, settings=settings)
         place.database.drop()
         if place.beside is not None and exists(place.beside):
             shutil.rmtree(place.beside)
-        catalog.forget_former(tenant.id, by=by)
+        catalog.relocations.forget_former(tenant.id, by=by)
     return place.tenant.placement
 
 
 def check_drop(catalog: Catalog, slug: str, *, settings: Settings) -> RestorePaths:
     """Return what :func:`drop_former` would destroy; it raises the same errors."""
-    row = catalog.get_row(slug)
+    row = catalog.tenants.get_row(slug)
     if not row.former_placement:
         raise MoveError(slug, "there is no old copy of it to drop")
     if not tenant_database(row.tenant, settings).exists():

@@ -18,8 +18,8 @@ def change_plan(catalog: Catalog, slug: str, plan: str, *, settings: Settings, b
     :raises TenantNotFoundError: No tenant has the slug.
     :raises UnknownPlanError: There is no such plan.
     """
-    tenant = catalog.get_tenant(slug)
-    return catalog.change_plan(tenant.id, settings.get_plan(plan), by=by)
+    tenant = catalog.tenants.get(slug)
+    return catalog.tenants.change_plan(tenant.id, settings.get_plan(plan), by=by)
 
 
 def find_unnamed_plans(settings: Settings, counts: Mapping[str, int]) -> list[str]:

@@ -41,9 +41,9 @@ def provisional_tenant(
 
 
 def _clear_away(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> None:
-    found = catalog.find_tenant(slug)
+    found = catalog.tenants.find(slug)
     if found is None or found.state is not TenantState.PROVISIONING:
         return
     # We hold the lock, so whoever was filling it is gone. What `create` makes has another reason.
-    if catalog.get_row(slug).reason == COPYING:
+    if catalog.tenants.get_row(slug).reason == COPYING:
         take_back(catalog, found, settings=settings, by=by)

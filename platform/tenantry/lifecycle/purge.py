@@ -49,7 +49,7 @@ def purge_tenant(
     :raises LeftoversError: Something is left, and what.
     :raises TenantLockedError: Another operation is at work on it.
     """
-    row = catalog.get_row(slug)
+    row = catalog.tenants.get_row(slug)
     if row.purged_at is not None:
         return row
     tenant = row.tenant
@@ -62,22 +62,22 @@ def purge_tenant(
         lambda: take_out(settings.popular_dir, tenant.id),
     )
     with tenant_lock(tenant, "purged", settings=settings):  # all of it can be repeated
-        catalog.begin_purge(tenant.id, early=early, by=by)
+        catalog.purges.begin(tenant.id, early=early, by=by)
         for remove in destroy:
             try:
                 remove()
             except OSError as error:
                 # The others need not wait for it. The proof finds what could not be removed.
                 log.warning("purging %s: %s", slug, error)
-        catalog.clear_tenant(tenant.id, by=by)
+        catalog.purges.clear(tenant.id, by=by)
         _prove(catalog, tenant, settings=settings)
-        catalog.finish_purge(tenant.id, by=by)
-    return catalog.get_row(slug)
+        catalog.purges.finish(tenant.id, by=by)
+    return catalog.tenants.get_row(slug)
 
 
 def check_purge(catalog: Catalog, slug: str, *, early: bool = False) -> TenantRow:
     """Return the tenant if :func:`purge_tenant` would purge it; it raises the same errors."""
-    row = catalog.get_row(slug)
+    row = catalog.tenants.get_row(slug)
     if row.tenant.state is not TenantState.DELETED:
         raise BadTransitionError(slug, row.tenant.state, "purged")
     if row.purged_at is None and not early and not row.is_due:

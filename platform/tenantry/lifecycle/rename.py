@@ -34,19 +34,19 @@ def rename_tenant(
     :raises TenantLockedError: Another operation is at work on it.
     """
     try:
-        tenant = catalog.get_tenant(slug)
+        tenant = catalog.tenants.get(slug)
     except TenantRenamedError as error:
         if error.now != new:
             raise
-        return catalog.get_tenant(new)
+        return catalog.tenants.get(new)
     until = datetime.now(UTC) + timedelta(days=settings.rename_redirect_days)
     with tenant_lock(tenant, "renamed", settings=settings, shared=True):
-        return catalog.rename_tenant(tenant.id, new, redirects_until=until, by=by)
+        return catalog.names.rename(tenant.id, new, redirects_until=until, by=by)
 
 
 def check_rename(catalog: Catalog, slug: str, new: str) -> Tenant:
     """Return the tenant if :func:`rename_tenant` would rename it; it raises the same errors."""
-    tenant = catalog.get_tenant(slug)
+    tenant = catalog.tenants.get(slug)
     check_renamable(tenant)
-    catalog.check_name(new, tenant_id=tenant.id)
+    catalog.names.check(new, tenant_id=tenant.id)
     return tenant

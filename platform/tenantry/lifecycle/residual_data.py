@@ -54,7 +54,7 @@ def find_residual_data(
         found.append(ResidualData(f"the bundle of its deletion {bundle}", bundle.stat().st_size))
     found += [
         ResidualData(f"{number} {noun} in the catalog")
-        for noun, number in catalog.count_belongings(tenant.id).items()
+        for noun, number in catalog.purges.count_rows(tenant.id).items()
     ]
     found += [
         ResidualData(f"its id in {file}") for file in lists_with(settings.popular_dir, tenant.id)
@@ -64,7 +64,7 @@ def find_residual_data(
 
 def places_of(catalog: Catalog, tenant: Tenant) -> tuple[Tenant, ...]:
     """Return the tenant as it lives, as it lived before it moved, and as a killed move left it."""
-    row = catalog.get_row(tenant.slug)
+    row = catalog.tenants.get_row(tenant.slug)
     names = (tenant.placement, row.former_placement, row.moving_to)
     return tuple(replace(tenant, placement=name) for name in dict.fromkeys(names) if name)
 

@@ -71,11 +71,11 @@ def restore_tenant(
     :raises TenantLockedError: Another operation is at work on it.
     :raises BundleError: The backup is damaged, of another tenant, or does not fit; nothing changed.
     """
-    tenant = catalog.get_tenant(slug)
+    tenant = catalog.tenants.get(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state}; import the backup as a new tenant instead")
     with tenant_lock(tenant, "restored", settings=settings):
-        place = RestorePaths(catalog.get_tenant_by_id(tenant.id), settings)
+        place = RestorePaths(catalog.tenants.get_by_id(tenant.id), settings)
         if exists(place.journal):
             tenant = finish(catalog, place, factory, by=by, drain=drain)
             if path is None:
@@ -103,7 +103,9 @@ def _make_schema_anew(
     if factory is None or place.database.kind == "sqlite" or place.database.exists():
         return
     if place.tenant.state is TenantState.ACTIVE:
-        catalog.move_tenant(place.tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=by)
+        catalog.tenants.transition(
+            place.tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=by
+        )
     provision(factory, place.tenant, settings=place.settings)
 
 

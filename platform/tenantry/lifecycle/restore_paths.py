@@ -96,9 +96,9 @@ def finish(
         serves again as it was.
     """
     journal, manifest = _read_journal(place)
-    tenant = catalog.get_tenant_by_id(place.tenant.id)
+    tenant = catalog.tenants.get_by_id(place.tenant.id)
     if tenant.state is TenantState.ACTIVE:
-        catalog.move_tenant(tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=by)
+        catalog.tenants.transition(tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=by)
         time.sleep(drain)
     place.old.mkdir(exist_ok=True, mode=0o700)
     if place.beside is None and manifest.database is not None:
@@ -113,10 +113,10 @@ def finish(
         _exchange_database(place)
     receive(factory, tenant)
     schema = manifest.database.revision if manifest.database is not None else ""
-    catalog.note_schema(tenant.id, schema, by=by)
-    restored = catalog.configure_tenant(tenant.id, settings=manifest.tenant.settings, by=by)
+    catalog.schemas.record(tenant.id, schema, by=by)
+    restored = catalog.tenants.configure(tenant.id, settings=manifest.tenant.settings, by=by)
     detail = {"file": Path(journal["file"]).name, "created": manifest.created.isoformat()}
-    catalog.record("tenant.restore", tenant_id=tenant.id, detail=detail, by=by)
+    catalog.audit.record("tenant.restore", tenant_id=tenant.id, detail=detail, by=by)
     restored = _reopen(catalog, restored, by=by)
     place.journal.unlink()
     sync_folder(place.home)
@@ -149,10 +149,10 @@ def _undo(catalog: Catalog, place: RestorePaths, *, by: Actor) -> None:
 
 def _reopen(catalog: Catalog, tenant: Tenant, *, by: Actor) -> Tenant:
     """Serve the site again if it is a restore that closed it: others may have other reasons."""
-    row = catalog.get_row(tenant.slug)
+    row = catalog.tenants.get_row(tenant.slug)
     if row.tenant.state is not TenantState.MAINTENANCE or row.reason != RESTORING:
         return row.tenant
-    return catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)
+    return catalog.tenants.transition(tenant.id, TenantState.ACTIVE, by=by)
 
 
 def _exchange_rows(place: RestorePaths, manifest: Manifest, transient: list[str]) -> None:

@@ -21,8 +21,8 @@ def suspend_tenant(catalog: Catalog, slug: str, *, reason: str = "", by: Actor) 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is deleted.
     """
-    tenant = catalog.get_tenant(slug)
-    return catalog.move_tenant(tenant.id, TenantState.SUSPENDED, reason=reason, by=by)
+    tenant = catalog.tenants.get(slug)
+    return catalog.tenants.transition(tenant.id, TenantState.SUSPENDED, reason=reason, by=by)
 
 
 def resume_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> Tenant:
@@ -33,7 +33,7 @@ def resume_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Actor)
     :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     """
-    tenant = catalog.get_tenant(slug)
+    tenant = catalog.tenants.get(slug)
     with tenant_lock(tenant, "resumed", settings=settings, shared=True):
         check_finished(tenant, settings)
-        return catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=by)
+        return catalog.tenants.transition(tenant.id, TenantState.ACTIVE, by=by)

@@ -86,24 +86,24 @@ def migrate(
     :raises TenantNotFoundError: One of *only* is not there.
     """
     if again is None:
-        catalog.check_slugs(only)
-        catalog.let_out_tenants(history.head, by=by)
-        if not catalog.count_behind(history.head, only=only):
+        catalog.tenants.check_slugs(only)
+        catalog.runs.end_maintenance(history.head, by=by)
+        if not catalog.schemas.count_behind(history.head, only=only):
             return None
     with _alone(catalog, settings) as node:
         if again is None:
-            run = catalog.begin_run(
+            run = catalog.runs.begin(
                 history.head, only=only, node=node, options=asdict(options), by=by
             )
         else:
-            run = catalog.resume_run(history.head, states=again.states, node=node, by=by)
+            run = catalog.runs.resume(history.head, states=again.states, node=node, by=by)
         job = Job(history.folder, settings, options.lock_timeout)
         # What waits at a worker is done, also when enough have failed.
         depth = 1 if options.max_failures or options.canary else DEPTH
         with Workers(job, max(1, options.jobs), depth=depth) as workers, _told_to_stop() as stop:
             passage = MigrationRunner(catalog, history, run, workers, options, stop=stop, by=by)
             state = passage.work(watch(run))
-        return catalog.end_run(run.id, state, by=by)
+        return catalog.runs.end(run.id, state, by=by)
 
 
 class MigrationRunner:
@@ -137,7 +137,7 @@ class MigrationRunner:
         try:
             return self._work(advance)
         finally:  # not before: it would be claimed again, over and over
-            self._catalog.record_steps(self._run.id, self._postponed, by=self._by)
+            self._catalog.runs.record_steps(self._run.id, self._postponed, by=self._by)
 
     def _work(self, advance: Callable[[], None]) -> RunState:
         if self._options.canary:
@@ -184,10 +184,10 @@ class MigrationRunner:
             self._record()
             if claimed:
                 ids = [step.tenant.id for step in claimed]
-                self._catalog.return_steps(self._run.id, ids, by=self._by)
+                self._catalog.runs.return_steps(self._run.id, ids, by=self._by)
 
     def _claim(self, count: int) -> tuple[Step, ...]:
-        return self._catalog.claim_steps(self._run.id, count, by=self._by) if count else ()
+        return self._catalog.runs.claim_steps(self._run.id, count, by=self._by) if count else ()
 
     def _collect(self, advance: Callable[[], None]) -> None:
         ended = self._workers.collect(timeout=RECORDED)
@@ -203,14 +203,14 @@ class MigrationRunner:
     def _record(self) -> None:
         done, self._done = self._done, []
         self._recorded = time.monotonic()
-        self._catalog.record_steps(self._run.id, done, by=self._by)
+        self._catalog.runs.record_steps(self._run.id, done, by=self._by)
 
     def _hold(self, limit: int | None) -> None:
         """Show the maintenance page of those whose lacking revisions ask for it."""
-        schemas = self._catalog.list_pending_schemas(self._run.id)
+        schemas = self._catalog.runs.list_pending_schemas(self._run.id)
         asking = [schema for schema in schemas if self._history.needs_maintenance(schema)]
         if asking:
-            self._catalog.hold_tenants(self._run.id, asking, first=limit, by=self._by)
+            self._catalog.runs.begin_maintenance(self._run.id, asking, first=limit, by=self._by)
 
 
 @contextmanager
@@ -223,7 +223,7 @@ def _alone(catalog: Catalog, settings: Settings) -> Iterator[str]:
             # The system lets go of it, however this process and its workers end.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            run = catalog.find_last_run()
+            run = catalog.runs.find_last()
             raise MigrationRunningError(run.id if run else 0, node) from error
         yield node
 

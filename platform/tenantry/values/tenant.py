@@ -25,7 +25,7 @@ class TenantState(StrEnum):
 
 _S = TenantState
 
-MOVES: Mapping[TenantState, frozenset[TenantState]] = MappingProxyType(
+TRANSITIONS: Mapping[TenantState, frozenset[TenantState]] = MappingProxyType(
     {
         _S.PROVISIONING: frozenset({_S.ACTIVE, _S.DELETED}),
         _S.ACTIVE: frozenset({_S.MAINTENANCE, _S.SUSPENDED, _S.ARCHIVED}),
@@ -35,11 +35,11 @@ MOVES: Mapping[TenantState, frozenset[TenantState]] = MappingProxyType(
         _S.DELETED: frozenset({_S.ARCHIVED}),
     }
 )
-"""The allowed moves.
+"""The allowed transitions.
 
 A site that was served is archived before it is deleted: nobody writes to it any more when its last copy
 is taken. What is deleted comes back to *archived*, from where somebody decides to serve it again, and
-only until its purge date; the catalog refuses the move after that. Purging is no move: a purged tenant
+only until its purge date; the catalog refuses it after that. Purging is no transition: a purged tenant
 stays *deleted* for ever, and its id and slug are never used again.
 """
 

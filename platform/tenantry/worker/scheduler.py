@@ -65,7 +65,7 @@ class Scheduler:
             self._thread.join()
 
     def _run(self) -> None:
-        listener = open_listener(self._catalog.engine)
+        listener = open_listener(self._catalog.store.engine)
         for chore in self._chores:
             chore.due = time.monotonic() + chore.seconds
         while not self._stopping.is_set():

@@ -71,7 +71,7 @@ class WarmUp:
         log.info("warmed up %d instances", built)
 
     def _warm(self, tenant_id: str) -> bool:
-        found = self._catalog.find_tenant_by_id(tenant_id)
+        found = self._catalog.tenants.find_by_id(tenant_id)
         if found is None or found.state is not TenantState.ACTIVE:
             return False
         # Asked by its names, so that the directory knows them when the first visitor comes.

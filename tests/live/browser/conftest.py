@@ -77,11 +77,11 @@ def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
 def platform(folder: Path, demo_data: Path, chromium: str) -> Iterator[Server]:
     """Return the running example sites; an operator and the sites' owners have passwords."""
     with Server(copy_data(demo_data, folder / "browser")) as running:
-        accounts = [running.catalog.find_account(f"owner@{slug}.test") for slug in SITES]
-        accounts.append(running.catalog.add_account(OPERATOR, operator=True, by=SYSTEM))
+        accounts = [running.catalog.accounts.find(f"owner@{slug}.test") for slug in SITES]
+        accounts.append(running.catalog.accounts.add(OPERATOR, operator=True, by=SYSTEM))
         for account in accounts:
             assert account is not None
-            running.catalog.set_password(account.id, PASSWORD, by=SYSTEM)
+            running.catalog.accounts.set_password(account.id, PASSWORD, by=SYSTEM)
         yield running
 
 

@@ -103,9 +103,9 @@ def test_sites_that_are_not_served_are_seen(
 def test_names_that_nobody_can_have(platform: Server, visitor: Person) -> None:
     """An old name, a reserved one and one of two labels each say what is true of them."""
     add(platform, "oldname")
-    tenant = platform.catalog.get_tenant("oldname")
+    tenant = platform.catalog.tenants.get("oldname")
     over = datetime.now(UTC) - timedelta(days=1)
-    platform.catalog.rename_tenant(tenant.id, "newname", redirects_until=over, by=SYSTEM)
+    platform.catalog.names.rename(tenant.id, "newname", redirects_until=over, by=SYSTEM)
     for slug, text in (
         ("oldname", "stays reserved"),
         ("a.b", "one word before the domain"),

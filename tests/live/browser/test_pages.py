@@ -231,16 +231,16 @@ def test_pages_while_a_change_cannot_be_built(new_server: NewServer, new_person:
     environment = {"TENANTRY_FACTORY": "picky:create_app", "TENANTRY_PROCESSES": "1"}
     with new_server(env=environment) as server:
         for email, operates in ((OPERATOR, True), ("owner@acme.test", False)):
-            account = server.catalog.find_account(email) or server.catalog.add_account(
+            account = server.catalog.accounts.find(email) or server.catalog.accounts.add(
                 email, operator=operates, by=SYSTEM
             )
-            server.catalog.set_password(account.id, PASSWORD, by=SYSTEM)
+            server.catalog.accounts.set_password(account.id, PASSWORD, by=SYSTEM)
         for slug in ("acme", "globex"):
             if slug == "acme":
                 assert server.site(slug).status == 200  # has an older instance to go on with
-            tenant = server.catalog.get_tenant(slug)
+            tenant = server.catalog.tenants.get(slug)
             broken = {"tagline": "broken"}
-            server.catalog.configure_tenant(tenant.id, name=slug, settings=broken, by=SYSTEM)
+            server.catalog.tenants.configure(tenant.id, name=slug, settings=broken, by=SYSTEM)
             server.site(slug)
         operator = new_person(server=server).enter_backend(OPERATOR)
         page = operator.page

@@ -91,7 +91,7 @@ class Deployment(Server):
 
     def find_site(self, slug: str) -> Site:
         """Return the tenant that is called so."""
-        tenant = self.catalog.get_tenant(slug)
+        tenant = self.catalog.tenants.get(slug)
         return Site(tenant.id, slug, tenant.placement, mark=slug)
 
     # --- commands -------------------------------------------------------------------------------

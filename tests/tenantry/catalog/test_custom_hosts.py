@@ -22,30 +22,30 @@ SHOP = "shop.example.org"
 
 
 def add(catalog: Catalog, slug: str = "acme") -> Tenant:
-    tenant = catalog.add_tenant(slug, name=slug.title(), by=SYSTEM)
-    return catalog.activate_tenants({tenant.id: None}, by=SYSTEM)[0]
+    tenant = catalog.tenants.add(slug, name=slug.title(), by=SYSTEM)
+    return catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)[0]
 
 
 def let_rest(catalog: Catalog, *, days: float) -> None:
     """Let every host at rest have been given up so long ago."""
     then = datetime.now(UTC) - timedelta(days=days)
-    with catalog.engine.begin() as connection:
+    with catalog.store.engine.begin() as connection:
         connection.execute(update(FormerHostRecord).values(released_at=then))
 
 
 def test_a_host_is_pending_until_it_is_verified(any_catalog: Catalog) -> None:
     """R30: it belongs to the tenant, so that no other can have it, and is not served."""
     acme, bolt = add(any_catalog), add(any_catalog, "bolt")
-    assert any_catalog.add_host(acme.id, SHOP, by=SYSTEM).hosts == ()
-    (host,) = any_catalog.list_hosts()
+    assert any_catalog.hosts.add(acme.id, SHOP, by=SYSTEM).hosts == ()
+    (host,) = any_catalog.hosts.list()
     assert (host.state, host.proof, host.is_served) == (HostState.PENDING, "", False)
     with pytest.raises(HostTakenError):
-        any_catalog.add_host(bolt.id, SHOP, proof="operator", by=SYSTEM)
+        any_catalog.hosts.add(bolt.id, SHOP, proof="operator", by=SYSTEM)
 
-    assert any_catalog.add_host(acme.id, SHOP, proof="operator", by=SYSTEM).hosts == (SHOP,)
-    (host,) = any_catalog.list_hosts()
+    assert any_catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM).hosts == (SHOP,)
+    (host,) = any_catalog.hosts.list()
     assert (host.state, host.proof, host.is_served) == (HostState.VERIFIED, "operator", True)
-    events = any_catalog.list_audit(tenant_id=acme.id).items[:2]
+    events = any_catalog.audit.list(tenant_id=acme.id).items[:2]
     assert [event.action for event in events] == ["host.verify", "host.add"]
     assert [event.detail["proof"] for event in events] == ["operator", "none yet"]
 
@@ -53,54 +53,54 @@ def test_a_host_is_pending_until_it_is_verified(any_catalog: Catalog) -> None:
 def test_the_host_verified_first_is_the_primary_one(any_catalog: Catalog) -> None:
     """One that waited for its proof does not take the place of one that is in people's links."""
     acme = add(any_catalog)
-    any_catalog.add_host(acme.id, "late.example.org", by=SYSTEM)
-    any_catalog.add_host(acme.id, SHOP, proof="operator", by=SYSTEM)
-    made = any_catalog.add_host(acme.id, "late.example.org", proof="dns", by=SYSTEM)
-    assert made.hosts == any_catalog.get_tenant("acme").hosts == (SHOP, "late.example.org")
+    any_catalog.hosts.add(acme.id, "late.example.org", by=SYSTEM)
+    any_catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM)
+    made = any_catalog.hosts.add(acme.id, "late.example.org", proof="dns", by=SYSTEM)
+    assert made.hosts == any_catalog.tenants.get("acme").hosts == (SHOP, "late.example.org")
 
 
 def test_a_host_rests_before_another_tenant_gets_it(any_catalog: Catalog) -> None:
     """R29: it used to pass at once to the next tenant; the one that had it may take it back."""
     acme, bolt = add(any_catalog), add(any_catalog, "bolt")
-    any_catalog.add_host(acme.id, SHOP, proof="operator", by=SYSTEM)
+    any_catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM)
     for _ in range(2):
-        any_catalog.remove_host(acme.id, SHOP, by=SYSTEM)
+        any_catalog.hosts.remove(acme.id, SHOP, by=SYSTEM)
         with pytest.raises(HostRestingError, match=r"rests until 20..-..-..; .*--take-over"):
-            any_catalog.add_host(bolt.id, SHOP, proof="operator", by=SYSTEM)
-        assert any_catalog.list_hosts() == ()
-        assert any_catalog.add_host(acme.id, SHOP, proof="operator", by=SYSTEM).hosts == (SHOP,)
-    any_catalog.remove_host(acme.id, SHOP, by=SYSTEM)
+            any_catalog.hosts.add(bolt.id, SHOP, proof="operator", by=SYSTEM)
+        assert any_catalog.hosts.list() == ()
+        assert any_catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM).hosts == (SHOP,)
+    any_catalog.hosts.remove(acme.id, SHOP, by=SYSTEM)
 
     let_rest(any_catalog, days=29)
     with pytest.raises(HostRestingError):
-        any_catalog.add_host(bolt.id, SHOP, by=SYSTEM)
+        any_catalog.hosts.add(bolt.id, SHOP, by=SYSTEM)
     let_rest(any_catalog, days=31)
-    assert any_catalog.add_host(bolt.id, SHOP, proof="operator", by=SYSTEM).hosts == (SHOP,)
+    assert any_catalog.hosts.add(bolt.id, SHOP, proof="operator", by=SYSTEM).hosts == (SHOP,)
 
 
 def test_an_operator_can_give_a_resting_host_away(any_catalog: Catalog) -> None:
     """And the audit trail says from which tenant it was taken."""
     acme, bolt = add(any_catalog), add(any_catalog, "bolt")
-    any_catalog.add_host(acme.id, SHOP, proof="operator", by=SYSTEM)
-    any_catalog.remove_host(acme.id, SHOP, by=SYSTEM)
-    any_catalog.add_host(bolt.id, SHOP, take_over=True, by=SYSTEM)
+    any_catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM)
+    any_catalog.hosts.remove(acme.id, SHOP, by=SYSTEM)
+    any_catalog.hosts.add(bolt.id, SHOP, take_over=True, by=SYSTEM)
 
-    event = any_catalog.list_audit(tenant_id=bolt.id).items[0]
+    event = any_catalog.audit.list(tenant_id=bolt.id).items[0]
     assert event.detail == {"host": SHOP, "proof": "none yet", "taken_over_from": acme.id}
-    any_catalog.remove_host(bolt.id, SHOP, by=SYSTEM)  # never served: it does not rest
-    assert any_catalog.add_host(acme.id, SHOP, by=SYSTEM)
+    any_catalog.hosts.remove(bolt.id, SHOP, by=SYSTEM)  # never served: it does not rest
+    assert any_catalog.hosts.add(acme.id, SHOP, by=SYSTEM)
 
 
 def test_hosts_that_have_rested_are_forgotten(any_catalog: Catalog) -> None:
     """Law 6: the list of hosts at rest does not grow for ever."""
     acme = add(any_catalog)
     for number in range(3):
-        any_catalog.add_host(acme.id, f"{number}.example.org", proof="operator", by=SYSTEM)
-        any_catalog.remove_host(acme.id, f"{number}.example.org", by=SYSTEM)
+        any_catalog.hosts.add(acme.id, f"{number}.example.org", proof="operator", by=SYSTEM)
+        any_catalog.hosts.remove(acme.id, f"{number}.example.org", by=SYSTEM)
         let_rest(any_catalog, days=31)
-    any_catalog.add_host(acme.id, SHOP, by=SYSTEM)
-    any_catalog.remove_host(acme.id, SHOP, by=SYSTEM)
-    with any_catalog.engine.connect() as connection:
+    any_catalog.hosts.add(acme.id, SHOP, by=SYSTEM)
+    any_catalog.hosts.remove(acme.id, SHOP, by=SYSTEM)
+    with any_catalog.store.engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM former_hosts")) == 0
 
 
@@ -108,14 +108,14 @@ def test_hosts_that_have_rested_are_forgotten(any_catalog: Catalog) -> None:
 def test_a_host_that_mixes_scripts_is_refused(catalog: Catalog, host: str) -> None:
     """R31: a Cyrillic letter among Latin ones makes a host that looks like another one's."""
     with pytest.raises(BadHostError, match="mixes letters of several scripts: CYRILLIC, LATIN"):
-        catalog.add_host(add(catalog).id, host, proof="operator", by=SYSTEM)
+        catalog.hosts.add(add(catalog).id, host, proof="operator", by=SYSTEM)
 
 
 def test_hosts_that_were_served_are_served_on(catalog: Catalog) -> None:
     """An operator has added each host of an older catalog: their word holds."""
     acme = add(catalog)
     config = schema._config()
-    with catalog.engine.connect().execution_options(**WRITE) as connection:
+    with catalog.store.engine.connect().execution_options(**WRITE) as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0008-1")
         connection.execute(
@@ -125,7 +125,7 @@ def test_hosts_that_were_served_are_served_on(catalog: Catalog) -> None:
         command.upgrade(config, "head")
         connection.commit()
 
-    assert catalog.get_tenant("acme").hosts == (SHOP,)
-    (host,) = catalog.list_hosts()
+    assert catalog.tenants.get("acme").hosts == (SHOP,)
+    (host,) = catalog.hosts.list()
     assert (host.state, host.proof) == (HostState.VERIFIED, "operator")
     assert host.verified_at == host.created_at

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.catalog import SYSTEM, Catalog
+from tenantry.catalog import SYSTEM, Catalog, Store
 from tenantry.catalog.directory import Directory
 from tenantry.errors import CatalogUnavailableError, LookupLimitError, TenantRenamedError
 from tenantry.values.tenant import Tenant, TenantState
@@ -18,12 +19,10 @@ from tests.conftest import DOMAIN, eventually
 from tests.tenantry.support import FakeClock, at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Row
-
-    from tenantry.catalog.values import Changes
+    from sqlalchemy import Connection, Row, Select
 
     OpenCatalog = Callable[..., Catalog]
 
@@ -31,8 +30,8 @@ ACME = f"acme.{DOMAIN}"
 LATER = datetime.now(UTC) + timedelta(days=1)
 
 
-class Probe(Catalog):
-    """A catalog that counts questions, and can be down, fast, or interrupted at a chosen moment."""
+class ProbeStore(Store):
+    """A store that counts look-ups, and can be down, fast, or interrupted at a chosen moment."""
 
     asked = 0
     down = False
@@ -40,37 +39,36 @@ class Probe(Catalog):
     """Answer "nobody" without the database, as fast as a flood needs."""
     before_answer: Callable[[], None] = staticmethod(lambda: None)
 
-    def _ask(self, query: Any, key: str) -> Sequence[Row[Any]]:
+    def fetch(self, query: Select[Any], **values: Any) -> Sequence[Row[Any]]:
         self.asked += 1
-        self._fail_if_down()
-        found = () if self.empty else super()._ask(query, key)
-        self.before_answer()
-        return found
+        return () if self.empty else super().fetch(query, **values)
 
-    def read_changes(self, after: int) -> Changes:
-        self._fail_if_down()
-        return super().read_changes(after)
-
-    def read_epoch(self) -> int:
-        self._fail_if_down()
-        epoch = super().read_epoch()
-        self.before_answer()
-        return epoch
-
-    def _fail_if_down(self) -> None:
+    @contextmanager
+    def connection(self, **options: Any) -> Iterator[Connection]:
         if self.down:
             raise CatalogUnavailableError("no answer")
+        with super().connection(**options) as connection:
+            yield connection
+        self.before_answer()
+
+
+class Probe(Catalog):
+    """A catalog on such a store."""
+
+    store: ProbeStore
 
 
 def add(catalog: Catalog, slug: str = "acme") -> Tenant:
-    tenant = catalog.add_tenant(slug, name=slug.title(), by=SYSTEM)
-    return catalog.activate_tenants({tenant.id: None}, by=SYSTEM)[0]
+    tenant = catalog.tenants.add(slug, name=slug.title(), by=SYSTEM)
+    return catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)[0]
 
 
 @pytest.fixture
-def probe(catalog: Catalog) -> Probe:
+def probe(sqlite_url: str, catalog: Catalog) -> Iterator[Probe]:
     """Return a second view of the catalog, on the same node."""
-    return Probe(catalog.engine, domain=DOMAIN, signal=catalog.signal)
+    store = ProbeStore(sqlite_url, signal=catalog.store.signal)
+    with closing(store):
+        yield Probe(store, domain=DOMAIN)
 
 
 @pytest.fixture
@@ -89,7 +87,7 @@ def directory(probe: Probe, clock: FakeClock) -> Directory:
 def test_hosts_are_found_whole(catalog: Catalog, directory: Directory) -> None:
     """Law 2: a host is a tenant's own, its slug under our domain, or nobody's."""
     acme = add(catalog)
-    acme = catalog.add_host(acme.id, "shop.acme.org", proof="operator", by=SYSTEM)
+    acme = catalog.hosts.add(acme.id, "shop.acme.org", proof="operator", by=SYSTEM)
 
     assert directory.find(ACME) == directory.find("shop.acme.org") == acme
     assert directory.find_by_slug("acme") == acme
@@ -118,7 +116,7 @@ def test_a_known_host_costs_no_question(
         directory.find(ACME)
         directory.find("nobody.org")
 
-    assert probe.asked == 2
+    assert probe.store.asked == 2
     assert repr(directory) == "<Directory: 1 known, 1 unknown, epoch 2>"
 
 
@@ -130,15 +128,15 @@ def test_what_cannot_be_a_slug_is_nobodys(probe: Probe, directory: Directory, sl
     """Law 6: a path's first segment may be anything; only a slug costs a question or memory."""
     assert directory.find_by_slug(slug) is None
 
-    assert probe.asked == 0
+    assert probe.store.asked == 0
     assert "0 unknown" in repr(directory)
 
 
 def test_every_state_is_found(catalog: Catalog, directory: Directory) -> None:
     """The directory knows states; what to answer is decided elsewhere."""
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     for state in (TenantState.PROVISIONING, TenantState.ACTIVE, TenantState.SUSPENDED):
-        catalog.move_tenant(tenant.id, state, by=SYSTEM)
+        catalog.tenants.transition(tenant.id, state, by=SYSTEM)
         found = directory.find(ACME)
         assert found is not None
         assert found.state is state
@@ -151,17 +149,17 @@ def test_a_former_host_is_told_from_one_that_nobody_had(
     acme = add(catalog)
     assert directory.find(ACME) == acme
     for name in ("bolt", "coil"):
-        acme = catalog.rename_tenant(acme.id, name, redirects_until=LATER, by=SYSTEM)
-    asked = probe.asked
+        acme = catalog.names.rename(acme.id, name, redirects_until=LATER, by=SYSTEM)
+    asked = probe.store.asked
     for slug in ("acme", "bolt"):
         for _ in range(3):
             with pytest.raises(TenantRenamedError) as caught:
                 directory.find_by_slug(slug)
             assert (caught.value.now, caught.value.redirects) == ("coil", True)
-    assert probe.asked == asked + 2
+    assert probe.store.asked == asked + 2
     assert directory.find_by_slug("coil") == acme
 
-    back = catalog.rename_tenant(acme.id, "acme", redirects_until=LATER, by=SYSTEM)
+    back = catalog.names.rename(acme.id, "acme", redirects_until=LATER, by=SYSTEM)
     assert directory.find(ACME) == back
     for slug in ("bolt", "coil"):
         with pytest.raises(TenantRenamedError, match="'acme' now"):
@@ -172,7 +170,7 @@ def test_a_name_stops_leading_on_by_itself(catalog: Catalog, directory: Director
     """The time is looked at with each question: nothing in the catalog changes when it is over."""
     acme = add(catalog)
     until = datetime.now(UTC) + timedelta(milliseconds=300)
-    catalog.rename_tenant(acme.id, "bolt", redirects_until=until, by=SYSTEM)
+    catalog.names.rename(acme.id, "bolt", redirects_until=until, by=SYSTEM)
 
     def leads() -> bool:
         with pytest.raises(TenantRenamedError) as caught:
@@ -188,13 +186,13 @@ def test_former_hosts_are_bounded(catalog: Catalog, probe: Probe) -> None:
     directory = Directory(probe, domain=DOMAIN, unknown=2, lookups=10**6)
     acme = add(catalog)
     for name in ("n1", "n2", "n3"):
-        catalog.rename_tenant(acme.id, name, redirects_until=LATER, by=SYSTEM)
+        catalog.names.rename(acme.id, name, redirects_until=LATER, by=SYSTEM)
     for slug in ("acme", "n1", "n2"):
         with pytest.raises(TenantRenamedError):
             directory.find_by_slug(slug)
     assert list(directory._former) == [f"n1.{DOMAIN}", f"n2.{DOMAIN}"]
     assert directory._hosts_of == {acme.id: set(directory._former)}
-    catalog.configure_tenant(acme.id, name="Acme 2", by=SYSTEM)
+    catalog.tenants.configure(acme.id, name="Acme 2", by=SYSTEM)
     assert directory.find_by_slug("nobody") is None
 
     assert not directory._former
@@ -209,15 +207,15 @@ def test_random_hosts_push_no_tenant_out(catalog: Catalog, probe: Probe, clock: 
     directory = Directory(probe, domain=DOMAIN, unknown=1000, lookups=10**6, clock=clock)
     add(catalog)
     directory.find(ACME)
-    probe.empty = True
+    probe.store.empty = True
     for number in range(10_000):
         assert directory.find(f"h{number}.example.org") is None
         assert directory.find(f"h{number}.{DOMAIN}") is None
-    asked = probe.asked
+    asked = probe.store.asked
 
     assert repr(directory).startswith("<Directory: 1 known, 1000 unknown")
     assert directory.find(ACME) is not None
-    assert probe.asked == asked
+    assert probe.store.asked == asked
 
 
 def test_known_hosts_are_bounded_by_use(catalog: Catalog, probe: Probe) -> None:
@@ -227,14 +225,14 @@ def test_known_hosts_are_bounded_by_use(catalog: Catalog, probe: Probe) -> None:
     hosts = [f"{tenant.slug}.{DOMAIN}" for tenant in tenants]
     for host in (hosts[0], hosts[1], hosts[2], hosts[0], hosts[3]):
         directory.find(host)
-    asked = probe.asked
+    asked = probe.store.asked
     directory.find(hosts[0])
-    assert probe.asked == asked
+    assert probe.store.asked == asked
     directory.find(hosts[1])
-    assert probe.asked == asked + 1
+    assert probe.store.asked == asked + 1
 
     for tenant in tenants:
-        catalog.move_tenant(tenant.id, TenantState.SUSPENDED, by=SYSTEM)
+        catalog.tenants.transition(tenant.id, TenantState.SUSPENDED, by=SYSTEM)
     for host in hosts:
         found = directory.find(host)
         assert found is not None
@@ -255,7 +253,7 @@ def test_a_flood_of_unknown_hosts_is_refused(
         directory.find("h9.example.org")
 
     assert caught.value.retry_after
-    assert probe.asked == 10
+    assert probe.store.asked == 10
     assert directory.find(ACME) == acme
     assert directory.find("h0.example.org") is None
     clock.advance(1)
@@ -269,13 +267,13 @@ def test_a_change_is_seen_at_the_next_question(catalog: Catalog, directory: Dire
     """Law 7: state, settings and hosts are those of the last commit."""
     acme = add(catalog)
     assert directory.find(ACME) == acme
-    changed = catalog.move_tenant(acme.id, TenantState.SUSPENDED, by=SYSTEM)
+    changed = catalog.tenants.transition(acme.id, TenantState.SUSPENDED, by=SYSTEM)
     assert directory.find(ACME) == changed
-    changed = catalog.move_tenant(acme.id, TenantState.ACTIVE, by=SYSTEM)
+    changed = catalog.tenants.transition(acme.id, TenantState.ACTIVE, by=SYSTEM)
     assert directory.find(ACME) == changed
-    changed = catalog.configure_tenant(acme.id, name="Acme 2", by=SYSTEM)
+    changed = catalog.tenants.configure(acme.id, name="Acme 2", by=SYSTEM)
     assert directory.find(ACME) == changed
-    changed = catalog.add_host(acme.id, "acme.org", proof="operator", by=SYSTEM)
+    changed = catalog.hosts.add(acme.id, "acme.org", proof="operator", by=SYSTEM)
     assert directory.find(ACME) == changed
 
 
@@ -285,20 +283,20 @@ def test_an_unknown_host_becomes_known(catalog: Catalog, directory: Directory) -
     assert directory.find("acme.org") is None
     acme = add(catalog)
     assert directory.find(ACME) == acme
-    acme = catalog.add_host(acme.id, "acme.org", proof="operator", by=SYSTEM)
+    acme = catalog.hosts.add(acme.id, "acme.org", proof="operator", by=SYSTEM)
     assert directory.find("acme.org") == acme
 
 
 def test_a_host_that_moves_is_never_at_two_places(catalog: Catalog, directory: Directory) -> None:
     """Law 7: a host that goes from one tenant to another is nobody's in between."""
     acme, bolt = add(catalog), add(catalog, "bolt")
-    catalog.add_host(acme.id, "shop.org", proof="operator", by=SYSTEM)
+    catalog.hosts.add(acme.id, "shop.org", proof="operator", by=SYSTEM)
     found = directory.find("shop.org")
     assert found is not None
     assert found.id == acme.id
-    catalog.remove_host(acme.id, "shop.org", by=SYSTEM)
+    catalog.hosts.remove(acme.id, "shop.org", by=SYSTEM)
     assert directory.find("shop.org") is None
-    catalog.add_host(bolt.id, "shop.org", proof="operator", take_over=True, by=SYSTEM)
+    catalog.hosts.add(bolt.id, "shop.org", proof="operator", take_over=True, by=SYSTEM)
     found = directory.find("shop.org")
     assert found is not None
     assert found.id == bolt.id
@@ -307,19 +305,19 @@ def test_a_host_that_moves_is_never_at_two_places(catalog: Catalog, directory: D
 def test_a_pending_host_is_nobodys(catalog: Catalog, directory: Directory) -> None:
     """R30: a host that nobody has verified is not served, by any look-up, until it is."""
     acme = add(catalog)
-    acme = catalog.add_host(acme.id, "shop.org", by=SYSTEM)
+    acme = catalog.hosts.add(acme.id, "shop.org", by=SYSTEM)
     assert (acme.hosts, directory.find(ACME), directory.find("shop.org")) == ((), acme, None)
-    assert catalog.find_tenant_by_host("shop.org") is None
-    assert catalog.read_changes(0).hosts == {acme.id: ()}
-    acme = catalog.add_host(acme.id, "shop.org", proof="dns", by=SYSTEM)
+    assert catalog.tenants.find_by_host("shop.org") is None
+    assert catalog.changes.read_since(0).hosts == {acme.id: ()}
+    acme = catalog.hosts.add(acme.id, "shop.org", proof="dns", by=SYSTEM)
     assert directory.find("shop.org") == directory.find(ACME) == acme
 
 
 def test_a_forgotten_tenant_is_gone(catalog: Catalog, directory: Directory) -> None:
     """Law 7: a creation that was taken back leaves no host behind."""
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     assert directory.find(ACME) == tenant
-    catalog.forget_tenant(tenant.id, by=SYSTEM)
+    catalog.provisioning.forget(tenant.id, by=SYSTEM)
     assert directory.find(ACME) is None
     assert directory.find(ACME) is None
 
@@ -333,7 +331,7 @@ def test_every_directory_of_the_node_sees_a_change(
     acme = add(catalogs[0])
     for number in range(8):
         state = TenantState.SUSPENDED if number % 2 == 0 else TenantState.ACTIVE
-        catalogs[number % 4].move_tenant(acme.id, state, by=SYSTEM)
+        catalogs[number % 4].tenants.transition(acme.id, state, by=SYSTEM)
         found = [directory.find(ACME) for directory in directories]
         assert [tenant.state for tenant in found if tenant] == [state] * 4
 
@@ -341,13 +339,12 @@ def test_every_directory_of_the_node_sees_a_change(
 COMMAND = """
 import sys
 from pathlib import Path
-from tenantry.catalog import SYSTEM, Catalog, ChangeSignal
-from tenantry.catalog.engine import open_engine
+from tenantry.catalog import SYSTEM, Catalog, ChangeSignal, Store
 from tenantry.values.tenant import TenantState
 
 url, signal = sys.argv[1:]
-catalog = Catalog(open_engine(url), domain="example.test", signal=ChangeSignal(Path(signal)))
-catalog.move_tenant(catalog.get_tenant("acme").id, TenantState.SUSPENDED, by=SYSTEM)
+catalog = Catalog(Store(url, signal=ChangeSignal(Path(signal))), domain="example.test")
+catalog.tenants.transition(catalog.tenants.get("acme").id, TenantState.SUSPENDED, by=SYSTEM)
 """
 
 
@@ -376,7 +373,7 @@ def test_listeners_hear_what_changed(catalog: Catalog, directory: Directory) -> 
     directory.subscribe(heard.append)
     acme = add(catalog)
     directory.find(ACME)
-    changed = catalog.configure_tenant(acme.id, name="Acme 2", by=SYSTEM)
+    changed = catalog.tenants.configure(acme.id, name="Acme 2", by=SYSTEM)
     directory.find(ACME)
     directory.find(ACME)
 
@@ -395,12 +392,12 @@ def test_an_answer_overtaken_by_a_change_is_not_kept(
         reached.set()
         assert go_on.wait(30)
 
-    probe.before_answer = pause
+    probe.store.before_answer = pause
     slow = threading.Thread(target=directory.find, args=(ACME,))
     slow.start()
     assert reached.wait(30)
-    probe.before_answer = lambda: None
-    catalog.move_tenant(acme.id, TenantState.SUSPENDED, by=SYSTEM)
+    probe.store.before_answer = lambda: None
+    catalog.tenants.transition(acme.id, TenantState.SUSPENDED, by=SYSTEM)
     directory.find("other.org")
     go_on.set()
     slow.join()
@@ -415,10 +412,10 @@ def test_a_missing_host_overtaken_by_its_creation_is_not_kept(
 ) -> None:
     """Law 7: "nobody has it" is not remembered if somebody got it meanwhile."""
     directory.find("warm.up.org")
-    probe.before_answer = lambda: overtake()  # noqa: PLW0108
+    probe.store.before_answer = lambda: overtake()  # noqa: PLW0108
 
     def overtake() -> None:
-        probe.before_answer = lambda: None
+        probe.store.before_answer = lambda: None
         add(catalog)
         directory.find("other.org")
 
@@ -433,7 +430,7 @@ def test_poll_heals_what_the_counter_missed(
     acme = add(catalog)
     assert directory.find(ACME) == acme
     elsewhere = open_catalog_at(sqlite_url, node="another node")
-    changed = elsewhere.configure_tenant(acme.id, name="Acme 2", by=SYSTEM)
+    changed = elsewhere.tenants.configure(acme.id, name="Acme 2", by=SYSTEM)
     assert directory.find(ACME) == acme
     directory.poll()
     assert directory.find(ACME) == changed
@@ -452,10 +449,10 @@ def test_a_late_poll_hides_no_change(
     assert busy.find(ACME) == acme
 
     def overtake() -> None:
-        probe.before_answer = lambda: None
-        catalog.move_tenant(acme.id, TenantState.SUSPENDED, by=SYSTEM)
+        probe.store.before_answer = lambda: None
+        catalog.tenants.transition(acme.id, TenantState.SUSPENDED, by=SYSTEM)
 
-    probe.before_answer = overtake
+    probe.store.before_answer = overtake
     idle.poll()
 
     found = busy.find(ACME)
@@ -471,8 +468,8 @@ def test_pruned_changes_mean_forget_everything(
     assert directory.find(ACME) == acme
     assert directory.find("nobody.org") is None
     elsewhere = open_catalog_at(sqlite_url, node="another node")
-    changed = elsewhere.configure_tenant(acme.id, name="Acme 2", by=SYSTEM)
-    with elsewhere.engine.begin() as connection:
+    changed = elsewhere.tenants.configure(acme.id, name="Acme 2", by=SYSTEM)
+    with elsewhere.store.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM changes")
     directory.poll()
 
@@ -486,7 +483,7 @@ def test_a_catalog_restored_from_the_past_is_believed(
     """Law 7: numbers that go back are as good a sign of change as any."""
     acme = add(catalog)
     assert directory.find(ACME) == acme
-    with catalog.engine.begin() as connection:
+    with catalog.store.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM changes")
         connection.exec_driver_sql("UPDATE heads SET epoch = 0")
         connection.exec_driver_sql("UPDATE tenants SET name = 'Old Acme', revision = 1")
@@ -506,7 +503,7 @@ def test_threads_see_every_change(catalog: Catalog, probe: Probe) -> None:
     def work(number: int) -> list[str]:
         if number == 0:
             for step in range(12):
-                changed = catalog.configure_tenant(acme.id, name=f"Acme {step}", by=SYSTEM)
+                changed = catalog.tenants.configure(acme.id, name=f"Acme {step}", by=SYSTEM)
                 committed[0] = changed.revision
             committed.append(0)
             return []
@@ -530,15 +527,15 @@ def test_known_tenants_outlive_the_catalog(
     """Law 8: without the catalog known hosts are served, others are an error, and it heals."""
     acme = add(catalog)
     assert directory.find(ACME) == acme
-    probe.down = True
-    changed = catalog.configure_tenant(acme.id, name="Acme 2", by=SYSTEM)
+    probe.store.down = True
+    changed = catalog.tenants.configure(acme.id, name="Acme 2", by=SYSTEM)
     for _ in range(3):
         assert directory.find(ACME) == acme
     with pytest.raises(CatalogUnavailableError):
         directory.find(f"bolt.{DOMAIN}")
     directory.poll()
 
-    probe.down = False
+    probe.store.down = False
     clock.advance(1)
     assert directory.find(ACME) == changed
     assert directory.find(f"bolt.{DOMAIN}") is None
@@ -547,13 +544,13 @@ def test_known_tenants_outlive_the_catalog(
 def test_a_dead_catalog_is_left_alone(probe: Probe, directory: Directory, clock: FakeClock) -> None:
     """Law 4, 8: while it is down, strangers do not take one thread after another to find that out."""
     directory.find("warm.up.org")
-    asked = probe.asked
-    probe.down = True
+    asked = probe.store.asked
+    probe.store.down = True
     for number in range(20):
         with pytest.raises(CatalogUnavailableError):
             directory.find(f"h{number}.org")
-    assert probe.asked == asked + 1
+    assert probe.store.asked == asked + 1
 
-    probe.down = False
+    probe.store.down = False
     clock.advance(1)
     assert directory.find("h0.org") is None

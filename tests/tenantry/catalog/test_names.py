@@ -25,27 +25,27 @@ OPERATOR = Actor("operator", "op@example.com")
 
 
 def add(catalog: Catalog, slug: str = "acme") -> Tenant:
-    tenant = catalog.add_tenant(slug, name=slug.title(), by=SYSTEM)
-    return catalog.activate_tenants({tenant.id: None}, by=SYSTEM)[0]
+    tenant = catalog.tenants.add(slug, name=slug.title(), by=SYSTEM)
+    return catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)[0]
 
 
 def rename(catalog: Catalog, tenant: Tenant, slug: str, *, until: datetime = LATER) -> Tenant:
-    return catalog.rename_tenant(tenant.id, slug, redirects_until=until, by=OPERATOR)
+    return catalog.names.rename(tenant.id, slug, redirects_until=until, by=OPERATOR)
 
 
 def test_a_renamed_tenant_is_the_same(any_catalog: Catalog) -> None:
     """Law 7, 12: only the slug is another one; the change is numbered and stands in the trail."""
     acme = add(any_catalog)
-    acme = any_catalog.add_host(acme.id, "www.acme.org", proof="operator", by=SYSTEM)
-    epoch = any_catalog.read_epoch()
+    acme = any_catalog.hosts.add(acme.id, "www.acme.org", proof="operator", by=SYSTEM)
+    epoch = any_catalog.changes.read_epoch()
     bolt = rename(any_catalog, acme, "bolt")
 
     assert (bolt.id, bolt.slug, bolt.hosts) == (acme.id, "bolt", ("www.acme.org",))
     assert bolt.revision == acme.revision + 1
-    assert any_catalog.read_epoch() == epoch + 1
-    assert any_catalog.get_tenant("bolt") == any_catalog.find_named("bolt") == bolt
-    assert any_catalog.find_tenant_by_host("www.acme.org") == bolt
-    event = any_catalog.list_audit(tenant_id=acme.id).items[0]
+    assert any_catalog.changes.read_epoch() == epoch + 1
+    assert any_catalog.tenants.get("bolt") == any_catalog.names.find("bolt") == bolt
+    assert any_catalog.tenants.find_by_host("www.acme.org") == bolt
+    event = any_catalog.audit.list(tenant_id=acme.id).items[0]
     assert (event.action, event.actor, event.tenant_slug) == (
         "tenant.rename",
         "op@example.com",
@@ -60,15 +60,15 @@ def test_former_names_lead_to_the_present_one(any_catalog: Catalog) -> None:
     rename(any_catalog, acme, "bolt", until=BEFORE)
     rename(any_catalog, acme, "coil")
 
-    first, second = any_catalog.list_former_names(acme.id)
+    first, second = any_catalog.names.list_former(acme.id)
     assert first == FormerName("acme", acme.id, "coil", BEFORE)
     assert second == FormerName("bolt", acme.id, "coil", LATER)
     assert [first.redirects, second.redirects] == [False, True]
-    assert any_catalog.find_named("acme") == first
-    assert any_catalog.find_named("bolt") == second
-    assert any_catalog.find_named("nobody") is None
-    assert any_catalog.find_tenant("acme") is None
-    for get in (any_catalog.get_tenant, any_catalog.get_row):
+    assert any_catalog.names.find("acme") == first
+    assert any_catalog.names.find("bolt") == second
+    assert any_catalog.names.find("nobody") is None
+    assert any_catalog.tenants.find("acme") is None
+    for get in (any_catalog.tenants.get, any_catalog.tenants.get_row):
         with pytest.raises(TenantRenamedError, match="called 'coil' now"):
             get("acme")
         with pytest.raises(TenantNotFoundError, match="'nobody' does not exist"):
@@ -81,7 +81,7 @@ def test_a_tenant_is_found_by_its_former_names(any_catalog: Catalog) -> None:
     add(any_catalog, "other")
     for slug in ("acme-1", "acme-2", "coil"):
         rename(any_catalog, acme, slug)
-    found = any_catalog.list_tenants(search="acme")
+    found = any_catalog.tenants.list(search="acme")
     assert [row.tenant.slug for row in found.items] == ["coil"]
 
 
@@ -90,11 +90,13 @@ def test_a_name_costs_one_statement(any_catalog: Catalog) -> None:
     add(any_catalog)
     asked: list[str] = []
     event.listen(
-        any_catalog.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2])
+        any_catalog.store.engine,
+        "before_cursor_execute",
+        lambda *arguments: asked.append(arguments[2]),
     )
     for name in ("acme", "nobody"):
-        any_catalog.find_named(name)
-        any_catalog.find_tenant_by_host(f"{name}.org")
+        any_catalog.names.find(name)
+        any_catalog.tenants.find_by_host(f"{name}.org")
     assert len(asked) == 4
 
 
@@ -102,42 +104,42 @@ def test_nobody_else_gets_a_former_name(any_catalog: Catalog) -> None:
     """Law 11: not for a new site and not for another one, even when it leads nowhere any more."""
     acme, other = add(any_catalog), add(any_catalog, "other")
     rename(any_catalog, acme, "bolt", until=BEFORE)
-    epoch = any_catalog.read_epoch()
+    epoch = any_catalog.changes.read_epoch()
 
     with pytest.raises(TenantExistsError, match="acme"):
-        any_catalog.add_tenant("acme", name="Another", by=SYSTEM)
+        any_catalog.tenants.add("acme", name="Another", by=SYSTEM)
     for slug in ("acme", "bolt"):
         with pytest.raises(TenantExistsError, match=slug):
             rename(any_catalog, other, slug)
         with pytest.raises(TenantExistsError, match=slug):
-            any_catalog.check_name(slug, tenant_id=other.id)
+            any_catalog.names.check(slug, tenant_id=other.id)
         with pytest.raises(TenantExistsError, match=slug):
-            any_catalog.check_name(slug)
-    assert any_catalog.read_epoch() == epoch
+            any_catalog.names.check(slug)
+    assert any_catalog.changes.read_epoch() == epoch
 
 
 def test_a_tenant_takes_its_name_back(any_catalog: Catalog) -> None:
     """The name is its own again, and the one in between is the former one."""
     acme = add(any_catalog)
     rename(any_catalog, acme, "bolt")
-    any_catalog.check_name("acme", tenant_id=acme.id)
+    any_catalog.names.check("acme", tenant_id=acme.id)
     back = rename(any_catalog, acme, "acme")
 
-    assert any_catalog.get_tenant("acme") == back
-    assert [name.slug for name in any_catalog.list_former_names(acme.id)] == ["bolt"]
+    assert any_catalog.tenants.get("acme") == back
+    assert [name.slug for name in any_catalog.names.list_former(acme.id)] == ["bolt"]
     assert rename(any_catalog, acme, "bolt").slug == "bolt"
-    assert [name.slug for name in any_catalog.list_former_names(acme.id)] == ["acme"]
+    assert [name.slug for name in any_catalog.names.list_former(acme.id)] == ["acme"]
 
 
 def test_the_same_name_again_changes_nothing(any_catalog: Catalog) -> None:
     """A command can be repeated: no change, no audit row, no former name."""
     acme = add(any_catalog)
     bolt = rename(any_catalog, acme, "bolt")
-    epoch, events = any_catalog.read_epoch(), any_catalog.list_audit().total
+    epoch, events = any_catalog.changes.read_epoch(), any_catalog.audit.list().total
 
     assert rename(any_catalog, acme, "bolt") == bolt
-    assert (any_catalog.read_epoch(), any_catalog.list_audit().total) == (epoch, events)
-    assert len(any_catalog.list_former_names(acme.id)) == 1
+    assert (any_catalog.changes.read_epoch(), any_catalog.audit.list().total) == (epoch, events)
+    assert len(any_catalog.names.list_former(acme.id)) == 1
 
 
 @pytest.mark.parametrize("slug", ["www", "Bolt", "", "a" * 41, "a\0b"])
@@ -147,15 +149,15 @@ def test_a_bad_name_is_refused(any_catalog: Catalog, slug: str) -> None:
     with pytest.raises(BadSlugError):
         rename(any_catalog, acme, slug)
     with pytest.raises(BadSlugError):
-        any_catalog.check_name(slug)
+        any_catalog.names.check(slug)
 
 
 @pytest.mark.parametrize("moves", [[], [S.DELETED]], ids=["being made", "deleted"])
 def test_who_is_not_there_yet_or_any_more_keeps_its_name(catalog: Catalog, moves: list[S]) -> None:
     """A tombstone shows what was there, and a site that is being made was never there."""
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     for state in moves:
-        catalog.move_tenant(tenant.id, state, by=SYSTEM)
+        catalog.tenants.transition(tenant.id, state, by=SYSTEM)
     with pytest.raises(BadTransitionError, match="renamed"):
         rename(catalog, tenant, "bolt")
 
@@ -167,7 +169,7 @@ def test_of_two_who_want_a_name_one_gets_it(any_catalog: Catalog) -> None:
     def want(number: int) -> Tenant:
         if number < len(tenants):
             return rename(any_catalog, tenants[number], "bolt")
-        return any_catalog.add_tenant("bolt", name="New", by=SYSTEM)
+        return any_catalog.tenants.add("bolt", name="New", by=SYSTEM)
 
     results = at_once(6, want)
     assert sum(isinstance(result, Tenant) for result in results) == 1

@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 def test_the_migrations_make_what_the_models_say(any_catalog: Catalog) -> None:
     """A model without its migration would work on the developer's machine only."""
-    with any_catalog.engine.connect() as connection:
+    with any_catalog.store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
 def test_preparing_again_changes_nothing(any_catalog: Catalog) -> None:
     """``tenantry init`` can be run as often as one likes."""
-    tenant = any_catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    upgrade(any_catalog.engine)
-    upgrade(any_catalog.engine)
+    tenant = any_catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    any_catalog.upgrade()
+    any_catalog.upgrade()
 
-    assert any_catalog.get_tenant("acme") == tenant
-    assert any_catalog.check_audit() is None
-    assert check(any_catalog.engine)
+    assert any_catalog.tenants.get("acme") == tenant
+    assert any_catalog.audit.verify().first_bad is None
+    assert any_catalog.check_schema()
 
 
 def test_the_newest_revision_is_alembics() -> None:
@@ -51,15 +51,15 @@ def test_the_newest_revision_is_alembics() -> None:
 @pytest.mark.parametrize("found", ["0000", "9999"], ids=["older", "newer"])
 def test_another_releases_schema_is_refused(any_catalog: Catalog, found: str) -> None:
     """A worker never serves from a catalog that it does not understand."""
-    with any_catalog.engine.begin() as connection:
+    with any_catalog.store.engine.begin() as connection:
         connection.execute(
             text("UPDATE alembic_version SET version_num = :found"), {"found": found}
         )
     try:
         with pytest.raises(CatalogNotReadyError) as caught:
-            check(any_catalog.engine)
+            any_catalog.check_schema()
     finally:
-        with any_catalog.engine.begin() as connection:
+        with any_catalog.store.engine.begin() as connection:
             connection.execute(
                 text("UPDATE alembic_version SET version_num = :head"), {"head": head()}
             )
@@ -115,11 +115,11 @@ def test_a_forked_child_has_connections_of_its_own(
     import os
 
     catalog = open_catalog_at(any_url)
-    catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     child = os.fork()
     if child == 0:
         try:
-            catalog.add_tenant("bolt", name="Bolt", by=SYSTEM)
+            catalog.tenants.add("bolt", name="Bolt", by=SYSTEM)
             os._exit(0)
         finally:
             sys.stderr.flush()
@@ -127,5 +127,5 @@ def test_a_forked_child_has_connections_of_its_own(
     _, status = os.waitpid(child, 0)
 
     assert os.waitstatus_to_exitcode(status) == 0
-    assert catalog.get_tenant("bolt").name == "Bolt"
-    assert catalog.read_epoch() == 2
+    assert catalog.tenants.get("bolt").name == "Bolt"
+    assert catalog.changes.read_epoch() == 2

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, event, select, text
 from sqlalchemy.exc import DBAPIError
 
-from tenantry.catalog import SYSTEM, Catalog, ChangeSignal
+from tenantry.catalog import SYSTEM, Catalog, ChangeSignal, Store
 from tenantry.catalog.engine import open_engine, shown
 from tenantry.catalog.models import ChangeRecord
 from tenantry.catalog.store import KEPT_CHANGES
@@ -26,70 +26,70 @@ if TYPE_CHECKING:
 
 def test_epochs_have_no_holes(any_catalog: Catalog) -> None:
     """Law 7: each change has the next number; what changes no tenant has none."""
-    assert any_catalog.read_epoch() == 0
-    acme = any_catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    bolt = any_catalog.add_tenant("bolt", name="Bolt", by=SYSTEM)
-    any_catalog.record("test", by=SYSTEM)
-    any_catalog.add_account("olga@example.com", by=SYSTEM)
-    any_catalog.activate_tenants({acme.id: None, bolt.id: None}, by=SYSTEM)
+    assert any_catalog.changes.read_epoch() == 0
+    acme = any_catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    bolt = any_catalog.tenants.add("bolt", name="Bolt", by=SYSTEM)
+    any_catalog.audit.record("test", by=SYSTEM)
+    any_catalog.accounts.add("olga@example.com", by=SYSTEM)
+    any_catalog.provisioning.activate({acme.id: None, bolt.id: None}, by=SYSTEM)
 
-    assert any_catalog.read_epoch() == 4
-    with any_catalog.reading() as session:
+    assert any_catalog.changes.read_epoch() == 4
+    with any_catalog.store.reading() as session:
         rows = session.execute(select(ChangeRecord.epoch, ChangeRecord.tenant_id)).tuples().all()
     assert sorted(rows) == [(1, acme.id), (2, bolt.id), (3, acme.id), (4, bolt.id)]
 
 
 def test_changes_say_what_to_forget(any_catalog: Catalog) -> None:
     """Law 7: after an epoch come the tenants that changed, as they are now."""
-    acme = any_catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    bolt = any_catalog.add_tenant("bolt", name="Bolt", by=SYSTEM)
-    any_catalog.add_host(acme.id, "acme.org", proof="operator", by=SYSTEM)
-    any_catalog.forget_tenant(bolt.id, by=SYSTEM)
-    changes = any_catalog.read_changes(1)
+    acme = any_catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    bolt = any_catalog.tenants.add("bolt", name="Bolt", by=SYSTEM)
+    any_catalog.hosts.add(acme.id, "acme.org", proof="operator", by=SYSTEM)
+    any_catalog.provisioning.forget(bolt.id, by=SYSTEM)
+    changes = any_catalog.changes.read_since(1)
 
     assert (changes.epoch, changes.complete) == (4, True)
     assert dict(changes.hosts) == {acme.id: ("acme.org",)}
     assert dict(changes.slugs) == {acme.id: "acme"}
     assert changes.revisions[acme.id] == 2
     assert changes.revisions[bolt.id] > 1_000_000
-    assert any_catalog.read_changes(4).revisions == {}
+    assert any_catalog.changes.read_since(4).revisions == {}
 
 
 @pytest.mark.parametrize("after", [-1, 0, 5, 10**12], ids=["never", "pruned", "restored", "far"])
 def test_what_cannot_be_told_is_not_complete(any_catalog: Catalog, after: int) -> None:
     """Law 7: pruned changes, or a catalog restored from the past, mean that all may have changed."""
     for slug in ("acme", "bolt", "crux"):
-        any_catalog.add_tenant(slug, name=slug, by=SYSTEM)
-    with any_catalog.writing(SYSTEM) as writer:
+        any_catalog.tenants.add(slug, name=slug, by=SYSTEM)
+    with any_catalog.store.writing(SYSTEM) as writer:
         writer.session.execute(delete(ChangeRecord).where(ChangeRecord.epoch == 1))
-    changes = any_catalog.read_changes(after)
+    changes = any_catalog.changes.read_since(after)
 
     assert (changes.epoch, changes.complete) == (3, False)
-    assert any_catalog.read_changes(1).complete
+    assert any_catalog.changes.read_since(1).complete
 
 
 def test_a_long_absence_is_not_read_up_row_by_row(catalog: Catalog) -> None:
     """Law 6: more than a thousand changes are answered with "everything", not with a thousand rows."""
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    with catalog.writing(SYSTEM) as writer:
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    with catalog.store.writing(SYSTEM) as writer:
         writer.session.add_all(
             [ChangeRecord(epoch=number, tenant_id=tenant.id) for number in range(2, 1202)]
         )
         writer._epoch = 1201
 
-    assert not catalog.read_changes(1).complete
-    assert catalog.read_changes(201).complete
+    assert not catalog.changes.read_since(1).complete
+    assert catalog.changes.read_since(201).complete
 
 
 def test_old_changes_are_pruned(catalog: Catalog) -> None:
     """Law 6: the table of changes does not grow for ever."""
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    with catalog.writing(SYSTEM) as writer:
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    with catalog.store.writing(SYSTEM) as writer:
         writer._epoch = KEPT_CHANGES + 1998
-    catalog.configure_tenant(tenant.id, name="Acme 2", by=SYSTEM)
-    catalog.configure_tenant(tenant.id, name="Acme 3", by=SYSTEM)
+    catalog.tenants.configure(tenant.id, name="Acme 2", by=SYSTEM)
+    catalog.tenants.configure(tenant.id, name="Acme 3", by=SYSTEM)
 
-    with catalog.reading() as session:
+    with catalog.store.reading() as session:
         epochs = session.scalars(select(ChangeRecord.epoch)).all()
     assert sorted(epochs) == [KEPT_CHANGES + 1999, KEPT_CHANGES + 2000]
 
@@ -97,13 +97,12 @@ def test_old_changes_are_pruned(catalog: Catalog) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from tenantry.catalog import SYSTEM, Catalog, ChangeSignal
-from tenantry.catalog.engine import open_engine
+from tenantry.catalog import SYSTEM, Catalog, ChangeSignal, Store
 
 url, signal, name = sys.argv[1:]
-catalog = Catalog(open_engine(url), domain="example.test", signal=ChangeSignal(Path(signal)))
+catalog = Catalog(Store(url, signal=ChangeSignal(Path(signal))), domain="example.test")
 for number in range(6):
-    catalog.add_tenant(f"{name}{number}", name=name, by=SYSTEM)
+    catalog.tenants.add(f"{name}{number}", name=name, by=SYSTEM)
 """
 
 
@@ -121,11 +120,11 @@ def test_commit_order_is_number_order(
     def work(number: int) -> None:
         if number:
             for step in range(8):
-                catalog.add_tenant(f"t{number}-{step}", name="x", by=SYSTEM)
+                catalog.tenants.add(f"t{number}-{step}", name="x", by=SYSTEM)
             return
         seen = 0
         while any(process.poll() is None for process in others):
-            changes = reader.read_changes(seen)
+            changes = reader.changes.read_since(seen)
             if not changes.complete or changes.epoch < seen:
                 gaps.append(f"after {seen}: {changes}")
             seen = changes.epoch
@@ -133,27 +132,27 @@ def test_commit_order_is_number_order(
     assert at_once(4, work) == [None] * 4
     assert [process.wait() for process in others] == [0, 0]
     assert gaps == []
-    assert catalog.read_epoch() == 3 * 8 + 2 * 6
-    assert catalog.check_audit() is None
+    assert catalog.changes.read_epoch() == 3 * 8 + 2 * 6
+    assert catalog.audit.verify().first_bad is None
 
 
 def test_a_commit_is_announced_and_a_refusal_is_not(catalog: Catalog) -> None:
     """Law 7: the node's counter moves with each commit that changed a tenant, and only then."""
-    before = catalog.signal.cell[0]
-    catalog.record("test", by=SYSTEM)
-    assert catalog.signal.cell[0] == before
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    announced = catalog.signal.cell[0]
+    before = catalog.store.signal.cell[0]
+    catalog.audit.record("test", by=SYSTEM)
+    assert catalog.store.signal.cell[0] == before
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    announced = catalog.store.signal.cell[0]
     assert announced != before
 
     def fail() -> None:
-        with catalog.writing(SYSTEM) as writer:
+        with catalog.store.writing(SYSTEM) as writer:
             raise ZeroDivisionError(writer)
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    catalog.move_tenant(tenant.id, TenantState.PROVISIONING, by=SYSTEM)
-    assert catalog.signal.cell[0] == announced
+    catalog.tenants.transition(tenant.id, TenantState.PROVISIONING, by=SYSTEM)
+    assert catalog.store.signal.cell[0] == announced
 
 
 def test_the_counter_is_shared_and_private(tmp_path: Path) -> None:
@@ -185,14 +184,14 @@ def test_the_counter_has_its_place_on_the_disk(tmp_path: Path) -> None:
 
 def test_a_connection_keeps_few_pages(catalog: Catalog) -> None:
     """Each thread of each worker has one: half a MiB is enough, the system has the file."""
-    with catalog.engine.connect() as connection:
+    with catalog.store.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA cache_size").scalar_one() == -512
 
 
 def test_values_do_not_hold_the_database(any_catalog: Catalog) -> None:
     """What the catalog answers works after its connection is gone."""
-    any_catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    row = any_catalog.list_tenants().items[0]
+    any_catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    row = any_catalog.tenants.list().items[0]
     any_catalog.close()
 
     assert row.owners == ()
@@ -213,18 +212,18 @@ def test_values_do_not_hold_the_database(any_catalog: Catalog) -> None:
 def test_a_database_that_is_gone_is_one_error(url: str, tmp_path: Path) -> None:
     """Law 8: whatever is asked, the caller gets CatalogUnavailableError, without the password."""
     signal = ChangeSignal(tmp_path / "epoch")
-    catalog = Catalog(open_engine(url), domain="example.test", signal=signal)
+    catalog = Catalog(Store(url, signal=signal), domain="example.test")
     for ask in (
-        lambda: catalog.find_tenant("acme"),
-        lambda: catalog.read_changes(0),
-        lambda: catalog.add_tenant("acme", name="Acme", by=SYSTEM),
-        lambda: catalog.sign_in("olga@example.com", "x", by=SYSTEM),
+        lambda: catalog.tenants.find("acme"),
+        lambda: catalog.changes.read_since(0),
+        lambda: catalog.tenants.add("acme", name="Acme", by=SYSTEM),
+        lambda: catalog.accounts.sign_in("olga@example.com", "x", by=SYSTEM),
     ):
         with pytest.raises(CatalogUnavailableError) as caught:
             ask()
         assert caught.value.retry_after
         assert "secret" not in str(caught.value)
-    catalog.signal.close()
+    catalog.close()
 
 
 @pytest.mark.postgresql
@@ -233,15 +232,15 @@ def test_connections_that_the_server_ended_are_replaced(
 ) -> None:
     """Law 8: after a restart of PostgreSQL the next request is answered."""
     catalog, other = open_catalog_at(clean_postgres_url), open_catalog_at(clean_postgres_url)
-    catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    with other.engine.begin() as connection:
+    catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    with other.store.engine.begin() as connection:
         connection.execute(
             text(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
             )
         )
 
-    assert catalog.get_tenant("acme").name == "Acme"
+    assert catalog.tenants.get("acme").name == "Acme"
 
 
 def test_a_locked_sqlite_is_unavailable(
@@ -251,14 +250,14 @@ def test_a_locked_sqlite_is_unavailable(
     holder = open_catalog_at(sqlite_url)
     impatient = open_catalog_at(sqlite_url)
 
-    @event.listens_for(impatient.engine, "connect")
+    @event.listens_for(impatient.store.engine, "connect")
     def wait_less(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA busy_timeout = 20")
 
-    with holder.writing(SYSTEM):
+    with holder.store.writing(SYSTEM):
         with pytest.raises(CatalogUnavailableError, match="locked"):
-            impatient.record("test", by=SYSTEM)
-        assert impatient.read_epoch() == 0
+            impatient.audit.record("test", by=SYSTEM)
+        assert impatient.changes.read_epoch() == 0
 
 
 def test_a_url_is_shown_without_its_password() -> None:

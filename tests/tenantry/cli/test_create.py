@@ -33,9 +33,9 @@ def write(desk: Desk, text: str | bytes) -> str:
 def slugs(desk: Desk) -> list[str]:
     """Return the active tenants; no other may be there."""
     with desk.catalog as catalog:
-        counts = catalog.count_tenants()
+        counts = catalog.tenants.count_by_state()
         assert sum(counts.values()) == counts[TenantState.ACTIVE]
-        return [row.tenant.slug for row in catalog.list_tenants(size=1000).items]
+        return [row.tenant.slug for row in catalog.tenants.list(size=1000).items]
 
 
 def folders(desk: Desk) -> int:
@@ -49,8 +49,8 @@ def test_one_tenant(ready: Desk) -> None:
     assert f"Created acme: {get_settings().url_of('acme.localhost')}/\n" in text
     assert "`tenantry account link ada@acme.test`" in text
     with ready.catalog as catalog:
-        row = catalog.get_row("acme")
-        event = catalog.list_audit(tenant_id=row.tenant.id).items[0]
+        row = catalog.tenants.get_row("acme")
+        event = catalog.audit.list(tenant_id=row.tenant.id).items[0]
     assert (row.tenant.name, row.tenant.plan, row.owners) == (
         "Acme Ltd",
         "free",
@@ -65,7 +65,7 @@ def test_slug_alone_is_enough(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("TENANTRY_LIMIT_PLANS", '{"free": {}, "pro": {}}')
     ready.done("tenant", "create", "acme", "--plan", "pro")
     with ready.catalog as catalog:
-        tenant = catalog.get_tenant("acme")
+        tenant = catalog.tenants.get("acme")
     assert (tenant.name, tenant.plan) == ("acme", "pro")
 
 
@@ -82,7 +82,7 @@ def test_placements(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     full = ready.refused("tenant", "create", "fifth")
     unknown = ready.refused("tenant", "create", "sixth", "--placement", "three")
     with ready.catalog as catalog:
-        found = {slug: catalog.get_tenant(slug).placement for slug in slugs(ready)}
+        found = {slug: catalog.tenants.get(slug).placement for slug in slugs(ready)}
 
     assert found == {"first": "one", "second": "two", "third": "one", "fourth": "two"}
     assert "No placement has room for one more tenant (one, two)" in full
@@ -132,10 +132,10 @@ def test_file(ready: Desk, extra: list[str]) -> None:
     assert slugs(ready) == ["one", "two"]
     assert folders(ready) == 2
     with ready.catalog as catalog:
-        row = catalog.get_row("one")
+        row = catalog.tenants.get_row("one")
         assert (row.tenant.name, row.owners) == ("The One", ("ada@example.com",))
-        assert catalog.get_tenant("two").name == "two"
-        assert catalog.check_audit() is None
+        assert catalog.tenants.get("two").name == "two"
+        assert catalog.audit.verify().first_bad is None
 
 
 BAD = (
@@ -190,7 +190,7 @@ def test_all_or_nothing_takes_back(ready: Desk) -> None:
     assert slugs(ready) == []
     assert folders(ready) == 0
     with ready.catalog as catalog:
-        assert catalog.find_account("ada@example.com") is None
+        assert catalog.accounts.find("ada@example.com") is None
     ready.done("tenant", "create", "one")  # the names are free again
 
 
@@ -272,8 +272,8 @@ def test_a_killed_creation_is_finished_by_the_same_command(ready: Desk) -> None:
     assert slugs(ready) == ["acme"]
     assert folders(ready) == 1
     with ready.catalog as catalog:
-        assert catalog.get_tenant("acme").name == "After"
-        assert catalog.get_row("acme").reason == ""
+        assert catalog.tenants.get("acme").name == "After"
+        assert catalog.tenants.get_row("acme").reason == ""
 
 
 def test_a_killed_file_is_finished_by_the_same_command(ready: Desk) -> None:
@@ -296,5 +296,5 @@ def test_a_killed_file_is_finished_by_the_same_command(ready: Desk) -> None:
 def test_what_somebody_else_prepares_is_not_taken_over(ready: Desk) -> None:
     """A tenant in state *provisioning* may be an import that runs: only our own are begun anew."""
     with ready.catalog as catalog:
-        catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+        catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     assert "exists already" in ready.refused("tenant", "create", "acme")

@@ -86,7 +86,7 @@ def test_account_gets_a_link_and_no_password(ready: Desk) -> None:
     text = ready.done("account", "create", "Bob@X.test", "--name", "Bob", "--operator")
     (token,) = LINK.findall(text)
     with ready.catalog as catalog:
-        account = catalog.use_link("setup", token, by=SYSTEM)
+        account = catalog.links.use("setup", token, by=SYSTEM)
     assert (account.email, account.name, account.operator) == ("bob@x.test", "Bob", True)
     assert not account.has_password
 
@@ -96,7 +96,7 @@ def test_forgotten_password(acme: Desk) -> None:
     (first,) = LINK.findall(acme.done("account", "link", "ada@x.test"))
     (second,) = LINK.findall(acme.done("account", "link", " ADA@x.test"))
     with acme.catalog as catalog:
-        assert catalog.peek_link("setup", second).email == "ada@x.test"
+        assert catalog.links.peek("setup", second).email == "ada@x.test"
     assert first != second
 
 
@@ -104,12 +104,12 @@ def test_a_link_that_replaces_a_password_works_for_an_hour(acme: Desk) -> None:
     """R53: only a first set-up link may wait for a day."""
     assert "within 24 hours" in acme.done("account", "link", "ada@x.test")
     with acme.catalog as catalog:
-        account = catalog.find_account("ada@x.test")
+        account = catalog.accounts.find("ada@x.test")
         assert account is not None
-        catalog.set_password(account.id, "seven green bottles hang", by=SYSTEM)
+        catalog.accounts.set_password(account.id, "seven green bottles hang", by=SYSTEM)
     text = acme.done("account", "link", "ada@x.test")
     assert "within 1 hour:" in text
-    with acme.catalog as catalog, catalog.reading() as session:
+    with acme.catalog as catalog, catalog.store.reading() as session:
         (expires_at,) = session.scalars(select(LinkRecord.expires_at))
         assert now() < expires_at <= now() + timedelta(hours=1)
 
@@ -117,12 +117,12 @@ def test_a_link_that_replaces_a_password_works_for_an_hour(acme: Desk) -> None:
 def test_an_account_is_signed_out_everywhere(acme: Desk) -> None:
     """R25: what an operator does first when somebody's laptop is gone."""
     with acme.catalog as catalog:
-        account = catalog.find_account("ada@x.test")
+        account = catalog.accounts.find("ada@x.test")
         assert account is not None
-        made = catalog.start_session(account.id, lifetime=timedelta(hours=1), by=SYSTEM)
+        made = catalog.sessions.start(account.id, lifetime=timedelta(hours=1), by=SYSTEM)
     assert "is signed out everywhere" in acme.done("account", "sign-out", " ADA@x.test")
     with acme.catalog as catalog:
-        assert catalog.find_session(made.id) is None
+        assert catalog.sessions.find(made.id) is None
     assert "does not exist" in acme.refused("account", "sign-out", "eve@x.test")
 
 

@@ -53,10 +53,10 @@ def test_says_it_again_without_harm(desk: Desk) -> None:
     second = token_in(desk.done("init"))
     assert (desk.folder / "var" / "secret_keys").read_text() == keys
     with desk.catalog as catalog:
-        assert catalog.list_accounts().total == 1
-        assert catalog.peek_link("setup", second).email == "operator@localhost"
+        assert catalog.accounts.list().total == 1
+        assert catalog.links.peek("setup", second).email == "operator@localhost"
         with pytest.raises(LinkError):
-            catalog.peek_link("setup", first)
+            catalog.links.peek("setup", first)
 
 
 def test_again_beside_a_running_server_reloads_nothing(desk: Desk) -> None:
@@ -82,7 +82,7 @@ def test_operator_is_named(desk: Desk) -> None:
     assert "ada@example.com sets a password here, once, within 24 hours" in text
     assert "ada@example.com" in desk.done("init")
     with desk.catalog as catalog:
-        assert [account.email for account in catalog.list_accounts().items] == ["ada@example.com"]
+        assert [account.email for account in catalog.accounts.list().items] == ["ada@example.com"]
 
 
 def test_operator_cannot_be_somebody_else(desk: Desk) -> None:
@@ -98,8 +98,8 @@ def test_no_link_once_somebody_operates(desk: Desk) -> None:
     """As soon as an operator has a password, the door is closed."""
     token = token_in(desk.done("init"))
     with desk.catalog as catalog:
-        account = catalog.use_link("setup", token, by=SYSTEM)
-        catalog.set_password(account.id, "seven green bottles hang", by=SYSTEM)
+        account = catalog.links.use("setup", token, by=SYSTEM)
+        catalog.accounts.set_password(account.id, "seven green bottles hang", by=SYSTEM)
     assert "/setup/" not in desk.done("init")
 
 
@@ -125,7 +125,7 @@ def test_open_data_folder_is_told(desk: Desk) -> None:
 
 def test_newer_catalog_is_refused(ready: Desk) -> None:
     """An old release does not touch the catalog of a newer one."""
-    with ready.catalog as catalog, catalog.engine.begin() as connection:
+    with ready.catalog as catalog, catalog.store.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     assert "belongs to a newer release" in ready.refused("init")
 
@@ -137,14 +137,14 @@ def test_two_at_once_make_one_platform(desk: Desk) -> None:
         codes = [run.result().returncode for run in runs]
     assert codes == [0, 0, 0, 0]
     with desk.catalog as catalog:
-        assert catalog.count_tenants()[TenantState.ACTIVE] == 2
-        assert catalog.list_accounts().total == 1
+        assert catalog.tenants.count_by_state()[TenantState.ACTIVE] == 2
+        assert catalog.accounts.list().total == 1
 
 
 def content(desk: Desk, slug: str) -> str:
     """Return what the factory wrote as example content."""
     with desk.catalog as catalog:
-        tenant = catalog.get_tenant(slug)
+        tenant = catalog.tenants.get(slug)
     return (get_settings().tenant_dir(tenant.id) / "content").read_text()
 
 
@@ -152,7 +152,7 @@ def test_demonstration_sites(desk: Desk) -> None:
     """An empty platform gets the factory's sites, with names, settings and content."""
     assert "acme, globex" in desk.done("init", "--demo")
     with desk.catalog as catalog:
-        acme = catalog.get_tenant("acme")
+        acme = catalog.tenants.get("acme")
     assert (acme.name, acme.state, acme.settings["tagline"]) == ("Acme", "active", "Anvils")
     assert content(desk, "acme") == "example\n"
 
@@ -161,10 +161,10 @@ def test_demonstrations_belong_to_the_operator(desk: Desk) -> None:
     """Somebody can write on them; there used to be nobody, and no way to give them to anybody."""
     desk.done("init", "--demo", "--operator", "olga@x.test")
     with desk.catalog as catalog:
-        rows = catalog.list_tenants().items
+        rows = catalog.tenants.list().items
         assert rows
         assert {row.owners for row in rows} == {("olga@x.test",)}
-        operator = catalog.find_account("olga@x.test")
+        operator = catalog.accounts.find("olga@x.test")
     assert operator is not None
     assert operator.operator
 
@@ -173,12 +173,12 @@ def test_demonstration_again_changes_nothing(desk: Desk) -> None:
     """What somebody did with a demonstration site is theirs."""
     desk.done("init", "--demo")
     with desk.catalog as catalog:
-        acme = catalog.get_tenant("acme")
-        catalog.configure_tenant(acme.id, name="Mine", by=SYSTEM)
-        epoch = catalog.read_epoch()
+        acme = catalog.tenants.get("acme")
+        catalog.tenants.configure(acme.id, name="Mine", by=SYSTEM)
+        epoch = catalog.changes.read_epoch()
     desk.done("init", "--demo")
     with desk.catalog as catalog:
-        assert (catalog.get_tenant("acme").name, catalog.read_epoch()) == ("Mine", epoch)
+        assert (catalog.tenants.get("acme").name, catalog.changes.read_epoch()) == ("Mine", epoch)
     assert content(desk, "acme") == "example\n"
 
 
@@ -188,21 +188,21 @@ def test_interrupted_demonstration_is_completed(desk: Desk) -> None:
     (desk.folder / "var" / "stop").touch()
     assert desk.run("init", "--demo").exit_code == 1
     with desk.catalog as catalog:
-        assert not any(catalog.count_tenants().values())
+        assert not any(catalog.tenants.count_by_state().values())
     (desk.folder / "var" / "stop").unlink()
     desk.done("init", "--demo")
     with desk.catalog as catalog:
-        assert catalog.count_tenants()[TenantState.ACTIVE] == 2
+        assert catalog.tenants.count_by_state()[TenantState.ACTIVE] == 2
 
 
 def test_killed_demonstration_is_completed(desk: Desk) -> None:
     """A site that a killed run left in the middle is finished, not made twice."""
     desk.done("init")
     with desk.catalog as catalog:
-        left = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+        left = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     desk.done("init", "--demo")
     with desk.catalog as catalog:
-        acme = catalog.get_tenant("acme")
+        acme = catalog.tenants.get("acme")
     assert (acme.id, acme.state) == (left.id, "active")
     assert content(desk, "acme") == "example\n"
 
@@ -215,7 +215,7 @@ def test_platform_in_use_gets_no_demonstration(desk: Desk) -> None:
         create_tenant(catalog, factory, "own", name="Own", settings=get_settings(), by=SYSTEM)
     assert "has sites of its own" in desk.done("init", "--demo")
     with desk.catalog as catalog:
-        assert catalog.find_tenant("acme") is None
+        assert catalog.tenants.find("acme") is None
 
 
 def test_factory_without_demonstrations(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

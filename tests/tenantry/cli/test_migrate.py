@@ -148,7 +148,7 @@ def test_a_killed_run_can_be_left_behind(six: Desk) -> None:
     process = six.start("migrate")
     until(lambda: begun(six.folder), why=lambda: six.log)
     with six.catalog as catalog:
-        assert catalog.count_tenants()[TenantState.MAINTENANCE] == TENANTS
+        assert catalog.tenants.count_by_state()[TenantState.MAINTENANCE] == TENANTS
     process.kill()
     process.wait(SECONDS)
     (six.folder / "wait").unlink()
@@ -156,7 +156,7 @@ def test_a_killed_run_can_be_left_behind(six: Desk) -> None:
 
     assert status(six)["run"]["id"] == 2
     with six.catalog as catalog:
-        assert catalog.count_tenants()[TenantState.ACTIVE] == TENANTS
+        assert catalog.tenants.count_by_state()[TenantState.ACTIVE] == TENANTS
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -171,7 +171,7 @@ def test_an_interrupted_run_ends_what_it_has_begun(six: Desk, signum: int) -> No
     assert "not begun. `tenantry migrate --resume` goes on." in six.log
 
     with six.catalog as catalog:
-        last = catalog.find_last_run()
+        last = catalog.runs.find_last()
     assert last is not None
     assert last.state is RunState.INTERRUPTED
     assert last.counts[StepState.RUNNING] == 0
@@ -185,7 +185,7 @@ def test_what_cannot_be_said_together(six: Desk) -> None:
     assert "'nobody' does not exist" in run(six, "migrate", "--only", "nobody", code=1)
     assert run(six, "migrate", "--only", "s1") == "1 of 1 tenants migrated to 0002.\n"
     with six.catalog as catalog:
-        catalog.add_tenant("later", name="Later", by=SYSTEM)
+        catalog.tenants.add("later", name="Later", by=SYSTEM)
     assert status(six)["schemas"] == {"0001": TENANTS - 1, "0002": 1}
 
 

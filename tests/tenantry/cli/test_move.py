@@ -49,8 +49,8 @@ def test_drill(acme: Desk) -> None:
 def test_an_interrupted_move_is_told(acme: Desk) -> None:
     """Whoever looks sees that something was begun and not finished, and what comes of it."""
     with acme.catalog as catalog:
-        tenant = catalog.get_tenant("acme")
-        catalog.begin_move(tenant.id, "disk", by=SYSTEM)
+        tenant = catalog.tenants.get("acme")
+        catalog.relocations.begin(tenant.id, "disk", by=SYSTEM)
     assert "moving to disk" in acme.done("tenant", "list")
     assert "Moving to" in acme.done("tenant", "show", "acme")
     told = acme.done("tenant", "move", "acme", "--to", "disk", "--dry-run")

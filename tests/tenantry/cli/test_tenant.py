@@ -91,7 +91,7 @@ def test_all_goes_beyond_a_batch(ready: Desk) -> None:
     """All pages are all tenants, in order, also where they are read in several batches."""
     with ready.catalog as catalog:
         for number in range(505):
-            catalog.add_tenant(f"site{number:03}", name="Site", by=SYSTEM)
+            catalog.tenants.add(f"site{number:03}", name="Site", by=SYSTEM)
     assert listed(ready, "--all") == [f"site{number:03}" for number in range(505)]
 
 
@@ -121,7 +121,10 @@ def test_suspend_and_resume(three: Desk) -> None:
     three.done("tenant", "suspend", "acme", "--reason", "spam")
     assert "already" in three.done("tenant", "suspend", "acme")
     with three.catalog as catalog:
-        assert (catalog.get_row("acme").tenant.state, catalog.get_row("acme").reason) == (
+        assert (
+            catalog.tenants.get_row("acme").tenant.state,
+            catalog.tenants.get_row("acme").reason,
+        ) == (
             "suspended",
             "spam",
         )
@@ -132,19 +135,19 @@ def test_suspend_and_resume(three: Desk) -> None:
 def test_dry_run_changes_nothing(three: Desk) -> None:
     """A dry run says what would happen, and refuses what would be refused."""
     with three.catalog as catalog:
-        epoch = catalog.read_epoch()
-        catalog_audit = catalog.list_audit().total
+        epoch = catalog.changes.read_epoch()
+        catalog_audit = catalog.audit.list().total
     assert "Would make acme suspended" in three.done("tenant", "suspend", "acme", "--dry-run")
     assert "Would make bakery active" in three.done("tenant", "resume", "bakery", "--dry-run")
     with three.catalog as catalog:
-        assert (catalog.read_epoch(), catalog.list_audit().total) == (epoch, catalog_audit)
+        assert (catalog.changes.read_epoch(), catalog.audit.list().total) == (epoch, catalog_audit)
 
 
 @pytest.mark.parametrize("extra", [[], ["--dry-run"]], ids=["done", "dry run"])
 def test_half_made_site_is_not_let_in(ready: Desk, extra: list[str]) -> None:
     """Resuming is for suspended sites: one without its data would only show errors."""
     with ready.catalog as catalog:
-        catalog.add_tenant("half", name="Half", by=SYSTEM)
+        catalog.tenants.add("half", name="Half", by=SYSTEM)
     assert "cannot become active" in ready.refused("tenant", "resume", "half", *extra)
 
 

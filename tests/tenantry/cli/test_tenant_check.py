@@ -41,8 +41,8 @@ def acme(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 def file_of(desk: Desk, slug: str) -> Path:
     """Return where a tenant's database is."""
     with desk.catalog as catalog:
-        tenant = catalog.get_tenant(slug)
-        catalog.signal.close()
+        tenant = catalog.tenants.get(slug)
+        catalog.store.signal.close()
     return get_settings().tenant_dir(tenant.id) / "site.sqlite3"
 
 

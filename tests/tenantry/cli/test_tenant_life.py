@@ -41,11 +41,11 @@ def test_rename_says_the_new_address(two: Desk) -> None:
 def test_rename_dry_run(two: Desk) -> None:
     """It says what would happen, and refuses what would be refused."""
     with two.catalog as catalog:
-        epoch, events = catalog.read_epoch(), catalog.list_audit().total
+        epoch, events = catalog.changes.read_epoch(), catalog.audit.list().total
     assert "Would call acme bolt" in two.done("tenant", "rename", "acme", "bolt", "--dry-run")
     assert "bakery" in two.refused("tenant", "rename", "acme", "bakery", "--dry-run")
     with two.catalog as catalog:
-        assert (catalog.read_epoch(), catalog.list_audit().total) == (epoch, events)
+        assert (catalog.changes.read_epoch(), catalog.audit.list().total) == (epoch, events)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_file_with_a_former_name_is_refused_as_a_whole(two: Desk) -> None:
     assert result.exit_code == 1
     assert "'acme' was another tenant's and stays reserved" in result.stderr
     with two.catalog as catalog:
-        assert catalog.find_tenant("new") is None
+        assert catalog.tenants.find("new") is None
 
 
 def test_without_days_the_old_address_is_closed(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_without_days_the_old_address_is_closed(two: Desk, monkeypatch: pytest.M
 def state_of(desk: Desk, slug: str = "acme") -> str:
     """Return the state that the catalog has."""
     with desk.catalog as catalog:
-        return catalog.get_tenant(slug).state.value
+        return catalog.tenants.get(slug).state.value
 
 
 def test_archive_and_resume(two: Desk) -> None:
@@ -118,7 +118,7 @@ def test_archive_and_resume(two: Desk) -> None:
 def test_delete_says_what_would_go(two: Desk) -> None:
     """Law 12: every place with its size, and where the bundle would be; nothing is changed."""
     with two.catalog as catalog:
-        tenant = catalog.get_tenant("acme")
+        tenant = catalog.tenants.get("acme")
     (get_settings().tenant_dir(tenant.id) / "cat.png").write_bytes(b"cat" * 1000)
     text = two.done("tenant", "delete", "acme", "--dry-run")
     assert str(get_settings().last_bundle(tenant.id)) in text
@@ -132,7 +132,7 @@ def test_delete_undelete_delete_purge(two: Desk) -> None:
     """The whole way: with a bundle, back once, and at last for ever."""
     assert "undeleted until" in two.done("tenant", "delete", "acme", "--yes")
     with two.catalog as catalog:
-        tenant = catalog.get_tenant("acme")
+        tenant = catalog.tenants.get("acme")
     bundle = get_settings().last_bundle(tenant.id)
     assert bundle.stat().st_mode & 0o777 == 0o600
     assert "already" in two.done("tenant", "delete", "acme", "--yes")
@@ -163,7 +163,7 @@ def test_a_deleted_site_s_bundle_makes_a_new_one(two: Desk) -> None:
     """What was deleted by mistake is in the bundle also when nobody remembers undelete."""
     two.done("tenant", "delete", "acme", "--yes")
     with two.catalog as catalog:
-        bundle = get_settings().last_bundle(catalog.get_tenant("acme").id)
+        bundle = get_settings().last_bundle(catalog.tenants.get("acme").id)
     two.done("tenant", "import", str(bundle), "--slug", "acme-2")
     assert state_of(two, "acme-2") == "active"
 
@@ -187,7 +187,7 @@ def test_what_is_left_is_exit_1(two: Desk, monkeypatch: pytest.MonkeyPatch) -> N
     for slug in ("acme", "bakery"):
         two.done("tenant", "delete", slug, "--yes")
     with two.catalog as catalog:
-        folder = get_settings().tenant_dir(catalog.get_tenant("acme").id)
+        folder = get_settings().tenant_dir(catalog.tenants.get("acme").id)
     folder.rename(two.folder / "elsewhere")
     folder.symlink_to(two.folder / "elsewhere")
     result = two.run("tenant", "purge", "--due", "--yes")

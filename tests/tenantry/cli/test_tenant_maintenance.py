@@ -35,7 +35,7 @@ def test_a_site_goes_into_maintenance_and_comes_back(acme: Desk) -> None:
     )
     assert row["reopens_at"] == "2099-12-01T06:00:00+00:00"
     with acme.catalog as catalog:
-        event = catalog.list_audit().items[0]
+        event = catalog.audit.list().items[0]
     assert event.detail == {
         "before": "active",
         "after": "maintenance",
@@ -53,14 +53,14 @@ def test_said_again_it_changes_what_visitors_read(acme: Desk) -> None:
     """The same again changes nothing, another message is a change."""
     acme.done("tenant", "maintenance", "acme", "--message", "One")
     with acme.catalog as catalog:
-        epoch = catalog.read_epoch()
+        epoch = catalog.changes.read_epoch()
     acme.done("tenant", "maintenance", "acme", "--message", "One")
     with acme.catalog as catalog:
-        assert catalog.read_epoch() == epoch
+        assert catalog.changes.read_epoch() == epoch
     acme.done("tenant", "maintenance", "acme", "--message", "Two", "--retry-after", "7200")
     with acme.catalog as catalog:
-        tenant = catalog.get_tenant("acme")
-        assert (catalog.read_epoch(), tenant.notice) == (epoch + 1, "Two")
+        tenant = catalog.tenants.get("acme")
+        assert (catalog.changes.read_epoch(), tenant.notice) == (epoch + 1, "Two")
     assert tenant.reopens_at is not None
     left = tenant.reopens_at - datetime.now(UTC)
     assert timedelta(hours=1) < left <= timedelta(hours=2)
@@ -81,7 +81,7 @@ def test_maintenance_refusals(acme: Desk, words: list[str], sentence: str) -> No
     acme.done("tenant", "archive", "closed")
     assert sentence in acme.refused("tenant", "maintenance", *words)
     with acme.catalog as catalog:
-        assert catalog.get_tenant("acme").state is TenantState.ACTIVE
+        assert catalog.tenants.get("acme").state is TenantState.ACTIVE
 
 
 def test_one_end_is_enough(acme: Desk) -> None:

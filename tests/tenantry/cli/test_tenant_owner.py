@@ -23,15 +23,15 @@ def owners(desk: Desk, slug: str = "acme") -> list[str]:
     """Return the owners, by the command and by the tenant's own value."""
     shown: list[str] = json.loads(desk.done("tenant", "owner", slug, "--json"))["owners"]
     with desk.catalog as catalog:
-        assert list(catalog.get_tenant(slug).owners) == shown
-        assert list(catalog.get_row(slug).owners) == shown
+        assert list(catalog.tenants.get(slug).owners) == shown
+        assert list(catalog.tenants.get_row(slug).owners) == shown
     return shown
 
 
 def trail(desk: Desk) -> list[tuple[str, str]]:
     """Return what was done to memberships, the latest first."""
     with desk.catalog as catalog:
-        events = catalog.list_audit(size=100).items
+        events = catalog.audit.list(size=100).items
     return [
         (event.action.removeprefix("membership."), event.detail["email"])
         for event in events
@@ -91,10 +91,10 @@ def test_ownership_is_transferred(acme: Desk) -> None:
 def test_workers_see_a_new_owner_at_the_next_request(acme: Desk) -> None:
     """Law 7: it is a change of the tenant, once for each step."""
     with acme.catalog as catalog:
-        before = catalog.get_tenant("acme").revision
+        before = catalog.tenants.get("acme").revision
     acme.done("tenant", "owner", "acme", "--transfer", "bob@x.test")
     with acme.catalog as catalog:
-        assert catalog.get_tenant("acme").revision == before + 1
+        assert catalog.tenants.get("acme").revision == before + 1
 
 
 @pytest.mark.parametrize(

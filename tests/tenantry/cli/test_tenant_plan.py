@@ -38,7 +38,7 @@ def test_an_unknown_plan_creates_nothing(acme: Desk, source: str) -> None:
     sentence = acme.refused("tenant", "create", *words, "--plan", "platinumm")
     assert "no plan 'platinumm'; the plans are free, gold" in sentence
     with acme.catalog as catalog:
-        assert catalog.find_tenant("one") is None
+        assert catalog.tenants.find("one") is None
 
 
 def test_new_tenants_get_the_default_plan(acme: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,23 +46,25 @@ def test_new_tenants_get_the_default_plan(acme: Desk, monkeypatch: pytest.Monkey
     monkeypatch.setenv("TENANTRY_DEFAULT_PLAN", "gold")
     acme.done("tenant", "create", "bakery")
     with acme.catalog as catalog:
-        assert [catalog.get_tenant(slug).plan for slug in ("acme", "bakery")] == ["free", "gold"]
+        assert [catalog.tenants.get(slug).plan for slug in ("acme", "bakery")] == ["free", "gold"]
 
 
 def test_a_tenant_gets_another_plan(acme: Desk) -> None:
     """It is a change, which workers see at the next request, with an audit row; once."""
     with acme.catalog as catalog:
-        before = catalog.get_tenant("acme").revision
+        before = catalog.tenants.get("acme").revision
     assert "Would give acme the plan gold" in acme.done(
         "tenant", "plan", "acme", "gold", "--dry-run"
     )
     assert "has the plan gold now" in acme.done("tenant", "plan", "acme", "gold")
     assert "already" in acme.done("tenant", "plan", "acme", "gold")
     with acme.catalog as catalog:
-        tenant = catalog.get_tenant("acme")
+        tenant = catalog.tenants.get("acme")
         assert (tenant.plan, tenant.revision) == ("gold", before + 1)
-        assert catalog.read_changes(catalog.read_epoch() - 1).revisions == {tenant.id: before + 1}
-        (event,) = [e for e in catalog.list_audit().items if e.action == "tenant.plan"]
+        assert catalog.changes.read_since(catalog.changes.read_epoch() - 1).revisions == {
+            tenant.id: before + 1
+        }
+        (event,) = [e for e in catalog.audit.list().items if e.action == "tenant.plan"]
         assert event.detail == {"before": "free", "after": "gold"}
 
 

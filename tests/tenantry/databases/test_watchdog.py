@@ -105,13 +105,13 @@ def test_a_catalog_that_never_answers_is_not_waited_for(
     upgrade(engine)
     engine.dispose()
     catalog = open_catalog_at(address)
-    assert catalog.count_tenants()
+    assert catalog.tenants.count_by_state()
     with postgres.frozen(), pytest.raises(CatalogUnavailableError):
-        catalog.count_tenants()
+        catalog.tenants.count_by_state()
 
     def answers() -> bool:
         try:
-            return bool(catalog.count_tenants())
+            return bool(catalog.tenants.count_by_state())
         except CatalogUnavailableError:
             return False
 

@@ -298,7 +298,7 @@ def test_a_flood_of_strangers_is_429(make_door: MakeDoor) -> None:
 def test_without_the_catalog_known_sites_are_served(door: Door) -> None:
     """Law 8: strangers get a 503 that tells nothing of the database; the rest goes on."""
     assert door.ask("/", "acme").status == 200
-    with door.catalog.engine.begin() as connection:
+    with door.catalog.store.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE tenants RENAME TO hidden")
     unknown = door.ask("/", "bolt")
 
@@ -447,11 +447,11 @@ def _owner(door: Door, host: str, environ: Any) -> Any:
     """Say by the plain words of the design whose the request is."""
     if host == DOMAIN:
         mounts = environ["SCRIPT_NAME"].split("/")
-        return door.catalog.get_tenant(mounts[2]) if mounts[1:2] == ["sites"] else None
+        return door.catalog.tenants.get(mounts[2]) if mounts[1:2] == ["sites"] else None
     if host == "www.acme.org":
-        return door.catalog.get_tenant("acme")
+        return door.catalog.tenants.get("acme")
     slug, _, rest = host.partition(".")
-    return door.catalog.find_tenant(slug) if rest == DOMAIN else None
+    return door.catalog.tenants.find(slug) if rest == DOMAIN else None
 
 
 @pytest.fixture

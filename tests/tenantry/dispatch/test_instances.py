@@ -327,7 +327,7 @@ def test_a_changed_site_is_rebuilt_for_its_next_visitor(make_door: MakeDoor) -> 
     door = make_door(build=lambda tenant: app_of(lambda: [tenant.name.encode()])(tenant))
     tenant = door.add("acme")
     old = door.app(make_environ(host="acme.example.test"), lambda *_: lambda _: None)
-    door.catalog.configure_tenant(tenant.id, name="Acme 2", by=SYSTEM)
+    door.catalog.tenants.configure(tenant.id, name="Acme 2", by=SYSTEM)
 
     assert ask(door.app, "/", "acme.example.test").text == "Acme 2"
     assert b"".join(old) == b"Acme"
@@ -399,9 +399,9 @@ def test_a_maintenance_has_its_own_words(
     door: Door, reopens: timedelta | None, seconds: str
 ) -> None:
     """503 with the operator's sentence, escaped, and Retry-After until it should be over."""
-    tenant = door.catalog.get_tenant("acme")
+    tenant = door.catalog.tenants.get("acme")
     ends = datetime.now(UTC) + reopens if reopens is not None else None
-    door.catalog.begin_maintenance(
+    door.catalog.tenants.begin_maintenance(
         tenant.id, notice="New <engine>", reason="ticket 7", reopens_at=ends, by=SYSTEM
     )
     answer = door.ask("/", "acme")
@@ -412,9 +412,9 @@ def test_a_maintenance_has_its_own_words(
 
 def test_a_quiet_copy_is_not_to_be_found(door: Door) -> None:
     """Whatever its app answers; the original, and the copy once it is released, are as they were."""
-    copy = door.catalog.add_tenant("twin", name="Twin", quiet=True, by=SYSTEM)
-    door.catalog.activate_tenants({copy.id: None}, by=SYSTEM)
+    copy = door.catalog.tenants.add("twin", name="Twin", quiet=True, by=SYSTEM)
+    door.catalog.provisioning.activate({copy.id: None}, by=SYSTEM)
     assert door.ask("/", "twin").headers["x-robots-tag"] == "noindex, nofollow"
     assert "x-robots-tag" not in door.ask("/", "acme").headers
-    door.catalog.release_tenant(copy.id, by=SYSTEM)
+    door.catalog.tenants.release(copy.id, by=SYSTEM)
     assert "x-robots-tag" not in door.ask("/", "twin").headers

@@ -149,7 +149,7 @@ def test_a_path_is_escaped_where_it_is_sent_back(paths: Door) -> None:
 
 def test_the_session_is_one_tenants_own(paths: Door) -> None:
     """R20, Law 9: name, path and key of the cookie are the tenant's."""
-    acme, bolt = (paths.catalog.get_tenant(slug) for slug in ("acme", "bolt"))
+    acme, bolt = (paths.catalog.tenants.get(slug) for slug in ("acme", "bolt"))
     (cookie,) = paths.ask("/sites/acme/sign-in").cookies
     name, _, value = cookie.partition(";")[0].partition("=")
 

@@ -28,8 +28,8 @@ DAY = timedelta(days=1)
 
 def rename(door: Door, slug: str, new: str, *, lasting: timedelta = DAY) -> None:
     until = datetime.now(UTC) + lasting
-    tenant = door.catalog.get_tenant(slug)
-    door.catalog.rename_tenant(tenant.id, new, redirects_until=until, by=SYSTEM)
+    tenant = door.catalog.tenants.get(slug)
+    door.catalog.names.rename(tenant.id, new, redirects_until=until, by=SYSTEM)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_when_the_time_is_over_the_name_is_nobodys(door: Door) -> None:
     assert "stays reserved" in answer.text
     assert "is free" not in answer.text
     with pytest.raises(NameHeldError, match="stays reserved"):
-        door.catalog.check_name("acme")
+        door.catalog.names.check("acme")
     assert "location" not in answer.headers
     assert "bolt" not in answer.text
     assert door.seen == []
@@ -99,8 +99,8 @@ def test_the_new_host_says_what_the_matter_is(
     renamed: Door, state: TenantState, status: int
 ) -> None:
     """A former name tells nothing but the new one."""
-    tenant = renamed.catalog.get_tenant("bolt")
-    renamed.catalog.move_tenant(tenant.id, state, by=SYSTEM)
+    tenant = renamed.catalog.tenants.get("bolt")
+    renamed.catalog.tenants.transition(tenant.id, state, by=SYSTEM)
 
     assert renamed.ask("/", "acme").status == 308
     assert renamed.ask("/", "bolt").status == status
@@ -108,7 +108,7 @@ def test_the_new_host_says_what_the_matter_is(
 
 def test_nobody_can_tell_a_purged_site_from_an_archived_one(door: Door) -> None:
     """R34: the pages differ in nothing but the request's number; its former name leads there."""
-    tenant = door.catalog.get_tenant("acme")
+    tenant = door.catalog.tenants.get("acme")
     rename(door, "acme", "bolt")
     pages = []
 
@@ -118,13 +118,13 @@ def test_nobody_can_tell_a_purged_site_from_an_archived_one(door: Door) -> None:
         assert answer.status == 410
         pages.append(answer.text.replace(answer.headers.get("x-request-id", "?"), ""))
 
-    door.catalog.move_tenant(tenant.id, TenantState.ARCHIVED, by=SYSTEM)
+    door.catalog.tenants.transition(tenant.id, TenantState.ARCHIVED, by=SYSTEM)
     look()
-    door.catalog.move_tenant(tenant.id, TenantState.DELETED, by=SYSTEM)
+    door.catalog.tenants.transition(tenant.id, TenantState.DELETED, by=SYSTEM)
     look()
-    door.catalog.begin_purge(tenant.id, early=True, by=SYSTEM)
-    door.catalog.clear_tenant(tenant.id, by=SYSTEM)
-    door.catalog.finish_purge(tenant.id, by=SYSTEM)
+    door.catalog.purges.begin(tenant.id, early=True, by=SYSTEM)
+    door.catalog.purges.clear(tenant.id, by=SYSTEM)
+    door.catalog.purges.finish(tenant.id, by=SYSTEM)
     look()
 
     assert len(set(pages)) == 1

@@ -87,7 +87,7 @@ def test_a_name_of_two_labels_is_not_offered(door: Door) -> None:
     assert judge_name("a.b").problem in unescape(answer.text)
     assert "is free" not in answer.text
     with pytest.raises(BadSlugError, match="one word before the domain"):
-        door.catalog.check_name("a.b")
+        door.catalog.names.check("a.b")
 
 
 def test_www_leads_to_the_apex(door: Door) -> None:
@@ -122,10 +122,10 @@ def test_paths_name_tenants_only_where_that_is_on(make_door: MakeDoor) -> None:
 def test_a_change_is_seen_by_the_next_request(door: Door) -> None:
     """Law 7: suspended, resumed, renamed: whatever was committed is what is answered."""
     assert door.ask("/", "acme").status == 200
-    tenant = door.catalog.get_tenant("acme")
-    door.catalog.move_tenant(tenant.id, TenantState.SUSPENDED, by=SYSTEM)
+    tenant = door.catalog.tenants.get("acme")
+    door.catalog.tenants.transition(tenant.id, TenantState.SUSPENDED, by=SYSTEM)
     assert door.ask("/", "acme").status == 403
-    door.catalog.move_tenant(tenant.id, TenantState.ACTIVE, by=SYSTEM)
+    door.catalog.tenants.transition(tenant.id, TenantState.ACTIVE, by=SYSTEM)
     assert door.ask("/", "acme").status == 200
-    door.catalog.remove_host(tenant.id, "www.acme.org", by=SYSTEM)
+    door.catalog.hosts.remove(tenant.id, "www.acme.org", by=SYSTEM)
     assert door.ask(host="www.acme.org").status == 421

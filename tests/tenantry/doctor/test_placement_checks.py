@@ -91,13 +91,13 @@ def test_a_login_for_all_is_told(
 
 def test_an_interrupted_move_is_told(catalog: Catalog, settings: Settings) -> None:
     """One that is under way is none of the doctor's business."""
-    acme, bolt = (catalog.add_tenant(slug, name=slug, by=SYSTEM) for slug in ("acme", "bolt"))
+    acme, bolt = (catalog.tenants.add(slug, name=slug, by=SYSTEM) for slug in ("acme", "bolt"))
     for tenant in (acme, bolt):
-        catalog.begin_move(tenant.id, "main", by=SYSTEM)
+        catalog.relocations.begin(tenant.id, "main", by=SYSTEM)
     told: list[Any] = []
 
     def look() -> None:
-        told.extend(examine_moves(settings, catalog.list_moves()))
+        told.extend(examine_moves(settings, catalog.relocations.list()))
 
     with tenant_lock(acme, "moved", settings=settings):
         doctor = threading.Thread(target=look)

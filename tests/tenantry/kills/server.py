@@ -106,9 +106,9 @@ class Server:
             return
         self.drop(*(f"t_{key}" for key in changed))
         catalog = open_catalog(settings)
-        with closing(catalog), closing(catalog.signal):
+        with closing(catalog):
             for key in changed:
-                books.provision(catalog.get_tenant_by_id(key))
+                books.provision(catalog.tenants.get_by_id(key))
                 self.write(f"t_{key}", kept[key])
         SERVERS.clear()
 

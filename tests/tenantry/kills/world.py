@@ -167,14 +167,14 @@ class World:
         if self.server is None and not (self.data / "catalog.sqlite3").exists():
             return {"paths": self._paths({})}
         catalog = open_catalog(settings)
-        with closing(catalog), closing(catalog.signal):
+        with closing(catalog):
             try:
-                revision = schema.check(catalog.engine)
+                revision = catalog.check_schema()
             except (CatalogNotReadyError, CatalogUnavailableError):
                 return {"paths": self._paths({})}
-            assert catalog.check_audit() is None
+            assert catalog.audit.verify().first_bad is None
             tenants = _read_tenants(catalog)
-            with catalog.reading() as session:
+            with catalog.store.reading() as session:
                 accounts = sorted(session.scalars(select(AccountRecord.email)))
         slugs = {facts["id"]: slug for slug, facts in tenants.items()}
         for facts in tenants.values():
@@ -199,9 +199,9 @@ class World:
     def _tenants(self) -> dict[str, str]:
         """Return the slug of each tenant by its id."""
         catalog = open_catalog(self.settings)
-        with closing(catalog), closing(catalog.signal):
+        with closing(catalog):
             try:
-                schema.check(catalog.engine)
+                catalog.check_schema()
             except (CatalogNotReadyError, CatalogUnavailableError):
                 return {}
             return {facts["id"]: slug for slug, facts in _read_tenants(catalog).items()}
@@ -227,7 +227,7 @@ def _read_tenants(catalog: Catalog) -> dict[str, dict[str, Any]]:
     query = select(TenantRecord).options(
         selectinload(TenantRecord.hosts), selectinload(TenantRecord.members)
     )
-    with catalog.reading() as session:
+    with catalog.store.reading() as session:
         former = session.execute(select(FormerSlugRecord.tenant_id, FormerSlugRecord.slug)).all()
         return {
             record.slug: {

@@ -19,9 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, event, insert
 from sqlalchemy.exc import ProgrammingError
 
-from tenantry.catalog import SYSTEM, Catalog, ChangeSignal
-from tenantry.catalog.engine import open_engine
-from tenantry.catalog.schema import upgrade
+from tenantry.catalog import SYSTEM, Catalog, ChangeSignal, Store
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.servers import SERVERS
 from tenantry.errors import SiteMovingError
@@ -49,14 +47,14 @@ class World:
         self.factory = ledger.make_factory(self.settings)
         self.before, self.after = before, after
         with self.open() as catalog:
-            upgrade(catalog.engine)
+            catalog.upgrade()
 
     def open(self) -> closing[Catalog]:
         """Open the catalog."""
         folder = self.settings.data_dir
-        engine = open_engine(f"sqlite:///{folder}/catalog.sqlite3")
-        signal_ = ChangeSignal(folder / "epoch")
-        return closing(Catalog(engine, domain="example.test", signal=signal_))
+        url = f"sqlite:///{folder}/catalog.sqlite3"
+        store = Store(url, signal=ChangeSignal(folder / "epoch"))
+        return closing(Catalog(store, domain="example.test"))
 
     def create(self, slug: str) -> Tenant:
         """Make a site with rows on the first placement."""
@@ -78,7 +76,7 @@ class World:
         options: dict[str, Any] = {"settings": self.settings, "by": SYSTEM}
         with self.open() as catalog:
             move_tenant(catalog, self.factory, slug, self.after, **options)
-            if catalog.get_row(slug).former_placement:
+            if catalog.tenants.get_row(slug).former_placement:
                 drop_former(catalog, slug, **options)
 
     def write(self, tenant: Tenant, number: int = 77) -> bool:
@@ -111,8 +109,8 @@ def watch(limit: int) -> None:
 def look(world: World, tenant: Tenant, rows: Any) -> bool:
     """Make sure that it is before or after, and write a row; say whether that was let in."""
     with world.open() as catalog:
-        row = catalog.get_row(tenant.slug)
-        assert catalog.check_audit() is None
+        row = catalog.tenants.get_row(tenant.slug)
+        assert catalog.audit.verify().first_bad is None
     assert ledger.read(row.tenant, world.settings) == rows
     written = world.write(row.tenant)
     old = replace(tenant, placement=world.before)
@@ -126,7 +124,7 @@ def look(world: World, tenant: Tenant, rows: Any) -> bool:
 def check_end(world: World, tenant: Tenant, rows: Any, *, written: bool) -> None:
     """Make sure that the move has been made and nothing of it is left."""
     with world.open() as catalog:
-        row = catalog.get_row(tenant.slug)
+        row = catalog.tenants.get_row(tenant.slug)
     assert (row.tenant.placement, row.former_placement) == (world.after, "")
     assert row.moving_to == ""
     assert not tenant_database(tenant, world.settings).exists()

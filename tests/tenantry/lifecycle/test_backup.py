@@ -108,10 +108,10 @@ def test_one_site_comes_back_and_no_other_is_touched(
     assert content(neighbour, settings) == theirs
     assert restored.state is TenantState.ACTIVE
     assert restored.revision > acme.revision
-    assert catalog.get_tenant("globex") == neighbour
+    assert catalog.tenants.get("globex") == neighbour
     assert tenant_database(restored, settings).check() is None
     assert (settings.tenant_dir(acme.id) / "uploads").is_dir()
-    actions = [event.action for event in catalog.list_audit(tenant_id=acme.id).items]
+    actions = [event.action for event in catalog.audit.list(tenant_id=acme.id).items]
     assert {"tenant.backup", "tenant.restore"} <= set(actions)
 
 
@@ -141,7 +141,7 @@ def test_unchanged_sites_are_not_backed_up_again(
     second = back_up(catalog, settings)
     (settings.tenant_dir(acme.id) / "media" / "new").touch()
     third = back_up(catalog, settings)
-    catalog.configure_tenant(acme.id, settings={"tagline": "New"}, by=SYSTEM)
+    catalog.tenants.configure(acme.id, settings={"tagline": "New"}, by=SYSTEM)
     fourth = back_up(catalog, settings)
     assert [found.is_new for found in (second, third, fourth)] == [True, True, True]
     engine.dispose()
@@ -194,7 +194,7 @@ def test_a_copy_of_one_cannot_be_opened_as_another(
     with pytest.raises(BundleError, match="is of another tenant"):
         restore_tenant(catalog, "globex", path, settings=settings, by=SYSTEM)
     assert content(globex, settings) == before
-    assert catalog.get_tenant("globex") == globex
+    assert catalog.tenants.get("globex") == globex
 
 
 def test_a_damaged_backup_changes_nothing(
@@ -206,7 +206,7 @@ def test_a_damaged_backup_changes_nothing(
     data[len(data) // 2] ^= 1
     damaged = tmp_path / "damaged"
     damaged.write_bytes(data)
-    before, state = content(acme, settings), catalog.get_tenant("acme")
+    before, state = content(acme, settings), catalog.tenants.get("acme")
     for act in (
         lambda: restore(catalog, settings, damaged),
         lambda: verify_backup(damaged, settings=settings),
@@ -214,7 +214,7 @@ def test_a_damaged_backup_changes_nothing(
         with pytest.raises(BundleError):
             act()
     assert content(acme, settings) == before
-    assert catalog.get_tenant("acme") == state
+    assert catalog.tenants.get("acme") == state
     assert verify_backup(made.path, settings=settings).tenant.slug == "acme"
     assert list((settings.data_dir / "scratch").iterdir()) == []
 
@@ -336,7 +336,7 @@ def test_the_site_is_closed_for_the_exchange_alone(
 
 def closings(catalog: Catalog, tenant: Tenant) -> list[AuditEvent]:
     """Return what the audit trail says of maintenance that began."""
-    events = catalog.list_audit(tenant_id=tenant.id).items
+    events = catalog.audit.list(tenant_id=tenant.id).items
     return [event for event in events if event.detail.get("after") == "maintenance"]
 
 
@@ -357,7 +357,7 @@ def test_rows_that_the_server_refuses_change_nothing(
     with pytest.raises(BundleError, match="person"):
         restore(catalog, settings, path)
     assert content(acme, settings) == before
-    assert catalog.get_tenant("acme").state is TenantState.ACTIVE
+    assert catalog.tenants.get("acme").state is TenantState.ACTIVE
     back_up(catalog, settings)
 
 
@@ -381,7 +381,7 @@ def test_a_server_that_is_away_keeps_a_restore_from_beginning(
     finally:
         superuser.execute("ALTER ROLE tenantry LOGIN")
         SERVERS.clear()
-    assert catalog.get_tenant("acme") == acme
+    assert catalog.tenants.get("acme") == acme
     spoil(acme, settings)
     restore(catalog, settings)
     assert content(acme, settings) == before
@@ -389,7 +389,7 @@ def test_a_server_that_is_away_keeps_a_restore_from_beginning(
 
 def test_neither_without_data_nor_without_backup(catalog: Catalog, settings: Settings) -> None:
     """A site that is not made yet has nothing to keep and nothing to bring back."""
-    catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     with pytest.raises(BundleError, match="no data to back up"):
         back_up(catalog, settings)
     with pytest.raises(BundleError, match="import the backup"):

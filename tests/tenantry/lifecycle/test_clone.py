@@ -43,7 +43,7 @@ def acme(catalog: Catalog, settings: Settings) -> Tenant:
         by=SYSTEM,
     )
     ledger.write(made, settings)
-    return catalog.add_host(made.id, "www.acme.org", proof="operator", by=SYSTEM)
+    return catalog.hosts.add(made.id, "www.acme.org", proof="operator", by=SYSTEM)
 
 
 def clone(catalog: Catalog, settings: Settings, new: str = "copy", **options: Any) -> Tenant:
@@ -68,7 +68,7 @@ def test_a_clone_is_the_same_and_another_one(
     keys = keys_of(settings.secret_keys)
     assert keys.derive(copy.id, "session") != keys.derive(acme.id, "session")
     assert copy.hosts == ()
-    assert catalog.find_tenant_by_host("www.acme.org") == acme
+    assert catalog.tenants.find_by_host("www.acme.org") == acme
 
 
 def test_a_clone_is_quiet_until_it_is_released(
@@ -78,28 +78,28 @@ def test_a_clone_is_quiet_until_it_is_released(
     copy = clone(catalog, settings)
     assert copy.quiet
     assert not acme.quiet
-    assert [site.slug for site in catalog.list_public_sites().items] == ["acme"]
-    epoch = catalog.read_epoch()
+    assert [site.slug for site in catalog.tenants.list_public().items] == ["acme"]
+    epoch = catalog.changes.read_epoch()
     released = release_tenant(catalog, "copy", by=SYSTEM)
     assert not released.quiet
     assert released.revision > copy.revision
-    assert catalog.read_epoch() == epoch + 1
-    events = catalog.list_audit().total
+    assert catalog.changes.read_epoch() == epoch + 1
+    events = catalog.audit.list().total
     assert release_tenant(catalog, "copy", by=SYSTEM) == released
-    assert catalog.list_audit().total == events
-    assert catalog.list_audit().items[0].action == "tenant.release"
+    assert catalog.audit.list().total == events
+    assert catalog.audit.list().items[0].action == "tenant.release"
 
 
 def test_a_clone_belongs_to_the_same_people(
     acme: Tenant, catalog: Catalog, settings: Settings
 ) -> None:
     """Or to whom the operator says."""
-    bob = catalog.add_account("bob@example.com", by=SYSTEM)
-    catalog.add_membership(bob.id, acme.id, by=SYSTEM)
+    bob = catalog.accounts.add("bob@example.com", by=SYSTEM)
+    catalog.memberships.add(bob.id, acme.id, by=SYSTEM)
     clone(catalog, settings)
-    assert catalog.get_row("copy").owners == ("ada@example.com", "bob@example.com")
+    assert catalog.tenants.get_row("copy").owners == ("ada@example.com", "bob@example.com")
     clone(catalog, settings, "other", owner_email="Eve@example.com")
-    assert catalog.get_row("other").owners == ("eve@example.com",)
+    assert catalog.tenants.get_row("other").owners == ("eve@example.com",)
 
 
 def test_writing_to_one_is_not_seen_in_the_other(
@@ -142,9 +142,9 @@ def test_a_clone_that_fails_leaves_nothing(
         clone(catalog, settings, factory=factory)
     with pytest.raises(TenantExistsError):
         clone(catalog, settings, "acme")
-    catalog.add_tenant("half", name="Half", by=SYSTEM)
+    catalog.tenants.add("half", name="Half", by=SYSTEM)
     with pytest.raises(BundleError, match="no data to copy"):
         clone_tenant(catalog, factory, "half", "copy", settings=settings, by=SYSTEM)
     assert [path.name for path in (settings.data_dir / "tenants").iterdir()] == [f"t_{acme.id}"]
     assert list((settings.data_dir / "scratch").iterdir()) == []
-    assert catalog.find_tenant("copy") is None
+    assert catalog.tenants.find("copy") is None

@@ -48,12 +48,14 @@ def failing_at(slug: str, error: BaseException) -> Callable[[Tenant], None]:
 def is_empty(catalog: Catalog, settings: Settings) -> bool:
     """Say whether neither a tenant nor its folder nor its owner is there."""
     folders = list((settings.data_dir / "tenants").glob("*"))
-    return not any(catalog.count_tenants().values()) and not folders and not accounts(catalog)
+    return (
+        not any(catalog.tenants.count_by_state().values()) and not folders and not accounts(catalog)
+    )
 
 
 def accounts(catalog: Catalog) -> int:
     """Return how many accounts there are."""
-    return catalog.list_accounts().total
+    return catalog.accounts.list().total
 
 
 def test_all_are_open_at_once(any_catalog: Catalog, settings: Settings) -> None:
@@ -65,7 +67,7 @@ def test_all_are_open_at_once(any_catalog: Catalog, settings: Settings) -> None:
         ORDERS,
         settings=settings,
         by=SYSTEM,
-        advance=lambda: seen.append(any_catalog.count_tenants()["active"]),  # type: ignore[index]
+        advance=lambda: seen.append(any_catalog.tenants.count_by_state()["active"]),  # type: ignore[index]
     )
     assert seen == [0, 0, 0]
     assert [tenant.slug for tenant in created] == ["one", "two", "three"]
@@ -145,7 +147,7 @@ def test_the_catalog_knows_each_schema(any_catalog: Catalog, settings: Settings)
     create_tenant(any_catalog, factory, "acme", name="Acme", settings=settings, by=SYSTEM)
     create_tenants(any_catalog, factory, ORDERS, settings=settings, by=SYSTEM)
 
-    with any_catalog.reading() as session:
+    with any_catalog.store.reading() as session:
         revisions = set(session.scalars(select(TenantRecord.schema_revision)))
     assert revisions == {load_history(tenants.MIGRATIONS).head}
 
@@ -155,7 +157,7 @@ def test_on_several_machines_a_row_is_old_before_it_is_abandoned(
 ) -> None:
     """The claim of another machine cannot be seen, so that only its age tells."""
     settings = make_settings(catalog_url="postgresql+psycopg://db/catalog")
-    any_catalog.add_tenant("acme", name="Acme", reason=CREATING, by=SYSTEM)
+    any_catalog.tenants.add("acme", name="Acme", reason=CREATING, by=SYSTEM)
 
     def create() -> Tenant:
         return create_tenant(
@@ -164,7 +166,7 @@ def test_on_several_machines_a_row_is_old_before_it_is_abandoned(
 
     with pytest.raises(TenantExistsError):
         create()
-    with any_catalog.writing(SYSTEM) as writer:
+    with any_catalog.store.writing(SYSTEM) as writer:
         writer.session.execute(update(TenantRecord).values(created_at=now() - ABANDONED))
     assert create().name == "New"
 

@@ -44,23 +44,23 @@ OPERATOR = Actor("operator", "op@example.com")
 @pytest.fixture
 def acme(any_catalog: Catalog, settings: Settings) -> Tenant:
     """Return a tenant with something in every place."""
-    tenant = any_catalog.add_tenant("acme", name="Acme", settings={"a": 1}, by=SYSTEM)
-    any_catalog.activate_tenants({tenant.id: "ada@x.test"}, by=SYSTEM)
+    tenant = any_catalog.tenants.add("acme", name="Acme", settings={"a": 1}, by=SYSTEM)
+    any_catalog.provisioning.activate({tenant.id: "ada@x.test"}, by=SYSTEM)
     database = tenant_database(tenant, settings)
     database.create()
     (settings.tenant_dir(tenant.id) / "media").mkdir(mode=0o700)
     (settings.tenant_dir(tenant.id) / "media" / "cat.png").write_bytes(b"cat" * 1000)
     settings.popular_dir.mkdir(parents=True)
     (settings.popular_dir / "1.json").write_text(json.dumps({tenant.id: 5, "f" * 32: 4}))
-    return any_catalog.add_host(tenant.id, "www.acme.org", proof="operator", by=SYSTEM)
+    return any_catalog.hosts.add(tenant.id, "www.acme.org", proof="operator", by=SYSTEM)
 
 
 @pytest.fixture
 def neighbour(any_catalog: Catalog, settings: Settings) -> Tenant:
     """Return a tenant whom all this is no concern of."""
-    tenant = any_catalog.add_tenant("bolt", name="Bolt", by=SYSTEM)
+    tenant = any_catalog.tenants.add("bolt", name="Bolt", by=SYSTEM)
     tenant_database(tenant, settings).create()
-    return any_catalog.activate_tenants({tenant.id: "ada@x.test"}, by=SYSTEM)[0]
+    return any_catalog.provisioning.activate({tenant.id: "ada@x.test"}, by=SYSTEM)[0]
 
 
 def delete(catalog: Catalog, settings: Settings, slug: str = "acme") -> None:
@@ -80,7 +80,7 @@ def test_an_archived_site_is_served_again(
     """Nothing of it is lost; saying it twice changes nothing; the trail says who and why."""
     archived = archive_tenant(any_catalog, "acme", reason="season over", by=OPERATOR)
     assert archived.state is S.ARCHIVED
-    assert any_catalog.list_audit().items[0].detail["reason"] == "season over"
+    assert any_catalog.audit.list().items[0].detail["reason"] == "season over"
     assert archive_tenant(any_catalog, "acme", by=OPERATOR) == archived
     back = resume_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
 
@@ -95,7 +95,7 @@ def test_deleting_copies_what_nobody_writes_to_any_more(
         belonging.what for belonging in find_residual_data(any_catalog, acme, settings=settings)
     }
     delete(any_catalog, settings)
-    row = any_catalog.get_row("acme")
+    row = any_catalog.tenants.get_row("acme")
 
     assert row.tenant.state is S.DELETED
     assert row.purge_at is not None
@@ -119,18 +119,18 @@ def test_a_deletion_that_fails_goes_on_where_it_was(
 
     with pytest.raises(OSError, match="disk full"):
         delete_tenant(any_catalog, "acme", export=fail, settings=settings, by=OPERATOR)
-    assert any_catalog.get_tenant("acme").state is S.ARCHIVED
+    assert any_catalog.tenants.get("acme").state is S.ARCHIVED
     delete(any_catalog, settings)
-    row = any_catalog.get_row("acme")
+    row = any_catalog.tenants.get_row("acme")
     delete(any_catalog, settings)
 
-    assert any_catalog.get_row("acme") == row
+    assert any_catalog.tenants.get_row("acme") == row
     assert row.tenant.id == acme.id
 
 
 def test_what_was_never_served_needs_no_copy(catalog: Catalog, settings: Settings) -> None:
     """There is nothing to copy yet."""
-    catalog.add_tenant("half", name="Half", by=SYSTEM)
+    catalog.tenants.add("half", name="Half", by=SYSTEM)
     row = delete_tenant(
         catalog, "half", export=lambda _: pytest.fail("copied"), settings=settings, by=OPERATOR
     )
@@ -149,7 +149,7 @@ def test_undelete_brings_everything_back(
     back = resume_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
 
     assert (back.hosts, back.settings) == (acme.hosts, acme.settings)
-    assert any_catalog.get_row("acme").owners == ("ada@x.test",)
+    assert any_catalog.tenants.get_row("acme").owners == ("ada@x.test",)
     assert tenant_database(back, settings).exists()
 
 
@@ -175,24 +175,24 @@ def test_a_purge_leaves_a_tombstone_and_nothing_else(
         if path.is_file()
     )
     with pytest.raises(TenantExistsError):
-        any_catalog.add_tenant("acme", name="Another", by=SYSTEM)
+        any_catalog.tenants.add("acme", name="Another", by=SYSTEM)
     with pytest.raises(TooLateError):
         undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
-    actions = [event.action for event in any_catalog.list_audit(tenant_id=acme.id).items]
+    actions = [event.action for event in any_catalog.audit.list(tenant_id=acme.id).items]
     assert actions[:2] == ["tenant.purge", "tenant.purge.begin"]
     assert find_residual_data(any_catalog, neighbour, settings=settings) == before
 
-    events = any_catalog.list_audit().total
+    events = any_catalog.audit.list().total
     assert purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR) == row
-    assert any_catalog.list_audit().total == events
+    assert any_catalog.audit.list().total == events
 
 
 def test_the_database_is_dropped_wherever_it_is(catalog: Catalog, any_settings: Settings) -> None:
     """In a file or on a server, and it is a neighbour's that stays."""
-    tenants = [catalog.add_tenant(slug, name=slug, by=SYSTEM) for slug in ("acme", "bolt")]
+    tenants = [catalog.tenants.add(slug, name=slug, by=SYSTEM) for slug in ("acme", "bolt")]
     for tenant in tenants:
         tenant_database(tenant, any_settings).create()
-    catalog.activate_tenants({tenant.id: None for tenant in tenants}, by=SYSTEM)
+    catalog.provisioning.activate({tenant.id: None for tenant in tenants}, by=SYSTEM)
     delete(catalog, any_settings)
     found = find_residual_data(catalog, tenants[0], settings=any_settings)
     assert any(belonging.what == "its database on local" for belonging in found)
@@ -237,7 +237,7 @@ def test_what_cannot_be_removed_is_named(
     with pytest.raises(LeftoversError, match=str(folder)) as caught:
         purge_tenant(any_catalog, "acme", early=True, settings=settings, by=OPERATOR)
     assert len(caught.value.left) == 1
-    assert any_catalog.get_row("acme").purged_at is None
+    assert any_catalog.tenants.get_row("acme").purged_at is None
     folder.unlink()
 
     assert purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR).purged_at

@@ -58,7 +58,7 @@ def acme(catalog: Catalog, settings: Settings) -> Tenant:
         by=SYSTEM,
     )
     ledger.write(made, settings)
-    return catalog.add_host(made.id, "www.acme.org", proof="operator", by=SYSTEM)
+    return catalog.hosts.add(made.id, "www.acme.org", proof="operator", by=SYSTEM)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def bring_in(catalog: Catalog, settings: Settings, path: Path, **options: Any) -
 
 def left(catalog: Catalog, settings: Settings) -> tuple[list[str], list[str]]:
     """Return which tenants and which folders there are, scratch included."""
-    slugs = [row.tenant.slug for row in catalog.list_tenants().items]
+    slugs = [row.tenant.slug for row in catalog.tenants.list().items]
     folders = sorted(
         path.name
         for name in ("tenants", "scratch")
@@ -106,8 +106,8 @@ def test_everything_comes_back(
         {"tagline": "Anvils"},
     )
     assert copy.state is TenantState.ACTIVE
-    assert catalog.get_row("copy").owners == ("ada@example.com",)
-    assert catalog.get_row("copy").reason == ""
+    assert catalog.tenants.get_row("copy").owners == ("ada@example.com",)
+    assert catalog.tenants.get_row("copy").reason == ""
 
     keys = keys_of(settings.secret_keys)
     assert copy.id != acme.id
@@ -171,7 +171,7 @@ def test_trail_says_who_took_and_brought_what(
 ) -> None:
     """Law 12: taking a copy of everything is a control action."""
     bring_in(catalog, settings, bundle, slug="copy")
-    actions = [event.action for event in catalog.list_audit().items]
+    actions = [event.action for event in catalog.audit.list().items]
     assert "tenant.export" in actions
     assert "tenant.import" in actions
 
@@ -425,7 +425,7 @@ def test_rows_of_an_older_schema_are_brought_up_to_date(
     engine.dispose()
 
     export_tenant(catalog, "copy", tmp_path / "two", **options)
-    events = catalog.list_audit().total
+    events = catalog.audit.list().total
     with pytest.raises(BundleError, match="schema revision 0002, and this release does not have"):
         import_tenant(catalog, old, tmp_path / "two", slug="back", **options)
-    assert catalog.list_audit().total == events
+    assert catalog.audit.list().total == events

@@ -25,7 +25,7 @@ def downgrade(catalog: Catalog) -> None:
     """Bring the catalog back to the last revision that had such databases."""
     config = Config()
     config.set_main_option("script_location", str(schema.__file__).replace("schema.py", "alembic"))
-    with catalog.engine.connect() as connection:
+    with catalog.store.engine.connect() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0011-1")
         connection.commit()
@@ -38,18 +38,18 @@ def test_an_upgrade_makes_them_deleted_tenants(
     tenant_database(Tenant(LEFT, "left", "left"), any_settings).create()
     downgrade(any_catalog)
     try:
-        with any_catalog.engine.begin() as connection:
+        with any_catalog.store.engine.begin() as connection:
             connection.execute(
                 text("INSERT INTO standbys VALUES (:id, 'local', '0001-x', 'ready', 'here', :at)"),
                 {"id": LEFT, "at": "2026-01-02 03:04:05"},
             )
     finally:
-        schema.upgrade(any_catalog.engine)
+        any_catalog.upgrade()
 
-    row = any_catalog.get_row(f"standby-{LEFT}")
+    row = any_catalog.tenants.get_row(f"standby-{LEFT}")
     assert (row.tenant.id, row.tenant.state) == (LEFT, TenantState.DELETED)
-    assert not any_catalog.count_placements()
-    assert any_catalog.check_audit() is None
+    assert not any_catalog.tenants.count_by_placement()
+    assert any_catalog.audit.verify().first_bad is None
     with pytest.raises(TooEarlyError):
         purge_tenant(any_catalog, row.tenant.slug, settings=any_settings, by=SYSTEM)
     assert find_residual_data(any_catalog, row.tenant, settings=any_settings)

@@ -102,7 +102,7 @@ class Site:
     @property
     def tenant(self) -> Tenant:
         """The tenant as it is now."""
-        return self.catalog.get_row(self.slug).tenant
+        return self.catalog.tenants.get_row(self.slug).tenant
 
     @property
     def factory(self) -> Factory:

@@ -79,7 +79,7 @@ def test_nothing_is_copied_as_if_it_were_all(
         export_tenant(catalog, "acme", tmp_path / "x", settings=any_settings, by=SYSTEM)
     with pytest.raises(BundleError, match="its database is not there"):
         clone_tenant(catalog, factory, "acme", "bolt", settings=any_settings, by=SYSTEM)
-    assert catalog.find_tenant("bolt") is None
+    assert catalog.tenants.find("bolt") is None
 
 
 def test_a_restore_brings_it_back(

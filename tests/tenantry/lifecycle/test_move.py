@@ -150,15 +150,15 @@ def test_all_rows_arrive_and_the_old_copy_stays_until_it_is_dropped(
     acme: Tenant, catalog: Catalog, settings: Settings, to: str
 ) -> None:
     """Rows of every type, numbers that were given away, and the site's files where they were."""
-    before, epoch = ledger.read(acme, settings), catalog.read_epoch()
+    before, epoch = ledger.read(acme, settings), catalog.changes.read_epoch()
     done = move(catalog, settings, to)
-    moved = catalog.get_tenant("acme")
+    moved = catalog.tenants.get("acme")
 
     assert done.tenant == moved
     assert (moved.placement, done.before) == (to, acme.placement)
     assert done.rows == 4
     assert ledger.read(moved, settings) == before
-    assert catalog.read_epoch() == epoch + 1  # one change, and that once
+    assert catalog.changes.read_epoch() == epoch + 1  # one change, and that once
     assert leftovers(moved, settings) == []
     assert (settings.tenant_dir(acme.id) / "media" / "empty").exists()
     with connected(moved, settings) as connection:
@@ -167,13 +167,13 @@ def test_all_rows_arrive_and_the_old_copy_stays_until_it_is_dropped(
         assert added.inserted_primary_key[0] == 51
 
     assert ledger.read(acme, settings) == before
-    row = catalog.get_row("acme")
+    row = catalog.tenants.get_row("acme")
     assert (row.former_placement, row.moving_to) == (acme.placement, "")
     assert drop_former(catalog, "acme", settings=settings, by=SYSTEM) == acme.placement
     assert not tenant_database(acme, settings).exists()
-    assert catalog.get_row("acme").former_placement == ""
+    assert catalog.tenants.get_row("acme").former_placement == ""
     assert len(ledger.read(moved, settings)["person"]) == 3
-    actions = [event.action for event in catalog.list_audit(tenant_id=acme.id).items][:3]
+    actions = [event.action for event in catalog.audit.list(tenant_id=acme.id).items][:3]
     assert actions == ["tenant.move.drop", "tenant.move", "tenant.move.begin"]
     with pytest.raises(MoveError, match="no old copy"):
         drop_former(catalog, "acme", settings=settings, by=SYSTEM)
@@ -291,7 +291,7 @@ def test_what_was_acknowledged_meanwhile_is_there(
         writers.wait()
     assert done.replayed > 0
     assert writers.refused == 3
-    with connected(catalog.get_tenant("acme"), settings) as connection:
+    with connected(catalog.tenants.get("acme"), settings) as connection:
         rows = connection.execute(select(ledger.PERSON.c.id, ledger.PERSON.c.name)).tuples().all()
     found = {number: name for number, name in rows if number > FAR}
     expected = set(writers.acknowledged) - writers.deleted
@@ -329,7 +329,7 @@ def test_what_is_committed_late_follows(
     move(catalog, settings, to, step=step)
     late.close()
     engine.dispose()
-    found = {row["id"] for row in ledger.read(catalog.get_tenant("acme"), settings)["person"]}
+    found = {row["id"] for row in ledger.read(catalog.tenants.get("acme"), settings)["person"]}
     assert found == {1, 7, 1001, 1002}
 
 
@@ -391,7 +391,7 @@ def test_every_kind_of_change_follows(
     """Keys that change, rows that go, tables that are emptied: the copy is what the original was."""
     move(catalog, settings, to, step=change_in_the_middle(acme, settings, change))
     before = ledger.read(acme, settings)
-    assert ledger.read(catalog.get_tenant("acme"), settings) == before
+    assert ledger.read(catalog.tenants.get("acme"), settings) == before
 
 
 def _odd_tables(connection: Connection) -> None:
@@ -448,7 +448,7 @@ def test_tables_that_are_hard_to_follow(
     factory = odd_factory(settings)
     step = change_in_the_middle(acme, settings, change)
     move(catalog, settings, to, factory=factory, step=step)
-    moved = catalog.get_tenant("acme")
+    moved = catalog.tenants.get("acme")
     assert odd_rows(moved, settings) == odd_rows(acme, settings)
     assert ("a", 2) in odd_rows(moved, settings)["tag"]
     if way == ("server", "server"):
@@ -504,7 +504,7 @@ def test_a_move_that_fails_leaves_all_as_it_was(
     acme: Tenant, catalog: Catalog, settings: Settings, to: str, where: str
 ) -> None:
     """Also when the old database was closed already: it takes writes again."""
-    before, epoch = ledger.read(acme, settings), catalog.read_epoch()
+    before, epoch = ledger.read(acme, settings), catalog.changes.read_epoch()
 
     def fail(name: str) -> None:
         if name == where:
@@ -512,9 +512,9 @@ def test_a_move_that_fails_leaves_all_as_it_was(
 
     with pytest.raises(KeyboardInterrupt):
         move(catalog, settings, to, step=fail)
-    assert catalog.get_tenant("acme") == acme
-    assert catalog.read_epoch() == epoch
-    assert catalog.get_row("acme").moving_to == ""
+    assert catalog.tenants.get("acme") == acme
+    assert catalog.changes.read_epoch() == epoch
+    assert catalog.tenants.get_row("acme").moving_to == ""
     assert leftovers(acme, settings) == []
     assert not tenant_database(replace(acme, placement=to), settings).exists()
     with connected(acme, settings) as connection:
@@ -534,7 +534,7 @@ def test_ctrl_c_after_the_switch_takes_nothing_back(
 
     with pytest.raises(KeyboardInterrupt):
         move(catalog, settings, to, step=fail)
-    moved = catalog.get_tenant("acme")
+    moved = catalog.tenants.get("acme")
     assert moved.placement == to
     assert ledger.read(moved, settings) == ledger.read(acme, settings)
     assert move(catalog, settings, to) is None
@@ -558,7 +558,7 @@ def test_a_purge_takes_both_copies(
 ) -> None:
     """R42: and it is proved for both."""
     move(catalog, settings, to)
-    moved = catalog.get_tenant("acme")
+    moved = catalog.tenants.get("acme")
     found = [one.what for one in find_residual_data(catalog, moved, settings=settings)]
     assert f"its database on {acme.placement}" in found
     assert f"its database on {to}" in found
@@ -659,7 +659,7 @@ def test_what_cannot_be_made_is_told(
 
     with pytest.raises(MoveError, match=r"could not be made .*no such luck"):
         move(catalog, settings, "disk", factory=replace(factory, provision=provision))
-    assert catalog.get_row("acme").moving_to == ""
+    assert catalog.tenants.get_row("acme").moving_to == ""
 
 
 @pytest.fixture
@@ -718,7 +718,7 @@ class TestRefusals:
             move(catalog, settings, "nowhere")
         crowded = replace(settings.get_placement("disk"), tenants=1)
         full = settings.model_copy(update={"databases": (settings.databases[0], crowded)})
-        catalog.add_tenant("globex", name="Globex", placement="disk", by=SYSTEM)
+        catalog.tenants.add("globex", name="Globex", placement="disk", by=SYSTEM)
         with pytest.raises(NoRoomError):
             move(catalog, full, "disk")
         target = tenant_database(replace(acme, placement="disk"), settings)
@@ -735,7 +735,7 @@ class TestRefusals:
 
     def test_tenants_without_data(self, catalog: Catalog, settings: Settings) -> None:
         """There is nothing to move of one that is being made."""
-        catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+        catalog.tenants.add("acme", name="Acme", by=SYSTEM)
         with pytest.raises(MoveError, match="no data"):
             move(catalog, settings, "disk")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenantry.catalog import SYSTEM, Catalog, RunState, StepState
-from tenantry.catalog.runs import HELD
+from tenantry.catalog.runs import MIGRATING
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import TenantLockedError, UnfinishedError
 from tenantry.files.locks import restore_journal, tenant_lock
@@ -60,10 +60,10 @@ CHANGING = ("delete", "move", "purge", "restore", "undelete")
 @pytest.fixture
 def acme(catalog: Catalog, settings: Settings) -> Tenant:
     """Return a site with rows and files, and a backup of it."""
-    made = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
+    made = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     ledger.make_factory(settings).provision(made)
     ledger.write(made, settings)
-    (made,) = catalog.activate_tenants({made.id: None}, by=SYSTEM)
+    (made,) = catalog.provisioning.activate({made.id: None}, by=SYSTEM)
     backup_tenant(catalog, "acme", settings=settings, by=SYSTEM)
     return made
 
@@ -128,16 +128,16 @@ def test_nothing_runs_into_what_changes_a_tenant(
     acme: Tenant, catalog: Catalog, settings: Settings, operations: dict[str, Callable[[], object]]
 ) -> None:
     """Everybody else is told who is at work, and has changed nothing."""
-    catalog.move_tenant(acme.id, TenantState.ARCHIVED, by=SYSTEM)
+    catalog.tenants.transition(acme.id, TenantState.ARCHIVED, by=SYSTEM)
     with held(acme, settings):
         changing = {"delete", "move", "restore"}
         assert refused(operations, *READING, *changing) == {*READING, *changing}
-    catalog.move_tenant(acme.id, TenantState.DELETED, by=SYSTEM)
-    before = catalog.read_epoch()
+    catalog.tenants.transition(acme.id, TenantState.DELETED, by=SYSTEM)
+    before = catalog.changes.read_epoch()
     with held(acme, settings):
         assert refused(operations, "purge", "undelete") == {"purge", "undelete"}
-    assert catalog.read_epoch() == before
-    assert catalog.find_tenant("copy") is None
+    assert catalog.changes.read_epoch() == before
+    assert catalog.tenants.find("copy") is None
 
 
 def test_those_who_read_get_along(
@@ -149,7 +149,7 @@ def test_those_who_read_get_along(
         assert refused(operations, "backup", "clone", "export", *changing) == changing
         assert refused(operations, "resume") == set()
         assert refused(operations, "rename") == set()
-    assert catalog.get_tenant("bolt").state is TenantState.ACTIVE
+    assert catalog.tenants.get("bolt").state is TenantState.ACTIVE
 
 
 @pytest.mark.parametrize("close", [suspend_tenant, archive_tenant])
@@ -168,7 +168,7 @@ def test_resuming_does_not_open_what_is_half_restored(
     acme: Tenant, catalog: Catalog, settings: Settings
 ) -> None:
     """Neither while a restore is at work nor after one that was killed; the restore opens it."""
-    catalog.move_tenant(acme.id, TenantState.MAINTENANCE, reason="restoring", by=SYSTEM)
+    catalog.tenants.transition(acme.id, TenantState.MAINTENANCE, reason="restoring", by=SYSTEM)
     with held(acme, settings), pytest.raises(TenantLockedError):
         resume_tenant(catalog, "acme", settings=settings, by=SYSTEM)
     journal = restore_journal(acme, settings)
@@ -181,7 +181,7 @@ def test_resuming_does_not_open_what_is_half_restored(
     for operation in unfinished:
         with pytest.raises(UnfinishedError, match="tenantry restore acme"):
             operation()
-    assert catalog.get_tenant("acme").state is TenantState.MAINTENANCE
+    assert catalog.tenants.get("acme").state is TenantState.MAINTENANCE
     journal.unlink()
     restored = restore_tenant(catalog, "acme", settings=settings, by=SYSTEM, drain=0)
     assert restored.state is TenantState.ACTIVE
@@ -191,15 +191,15 @@ def test_a_restore_opens_only_what_a_restore_has_closed(
     acme: Tenant, catalog: Catalog, settings: Settings
 ) -> None:
     """A tenant that a run of migrations holds stays in maintenance until its schema is new enough."""
-    catalog.move_tenant(acme.id, TenantState.MAINTENANCE, reason=HELD, by=SYSTEM)
+    catalog.tenants.transition(acme.id, TenantState.MAINTENANCE, reason=MIGRATING, by=SYSTEM)
     restored = restore_tenant(catalog, "acme", settings=settings, by=SYSTEM, drain=0)
     assert restored.state is TenantState.MAINTENANCE
-    assert catalog.get_row("acme").reason == HELD
+    assert catalog.tenants.get_row("acme").reason == MIGRATING
 
 
 def test_what_is_being_made_is_not_deleted(catalog: Catalog, settings: Settings) -> None:
     """A creation or an import that lives is told; one that died can be deleted."""
-    made = catalog.add_tenant("acme", name="Acme", reason=CREATING, by=SYSTEM)
+    made = catalog.tenants.add("acme", name="Acme", reason=CREATING, by=SYSTEM)
     delete = partial(delete_tenant, catalog, "acme", export=None, settings=settings, by=SYSTEM)
     with Claims(settings) as claims:
         claims.take("acme")
@@ -218,9 +218,9 @@ def fleet(
     folder = write_revisions(tmp_path / "alembic", PEOPLE)
     tenants = {}
     for slug in ("acme", "globex"):
-        added = catalog.add_tenant(slug, name=slug, by=SYSTEM)
+        added = catalog.tenants.add(slug, name=slug, by=SYSTEM)
         provision_database(added, any_settings, folder)
-        (tenants[slug],) = catalog.activate_tenants(
+        (tenants[slug],) = catalog.provisioning.activate(
             {added.id: None}, schemas={added.id: "0001"}, by=SYSTEM
         )
     write_revisions(folder, NAME, first=2)
@@ -265,12 +265,12 @@ def test_a_run_passes_over_a_tenant_that_is_being_restored(
         1,
         1,
     )
-    (told,) = catalog.list_failed_steps(ended.id)
+    (told,) = catalog.runs.list_failed_steps(ended.id)
     assert told.tenant.slug == "acme"
     assert said in told.error
     assert read_revision(tenant_database(acme, any_settings)) == "0001"
 
     again = run(pending=True)
     assert (again.state, again.counts[StepState.OK]) == (RunState.DONE, 2)
-    assert catalog.list_failed_steps(again.id) == ()
+    assert catalog.runs.list_failed_steps(again.id) == ()
     assert read_revision(tenant_database(acme, any_settings)) == "0002"

@@ -21,13 +21,13 @@ OPERATOR = Actor("operator", "op@example.com")
 
 def test_nothing_on_disk_moves(catalog: Catalog, settings: Settings) -> None:
     """The folder is the id's; only the address is another one."""
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    acme = catalog.activate_tenants({tenant.id: None}, by=SYSTEM)[0]
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    acme = catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)[0]
     bolt = rename_tenant(catalog, "acme", "bolt", settings=settings, by=OPERATOR)
 
     assert settings.tenant_dir(bolt.id) == settings.tenant_dir(acme.id)
     assert settings.site_url(bolt) == "http://bolt.example.test/"
-    (former,) = catalog.list_former_names(acme.id)
+    (former,) = catalog.names.list_former(acme.id)
     days = (former.redirects_until - datetime.now(UTC)) / timedelta(days=1)
     assert 89 < days <= 90
 
@@ -36,19 +36,19 @@ def test_how_long_the_old_name_leads_on_is_a_setting(
     catalog: Catalog, make_settings: Callable[..., Settings]
 ) -> None:
     """With 0 days the old name is closed at once."""
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    catalog.activate_tenants({tenant.id: None}, by=SYSTEM)
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)
     settings = make_settings(rename_redirect_days=0)
     rename_tenant(catalog, "acme", "bolt", settings=settings, by=OPERATOR)
-    (former,) = catalog.list_former_names(tenant.id)
+    (former,) = catalog.names.list_former(tenant.id)
 
     assert not former.redirects
 
 
 def test_the_same_again_finds_it_done(catalog: Catalog, settings: Settings) -> None:
     """Whoever does not know whether it was done says it again; another new name is a mistake."""
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    catalog.activate_tenants({tenant.id: None}, by=SYSTEM)
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)
     for _ in range(2):
         bolt = rename_tenant(catalog, "acme", "bolt", settings=settings, by=OPERATOR)
         assert bolt.slug == "bolt"
@@ -58,16 +58,16 @@ def test_the_same_again_finds_it_done(catalog: Catalog, settings: Settings) -> N
 
 def test_the_check_refuses_what_would_be_refused(catalog: Catalog, settings: Settings) -> None:
     """Law 12: a dry run that promises what then fails is worse than none."""
-    half = catalog.add_tenant("half", name="Half", by=SYSTEM)
-    acme = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    catalog.activate_tenants({acme.id: None}, by=SYSTEM)
-    epoch = catalog.read_epoch()
+    half = catalog.tenants.add("half", name="Half", by=SYSTEM)
+    acme = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    catalog.provisioning.activate({acme.id: None}, by=SYSTEM)
+    epoch = catalog.changes.read_epoch()
     with pytest.raises(BadTransitionError, match="renamed"):
         check_rename(catalog, half.slug, "bolt")
     with pytest.raises(TenantExistsError, match="half"):
         check_rename(catalog, "acme", "half")
     assert check_rename(catalog, "acme", "bolt").id == acme.id
-    assert catalog.read_epoch() == epoch
+    assert catalog.changes.read_epoch() == epoch
 
     rename_tenant(catalog, "acme", "bolt", settings=settings, by=OPERATOR)
     with pytest.raises(TenantRenamedError):

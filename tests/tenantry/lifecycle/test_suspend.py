@@ -20,12 +20,12 @@ OPERATOR = Actor("operator", "op@example.com")
 
 def test_a_suspended_tenant_comes_back_whole(any_catalog: Catalog, settings: Settings) -> None:
     """Law 12: nothing of it is lost, and the trail says who and why."""
-    tenant = any_catalog.add_tenant("acme", name="Acme", settings={"a": 1}, by=SYSTEM)
-    any_catalog.activate_tenants({tenant.id: None}, by=SYSTEM)
+    tenant = any_catalog.tenants.add("acme", name="Acme", settings={"a": 1}, by=SYSTEM)
+    any_catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)
     suspended = suspend_tenant(any_catalog, "acme", reason="unpaid", by=OPERATOR)
     assert suspended.state is TenantState.SUSPENDED
-    assert any_catalog.get_row("acme").reason == "unpaid"
-    event = any_catalog.list_audit().items[0]
+    assert any_catalog.tenants.get_row("acme").reason == "unpaid"
+    event = any_catalog.audit.list().items[0]
     assert (event.actor, event.detail["reason"]) == ("op@example.com", "unpaid")
     back = resume_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
 
@@ -35,13 +35,13 @@ def test_a_suspended_tenant_comes_back_whole(any_catalog: Catalog, settings: Set
 
 def test_saying_it_twice_changes_nothing(catalog: Catalog) -> None:
     """Scripts may suspend what is suspended: no change, no audit row."""
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    catalog.activate_tenants({tenant.id: None}, by=SYSTEM)
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)
     one = suspend_tenant(catalog, "acme", by=OPERATOR)
-    events = catalog.list_audit().total
+    events = catalog.audit.list().total
 
     assert suspend_tenant(catalog, "acme", by=OPERATOR) == one
-    assert catalog.list_audit().total == events
+    assert catalog.audit.list().total == events
 
 
 def test_what_is_gone_is_neither_suspended_nor_resumed(
@@ -50,8 +50,8 @@ def test_what_is_gone_is_neither_suspended_nor_resumed(
     """Unknown and deleted tenants are refused with a sentence."""
     with pytest.raises(TenantNotFoundError):
         suspend_tenant(catalog, "acme", by=OPERATOR)
-    tenant = catalog.add_tenant("acme", name="Acme", by=SYSTEM)
-    catalog.move_tenant(tenant.id, TenantState.DELETED, by=SYSTEM)
+    tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
+    catalog.tenants.transition(tenant.id, TenantState.DELETED, by=SYSTEM)
     for act in (suspend_tenant, partial(resume_tenant, settings=settings)):
         with pytest.raises(BadTransitionError, match="deleted"):
             act(catalog, "acme", by=OPERATOR)

@@ -143,7 +143,7 @@ def test_a_backup_with_another_schema_is_refused(
     with pytest.raises(BundleError, match=said):
         import_tenant(site.catalog, site.factory, changed, slug="two", **site.options)
     assert site.people() == [(1,)]
-    assert site.catalog.find_tenant("two") is None
+    assert site.catalog.tenants.find("two") is None
 
 
 def test_an_honest_backup_passes(site: Site, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_the_factory_looks_over_what_came_out_of_a_file(site: Site) -> None:
     seen: list[tuple[str, str]] = []
 
     def receive(tenant: Tenant) -> None:
-        seen.append((tenant.slug, site.catalog.get_tenant_by_id(tenant.id).state))
+        seen.append((tenant.slug, site.catalog.tenants.get_by_id(tenant.id).state))
 
     factory = replace(site.factory, receive=receive)
     import_tenant(site.catalog, factory, site.backup, slug="two", **site.options)

@@ -64,10 +64,10 @@ class Site:
         write_revisions(folder, NAME, FILL, first=2)
         self.factory = self.release()
         upgrade(tenant_database(self.tenant, settings), load_history(folder))
-        catalog.note_schema(self.tenant.id, "0003", by=SYSTEM)
+        catalog.schemas.record(self.tenant.id, "0003", by=SYSTEM)
         if kind == "sqlite":
             move_tenant(catalog, self.factory, slug, "files", **options)
-            self.tenant = catalog.get_tenant(slug)
+            self.tenant = catalog.tenants.get(slug)
         self.put(LATER)
 
     def release(self) -> Factory:
@@ -130,8 +130,8 @@ def test_rows_go_through_the_revisions(site: Site, superuser: psycopg.Connection
     site.restore()
     assert site.rows("id, name") == [(1, "number 1"), (7, "number 7")]
     assert read_revision(tenant_database(site.tenant, site.settings)) == "0003"
-    assert site.catalog.count_schemas() == {"0003": 1}
-    assert site.catalog.get_tenant("acme").state == "active"
+    assert site.catalog.schemas.count() == {"0003": 1}
+    assert site.catalog.tenants.get("acme").state == "active"
     schemas = names(superuser, "SELECT nspname FROM pg_namespace")
     assert set(schemas) == {f"t_{site.tenant.id}"}
     (home,) = (site.settings.data_dir / "restores").iterdir()
@@ -148,7 +148,7 @@ def test_a_revision_that_refuses_changes_nothing(
     with pytest.raises(Exception, match="no_such_table"):
         site.restore()
     assert site.rows("id, name") == before
-    assert site.catalog.get_tenant("acme").state == "active"
+    assert site.catalog.tenants.get("acme").state == "active"
     assert len(names(superuser, "SELECT nspname FROM pg_namespace")) == 1
 
 

@@ -11,7 +11,8 @@ from sqlalchemy import select, text, update
 
 from tenantry.catalog import SYSTEM, Catalog, Run, RunState, StepState
 from tenantry.catalog.models import MigrationRunRecord, TenantRecord
-from tenantry.catalog.runs import HELD, STALE, _behind
+from tenantry.catalog.runs import MIGRATING, STALE
+from tenantry.catalog.tenant_schemas import is_behind
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import MigrationRunningError, NoRunError, RunLostError, TenantNotFoundError
@@ -49,10 +50,10 @@ class World:
     tenants: dict[str, Tenant] = field(default_factory=dict)
 
     def add(self, slug: str, *, schema: str | None = "0001") -> Tenant:
-        added = self.catalog.add_tenant(slug, name=slug, by=SYSTEM)
+        added = self.catalog.tenants.add(slug, name=slug, by=SYSTEM)
         provision_database(added, self.settings, self.folder)
         schemas = {} if schema is None else {added.id: schema}
-        (self.tenants[slug],) = self.catalog.activate_tenants(
+        (self.tenants[slug],) = self.catalog.provisioning.activate(
             {added.id: None}, schemas=schemas, by=SYSTEM
         )
         return self.tenants[slug]
@@ -91,18 +92,18 @@ class World:
             slug: read_revision(tenant_database(tenant, self.settings))
             for slug, tenant in self.tenants.items()
         }
-        with self.catalog.reading() as session:
+        with self.catalog.store.reading() as session:
             query = select(TenantRecord.slug, TenantRecord.schema_revision)
             assert found == dict(session.execute(query).tuples().all())
         return found
 
     def state(self, slug: str) -> TenantState:
-        return self.catalog.get_tenant(slug).state
+        return self.catalog.tenants.get(slug).state
 
     def failures(self) -> dict[str, str]:
-        last = self.catalog.find_last_run()
+        last = self.catalog.runs.find_last()
         assert last is not None
-        failed = self.catalog.list_failed_steps(last.id)
+        failed = self.catalog.runs.list_failed_steps(last.id)
         return {step.tenant.slug: step.error for step in failed}
 
     def order(self) -> list[str]:
@@ -142,17 +143,17 @@ def local(catalog: Catalog, settings: Settings, folder: Path) -> World:
 
 def test_everybody_is_brought_to_the_newest(world: World) -> None:
     """The record, the catalog and the databases say the same; instances are rebuilt; it is audited."""
-    epoch = world.catalog.read_epoch()
+    epoch = world.catalog.changes.read_epoch()
     run = world.run(jobs=2)
 
     assert (run.state, run.target, counts(run)) == (RunState.DONE, "0002", {"ok": 4})
     assert set(world.schemas().values()) == {"0002"}
-    changes = world.catalog.read_changes(epoch)
+    changes = world.catalog.changes.read_since(epoch)
     assert set(changes.revisions) == {tenant.id for tenant in world.tenants.values()}
-    events = [event.action for event in world.catalog.list_audit().items]
+    events = [event.action for event in world.catalog.audit.list().items]
     assert events[:2] == ["migration.end", "migration.begin"]
     assert world.find_run() is None, "there is nothing to do any more"
-    assert world.catalog.list_audit().items[0].action == "migration.end", "and nothing was recorded"
+    assert world.catalog.audit.list().items[0].action == "migration.end", "and nothing was recorded"
 
 
 def test_one_failure_stops_nobody_else(world: World) -> None:
@@ -191,7 +192,7 @@ def test_a_damaged_database_among_healthy_ones(local: World) -> None:
 
 def test_a_schema_of_a_newer_release_is_a_failure(local: World) -> None:
     """Code that was rolled back does not touch what it does not know."""
-    with local.catalog.writing(SYSTEM) as writer:
+    with local.catalog.store.writing(SYSTEM) as writer:
         newer = update(TenantRecord).where(TenantRecord.slug == "one").values(schema_revision="9")
         writer.session.execute(newer)
     local.ask("one", "UPDATE alembic_version SET version_num = '9'")
@@ -204,11 +205,13 @@ def test_a_schema_of_a_newer_release_is_a_failure(local: World) -> None:
 def test_whom_nobody_knows_is_looked_at(local: World) -> None:
     """A tenant from before there were revisions, or from a bundle, is opened once."""
     local.add("five", schema=None)
-    epoch = local.catalog.read_epoch()
+    epoch = local.catalog.changes.read_epoch()
     run = local.run()
     assert counts(run) == {"ok": 1}
     assert set(local.schemas().values()) == {"0001"}
-    assert local.catalog.read_epoch() == epoch, "nothing changed, so that no instance is rebuilt"
+    assert local.catalog.changes.read_epoch() == epoch, (
+        "nothing changed, so that no instance is rebuilt"
+    )
 
 
 def test_canaries_stop_the_run(world: World) -> None:
@@ -266,8 +269,8 @@ def test_who_has_no_database_is_left_out(local: World) -> None:
         ("three", TenantState.DELETED),
     ]
     for slug, state in states:
-        catalog.move_tenant(local.tenants[slug].id, state, by=SYSTEM)
-    catalog.add_tenant("made", name="Made", by=SYSTEM)
+        catalog.tenants.transition(local.tenants[slug].id, state, by=SYSTEM)
+    catalog.tenants.add("made", name="Made", by=SYSTEM)
 
     assert counts(local.run()) == {"ok": 3}
     assert [local.state(slug) for slug in ("one", "two")] == ["suspended", "archived"]
@@ -275,16 +278,16 @@ def test_who_has_no_database_is_left_out(local: World) -> None:
 
 def test_who_is_deleted_meanwhile_is_skipped(any_catalog: Catalog) -> None:
     """A run is a list made at its beginning; the world goes on."""
-    ids = [any_catalog.add_tenant(slug, name=slug, by=SYSTEM).id for slug in ("one", "two")]
-    any_catalog.activate_tenants(dict.fromkeys(ids), by=SYSTEM)
-    run = any_catalog.begin_run("0002", node="here", options={}, by=SYSTEM)
+    ids = [any_catalog.tenants.add(slug, name=slug, by=SYSTEM).id for slug in ("one", "two")]
+    any_catalog.provisioning.activate(dict.fromkeys(ids), by=SYSTEM)
+    run = any_catalog.runs.begin("0002", node="here", options={}, by=SYSTEM)
     for state in (TenantState.ARCHIVED, TenantState.DELETED):
-        any_catalog.move_tenant(min(ids), state, by=SYSTEM)
-    steps = any_catalog.claim_steps(run.id, 10, by=SYSTEM)
+        any_catalog.tenants.transition(min(ids), state, by=SYSTEM)
+    steps = any_catalog.runs.claim_steps(run.id, 10, by=SYSTEM)
 
     assert [step.state for step in steps] == [StepState.SKIPPED, StepState.RUNNING]
-    assert any_catalog.claim_steps(run.id, 10, by=SYSTEM) == ()
-    assert any_catalog.count_schemas() == {"": 1}
+    assert any_catalog.runs.claim_steps(run.id, 10, by=SYSTEM) == ()
+    assert any_catalog.schemas.count() == {"": 1}
 
 
 def test_a_second_run_is_refused_while_one_lives(local: World, tmp_path: Path) -> None:
@@ -292,15 +295,15 @@ def test_a_second_run_is_refused_while_one_lives(local: World, tmp_path: Path) -
     write_revisions(local.folder, NAME, first=2)
     with _alone(local.catalog, local.settings), pytest.raises(MigrationRunningError):
         local.run()
-    elsewhere = local.catalog.begin_run("0002", node="elsewhere", options={}, by=SYSTEM)
+    elsewhere = local.catalog.runs.begin("0002", node="elsewhere", options={}, by=SYSTEM)
     with pytest.raises(MigrationRunningError, match="run 1 is under way on elsewhere"):
         local.run()
-    with local.catalog.writing(SYSTEM) as writer:
+    with local.catalog.store.writing(SYSTEM) as writer:
         record = writer.session.get_one(MigrationRunRecord, elsewhere.id)
         record.seen_at -= STALE + timedelta(seconds=1)
     assert counts(local.run()) == {"ok": 4}
     with pytest.raises(RunLostError, match="run 1 gave no sign of life"):
-        local.catalog.touch_run(elsewhere.id, by=SYSTEM)
+        local.catalog.runs.touch(elsewhere.id, by=SYSTEM)
 
 
 def test_there_may_be_nothing_to_go_on_with(local: World) -> None:
@@ -320,9 +323,9 @@ def test_a_revision_may_ask_for_maintenance(local: World) -> None:
     """Visitors see that page until the tenant is migrated, also if that fails: old data, new code."""
     write_revisions(local.folder, BREAKS_FIRST, first=2, head="maintenance = True")
     local.ask("two", "INSERT INTO people (id) VALUES (1)")
-    local.catalog.move_tenant(local.tenants["three"].id, TenantState.SUSPENDED, by=SYSTEM)
+    local.catalog.tenants.transition(local.tenants["three"].id, TenantState.SUSPENDED, by=SYSTEM)
     own = local.tenants["four"].id
-    local.catalog.move_tenant(own, TenantState.MAINTENANCE, reason="painting", by=SYSTEM)
+    local.catalog.tenants.transition(own, TenantState.MAINTENANCE, reason="painting", by=SYSTEM)
     local.run()
 
     states = {slug: local.state(slug).value for slug in local.tenants}
@@ -332,8 +335,8 @@ def test_a_revision_may_ask_for_maintenance(local: World) -> None:
         "three": "suspended",
         "four": "maintenance",
     }
-    assert local.catalog.get_row("two").reason == HELD
-    assert local.catalog.get_row("four").reason == "painting"
+    assert local.catalog.tenants.get_row("two").reason == MIGRATING
+    assert local.catalog.tenants.get_row("four").reason == "painting"
     local.ask("two", "DELETE FROM people")
     local.run(again=ResumeOptions(failed=True))
     assert local.state("two") is TenantState.ACTIVE
@@ -396,8 +399,8 @@ def test_nothing_to_do_opens_nothing(
     local.settings = make_settings(data_dir=tmp_path / "nowhere")
     assert local.find_run() is None
     assert not (tmp_path / "nowhere").exists()
-    query = select(TenantRecord.id).where(_behind("0002", ()))
-    with local.catalog.reading() as session:
+    query = select(TenantRecord.id).where(is_behind("0002", ()))
+    with local.catalog.store.reading() as session:
         written = query.compile(compile_kwargs={"literal_binds": True})
         plan = session.execute(text(f"EXPLAIN QUERY PLAN {written}"))
         steps = [row[3] for row in plan]

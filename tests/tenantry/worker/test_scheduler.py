@@ -65,10 +65,10 @@ def test_polling_finds_what_nobody_announced(
     """Law 7: a node without the fast path sees a change at its next poll."""
     here, there = open_catalog_at(any_url), open_catalog_at(any_url, node="another")
     directory = Directory(there, domain=DOMAIN)
-    tenant = here.add_tenant("acme", name="Acme", by=SYSTEM)
-    here.activate_tenants({tenant.id: None}, by=SYSTEM)
+    tenant = here.tenants.add("acme", name="Acme", by=SYSTEM)
+    here.provisioning.activate({tenant.id: None}, by=SYSTEM)
     assert directory.find(ACME)
-    here.move_tenant(tenant.id, TenantState.SUSPENDED, by=SYSTEM)
+    here.tenants.transition(tenant.id, TenantState.SUSPENDED, by=SYSTEM)
     assert not suspended(directory)
     keep(there, directory, poll_seconds=0.01)
 
@@ -83,19 +83,19 @@ def test_a_notice_wakes_another_node(
     url = clean_postgres_url
     here, there = open_catalog_at(url), open_catalog_at(url, node="another")
     directory = Directory(there, domain=DOMAIN)
-    tenant = here.add_tenant("acme", name="Acme", by=SYSTEM)
-    tenant = here.activate_tenants({tenant.id: None}, by=SYSTEM)[0]
+    tenant = here.tenants.add("acme", name="Acme", by=SYSTEM)
+    tenant = here.provisioning.activate({tenant.id: None}, by=SYSTEM)[0]
     keeper = keep(there, directory, poll_seconds=60)
     for state in (TenantState.SUSPENDED, TenantState.ACTIVE, TenantState.SUSPENDED):
         eventually(lambda: listening(url))
         assert directory.find(ACME) == tenant
-        tenant = here.move_tenant(tenant.id, state, by=SYSTEM)
+        tenant = here.tenants.transition(tenant.id, state, by=SYSTEM)
         eventually(lambda: ACME not in directory._known)
 
     stopping = threading.Thread(target=keeper.stop)
     stopping.start()
     eventually(keeper._stopping.is_set)
-    here.configure_tenant(tenant.id, name="Wakes it once more", by=SYSTEM)
+    here.tenants.configure(tenant.id, name="Wakes it once more", by=SYSTEM)
     stopping.join(10)
     assert not stopping.is_alive()
 
@@ -105,12 +105,12 @@ def test_a_lost_listener_comes_back(clean_postgres_url: str, open_catalog_at: Op
     """Law 7: a connection that is cut is opened again; meanwhile waiting is just waiting."""
     url = clean_postgres_url
     catalog = open_catalog_at(url)
-    listener = open_listener(catalog.engine)
+    listener = open_listener(catalog.store.engine)
     stopping = threading.Event()
     listener.wait(0.01, stopping)
     pid = listening(url)
     assert pid
-    with catalog.engine.begin() as connection:
+    with catalog.store.engine.begin() as connection:
         connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
     eventually(lambda: not listening(url))
     listener.wait(0.01, stopping)

@@ -246,15 +246,15 @@ class Platform:
 
     def add(self, *slugs: str, host: str = "") -> None:
         for slug in slugs:
-            tenant = self.catalog.add_tenant(slug, name=slug, by=SYSTEM)
-            self.catalog.activate_tenants({tenant.id: None}, by=SYSTEM)
+            tenant = self.catalog.tenants.add(slug, name=slug, by=SYSTEM)
+            self.catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)
             if host:
-                self.catalog.add_host(tenant.id, host, proof="operator", by=SYSTEM)
+                self.catalog.hosts.add(tenant.id, host, proof="operator", by=SYSTEM)
             self.ids[slug] = tenant.id
 
     def move(self, slug: str, *states: TenantState) -> None:
         for state in states:
-            self.catalog.move_tenant(self.ids[slug], state, by=SYSTEM)
+            self.catalog.tenants.transition(self.ids[slug], state, by=SYSTEM)
 
     def probe(self, instance: Instance, tenant: Tenant) -> None:
         assert instance.tenant.id == tenant.id
@@ -330,7 +330,7 @@ def test_the_first_visitor_costs_no_look_up(platform: Platform) -> None:
     platform.popular("acme")
     platform.run()
     asked: list[str] = []
-    engine = platform.catalog.engine
+    engine = platform.catalog.store.engine
     event.listen(engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
     found = [platform.directory.find(host) for host in (f"acme.{DOMAIN}", "www.acme.org")]
 
@@ -376,7 +376,7 @@ def test_nobody_is_pushed_out(platform: Platform) -> None:
     pool = platform.pool = platform.make_pool(
         platform.workshop.build, dispose=platform.workshop.dispose, max_instances=2
     )
-    visited = platform.catalog.get_tenant("acme")
+    visited = platform.catalog.tenants.get("acme")
     serve(pool, visited)
     platform.popular("bolt", "crux")
     platform.run()
@@ -394,7 +394,7 @@ def test_a_visitor_waits_for_the_same_build(platform: Platform) -> None:
     platform.warm_up().start()
     eventually(lambda: platform.workshop.built)
     served: list[Instance] = []
-    tenant = platform.catalog.get_tenant("acme")
+    tenant = platform.catalog.tenants.get("acme")
     visit = threading.Thread(target=lambda: served.append(serve(platform.pool, tenant)))
     visit.start()
     eventually(lambda: platform.pool.stats().waiting == 1)
@@ -424,7 +424,7 @@ def test_it_goes_on_without_a_catalog(platform: Platform, caplog: pytest.LogCapt
     """A catalog that does not answer costs the warm-up, not the worker."""
     platform.add("acme", "bolt")
     platform.popular("acme", "bolt")
-    with platform.catalog.engine.begin() as connection:
+    with platform.catalog.store.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE tenants RENAME TO elsewhere")
 
     assert platform.run() == []
@@ -438,7 +438,7 @@ def test_what_one_generation_used_the_next_one_builds(platform: Platform, catalo
     popularity = Popularity(platform.folder, 1, ledger)
     popularity.load()
     for slug in ("bolt", "acme", "bolt"):
-        ledger.add(catalog.get_tenant(slug).id, slug, wall=0.01)
+        ledger.add(catalog.tenants.get(slug).id, slug, wall=0.01)
     popularity.save()
 
     assert platform.run() == ["bolt", "acme"]

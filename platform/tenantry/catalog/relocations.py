@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from tenantry.catalog.models import TenantRecord
-from tenantry.catalog.names import locked
-from tenantry.catalog.store import Store
 from tenantry.errors import BadTransitionError
 from tenantry.values.tenant import TenantState
 
@@ -16,31 +14,35 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from tenantry.catalog.store import Store
     from tenantry.catalog.values import Actor
     from tenantry.values.tenant import Tenant
 
 
-class Moving(Store):
-    """The catalog's part of a move. Only :meth:`place_tenant` is noticed by whoever serves."""
+class Relocations:
+    """The catalog's part of a move. Workers notice only :meth:`finish`."""
 
-    def begin_move(self, tenant_id: str, placement: str, *, by: Actor) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(self, tenant_id: str, placement: str, *, by: Actor) -> None:
         """Note that there may be something of the tenant on *placement* from now on."""
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
             detail = {"from": record.placement, "to": placement}
             record.moving_to = placement
             writer.audit("tenant.move.begin", tenant=record, detail=detail)
 
-    def end_move(self, tenant_id: str, *, by: Actor) -> None:
+    def cancel(self, tenant_id: str, *, by: Actor) -> None:
         """Note that nothing came of a move, and that nothing of it is left."""
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
             if record.moving_to:
                 detail = {"from": record.placement, "to": record.moving_to}
                 record.moving_to = ""
                 writer.audit("tenant.move.end", tenant=record, detail=detail)
 
-    def list_moves(self, *, limit: int = 100) -> tuple[Tenant, ...]:
+    def list(self, *, limit: int = 100) -> tuple[Tenant, ...]:
         """Return tenants whose moves have begun and not ended, be they under way or interrupted."""
         query = (
             select(TenantRecord)
@@ -48,31 +50,30 @@ class Moving(Store):
             .order_by(TenantRecord.slug)
             .limit(limit)
         )
-        with self.reading() as session:
+        with self._store.reading() as session:
             return tuple(record.to_tenant() for record in session.scalars(query))
 
-    def place_tenant(
+    def finish(
         self, tenant_id: str, placement: str, *, detail: Mapping[str, Any], by: Actor
     ) -> Tenant:
         """Let the tenant live where its move has led; where it was is remembered.
 
         :raises BadTransitionError: It was deleted meanwhile, or is being moved to another place.
         """
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
             if record.state == TenantState.DELETED or record.moving_to != placement:
                 raise BadTransitionError(record.slug, record.state, f"moved to {placement}")
             told = {"from": record.placement, "to": placement, **detail}
             record.former_placement, record.placement = record.placement, placement
             record.moving_to = ""
-            writer.changed(record)
-            writer.audit("tenant.move", tenant=record, detail=told)
+            writer.change(record, "tenant.move", told)
             return record.to_tenant()
 
     def forget_former(self, tenant_id: str, *, by: Actor) -> None:
         """Note that nothing is left where the tenant was."""
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
             if record.former_placement:
                 detail = {"from": record.former_placement}
                 record.former_placement = ""

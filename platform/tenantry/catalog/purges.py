@@ -16,9 +16,6 @@ from tenantry.catalog.models import (
     TenantRecord,
     now,
 )
-from tenantry.catalog.names import locked
-from tenantry.catalog.store import Store
-from tenantry.catalog.tenants import to_row
 from tenantry.errors import BadTransitionError, TooEarlyError
 from tenantry.values.tenant import TenantState
 
@@ -26,9 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from tenantry.catalog.store import Store
     from tenantry.catalog.values import Actor
 
-BELONGINGS: Mapping[str, Any] = {
+OWN_ROWS: Mapping[str, Any] = {
     "custom hosts": HostRecord,
     "memberships": MembershipRecord,
     "one-use links": LinkRecord,
@@ -39,66 +37,67 @@ BELONGINGS: Mapping[str, Any] = {
 and for a time its hosts, so that no other tenant gets them at once."""
 
 
-class Purging(Store):
+class Purges:
     """The catalog's part of a purge. Each step can be repeated."""
 
-    def begin_purge(self, tenant_id: str, *, early: bool = False, by: Actor) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(self, tenant_id: str, *, early: bool = False, by: Actor) -> None:
         """Close the way back: from here on the tenant cannot be undeleted.
 
         :param early: Also if its purge date is still to come.
         :raises BadTransitionError: It is not deleted.
         :raises TooEarlyError: Its purge date is still to come.
         """
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
             if record.state != TenantState.DELETED:
                 raise BadTransitionError(record.slug, record.state, "purged")
-            row = to_row(record)
+            row = record.to_row()
             if row.is_due:
                 return
             if not early:
                 raise TooEarlyError(record.slug, row.purge_date)
             record.purge_at = now()
-            writer.changed(record)
-            writer.audit("tenant.purge.begin", tenant=record)
+            writer.change(record, "tenant.purge.begin")
 
-    def count_belongings(self, tenant_id: str) -> dict[str, int]:
+    def count_rows(self, tenant_id: str) -> dict[str, int]:
         """Return how many rows of each kind belong to the tenant; kinds without any are left out."""
         counts = {
             noun: select(func.count()).select_from(table).where(table.tenant_id == tenant_id)
-            for noun, table in BELONGINGS.items()
+            for noun, table in OWN_ROWS.items()
         }
-        with self.reading() as session:
+        with self._store.reading() as session:
             found = {noun: session.scalar(query) or 0 for noun, query in counts.items()}
         return {noun: number for noun, number in found.items() if number}
 
-    def clear_tenant(self, tenant_id: str, *, by: Actor) -> None:
+    def clear(self, tenant_id: str, *, by: Actor) -> None:
         """Take away a purged tenant's rows, and what its own row says of people.
 
         :raises BadTransitionError: Its purge has not begun.
         """
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
-            if record.state != TenantState.DELETED or not to_row(record).is_due:
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
+            if record.state != TenantState.DELETED or not record.to_row().is_due:
                 raise BadTransitionError(record.slug, record.state, "cleared")
             for host in record.hosts:
                 lay_to_rest(writer.session, host)
-            for table in BELONGINGS.values():
+            for table in OWN_ROWS.values():
                 writer.session.execute(delete(table).where(table.tenant_id == tenant_id))
             writer.session.expire(record, ["hosts", "members"])
             record.name, record.settings, record.reason = record.slug, {}, ""
             record.listed, record.owners = False, []
             writer.changed(record)
 
-    def finish_purge(self, tenant_id: str, *, by: Actor) -> None:
+    def finish(self, tenant_id: str, *, by: Actor) -> None:
         """Note that nothing is left, once."""
-        with self.writing(by) as writer:
-            record = locked(writer.session, tenant_id)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
             if record.purged_at is None:
                 record.purged_at = now()
                 record.former_placement = record.moving_to = ""
-                writer.changed(record)
-                writer.audit("tenant.purge", tenant=record)
+                writer.change(record, "tenant.purge")
 
     def list_due(self, *, limit: int = 500) -> tuple[str, ...]:
         """Return the slugs of deleted tenants whose purge date is over, the longest due first."""
@@ -112,5 +111,5 @@ class Purging(Store):
             .order_by(TenantRecord.purge_at)
             .limit(limit)
         )
-        with self.reading() as session:
+        with self._store.reading() as session:
             return tuple(session.scalars(query))

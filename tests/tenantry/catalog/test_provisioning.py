@@ -17,41 +17,41 @@ if TYPE_CHECKING:
 @pytest.fixture
 def pair(any_catalog: Catalog) -> tuple[Tenant, Tenant]:
     """Return two tenants that are being provisioned."""
-    first, second = (any_catalog.add_tenant(slug, name=slug, by=SYSTEM) for slug in ("one", "two"))
+    first, second = (any_catalog.tenants.add(slug, name=slug, by=SYSTEM) for slug in ("one", "two"))
     return first, second
 
 
 def test_opens_all_with_their_owners(any_catalog: Catalog, pair: tuple[Tenant, Tenant]) -> None:
     """Each tenant is active at a new revision, and one person with two sites has one account."""
     first, second = pair
-    opened = any_catalog.activate_tenants(
+    opened = any_catalog.provisioning.activate(
         {first.id: "Ada@example.com", second.id: "ada@EXAMPLE.com"}, by=SYSTEM
     )
     assert [tenant.slug for tenant in opened] == ["one", "two"]
     assert {tenant.state for tenant in opened} == {TenantState.ACTIVE}
     assert opened[0].revision > first.revision
-    account = any_catalog.find_account("ada@example.com")
+    account = any_catalog.accounts.find("ada@example.com")
     assert account is not None
     assert not account.operator
     assert not account.has_password
-    assert {role for _, role in any_catalog.list_memberships(account.id)} == {"owner"}
-    assert len(any_catalog.list_memberships(account.id)) == 2
-    assert any_catalog.check_audit() is None
+    assert {role for _, role in any_catalog.memberships.list(account.id)} == {"owner"}
+    assert len(any_catalog.memberships.list(account.id)) == 2
+    assert any_catalog.audit.verify().first_bad is None
 
 
 def test_account_that_is_there_is_taken(any_catalog: Catalog, pair: tuple[Tenant, Tenant]) -> None:
     """An owner who has an account gets no second one."""
-    account = any_catalog.add_account("ada@example.com", by=SYSTEM)
-    any_catalog.activate_tenants({pair[0].id: "ada@example.com"}, by=SYSTEM)
-    assert any_catalog.find_role(account.id, pair[0].id) == "owner"
-    assert any_catalog.list_accounts().total == 1
+    account = any_catalog.accounts.add("ada@example.com", by=SYSTEM)
+    any_catalog.provisioning.activate({pair[0].id: "ada@example.com"}, by=SYSTEM)
+    assert any_catalog.memberships.find_role(account.id, pair[0].id) == "owner"
+    assert any_catalog.accounts.list().total == 1
 
 
 def test_every_tenant_is_one_change(any_catalog: Catalog, pair: tuple[Tenant, Tenant]) -> None:
     """Workers hear of each of them, at one moment."""
-    before = any_catalog.read_epoch()
-    any_catalog.activate_tenants({tenant.id: None for tenant in pair}, by=SYSTEM)
-    changes = any_catalog.read_changes(before)
+    before = any_catalog.changes.read_epoch()
+    any_catalog.provisioning.activate({tenant.id: None for tenant in pair}, by=SYSTEM)
+    changes = any_catalog.changes.read_since(before)
     assert changes.epoch == before + 2
     assert set(changes.revisions) == {tenant.id for tenant in pair}
 
@@ -59,14 +59,14 @@ def test_every_tenant_is_one_change(any_catalog: Catalog, pair: tuple[Tenant, Te
 def test_one_refusal_opens_none(any_catalog: Catalog, pair: tuple[Tenant, Tenant]) -> None:
     """If one tenant cannot be opened, no account, no membership and no state remains changed."""
     first, second = pair
-    any_catalog.activate_tenants({second.id: None}, by=SYSTEM)
-    epoch, events = any_catalog.read_epoch(), any_catalog.list_audit().total
+    any_catalog.provisioning.activate({second.id: None}, by=SYSTEM)
+    epoch, events = any_catalog.changes.read_epoch(), any_catalog.audit.list().total
     with pytest.raises(BadTransitionError):
-        any_catalog.activate_tenants({first.id: "ada@example.com", second.id: None}, by=SYSTEM)
+        any_catalog.provisioning.activate({first.id: "ada@example.com", second.id: None}, by=SYSTEM)
     with pytest.raises(TenantNotFoundError):
-        any_catalog.activate_tenants({first.id: "ada@example.com", "f" * 32: None}, by=SYSTEM)
+        any_catalog.provisioning.activate({first.id: "ada@example.com", "f" * 32: None}, by=SYSTEM)
     with pytest.raises(BadEmailError):
-        any_catalog.activate_tenants({first.id: "ada"}, by=SYSTEM)
-    assert any_catalog.get_tenant("one").state is TenantState.PROVISIONING
-    assert any_catalog.find_account("ada@example.com") is None
-    assert (any_catalog.read_epoch(), any_catalog.list_audit().total) == (epoch, events)
+        any_catalog.provisioning.activate({first.id: "ada"}, by=SYSTEM)
+    assert any_catalog.tenants.get("one").state is TenantState.PROVISIONING
+    assert any_catalog.accounts.find("ada@example.com") is None
+    assert (any_catalog.changes.read_epoch(), any_catalog.audit.list().total) == (epoch, events)

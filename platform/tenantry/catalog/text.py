@@ -1,0 +1,22 @@
+"""Text that any database of the catalog can store and search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import false, or_
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+
+def storable(text: str, most: int = 200) -> str:
+    """Return a text as people meant it: PostgreSQL stores no NUL, and no column is endless."""
+    return text.replace("\0", "").strip()[:most]
+
+
+def contains(text: str, *columns: Any) -> ColumnElement[bool]:
+    """Return a condition: one of the columns contains *text*, wildcards taken literally."""
+    if "\0" in text:
+        return false()  # PostgreSQL refuses it, SQLite would stop reading there and find everything
+    return or_(*(column.icontains(text, autoescape=True) for column in columns))
