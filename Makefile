@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-pythons soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
-	bench-flood bench-databases bench-migrate bench-provision bench-move bench-cli bench-smoke audit sbom reload lock system clean
+	bench-flood bench-databases bench-migrate bench-provision bench-move bench-cli bench-smoke audit sbom reload reference lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -141,6 +141,9 @@ sbom: $(AUDIT_STAMP) ## Write the software bill of materials (CycloneDX) to dist
 
 reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload
+
+reference: setup ## Build docs/reference.md from the docstrings of the public names.
+	@$(BIN)/python docs/make_reference.py
 
 UV ?= uv
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes \

@@ -12,12 +12,12 @@ from werkzeug.exceptions import HTTPException
 
 from backend_app.context import backend
 from tenantry.errors import PoolError, TenantryError
-from tenantry.flask.management import EXTENSION as MANAGEMENT
+from tenantry.management import EXTENSION as MANAGEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tenantry.flask.management import SiteManagement
+    from tenantry.management import SiteManagement
     from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from tenantry.values.tenant import TenantState
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
-    from tenantry.flask.management import Action, Column, Row, Section, SiteManagement
+    from tenantry.management import Action, Column, Row, Section, SiteManagement
     from tenantry.values.tenant import Tenant
 
 bp = Blueprint("sections", __name__)

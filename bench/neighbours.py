@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import tenants
 from bench.recipe import build_recipe
 from bench.world import trivial
+from tenantry import init_tenant
 from tenantry.catalog import open_catalog
-from tenantry.flask import init_tenant
 from tenantry.settings import get_settings
 from tenants.site import build_site
 

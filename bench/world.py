@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
+from tenantry import init_tenant
 from tenantry.catalog import Catalog, open_catalog
 from tenantry.catalog.engine import WRITE
 from tenantry.catalog.models import TenantRecord, now
-from tenantry.flask import init_tenant
 from tenantry.settings import Settings, load_settings
 from tenants.site import build_site
 

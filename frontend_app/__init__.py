@@ -11,8 +11,8 @@ from frontend_app.context import EXTENSION, Front
 from tenantry.flask import init_platform, init_security, init_ui
 
 if TYPE_CHECKING:
+    from tenantry import Settings
     from tenantry.catalog import Catalog
-    from tenantry.settings import Settings
 
 
 def create_app(*, settings: Settings, catalog: Catalog) -> Flask:

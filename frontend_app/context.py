@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app
 
 if TYPE_CHECKING:
+    from tenantry import Settings
     from tenantry.catalog import Catalog
-    from tenantry.settings import Settings
 
 EXTENSION = "tenantry.front"
 

@@ -9,8 +9,8 @@ from flask import make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from frontend_app.context import front
+from tenantry import init_problems, prefers_json, problem
 from tenantry.errors import CatalogFullError, CatalogUnavailableError
-from tenantry.flask import init_problems, prefers_json, problem
 
 if TYPE_CHECKING:
     from flask import Flask

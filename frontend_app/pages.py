@@ -9,14 +9,13 @@ from flask import Blueprint, make_response, redirect, render_template, request
 from markupsafe import escape
 
 from frontend_app.context import front
-from tenantry.flask import let_caches_keep
-from tenantry.ui import asset_url
+from tenantry import asset_url, let_caches_keep
 
 if TYPE_CHECKING:
     from flask import Flask
     from flask.typing import ResponseReturnValue
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 bp = Blueprint("pages", __name__)
 

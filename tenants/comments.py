@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 
-from tenantry.flask import ask_first, note_faults
+from tenantry import ask_first, note_faults
 from tenants.access import get_member, only
 from tenants.database import db
 from tenants.forms import CommentForm

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import DateTime, MetaData, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, registry
 
-from tenantry.flask import TenantSQLAlchemy, provision_database
-from tenantry.settings import get_settings
+from tenantry import TenantSQLAlchemy, provision_database
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-    from tenantry.settings import Settings
-    from tenantry.values.tenant import Tenant
+    from tenantry import Settings, Tenant
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 """The revisions whose newest is the schema that the models describe."""
@@ -72,4 +70,4 @@ def now() -> datetime:
 
 def provision(tenant: Tenant, settings: Settings | None = None) -> None:
     """Make the tenant's database, if it is not there. An existing one is left as it is."""
-    provision_database(tenant, settings or get_settings(), MIGRATIONS)
+    provision_database(tenant, MIGRATIONS, settings=settings)

@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tenantry.flask import tenant_database
-from tenantry.settings import get_settings
+from tenantry import tenant_database
 from tenants.database import now, provision
 from tenants.models import Comment, Member, Post, Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tenantry.settings import Settings
-    from tenantry.values.tenant import Tenant
+    from tenantry import Settings, Tenant
 
 HERE = Path(__file__).parent / "demonstrations"
 WELCOME = "welcome"
@@ -80,7 +78,6 @@ class _Article:
 
 def demonstrate(tenant: Tenant, settings: Settings | None = None) -> None:
     """Fill a site that has no post yet; one that has is left alone."""
-    settings = settings or get_settings()
     provision(tenant, settings)
     folder = HERE / (tenant.slug if tenant.slug in DEMONSTRATIONS else WELCOME)
     engine = tenant_database(tenant, settings).open_engine()

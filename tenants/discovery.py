@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from flask import Blueprint, Response
 
-from tenantry.flask import current_tenant
+from tenantry import current_tenant
 from tenants.look import path_of, public_url
 from tenants.reading import list_addresses
 

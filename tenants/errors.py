@@ -7,25 +7,23 @@ from typing import TYPE_CHECKING
 
 from flask import current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from psycopg.errors import ReadOnlySqlTransaction
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from tenantry import (
+    current_tenant,
+    init_problems,
+    is_disk_full,
+    prefers_json,
+    problem,
+    tenant_database,
+)
 from tenantry.errors import (
     LostPlaceError,
     PlacementError,
     SiteMovingError,
     UnknownPlacementError,
-)
-from tenantry.files.disk import has_room, is_full
-from tenantry.flask import (
-    SiteDatabase,
-    current_tenant,
-    init_problems,
-    prefers_json,
-    problem,
-    tenant_database,
 )
 from tenants.access import find_member
 from tenants.carrying import find_carried
@@ -36,13 +34,12 @@ if TYPE_CHECKING:
     from flask import Flask, Response
     from flask.typing import ResponseReturnValue
 
-    from tenantry.flask import TenantDatabase
-    from tenantry.settings import Settings
-
 RETRY_SECONDS = 30
 NO_ROOM = 507
 """Insufficient Storage (RFC 4918, section 11.5). Unlike 503 it tells programs not to send a form again
 by themselves; nothing says when there will be room, so there is no Retry-After."""
+READ_ONLY = "25006"
+"""PostgreSQL's SQLSTATE for a write in a transaction that only reads."""
 
 TITLES = {
     400: (
@@ -144,20 +141,20 @@ def _show_database_error(error: SQLAlchemyError) -> Response:
     """Answer 503 and leave nothing broken behind for the next request."""
     if isinstance(error, IntegrityError):
         raise error  # our mistake, not the database's: a 500 with a traceback in the log
-    database = tenant_database(current_tenant, _settings())
+    database = tenant_database()
     _log(database.shown, getattr(error, "orig", None) or error)
+    full = _changes() and is_disk_full(error)
     db.session.remove()
     # An open connection would hold on to a file that has been put back in the meantime.
     db.engine.dispose()
-    refused = _is_refused_write(error)
-    if (is_full(error) and _changes()) or (refused and _is_on_full_disk(database)):
+    if full:
         return _refuse_for_room()
-    return _rest(*(NOT_SAVED if refused else DOWN))
+    return _rest(*(NOT_SAVED if _is_refused_write(error) else DOWN))
 
 
 def _show_full_disk(error: OSError) -> Response:
     """Answer for what was to be written beside the database, as the parts of a large form are."""
-    if not is_full(error):
+    if not is_disk_full(error):
         raise error
     _log(error.filename or "folder for temporary files", error)
     # Who is still sending would not see the answer.
@@ -170,11 +167,6 @@ def _show_full_disk(error: OSError) -> Response:
 def _refuse_for_room() -> Response:
     g.without_database = True
     return _page(NO_ROOM, *NOT_SAVED)
-
-
-def _is_on_full_disk(database: TenantDatabase) -> bool:
-    # Where not even the index of a log fits, SQLite lets a file be read, and calls it read-only.
-    return isinstance(database, SiteDatabase) and not has_room(database.path.parent)
 
 
 def _show_resting(error: PlacementError | UnknownPlacementError | LostPlaceError) -> Response:
@@ -196,11 +188,6 @@ def _rest(title: str, message: str, *, retry_after: int = RETRY_SECONDS) -> Resp
     return response
 
 
-def _settings() -> Settings:
-    settings: Settings = current_app.extensions["tenantry"].settings
-    return settings
-
-
 def _log(place: str, error: BaseException) -> None:
     current_app.logger.error(
         "site %s (tenant %s): database %s: %s", current_tenant.slug, current_tenant.id, place, error
@@ -212,7 +199,7 @@ def _is_refused_write(error: SQLAlchemyError) -> bool:
         return False
     cause = getattr(error, "orig", None)
     name: str = getattr(cause, "sqlite_errorname", "")
-    return name.startswith("SQLITE_READONLY") or isinstance(cause, ReadOnlySqlTransaction)
+    return name.startswith("SQLITE_READONLY") or getattr(cause, "sqlstate", "") == READ_ONLY
 
 
 def _changes() -> bool:

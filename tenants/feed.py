@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from flask import Blueprint, Response, request
 
-from tenantry.flask import current_tenant
+from tenantry import current_tenant
 from tenants.look import get_look, public_url
 from tenants.reading import newest_posts
 

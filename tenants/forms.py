@@ -18,10 +18,8 @@ from wtforms import (
 from wtforms.validators import DataRequired, EqualTo, Length, Optional
 from wtforms.widgets import HiddenInput
 
-from tenantry.catalog import canonical_email
+from tenantry import canonical_email, check_password, current_tenant, note_faults
 from tenantry.errors import BadEmailError, WeakPasswordError
-from tenantry.flask import current_tenant, note_faults
-from tenantry.security.passwords import check_password
 from tenants.markdown import MAX_MARKUP, measure_markup
 from tenants.text import clean_line, clean_text, fold_email
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import current_app
 
-from tenantry.flask import current_tenant
+from tenantry import current_settings, current_tenant, site_url
 from tenants.access import find_member
 from tenants.carrying import sign_writer
 from tenants.text import clean_line
 from tenants.unsaved import name_store, pop_saved
-
-if TYPE_CHECKING:
-    from tenantry.settings import Settings
 
 MAX_TAGLINE = 200
 OWN_LANGUAGE = "en"
@@ -42,15 +39,14 @@ class Look:
 
 def get_look() -> Look:
     """Return the current site's look."""
-    settings: Settings = current_app.extensions["tenantry"].settings
     tagline = current_tenant.settings.get("tagline")
     return Look(
         name=current_tenant.name,
         tagline=clean_line(tagline)[:MAX_TAGLINE] if isinstance(tagline, str) else "",
         language=_read_language(current_tenant.settings.get("language")),
         revision=current_tenant.revision,
-        url=settings.site_url(current_tenant),
-        platform_url=settings.apex_url,
+        url=site_url(),
+        platform_url=current_settings.apex_url,
         quiet=current_tenant.quiet,
     )
 

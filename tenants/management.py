@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from tenantry.flask.management import Action, Column, Listing, Row
+from tenantry.management import Action, Column, Listing, Row
 from tenants.database import db
 from tenants.look import path_of
 from tenants.models import Comment, Member, Post, Role
@@ -18,7 +18,7 @@ from tenants.text import clean_line, fold_email
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tenantry.flask.management import Section
+    from tenantry.management import Section
 
 MAX_ID = 2**63 - 1
 """The largest number that SQLite keeps."""

@@ -17,9 +17,15 @@ from flask import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from tenantry import (
+    claim_sign_up,
+    hash_password,
+    is_local_path,
+    prefers_json,
+    problem,
+    verify_password,
+)
 from tenantry.errors import HashingBusyError, LinkError, SignInError
-from tenantry.flask import claim_sign_up, is_local_path, prefers_json, problem
-from tenantry.security.passwords import hash_password, verify_password
 from tenants.access import find_member, get_member, login, only
 from tenants.carrying import deliver, find_carried
 from tenants.database import db

@@ -10,7 +10,7 @@ from flask_login import UserMixin
 from sqlalchemy import ForeignKey, Index, String, Text, TypeDecorator
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from tenantry.flask import current_tenant
+from tenantry import current_tenant
 from tenants import markdown
 from tenants.database import db, now
 from tenants.text import fold_email

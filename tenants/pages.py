@@ -15,8 +15,7 @@ from flask import (
     url_for,
 )
 
-from tenantry.flask import current_tenant, let_caches_keep
-from tenantry.ui.colours import read_accent, tones
+from tenantry import accent_tones, current_tenant, let_caches_keep, read_accent
 from tenants.access import find_member
 from tenants.forms import CommentForm
 from tenants.reading import find_post, list_comments, list_published, page_number
@@ -59,7 +58,9 @@ def theme() -> ResponseReturnValue:
     """Serve the site's accent colour, for light and dark."""
     accent = read_accent(current_tenant.settings.get("accent"))
     css = render_template(
-        "site/theme.css", light=tones(accent, dark=False), dark=tones(accent, dark=True)
+        "site/theme.css",
+        light=accent_tones(accent, dark=False),
+        dark=accent_tones(accent, dark=True),
     )
     return _dressing(css, "text/css; charset=utf-8")
 
@@ -67,7 +68,7 @@ def theme() -> ResponseReturnValue:
 @bp.get("/favicon.svg")
 def favicon() -> ResponseReturnValue:
     """Serve the site's icon: its first letter on its colour."""
-    accent = tones(read_accent(current_tenant.settings.get("accent")), dark=False)
+    accent = accent_tones(read_accent(current_tenant.settings.get("accent")), dark=False)
     svg = render_template("site/favicon.svg", accent=accent, letter=current_tenant.name[:1].upper())
     return _dressing(svg, "image/svg+xml; charset=utf-8")
 

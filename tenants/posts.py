@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
-from tenantry.flask import accept_body, ask_first, is_local_path, note_faults, prefers_json, problem
+from tenantry import accept_body, ask_first, is_local_path, note_faults, prefers_json, problem
 from tenants import markdown
 from tenants.access import get_member, only
 from tenants.database import db, now

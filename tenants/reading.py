@@ -8,7 +8,7 @@ from flask import abort, request
 from sqlalchemy import and_, func, select, true
 from sqlalchemy.orm import raiseload
 
-from tenantry.catalog import Page
+from tenantry import Page
 from tenants.database import db
 from tenants.models import Comment, Member, Post
 

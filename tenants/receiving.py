@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Table, select, update
 
-from tenantry.databases.placements import tenant_database
-from tenantry.settings import get_settings
+from tenantry import tenant_database
 from tenants import markdown
 from tenants.models import Comment, Post
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from tenantry.settings import Settings
-    from tenantry.values.tenant import Tenant
+    from tenantry import Settings, Tenant
 
 AT_ONCE = 200
 """Texts that are kept in memory, and made anew in one transaction."""
@@ -25,7 +23,7 @@ AT_ONCE = 200
 
 def receive(tenant: Tenant, settings: Settings | None = None) -> None:
     """Make the HTML of every post and comment again of its Markdown: none from a file is shown."""
-    engine = tenant_database(tenant, settings or get_settings()).open_engine()
+    engine = tenant_database(tenant, settings).open_engine()
     try:
         for kind, render in ((Post, markdown.render), (Comment, markdown.render_comment)):
             table = kind.__table__

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import current_app, g
+from flask import g
 from sqlalchemy import func, select
 
+from tenantry import current_settings, current_tenant, find_exceeded
 from tenantry.errors import PlacementError
-from tenantry.flask import current_tenant, find_exceeded
 from tenants.access import find_member
 from tenants.database import db
 from tenants.models import Member, Role
 
 if TYPE_CHECKING:
-    from tenantry.flask import Quota
-    from tenantry.settings import Settings
+    from tenantry import Quota
 
 FULL = 507
 ENOUGH = 403
@@ -39,8 +38,7 @@ def find_fullness() -> str | None:
 
 def find_crowd() -> str | None:
     """Say why nobody can join the site."""
-    settings: Settings = current_app.extensions["tenantry"].settings
-    allowed = settings.limits_of(current_tenant.plan).members
+    allowed = current_settings.limits_of(current_tenant.plan).members
     if allowed is None:
         return None
     if (db.session.scalar(select(func.count()).select_from(Member)) or 0) < allowed:

@@ -14,8 +14,8 @@ from flask_login import login_user, logout_user
 from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from tenantry import describe_device, network_of
 from tenantry.errors import TenantryError
-from tenantry.flask import describe_device, network_of
 from tenants.database import db, now
 from tenants.models import Member, MemberSession
 

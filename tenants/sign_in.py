@@ -8,9 +8,8 @@ import time
 
 from sqlalchemy import delete, select
 
+from tenantry import claim_sign_in, renew_hash, verify_password
 from tenantry.errors import HashingBusyError
-from tenantry.flask import claim_sign_in
-from tenantry.security.passwords import renew_hash, verify_password
 from tenants.database import db
 from tenants.models import EntryLink, Member
 from tenants.sessions import end_sessions

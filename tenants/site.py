@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from flask_wtf import CSRFProtect
 
-from tenantry.flask import Flyweight, init_security, init_ui
+from tenantry import Flyweight, init_management, init_security, init_ui
 from tenants import comments, discovery, errors, feed, look, members, pages, posts, room
 from tenants.access import login
 from tenants.database import db
 from tenants.management import Management
 
 if TYPE_CHECKING:
-    from tenantry.settings import Settings
-    from tenantry.values.tenant import Tenant
+    from tenantry import Settings, Tenant
 
 
 class _Csrf(CSRFProtect):
@@ -57,7 +56,7 @@ def build_site() -> Flask:
     errors.init_app(app)
     for module in (pages, feed, discovery, posts, comments, members):
         app.register_blueprint(module.bp)
-    app.extensions["tenantry.management"] = Management()
+    init_management(app, Management())
     return app
 
 

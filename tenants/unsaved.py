@@ -15,7 +15,7 @@ from flask import session
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
-from tenantry.flask import current_tenant
+from tenantry import current_tenant
 from tenants.access import get_member
 from tenants.database import db, now
 from tenants.models import Post, Role, UnsavedText

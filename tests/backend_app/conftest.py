@@ -20,9 +20,9 @@ from backend_app import create_app
 from tenantry.catalog import SYSTEM, Account, Catalog, open_catalog
 from tenantry.catalog.directory import Directory
 from tenantry.factory import Factory
-from tenantry.flask.management import EXTENSION, Action, Column, Listing, Row
 from tenantry.flask.sessions import SCOPE
 from tenantry.lifecycle import create_tenant
+from tenantry.management import EXTENSION, Action, Column, Listing, Row
 from tenantry.pool import InstancePool
 from tenantry.security.keys import PLATFORM
 from tenantry.settings import Settings

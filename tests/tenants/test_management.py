@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tenantry.flask.management import Listing
+    from tenantry.management import Listing
     from tests.tenants.helpers import Site
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenantry.ui.colours import DARK_GROUND, LIGHT_GROUND, contrast, read_accent, tones
+from tenantry.ui.colours import DARK_GROUND, LIGHT_GROUND, accent_tones, contrast, read_accent
 from tenants import markdown
 from tenants.database import db
 from tenants.models import Post, Role
@@ -163,7 +163,7 @@ def test_every_title_has_a_slug(title: str) -> None:
 def test_every_accent_can_be_read(accent: str) -> None:
     """Whatever colour the owner likes, text and buttons keep WCAG AA in both themes."""
     for dark, ground in ((False, LIGHT_GROUND), (True, DARK_GROUND)):
-        tone = tones(read_accent(accent), dark=dark)
+        tone = accent_tones(read_accent(accent), dark=dark)
         assert contrast(tone.text, ground) >= 4.5
         assert contrast(tone.on_fill, tone.fill) >= 4.5
         assert contrast(tone.fill, ground) >= 3

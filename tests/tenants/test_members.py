@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.flask import claim_sign_up
+from tenantry import claim_sign_up
 from tenantry.limits.sign_in import DEVICE, NETWORK, PAIR, SIGN_UP
 from tenants.database import db, now
 from tenants.models import MemberSession

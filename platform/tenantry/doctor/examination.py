@@ -126,7 +126,7 @@ class Examination:
         if first.app is second.app:
             self._stop(
                 "It returns the same app for two tenants, so that one is served as the other.",
-                "Make an app for each call, or use tenantry.flask.Flyweight.",
+                "Make an app for each call, or use tenantry.Flyweight.",
             )
 
     def _look(self, patients: list[Patient]) -> None:

@@ -2,7 +2,7 @@
 
 .. code-block:: python
 
-    from tenantry.flask import current_tenant, init_tenant
+    from tenantry import current_tenant, init_tenant
 
     def create_app(tenant: Tenant) -> Flask:
         app = Flask(__name__)

@@ -95,3 +95,24 @@ def _current_tenant() -> Tenant:
 
 current_tenant: Tenant = LocalProxy(_current_tenant)  # type: ignore[assignment]
 """The tenant whose app is at work. There is no default: elsewhere it raises ``NoTenantError``."""
+
+
+def find_settings() -> Settings:
+    """Return the settings of the app that is at work; outside an app, those of the process."""
+    binding = current_app.extensions.get(EXTENSION) if current_app else None
+    return get_settings() if binding is None else binding.settings
+
+
+current_settings: Settings = LocalProxy(find_settings)  # type: ignore[assignment]
+"""The deployment's settings, in a tenant's app, in a hook or in a script."""
+
+
+def site_url(tenant: Tenant | None = None) -> str:
+    """Return the URL of a site's front page, with a slash at its end.
+
+    It comes from the settings and the catalog, never from a request's ``Host`` header.
+
+    :param tenant: Whose site; by default the current tenant's.
+    :raises NoTenantError: None is named, and no tenant's app is at work.
+    """
+    return find_settings().site_url(current_binding()[1] if tenant is None else tenant)

@@ -101,7 +101,7 @@ class Flyweight:
         self._kind: type[Flask] = Flask
 
     def instance(self, tenant: Tenant, *, settings: Any = None) -> Flask:
-        """Return a new app for *tenant*, bound to it by :func:`~tenantry.flask.init_tenant`.
+        """Return a new app for *tenant*, bound to it by :func:`~tenantry.init_tenant`.
 
         :raises UnfitError: The prototype has something that only one app can have.
         """

@@ -34,7 +34,7 @@ def read_accent(value: object) -> str:
     return DEFAULT_ACCENT
 
 
-def tones(accent: str, *, dark: bool) -> Tones:
+def accent_tones(accent: str, *, dark: bool) -> Tones:
     """Return variants of *accent* that can be read in the theme."""
     ground = DARK_GROUND if dark else LIGHT_GROUND
     fill = _push(accent, ground, contrast_wanted=FILL_CONTRAST)
@@ -44,7 +44,7 @@ def tones(accent: str, *, dark: bool) -> Tones:
 
 def find_changes(accent: str) -> list[tuple[str, str]]:
     """Return where the colour cannot be shown as it is: a theme's name, and the colour there."""
-    themes = {"light": tones(accent, dark=False), "dark": tones(accent, dark=True)}
+    themes = {"light": accent_tones(accent, dark=False), "dark": accent_tones(accent, dark=True)}
     return [(name, shown.fill) for name, shown in themes.items() if shown.fill != accent]
 
 

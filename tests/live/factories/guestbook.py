@@ -16,18 +16,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from tenantry import Flyweight, TenantSQLAlchemy, current_tenant, init_tenant, provision_database
 from tenantry.errors import PlacementError, UnknownPlacementError
-from tenantry.flask import (
-    Flyweight,
-    TenantSQLAlchemy,
-    current_tenant,
-    init_tenant,
-    provision_database,
-)
-from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 MIGRATIONS = Path(os.environ["GUESTBOOK_REVISIONS"])
 RETRY_SECONDS = "1"
@@ -121,7 +114,7 @@ def create_app(tenant: Tenant) -> Flask:
 
 def provision(tenant: Tenant) -> None:
     """Make the tenant's database."""
-    provision_database(tenant, get_settings(), MIGRATIONS)
+    provision_database(tenant, MIGRATIONS)
 
 
 def dispose(app: Any) -> None:

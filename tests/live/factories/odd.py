@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 HERE = Path(os.environ["ODD_DIR"])
 PATIENCE = 60.0

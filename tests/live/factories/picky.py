@@ -10,7 +10,7 @@ from tenants import dispose, provision
 if TYPE_CHECKING:
     from flask import Flask
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 __all__ = ["create_app", "dispose", "provision"]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 HERE = Path(os.environ["RESTLESS_DIR"])
 LATE_SECONDS = 0.7

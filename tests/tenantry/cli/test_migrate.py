@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
 SITE = """
 from pathlib import Path
-from tenantry.flask import provision_database
-from tenantry.settings import get_settings
+from tenantry import provision_database
 MIGRATIONS = Path(__file__).with_name("alembic")
 def create_app(tenant): ...
-def provision(tenant): provision_database(tenant, get_settings(), MIGRATIONS)
+def provision(tenant): provision_database(tenant, MIGRATIONS)
 """
 WAITS = """import pathlib, time
     pathlib.Path('begun').open('a').write('x')

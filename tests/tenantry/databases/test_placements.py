@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from tenantry import site_database
 from tenantry.databases.placements import TenantDatabase, choose_placement, tenant_database
 from tenantry.errors import NoRoomError, PlacementError, UnknownPlacementError
-from tenantry.flask import site_database
 from tests.tenantry.support import a_tenant, at_once
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from flask import Flask, Response, redirect, session, url_for
 
-from tenantry.flask import init_tenant
+from tenantry import init_tenant
 from tests.conftest import DOMAIN
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask, session
 
+from tenantry import init_tenant
 from tenantry.catalog import SYSTEM
 from tenantry.errors import NameHeldError
-from tenantry.flask import init_tenant
 from tenantry.values.tenant import Tenant, TenantState
 from tests.conftest import DOMAIN
 from tests.tenantry.support import make_environ, send

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, Request, request
 from flask_wtf import CSRFProtect
 
-from tenantry.flask import Flyweight, accept_body, init_tenant
+from tenantry import Flyweight, accept_body, init_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable

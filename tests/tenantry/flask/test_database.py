@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import insert, literal_column, select, text
 
+from tenantry import Flyweight, TenantSQLAlchemy, init_tenant, tenant_database
 from tenantry.errors import NoTenantError
-from tenantry.flask import Flyweight, TenantSQLAlchemy, init_tenant, tenant_database
 from tenantry.flask.database import ENGINES
 from tests.tenantry.support import a_tenant
 

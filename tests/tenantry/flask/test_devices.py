@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenantry.flask import describe_device, network_of
+from tenantry import describe_device, network_of
 
 APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 

@@ -25,7 +25,7 @@ from flask import (
     url_for,
 )
 
-from tenantry.flask import Flyweight, current_tenant, init_tenant
+from tenantry import Flyweight, current_tenant, init_tenant
 from tenantry.flask.flyweight import FrozenError, UnfitError
 from tenantry.settings import Settings
 from tenantry.values.tenant import Tenant

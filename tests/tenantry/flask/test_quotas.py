@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from tenantry import Quota, find_exceeded, init_tenant
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import NoTenantError, PlacementError
-from tenantry.flask import Quota, find_exceeded, init_tenant
 from tenantry.flask.quotas import MAX_SAMPLES, MIB, SAMPLE_SECONDS, Meter
 from tenantry.values.tenant import Tenant
 from tests.tenantry.support import FakeClock, a_tenant

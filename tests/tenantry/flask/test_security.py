@@ -9,7 +9,7 @@ from flask import Flask, Response
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tenantry.flask import init_security, init_tenant, is_local_path
+from tenantry import init_security, init_tenant, is_local_path
 from tests.tenantry.support import a_tenant, ask
 
 if TYPE_CHECKING:

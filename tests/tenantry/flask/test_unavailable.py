@@ -10,9 +10,9 @@ from flask import Flask, request
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from tenantry import Flyweight, TenantSQLAlchemy, init_tenant
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import SiteMovingError
-from tenantry.flask import Flyweight, TenantSQLAlchemy, init_tenant
 from tenantry.relocation.transfer import CAPTURES
 from tests.tenantry.support import Answer, a_tenant, ask
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from tenantry.flask import current_tenant
+from tenantry import current_tenant
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 
 @lru_cache

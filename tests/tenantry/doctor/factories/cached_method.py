@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 
 class Shop:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from flask import Flask, request
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 
 class Cart:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, current_app, render_template_string, request, session
 
-from tenantry.flask import current_tenant
+from tenantry import current_tenant
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 bp = Blueprint("pages", __name__)
 _visits: dict[str, int] = {}

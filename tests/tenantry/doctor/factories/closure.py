@@ -9,7 +9,7 @@ from flask import Flask, request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 
 def make_search() -> Callable[[], str]:

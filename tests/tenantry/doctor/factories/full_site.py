@@ -10,7 +10,7 @@ from tenants.site import build_site
 if TYPE_CHECKING:
     from flask import Flask
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 __all__ = ["create_app", "demonstrate", "dispose", "provision"]
 

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 
 def create_app(_tenant: Tenant) -> NoReturn:

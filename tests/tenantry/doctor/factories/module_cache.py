@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, request
 
-from tenantry.flask import current_tenant
+from tenantry import current_tenant
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 _cache: dict[str, str] = {}
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, request
 
-from tenantry.flask import Flyweight
+from tenantry import Flyweight
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 
 class Tally:

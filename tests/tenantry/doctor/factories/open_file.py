@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from tenantry.settings import get_settings
+from tenantry import current_settings
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 
 def create_app(tenant: Tenant) -> Flask:
     """Build one tenant's app."""
-    folder = get_settings().tenant_dir(tenant.id)
+    folder = current_settings.tenant_dir(tenant.id)
     folder.mkdir(parents=True, exist_ok=True)
     os.open(folder / "journal", os.O_CREAT | os.O_WRONLY)
     app = Flask(__name__)

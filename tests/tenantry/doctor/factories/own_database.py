@@ -12,13 +12,12 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import String, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from tenantry.flask import site_database
-from tenantry.settings import get_settings
+from tenantry import site_database
 
 if TYPE_CHECKING:
     from werkzeug import Response
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +81,7 @@ def person(number: int) -> str:
 def create_app(tenant: Tenant) -> Flask:
     """Build one tenant's app."""
     app = Flask(__name__)
-    app.config["SQLALCHEMY_DATABASE_URI"] = site_database(tenant, get_settings()).url
+    app.config["SQLALCHEMY_DATABASE_URI"] = site_database(tenant).url
     for extension in (db, login, csrf):
         extension.init_app(app)
     app.add_url_rule("/", view_func=home)
@@ -94,9 +93,9 @@ def create_app(tenant: Tenant) -> Flask:
 
 def provision(tenant: Tenant) -> None:
     """Make the tenant's tables."""
-    site_database(tenant, get_settings()).create()
+    site_database(tenant).create()
     app = Flask(__name__)
-    app.config["SQLALCHEMY_DATABASE_URI"] = site_database(tenant, get_settings()).url
+    app.config["SQLALCHEMY_DATABASE_URI"] = site_database(tenant).url
     db.init_app(app)
     with app.app_context():
         db.create_all()

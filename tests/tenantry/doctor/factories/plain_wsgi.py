@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 
 class App:

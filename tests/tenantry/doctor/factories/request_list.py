@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, request
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 ORDERS: list[str] = []
 

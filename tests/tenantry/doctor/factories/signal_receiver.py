@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, request_started
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 
 def create_app(_tenant: Tenant) -> Flask:

@@ -10,7 +10,7 @@ from flask import Flask
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 _never = threading.Event()
 

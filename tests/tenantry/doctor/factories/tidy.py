@@ -8,10 +8,10 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from flask import Flask, current_app, request_started
 
-from tenantry.flask import current_tenant
+from tenantry import current_tenant
 
 if TYPE_CHECKING:
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 APPS: dict[str, Flask] = {}
 known: WeakSet[Flask] = WeakSet()

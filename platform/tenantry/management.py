@@ -1,7 +1,7 @@
 """What a tenant's app offers its owner in the backend, without either app knowing the other.
 
-A factory puts a :class:`SiteManagement` into ``app.extensions["tenantry.management"]``. The backend
-renders its sections as tables and calls everything within the app's own context.
+A factory hands a :class:`SiteManagement` to :func:`init_management`. The backend renders its sections
+as tables and calls everything within the app's own context.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from flask import Flask
 
 EXTENSION = "tenantry.management"
 
@@ -87,3 +89,8 @@ class SiteManagement(Protocol):
     def entry_path(self, *, email: str, name: str) -> str:
         """Return a one-use path on the site that signs its owner in, good for a minute."""
         ...
+
+
+def init_management(app: Flask, management: SiteManagement) -> None:
+    """Offer the site's owner what *management* has, at ``/backend/`` on the site's host."""
+    app.extensions[EXTENSION] = management
