@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from tenantry import _HOMES, __all__
+from tenantry.files.disk import is_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,10 +156,8 @@ def _show_fields(node: ast.ClassDef) -> Iterator[str]:
 
 def _show_errors(module: ast.Module) -> Iterator[str]:
     yield (
-        "All are in `tenantry.errors`. Their facts are attributes. `str()` of one is a sentence with
-"
-        "the remedy.
-"
+        "All are in `tenantry.errors`. Their facts are attributes. `str()` of one is a sentence with\n"
+        "the remedy.\n"
     )
     lines = []
     for node in module.body:
@@ -170,7 +169,7 @@ def _show_errors(module: ast.Module) -> Iterator[str]:
 
 def _parse(module: str) -> ast.Module:
     path = PACKAGES.joinpath(*module.split("."))
-    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    source = path / "__init__.py" if is_dir(path) else path.with_suffix(".py")
     return ast.parse(source.read_text(encoding="utf-8"))
 
 
@@ -209,7 +208,7 @@ def _fence(signature: str) -> str:
         inside, _, returns = signature.partition("(")[2].rpartition(")")
         body = "\n".join(f"    {part}," for part in _split(inside))
         signature = f"{signature.partition('(')[0]}(\n{body}\n){returns}"
-    return f"```python\n{signature}\n```\n"
+    return f"```text\n{signature}\n```\n"
 
 
 def _split(arguments: str) -> list[str]:

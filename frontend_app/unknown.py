@@ -12,12 +12,8 @@ from flask import make_response, render_template, request
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Response as AnyResponse
 
-<<<<<<< HEAD
-from tenantry.environ import REQUEST_ID, UNKNOWN_SLUG
-from tenantry.flask import prefers_json, problem
-=======
 from tenantry import prefers_json, problem
->>>>>>> 6339e19 (Give factories one public module, and build its reference from the docstrings)
+from tenantry.environ import REQUEST_ID, UNKNOWN_SLUG
 from tenantry.ui import problems
 from tenantry.values.slugs import NameVerdict, judge_name
 
