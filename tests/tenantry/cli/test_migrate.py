@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenantry.catalog import SYSTEM, RunState, StepState
+from tenantry.migrations import load_history
 from tenantry.values.tenant import TenantState
 from tests.tenantry.cli.conftest import SECONDS, until
 from tests.tenantry.migrations.support import FAILS, NAME, PEOPLE, write_revisions
@@ -33,10 +34,9 @@ TENANTS = 6
 
 
 @pytest.fixture
-def six(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def six(desk: Desk) -> Desk:
     """Return a working folder with six tenants at schema revision 0001, and a second revision."""
-    (desk.folder / "site_with_schema.py").write_text(SITE)
-    monkeypatch.setenv("TENANTRY_FACTORY", "site_with_schema:create_app")
+    (desk.folder / "shop.py").write_text(SITE)
     folder = write_revisions(desk.folder / "alembic", PEOPLE)
     desk.done("init", "--no-link")
     lines = "".join(f"s{number},S,a@example.com\n" for number in range(TENANTS))
@@ -47,9 +47,10 @@ def six(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 def run(desk: Desk, *words: str, code: int = 0) -> str:
-    """Run the program in a process of its own: histories are read once in each."""
-    done = desk.call(*words)
-    assert done.returncode == code, done.stdout + done.stderr
+    """Run a command that reads the revisions as they are now; return what it printed."""
+    load_history.cache_clear()
+    done = desk.run(*words)
+    assert done.exit_code == code, done.output
     return done.stdout if code == 0 else done.stderr
 
 
