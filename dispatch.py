@@ -20,7 +20,6 @@ from tenantry.catalog.directory import Directory
 from tenantry.databases.placements import find_orphaned_placements
 from tenantry.databases.servers import SERVERS, probe
 from tenantry.dispatch import build_door
-from tenantry.dispatch.backlog import Listeners
 from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError, TenantryError
 from tenantry.factory import Factory, load_factory
@@ -29,6 +28,7 @@ from tenantry.flask.binding import EXTENSION
 from tenantry.flask.database import ENGINES
 from tenantry.flask.sessions import check_cookie_settings
 from tenantry.limits import RateTable, TenantRates
+from tenantry.limits.backlog import Listeners
 from tenantry.middleware.bodies import BodyLimits
 from tenantry.middleware.client_limit import ClientLimit
 from tenantry.pool import InstancePool
@@ -137,14 +137,14 @@ def create_application(settings: Settings) -> WSGIApplication:
         dispose=factory.dispose,
         probe=probe,
         budget=budget,
-        collector=COLLECTOR,
+        gc_control=COLLECTOR,
         idle_seconds=settings.pool_idle_seconds,
         build_seconds=settings.pool_build_seconds,
         max_waiters=settings.pool_waiters,
         max_waiting=max(1, settings.threads - 1),
-        share=lambda tenant: settings.in_flight_of(tenant.plan),
-        draw=TenantRates(table, settings).draw,
-        others_wait=listeners.has_backlog,
+        max_in_flight=lambda tenant: settings.in_flight_of(tenant.plan),
+        take_tokens=TenantRates(table, settings).take_tokens,
+        listeners=listeners,
     )
     directory.subscribe(pool.retire)
 
@@ -212,7 +212,7 @@ def create_application(settings: Settings) -> WSGIApplication:
         ledger=ledger,
         limit_clients=limit_clients if settings.limit_client_requests else None,
         bodies=bodies,
-        others_wait=listeners.has_backlog,
+        listeners=listeners,
     )
 
 

@@ -81,7 +81,7 @@ def _round(
     """Visit some tenants in a new worker's state; return each first time with a later one."""
     directory = Directory(catalog, domain=settings.domain)
     collector = GcControl()
-    pool: InstancePool[Any] = InstancePool(build, dispose=tenants.dispose, collector=collector)
+    pool: InstancePool[Any] = InstancePool(build, dispose=tenants.dispose, gc_control=collector)
     door = build_door(
         settings=settings, directory=directory, pool=pool, front=_nothing, backend=_nothing
     )

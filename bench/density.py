@@ -107,7 +107,7 @@ def _measure(build: Callable[[Tenant], Flask], number: int) -> dict[str, Any]:
     ENGINES.clear()
     collector = GcControl()
     pool: InstancePool[Flask] = InstancePool(
-        build, budget=Budget(instances=number, memory_mb=1 << 20), collector=collector
+        build, budget=Budget(instances=number, memory_mb=1 << 20), gc_control=collector
     )
     collector.begin()  # as a worker does when it has loaded
     before = _resident_kib()

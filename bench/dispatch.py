@@ -44,7 +44,7 @@ REQUESTS = 100
 ROUNDS = int(os.environ.get("ROUNDS", "2000"))
 ENDLESS = 1e9
 PORTION = 50
-"""Tokens are drawn as with the shipped limit, fifty at a time, from buckets that never run dry."""
+"""Tokens are taken as with the shipped limit, fifty at a time, from buckets that never run dry."""
 BARE, DISPATCH, DOOR = "app alone", "dispatchers and pool", "front door"
 RECIPE, UNPROXIED = "recipe", "recipe, no ProxyFix"
 
@@ -86,8 +86,10 @@ def build_variants(settings: Settings, catalog: Catalog) -> dict[str, WSGIApplic
         pool: InstancePool[WSGIApplication] = InstancePool(
             lambda _: trivial,
             budget=Budget(instances=settings.pool_instances),
-            share=lambda tenant: settings.in_flight_of(tenant.plan),
-            draw=lambda tenant: table.draw(f"tenant {tenant.id}", ENDLESS, ENDLESS, PORTION)[0],
+            max_in_flight=lambda tenant: settings.in_flight_of(tenant.plan),
+            take_tokens=lambda tenant: table.take_tokens(
+                f"tenant {tenant.id}", ENDLESS, ENDLESS, PORTION
+            )[0],
         )
         directory.subscribe(pool.retire)
         return directory, pool

@@ -96,23 +96,23 @@ class Referee:
         if self.happens(0.3, "a disposal fails"):
             raise OSError("disposals may fail")
 
-    def draw(self, tenant: Tenant) -> int:
+    def take_tokens(self, tenant: Tenant) -> int:
         """Hand out a few tokens, or say that there are none."""
         if self.happens(0.1, "no tokens are left"):
             raise RateLimitError(tenant.slug, 3)
         with self._lock:
             return self._chance.randint(1, 5)
 
-    def others_wait(self) -> bool:
-        """Say now and then that somebody waits at the door."""
-        return self.happens(0.6, "others wait")
+    def has_backlog(self) -> bool:
+        """Say now and then that a connection is queued."""
+        return self.happens(0.6, "a connection is queued")
 
     def measure(self) -> Footprint:
         """Say what the process takes."""
         return self.footprint
 
 
-def share(tenant: Tenant) -> int:
+def max_in_flight(tenant: Tenant) -> int:
     """Return how many requests the tenant may have at once."""
     return 1 + int(tenant.slug.removeprefix("t")) % 3
 
@@ -120,57 +120,62 @@ def share(tenant: Tenant) -> int:
 def check_laws(pool: Pool, referee: Referee) -> None:
     """Look at the pool between two of its steps, and note which of its laws it breaks."""
     demand = referee.demand
-    with pool._lock:
-        residents, builds, queue = pool._residents, pool._builds, pool._queue
-        # Of places: taken by residents, first builds and leftovers on loan. A swap under a request
+    state = pool._state
+    with state.lock:
+        instances, builds, queue = state.instances, state.builds, state.queue
+        # Of places: taken by instances, first builds and leftovers on loan. A swap under a request
         # leaves one more than before for a while; nothing else may.
-        first = sum(not b.queued and b.tenant.id not in residents for b in builds.values())
-        demand(len(residents) + first <= pool._budget.instances, "more instances than places")
-        demand(pool._held() == len(residents) + first + len(pool._retired), "places are miscounted")
+        first = sum(not b.queued and b.tenant.id not in instances for b in builds.values())
+        demand(len(instances) + first <= state.budget.instances, "more instances than places")
+        demand(state.held() == len(instances) + first + len(state.retired), "places are miscounted")
 
-        for tenant_id, one in residents.items():
+        for tenant_id, one in instances.items():
             demand(one.tenant_id == tenant_id == one.instance.tenant.id, "a neighbour's instance")
-            demand(not one.retired and one not in pool._retired, "retired and still lent")
+            demand(not one.retired and one not in state.retired, "retired and still lent")
             demand(not one.instance.disposed, "disposed of and still lent")
             demand(one.leases >= 0, "given back more often than lent")
             demand(one.tokens >= 0, "more requests than drawn for")
-        for one in pool._retired:
+        for one in state.retired:
             referee.seen["retired on loan"] += 1
             demand(one.retired and one.leases > 0, "nobody holds it and it is kept")
             demand(not one.instance.disposed, "disposed of while in use")
         on_loan: Counter[str] = Counter()
-        for one in pool._retired:
+        for one in state.retired:
             on_loan[one.tenant_id] += one.leases
-        for tenant_id, one in residents.items():
-            whole = share(one.instance.tenant)
+        for tenant_id, one in instances.items():
+            whole = max_in_flight(one.instance.tenant)
             left = on_loan[tenant_id]
-            demand(one.share == whole - left, "older instances do not count")
-            demand(not one.turns or one.leases >= one.share, "waits for a turn that is free")
+            demand(one.max_in_flight == whole - left, "older instances do not count")
+            demand(
+                not one.line.turns or one.leases >= one.max_in_flight,
+                "waits for a turn that is free",
+            )
             # Those who waited for a build get it together, whatever the older one has lent meanwhile.
-            most = whole + min(pool._max_waiters, whole)
+            most = whole + min(state.max_waiters, whole)
             demand(one.leases + left <= most, "a tenant beyond its share")
 
         for tenant_id, build in builds.items():
-            older = residents.get(tenant_id)
+            older = instances.get(tenant_id)
             demand(build.tenant.id == tenant_id, "a neighbour's build")
             demand(
-                0 <= build.waiters <= min(pool._max_waiters, build.share), "too many wait for it"
+                0 <= build.waiters <= min(state.max_waiters, build.max_in_flight),
+                "too many wait for it",
             )
             demand(build.queued == (queue.get(tenant_id) is build), "queued, and not in the queue")
             demand(not build.queued or build.evicted is None, "took a place and waits for one")
             demand(older is None or not build.queued, "waits for a place and has one")
             demand(older is None or older.revision < build.tenant.revision, "a step back")
-            demand(build.resident is None, "ended and still there")
+            demand(build.pooled is None, "ended and still there")
         demand(queue.keys() <= builds.keys(), "queued and forgotten")
-        demand(len(queue) <= pool._max_waiting, "the queue is too long")
+        demand(len(queue) <= state.max_waiting, "the queue is too long")
         if queue:
             referee.seen["a build is queued"] += 1
-            idle = [i for i, one in residents.items() if not one.leases and i not in builds]
-            demand(pool._held() >= pool._budget.instances, "waits for a place that is free")
+            idle = [i for i, one in instances.items() if not one.leases and i not in builds]
+            demand(state.held() >= state.budget.instances, "waits for a place that is free")
             demand(not idle, "waits for a place that an idle instance has")
         waiters = sum(build.waiters for build in builds.values())
-        demand(waiters <= pool._waiting <= pool._max_waiting, "waiters are miscounted")
-        demand(not pool._closed or not (residents or queue), "closed and still lent")
+        demand(waiters <= state.waiting <= state.max_waiting, "waiters are miscounted")
+        demand(not state.closed or not (instances or queue), "closed and still lent")
 
 
 def check_rest(pools: Iterable[Pool], referee: Referee, held: Iterable[Lease[Instance]]) -> None:
@@ -180,16 +185,19 @@ def check_rest(pools: Iterable[Pool], referee: Referee, held: Iterable[Lease[Ins
     kept: set[Instance] = set()
     for pool in pools:
         check_laws(pool, referee)
-        with pool._lock:
-            everyone = [*pool._residents.values(), *pool._retired]
-            demand(not pool._waiting, "a waiter was never counted out")
-            demand(not pool._queue, "queued, and nobody wants it")
-            demand(not pool._builds and not pool._starting, "a build was never started or ended")
+        with pool._state.lock:
+            everyone = [*pool._state.instances.values(), *pool._state.retired]
+            demand(not pool._state.waiting, "a waiter was never counted out")
+            demand(not pool._state.queue, "queued, and nobody wants it")
+            demand(
+                not pool._state.builds and not pool._state.starting,
+                "a build was never started or ended",
+            )
         for one in everyone:
             demand(one.leases == lent.pop(one.instance, 0), "leases are miscounted")
             kept.add(one.instance)
         stats = pool.stats()
-        retired = stats.retirements - len(pool._retired)
+        retired = stats.retirements - len(pool._state.retired)
         demand(stats.disposals == stats.evictions + retired, "disposals are miscounted")
     demand(not lent, "lent and forgotten")
     demand(kept == referee.alive, "neither kept nor disposed of")

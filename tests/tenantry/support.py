@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from werkzeug.test import EnvironBuilder
 
+from tenantry.limits.backlog import Listeners
 from tenantry.values.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
@@ -157,6 +159,49 @@ def hello(name: str, seen: list[WSGIEnvironment] | None = None) -> WSGIApplicati
         return [f"{name}|{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}".encode()]
 
     return app
+
+
+class Entrance(Listeners):
+    """A server's door: the test says whether a connection is queued there, and counts the looks."""
+
+    def __init__(self) -> None:
+        self._queued = os.eventfd(0, os.EFD_NONBLOCK)
+        super().__init__(lambda: [self._queued])
+        self._crowd = False
+        self.passing = 0
+        """So many looks still see a connection that is accepted right after."""
+        self.looks = 0
+
+    @property
+    def crowd(self) -> bool:
+        """Whether a connection is queued, and stays."""
+        return self._crowd
+
+    @crowd.setter
+    def crowd(self, crowd: bool) -> None:
+        self._crowd = crowd
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._queued)
+        if crowd:
+            os.eventfd_write(self._queued, 1)
+
+    def has_backlog(self) -> bool:
+        self.looks += 1
+        if self.passing:
+            self.passing -= 1
+            return True
+        return super().has_backlog()
+
+    def __del__(self) -> None:
+        self.close()
+        os.close(self._queued)
+
+
+def crowded() -> Entrance:
+    """Return a door at which a connection is always queued."""
+    entrance = Entrance()
+    entrance.crowd = True
+    return entrance
 
 
 def at_once(count: int, task: Callable[[int], Any]) -> list[Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from tenantry.dispatch.door import build_door
-from tenantry.dispatch.instances import InstanceServer, LeasedBody
 from tenantry.dispatch.path import PathDispatcher
+from tenantry.dispatch.serving import InstanceServer
 from tenantry.dispatch.subdomain import SubdomainDispatcher
 from tenantry.ui.error_pages import Pages
 
 __all__ = [
     "InstanceServer",
-    "LeasedBody",
     "Pages",
     "PathDispatcher",
     "SubdomainDispatcher",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from tenantry.dispatch.instances import InstanceServer
 from tenantry.dispatch.mounts import Mounts
 from tenantry.dispatch.path import PathDispatcher
 from tenantry.dispatch.redirect_renamed import redirect_renamed
+from tenantry.dispatch.serving import InstanceServer
 from tenantry.dispatch.subdomain import SubdomainDispatcher
 from tenantry.environ import BODY
 from tenantry.middleware.access_log import AccessLog
@@ -18,7 +18,7 @@ from tenantry.middleware.bodies import BodyLimits
 from tenantry.middleware.compression import Compression
 from tenantry.middleware.gate import RequestGate
 from tenantry.middleware.health import Health
-from tenantry.middleware.in_flight import InFlightLimit, nobody_waits
+from tenantry.middleware.in_flight import InFlightLimit
 from tenantry.middleware.time_limit import TimeLimit
 from tenantry.ui.error_pages import Pages
 from tenantry.worker.server import run_in_worker
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.catalog.directory import Directory
+    from tenantry.limits.backlog import Listeners
     from tenantry.pool import InstancePool
     from tenantry.resources.usage import Ledger
     from tenantry.settings import Settings
@@ -46,7 +47,7 @@ def build_door(
     ledger: Ledger | None = None,
     limit_clients: Callable[[WSGIApplication, Pages], WSGIApplication] | None = None,
     bodies: BodyLimits | None = None,
-    others_wait: Callable[[], bool] | None = None,
+    listeners: Listeners | None = None,
 ) -> WSGIApplication:
     """Return the application that the server calls.
 
@@ -55,7 +56,7 @@ def build_door(
     :param ledger: Where the tenants' requests are added up.
     :param limit_clients: Puts a limit for each client around the apps. Shared assets do not count.
     :param bodies: What a body may carry, and who is sending; by default what the settings say.
-    :param others_wait: Says whether a connection waits for which no thread is free.
+    :param listeners: Tells whether a connection is queued for which no thread is free.
     """
     pages = Pages(settings.apex_url)
     time_limit = None
@@ -67,7 +68,7 @@ def build_door(
         if time_limit is not None:
             app = time_limit.around(app)
         most = settings.limit_in_flight or max(1, settings.threads - 1)
-        return InFlightLimit(app, most=most, pages=pages, others_wait=others_wait or nobody_waits)
+        return InFlightLimit(app, most=most, pages=pages, listeners=listeners)
 
     app: WSGIApplication = build_dispatcher(
         settings=settings,

@@ -19,7 +19,7 @@ from werkzeug.local import LocalProxy
 from tenantry.errors import TenantryError
 from tenantry.flask.binding import init_tenant
 from tenantry.flask.unavailable import answer_unavailable
-from tenantry.pool.journey import build_step
+from tenantry.pool.build_steps import build_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -66,12 +66,12 @@ class SignInTry:
         (key, _), *networks = self._counted
         self._table.fill(key)
         for name, allowance in networks:
-            self._table.give_back(name, 1 / allowance.seconds)
+            self._table.return_token(name, 1 / allowance.seconds)
 
     def undo(self) -> None:
         """Take the count back: the password was not checked."""
         for name, allowance in self._counted:
-            self._table.give_back(name, 1 / allowance.seconds)
+            self._table.return_token(name, 1 / allowance.seconds)
 
 
 class SignInThrottle:
@@ -113,8 +113,8 @@ class SignInThrottle:
 
     def _claim(self, wanted: tuple[tuple[str, Allowance], ...]) -> SignInTry:
         for number, (name, allowance) in enumerate(wanted):
-            drawn, wait = self._table.draw(name, 1 / allowance.seconds, allowance.burst)
-            if not drawn:
+            taken, wait = self._table.take_tokens(name, 1 / allowance.seconds, allowance.burst)
+            if not taken:
                 SignInTry(self._table, wanted[:number]).undo()
                 raise SignInError(retry_after=max(1, math.ceil(wait)))
         return SignInTry(self._table, wanted)

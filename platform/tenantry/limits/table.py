@@ -34,7 +34,7 @@ _SLACK = 1.0
 """Seconds that a process may have slept between reading the clock and reading a bucket."""
 
 _TRIES = (1, 2, 3)
-"""How often a draw is begun if others come in between. After that it counts as it is."""
+"""How often taking is begun again if others come in between. After that it counts as it is."""
 
 _HORIZON = 3600.0
 """Seconds from now after which a bucket is not to be believed."""
@@ -44,7 +44,7 @@ class RateTable:
     """Buckets by key, in the file *path*, or in this process's memory if it is ``None``.
 
     There is no lock. Each half of a slot is an aligned number of eight bytes, which does not tear.
-    A draw that finds that another one came in between starts again; of two that store at the very
+    Who finds that another one came in between starts again; of two that store at the very
     same moment one is forgotten, and then more may pass, never less.
     Whatever stands in the file, a bucket that says it needs longer than it can is taken for full.
 
@@ -72,7 +72,7 @@ class RateTable:
         self._place = lru_cache(maxsize=1024)(self._find_place)
         self._clock = clock
 
-    def draw(self, key: str, rate: float, burst: float, want: int = 1) -> tuple[int, float]:
+    def take_tokens(self, key: str, rate: float, burst: float, want: int = 1) -> tuple[int, float]:
         """Take up to *want* tokens; return how many, and the seconds until there is one if none.
 
         :param rate: Tokens that come per second.
@@ -94,16 +94,16 @@ class RateTable:
             if not now < full_at < now + burst / rate + _SLACK:
                 full_at = now
             tokens = burst - (full_at - now) * rate
-            drawn = min(want, int(tokens + _GRAIN))
-            if drawn < 1:
+            taken = min(want, int(tokens + _GRAIN))
+            if taken < 1:
                 return 0, (1 - tokens) / rate
             if times[slot] == seen:
                 break
-        times[slot] = full_at + drawn / rate
-        return drawn, 0.0
+        times[slot] = full_at + taken / rate
+        return taken, 0.0
 
-    def give_back(self, key: str, rate: float) -> None:
-        """Return a token that was drawn for nothing."""
+    def return_token(self, key: str, rate: float) -> None:
+        """Return a token that was taken for nothing."""
         slot = self._find(key)
         if slot is not None:
             self._times[slot] -= 1 / rate
@@ -115,7 +115,7 @@ class RateTable:
             self._times[slot] = self._clock()
 
     def close(self) -> None:
-        """Unmap the file. Nobody may draw any more."""
+        """Unmap the file. Nobody may take any more."""
         for view in (self._marks, self._times, self._whole):
             view.release()
         self._map.close()

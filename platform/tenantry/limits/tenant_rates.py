@@ -18,7 +18,7 @@ UNLIMITED = sys.maxsize
 """Tokens of a tenant without a limit."""
 
 _PORTION = 0.05
-"""Seconds' worth of tokens that a worker draws at a time."""
+"""Seconds' worth of tokens that a worker takes at a time."""
 
 
 class TenantRates:
@@ -28,9 +28,9 @@ class TenantRates:
         self._table = table
         self._settings = settings
         self.refused = 0
-        """Draws of this process that came to nothing."""
+        """Times that this process has found no token left."""
 
-    def draw(self, tenant: Tenant) -> int:
+    def take_tokens(self, tenant: Tenant) -> int:
         """Take a portion of the tenant's tokens for this worker; return how many.
 
         A portion, so that a busy worker asks the table once in a while and counts down by itself in
@@ -43,8 +43,8 @@ class TenantRates:
             return UNLIMITED
         burst = max(1.0, rate * BURST_SECONDS)
         portion = max(1, int(rate * _PORTION))
-        drawn, seconds = self._table.draw(f"tenant {tenant.id}", rate, burst, portion)
-        if not drawn:
+        taken, seconds = self._table.take_tokens(f"tenant {tenant.id}", rate, burst, portion)
+        if not taken:
             self.refused += 1
             raise RateLimitError(f"Tenant {tenant.slug!r}", max(1, math.ceil(seconds)))
-        return drawn
+        return taken

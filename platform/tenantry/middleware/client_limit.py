@@ -49,8 +49,8 @@ class ClientLimit:
         if not address:
             return self._app(environ, start_response)
         client = client_of(address[:_LONGEST])
-        drawn, seconds = self._table.draw(f"client {client}", self._rate, self._burst)
-        if drawn:
+        taken, seconds = self._table.take_tokens(f"client {client}", self._rate, self._burst)
+        if taken:
             return self._app(environ, start_response)
         self.refused += 1
         self._tell(client)
@@ -59,8 +59,8 @@ class ClientLimit:
 
     def _tell(self, client: str) -> None:
         """Log it: once in ten seconds per client, and a line a second if there are very many."""
-        draw = self._table.draw
-        if draw(f"told of {client}", 0.1, 1)[0] and draw("told", 1, 10)[0]:
+        take = self._table.take_tokens
+        if take(f"told of {client}", 0.1, 1)[0] and take("told", 1, 10)[0]:
             log.warning(
                 "answered 429: client %r asks more than %g times a second; if this is a proxy of "
                 "yours, TENANTRY_TRUSTED_PROXIES is not right",

@@ -1,47 +1,37 @@
 """How many requests of one of the platform's own apps a worker answers at once.
 
-Tenants have such a share in the pool. Without one here, visitors of the front page or of the sign-in
+Tenants have such a limit in the pool. Without one here, visitors of the front page or of the sign-in
 page could take every thread, and each site would wait for them.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tenantry.environ import BODY
+from tenantry.limits.backlog import Listeners
+from tenantry.limits.line import WAIT_SECONDS, Line
 from tenantry.middleware.bodies import REFUSALS, answer_refusal
+from tenantry.middleware.response_body import ReleasingBody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from tenantry.limits.line import Turn
     from tenantry.ui.error_pages import Pages
-
-TURN_SECONDS = 2.0
-"""How long a surplus request waits while nobody else needs its thread."""
-
-LOOK_SECONDS = 0.05
-"""Between two looks at whether a connection waits for a thread."""
-
-MOVING_SECONDS = 0.25
-"""A request of the app that has ended so lately says that the next one ends soon."""
 
 _BUSY = "The platform is very busy just now. Try again in a moment."
 
 
-def nobody_waits() -> bool:
-    """Stand in where the server does not tell."""
-    return False
-
-
 class InFlightLimit:
-    """Hands *most* requests at once to *app*; a surplus one waits a moment, or is answered 503.
+    """Hands *most* requests at once to *app*; one beyond waits in a line, or is answered 503.
 
-    :param others_wait: Says whether a connection waits for which no thread is free.
+    :param listeners: Tells whether a connection is queued for which no thread is free.
     """
 
     def __init__(
@@ -50,17 +40,21 @@ class InFlightLimit:
         *,
         most: int,
         pages: Pages,
-        others_wait: Callable[[], bool] = nobody_waits,
+        listeners: Listeners | None = None,
     ) -> None:
         self._app = app
-        self._places = threading.BoundedSemaphore(most)
+        self._most = most
         self._pages = pages
-        self._others_wait = others_wait
-        self._ended_at = -math.inf
+        self._listeners = listeners or Listeners()
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._line = Line()
+        self._ended_at = 0.0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if not self._places.acquire(blocking=False) and not self._wait():
+        if not self._enter():
             return self._pages.answer(environ, start_response, 503, _BUSY, retry_after=1)
+        release = partial(self._leave, time.monotonic())
         sent = environ.get(BODY)
         try:
             if sent is None:
@@ -68,48 +62,41 @@ class InFlightLimit:
             else:
                 body = sent.serve(self._app, environ, start_response)
         except REFUSALS as refusal:
-            self.release()
+            release()
             return answer_refusal(refusal, self._pages, environ, start_response)
         except BaseException:
-            self.release()
+            release()
             raise
-        return _Counted(body, self)
+        return ReleasingBody(body, release)
 
-    def release(self) -> None:
-        """Give a place back."""
-        self._ended_at = time.monotonic()
-        self._places.release()
-
-    def _wait(self) -> bool:
-        """Wait for a place; say whether there was one."""
-        until = time.monotonic() + TURN_SECONDS
-        while not self._places.acquire(timeout=LOOK_SECONDS):
-            now = time.monotonic()
-            moving = now - self._ended_at < MOVING_SECONDS
-            if now >= until or (not moving and self._others_wait()):
-                return False
-        return True
-
-
-class _Counted:
-    """A response body that gives the place back when the server closes it, and once."""
-
-    __slots__ = ("_body", "_limit")
-
-    def __init__(self, body: Iterable[bytes], limit: InFlightLimit) -> None:
-        self._body = body
-        self._limit: InFlightLimit | None = limit
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
-
-    def close(self) -> None:
-        """Close the app's body, then give the place back."""
+    def _enter(self) -> bool:
+        """Take a place, or wait for one; say whether there was one."""
+        with self._lock:
+            if self._in_flight < self._most:
+                self._in_flight += 1
+                return True
+            turn = self._line.join(time.monotonic(), ended_at=self._ended_at)
         try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
+            turn.wait_while_allowed(
+                self._listeners,
+                until=time.monotonic() + WAIT_SECONDS,
+                near_for=partial(self._near_for, turn),
+            )
         finally:
-            limit, self._limit = self._limit, None
-            if limit is not None:
-                limit.release()
+            with self._lock:
+                granted = self._line.leave(turn)
+        return granted is True
+
+    def _near_for(self, turn: Turn) -> float:
+        with self._lock:
+            return self._line.near_for(turn, self._most, time.monotonic())
+
+    def _leave(self, since: float) -> None:
+        """Give a place back; the first in the line gets it."""
+        with self._lock:
+            now = self._ended_at = time.monotonic()
+            self._line.note(now - since)
+            if self._line.turns:
+                self._line.move_up(now)
+            else:
+                self._in_flight -= 1

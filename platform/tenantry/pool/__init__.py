@@ -1,8 +1,8 @@
 """The bounded cache of instances: each tenant's app is built once, lent, retired and disposed of."""
 
-from tenantry.pool.instances import InstancePool
-from tenantry.pool.journey import build_step
-from tenantry.pool.parts import Lease, Resident
+from tenantry.pool.build_steps import build_step
+from tenantry.pool.instance_pool import InstancePool
+from tenantry.pool.lease import Lease
 from tenantry.pool.reports import BuildReport, FailureReport, PoolStats
 
 __all__ = [
@@ -11,6 +11,5 @@ __all__ = [
     "InstancePool",
     "Lease",
     "PoolStats",
-    "Resident",
     "build_step",
 ]

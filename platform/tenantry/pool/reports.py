@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SLOWEST = 10
+"""Builds that are told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,7 @@ class PoolStats:
     timeouts: int
     refusals: int
     busy: int
-    """Requests refused because their tenant had its whole share of the threads."""
+    """Requests refused because their tenant had as many in flight as it may."""
     limited: int
     """Requests refused because their tenant asks more often than it may."""
     evictions: int
@@ -60,3 +67,22 @@ class BuildReport:
     """When it ended, in seconds since the epoch."""
     seconds: float
     steps: tuple[tuple[str, float], ...]
+
+
+class SlowestBuilds:
+    """The builds that took longest, the slowest one first."""
+
+    def __init__(self) -> None:
+        self._reports: list[BuildReport] = []
+
+    def __iter__(self) -> Iterator[BuildReport]:
+        return iter(self._reports)
+
+    def note(self, report: BuildReport) -> None:
+        """Keep the report if the build is one of the slowest."""
+        reports = self._reports
+        if len(reports) == SLOWEST and report.seconds <= reports[-1].seconds:
+            return
+        reports.append(report)
+        reports.sort(key=lambda one: one.seconds, reverse=True)
+        del reports[SLOWEST:]

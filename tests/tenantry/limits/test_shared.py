@@ -38,7 +38,7 @@ first = now = time.monotonic()
 drawn = 0
 while now < first + 1:
     last = now
-    drawn += table.draw("client 192.0.2.1", 200, 100)[0]
+    drawn += table.take_tokens("client 192.0.2.1", 200, 100)[0]
     time.sleep(0.0003)
     now = time.monotonic()
 print(drawn, first, last)
@@ -51,7 +51,7 @@ from tenantry.limits import RateTable
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 table = RateTable(Path(sys.argv[1]))
-print(table.shared, sum(table.draw("a", 1, 5)[0] for _ in range(10)))
+print(table.shared, sum(table.take_tokens("a", 1, 5)[0] for _ in range(10)))
 """
 
 READ_ONLY = """
@@ -64,7 +64,7 @@ path.parent.chmod(0o555)
 if os.getuid() == 0:
     os.setuid(65534)
 table = RateTable(path)
-print(table.shared, sum(table.draw("a", 1, 5)[0] for _ in range(10)))
+print(table.shared, sum(table.take_tokens("a", 1, 5)[0] for _ in range(10)))
 """
 
 
@@ -110,7 +110,7 @@ def folder_for_all() -> Iterator[Path]:
 
 def take_all(table: RateTable, key: str = "a") -> int:
     """Take what there is of five tokens."""
-    return table.draw(key, 1, 5, 10)[0]
+    return table.take_tokens(key, 1, 5, 10)[0]
 
 
 def test_processes_get_one_burst_and_one_rate_together(path: Path) -> None:

@@ -37,7 +37,7 @@ def table(clock: FakeClock) -> Iterator[RateTable]:
 def drain(table: RateTable, key: str, rate: float, burst: float, *, most: int = 100_000) -> int:
     """Draw one by one until there is nothing left; return how many there were."""
     for number in range(most):
-        if not table.draw(key, rate, burst)[0]:
+        if not table.take_tokens(key, rate, burst)[0]:
             return number
     raise AssertionError("there is no end to it")
 
@@ -45,7 +45,7 @@ def drain(table: RateTable, key: str, rate: float, burst: float, *, most: int = 
 def test_a_key_gets_a_burst_and_then_its_rate(table: RateTable, clock: FakeClock) -> None:
     """Law 6: after the burst, one thing per tick and no more."""
     assert drain(table, "a", 2, 4) == 4
-    assert table.draw("a", 2, 4) == (0, 0.5)
+    assert table.take_tokens("a", 2, 4) == (0, 0.5)
     clock.advance(0.5)
     assert drain(table, "a", 2, 4) == 1
 
@@ -68,18 +68,18 @@ def test_asking_an_empty_bucket_costs_nothing(table: RateTable, clock: FakeClock
     drain(table, "a", 1, 1)
     for tenths in range(9, 0, -1):
         clock.advance(0.1)
-        drawn, seconds = table.draw("a", 1, 1)
+        drawn, seconds = table.take_tokens("a", 1, 1)
         assert not drawn
         assert seconds == pytest.approx(tenths / 10)
     clock.advance(0.1)
-    assert table.draw("a", 1, 1) == (1, 0.0)
+    assert table.take_tokens("a", 1, 1) == (1, 0.0)
 
 
 def test_several_tokens_are_drawn_as_far_as_there_are(table: RateTable) -> None:
     """A worker that wants a portion takes what is left, be it less."""
-    assert table.draw("a", 1, 10, 7) == (7, 0.0)
-    assert table.draw("a", 1, 10, 7) == (3, 0.0)
-    assert table.draw("a", 1, 10, 7) == (0, 1.0)
+    assert table.take_tokens("a", 1, 10, 7) == (7, 0.0)
+    assert table.take_tokens("a", 1, 10, 7) == (3, 0.0)
+    assert table.take_tokens("a", 1, 10, 7) == (0, 1.0)
 
 
 STEPS = st.lists(
@@ -105,12 +105,12 @@ def test_nobody_gets_more_than_the_burst_and_the_rate(
     total = 0
     for pause, want in steps:
         clock.advance(pause)
-        drawn, seconds = table.draw("a", rate, burst, want)
+        drawn, seconds = table.take_tokens("a", rate, burst, want)
         assert 0 <= drawn <= want
         if not drawn:
             assert 0 < seconds <= 1 / rate + 1e-6
             clock.advance(seconds)
-            drawn, _ = table.draw("a", rate, burst, want)
+            drawn, _ = table.take_tokens("a", rate, burst, want)
             assert drawn >= 1
         total += drawn
         # A clock of 1e8 seconds counts in steps of 15 ns.
@@ -130,27 +130,27 @@ def test_a_full_set_forgets_the_bucket_that_is_full_again_first(clock: FakeClock
     """Law 6: who is missed least has to go, and that is never the one who asks most."""
     table = RateTable(None, slots=4, clock=clock)
     for number, key in enumerate("abcd", start=1):
-        assert table.draw(key, 1, 4, number) == (number, 0.0)
-    assert table.draw("e", 1, 4, 4) == (4, 0.0)
+        assert table.take_tokens(key, 1, 4, number) == (number, 0.0)
+    assert table.take_tokens("e", 1, 4, 4) == (4, 0.0)
 
-    assert table.draw("d", 1, 4)[0] == 0
-    assert table.draw("c", 1, 4, 4)[0] == 1
-    assert table.draw("a", 1, 4, 4)[0] == 4, "it had been forgotten, and may start anew"
-    assert table.draw("d", 1, 4)[0] == 0
+    assert table.take_tokens("d", 1, 4)[0] == 0
+    assert table.take_tokens("c", 1, 4, 4)[0] == 1
+    assert table.take_tokens("a", 1, 4, 4)[0] == 4, "it had been forgotten, and may start anew"
+    assert table.take_tokens("d", 1, 4)[0] == 0
     table.close()
 
 
 def test_a_bucket_that_is_full_again_makes_room_first(clock: FakeClock) -> None:
     """What has run out is nobody's loss."""
     table = RateTable(None, slots=4, clock=clock)
-    assert table.draw("z", 1, 4, 1)[0] == 1
+    assert table.take_tokens("z", 1, 4, 1)[0] == 1
     for key in "abc":
-        assert table.draw(key, 1, 4, 4)[0] == 4
+        assert table.take_tokens(key, 1, 4, 4)[0] == 4
     clock.advance(1)
-    assert table.draw("d", 1, 4, 4)[0] == 4
+    assert table.take_tokens("d", 1, 4, 4)[0] == 4
 
     for key in "abc":
-        assert table.draw(key, 1, 4, 4)[0] == 1
+        assert table.take_tokens(key, 1, 4, 4)[0] == 1
     table.close()
 
 
@@ -159,13 +159,13 @@ def test_random_clients_grow_nothing_and_free_nobody(table: RateTable) -> None:
     chance = random.Random(7)
     drain(table, "flooder", 100, 500)
     for number in range(5000):  # fill what is kept of the newest
-        table.draw(f"warm {number}", 100, 500)
+        table.take_tokens(f"warm {number}", 100, 500)
     blocks = sys.getallocatedblocks()
     for _ in range(200_000):
-        drawn, _ = table.draw(f"client {chance.getrandbits(64):x}", 100, 500)
+        drawn, _ = table.take_tokens(f"client {chance.getrandbits(64):x}", 100, 500)
         assert drawn == 1
     assert sys.getallocatedblocks() - blocks < 5000
-    assert table.draw("flooder", 100, 500)[0] == 0
+    assert table.take_tokens("flooder", 100, 500)[0] == 0
 
 
 def test_keys_do_not_meet_in_the_same_places_twice(clock: FakeClock) -> None:
@@ -185,7 +185,7 @@ def test_threads_share_one_bucket(table: RateTable) -> None:
         begin.wait()
         drawn = 0
         for _ in range(100):
-            drawn += table.draw("a", 200, 100)[0]
+            drawn += table.take_tokens("a", 200, 100)[0]
             time.sleep(0.0002)  # let the others come in between
         return drawn
 

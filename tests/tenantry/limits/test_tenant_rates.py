@@ -39,7 +39,7 @@ def drain(rates: TenantRates, tenant: Tenant) -> int:
     total = 0
     for _ in range(10_000):
         try:
-            total += rates.draw(tenant)
+            total += rates.take_tokens(tenant)
         except RateLimitError:
             return total
     raise AssertionError("there is no end to it")
@@ -87,7 +87,7 @@ def test_a_portion_grows_with_the_rate(
 ) -> None:
     """A busy worker asks the table twenty times a second at most; a small one keeps no store."""
     rates = TenantRates(table, make_settings(limit_tenant_requests=rate))
-    assert rates.draw(a_tenant()) == portion
+    assert rates.take_tokens(a_tenant()) == portion
 
 
 def test_plans_have_their_own_rates(make_settings: MakeSettings, table: RateTable) -> None:
@@ -97,7 +97,7 @@ def test_plans_have_their_own_rates(make_settings: MakeSettings, table: RateTabl
     assert drain(rates, a_tenant("a", plan="free")) == 10
     assert drain(rates, a_tenant("b", plan="slim")) == 50
     assert drain(rates, a_tenant("c", plan="standard")) == 10  # not named: as the default plan
-    assert [rates.draw(a_tenant("d", plan="gold")) for _ in range(3)] == [UNLIMITED] * 3
+    assert [rates.take_tokens(a_tenant("d", plan="gold")) for _ in range(3)] == [UNLIMITED] * 3
 
 
 def test_the_refusal_says_who_and_when(
@@ -107,8 +107,8 @@ def test_the_refusal_says_who_and_when(
     rates = TenantRates(table, make_settings(limit_tenant_requests=0.4))
     drain(rates, a_tenant())
     with pytest.raises(RateLimitError, match="acme") as refusal:
-        rates.draw(a_tenant())
+        rates.take_tokens(a_tenant())
 
     assert refusal.value.retry_after == 3
     clock.advance(3)
-    assert rates.draw(a_tenant()) == 1
+    assert rates.take_tokens(a_tenant()) == 1

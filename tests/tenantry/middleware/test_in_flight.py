@@ -10,7 +10,7 @@ import pytest
 from tenantry.dispatch import Pages
 from tenantry.middleware.in_flight import InFlightLimit
 from tests.conftest import DOMAIN, eventually
-from tests.tenantry.support import ask, hello, in_background, make_environ
+from tests.tenantry.support import ask, crowded, hello, in_background, make_environ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,7 +38,7 @@ class Gated:
 def test_a_surplus_request_is_refused_while_others_wait() -> None:
     """Law 4: with its share in use, an app of the platform takes no thread that others wait for."""
     app = Gated()
-    limit = InFlightLimit(app, most=2, pages=PAGES, others_wait=lambda: True)
+    limit = InFlightLimit(app, most=2, pages=PAGES, listeners=crowded())
     threads = [in_background(lambda: ask(limit)) for _ in range(2)]
     for _ in threads:
         assert app.entered.acquire(timeout=30)

@@ -18,8 +18,8 @@ from tenantry.errors import (
     PoolFullError,
     TooManyWaitersError,
 )
-from tenantry.pool.building import MAX_FAILURES
-from tenantry.pool.instances import STALE_SECONDS
+from tenantry.pool.back_off import MAX_FAILURES
+from tenantry.pool.state import STALE_SECONDS
 from tests.conftest import eventually
 from tests.tenantry.support import (
     FakeClock,
@@ -129,7 +129,7 @@ def test_a_failing_factory_backs_off(pool: Pool, workshop: Workshop, clock: Fake
             pool.acquire(ACME)  # this one asks the factory
         assert len(workshop.built) == attempt
         assert caught.value.retry_after
-        until = pool._failures[ACME.id].retry_at
+        until = pool._state.back_off._failures[ACME.id].retry_at
         delays.append(until - clock.now)
         for moment in (clock.now, until - 0.01):
             clock.now = moment
@@ -196,9 +196,7 @@ def test_remembered_failures_are_bounded(make_pool: MakePool, clock: FakeClock) 
     logging.disable()
     try:
         for number in range(MAX_FAILURES + 50):
-            build = pool._begin(a_tenant(f"t{number}"))
-            pool._starting.clear()
-            pool._fail(build, RuntimeError("no database"))
+            assert not pool.warm(a_tenant(f"t{number}"))
     finally:
         logging.disable(logging.NOTSET)
 

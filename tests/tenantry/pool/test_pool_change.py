@@ -13,9 +13,11 @@ import pytest
 
 from tenantry.errors import BuildFailedError, ProbeError
 from tenantry.pool import build_step
-from tenantry.pool.building import MAX_REPORTED, PATIENCE, SLOW_SECONDS, SLOWEST
-from tenantry.pool.journey import MAX_STEPS
-from tenantry.pool.patience import YOUNG_SECONDS
+from tenantry.pool.back_off import MAX_REPORTED
+from tenantry.pool.build_steps import MAX_STEPS
+from tenantry.pool.builder import SLOW_SECONDS
+from tenantry.pool.reports import SLOWEST
+from tenantry.pool.state import PATIENCE, YOUNG_SECONDS
 from tests.conftest import eventually
 from tests.tenantry.support import (
     FakeClock,
@@ -23,6 +25,7 @@ from tests.tenantry.support import (
     Workshop,
     a_tenant,
     at_once,
+    crowded,
     in_background,
     serve,
 )
@@ -507,7 +510,7 @@ def test_a_change_seen_late_turns_nothing_back(still: Pool, workshop: Workshop) 
 
 def test_a_change_is_seen_by_all_who_come_at_once(make_pool: MakePool, workshop: Workshop) -> None:
     """Law 7: more requests than may wait for a build, and none is given the old instance."""
-    pool = make_pool(workshop.build, max_waiters=1, max_waiting=2, others_wait=lambda: True)
+    pool = make_pool(workshop.build, max_waiters=1, max_waiting=2, listeners=crowded())
     serve(pool, ACME)
     threading.Timer(YOUNG_SECONDS / 5, workshop.shut("acme").set).start()
     served = at_once(6, lambda _: serve(pool, ACME2))

@@ -19,15 +19,14 @@ from tenantry.errors import (
     TenantLimitError,
     TooManyWaitersError,
 )
-from tenantry.pool import patience
-from tenantry.pool.building import PATIENCE
-from tenantry.pool.instances import SHED_SHARE
-from tenantry.pool.lending import TURN_SECONDS
-from tenantry.pool.parts import GAP_SECONDS, Pace
-from tenantry.pool.patience import CROWD_SECONDS, MOVING_SECONDS, QUEUED_LOOKS, YOUNG_SECONDS
+from tenantry.limits.line import NEAR_SECONDS
+from tenantry.pool import state
+from tenantry.pool.instance_pool import SHED_SHARE
+from tenantry.pool.state import PATIENCE, YOUNG_SECONDS
 from tenantry.resources.budget import Budget, Footprint
 from tests.conftest import eventually
 from tests.tenantry.support import (
+    Entrance,
     FakeClock,
     Instance,
     Workshop,
@@ -53,23 +52,6 @@ AT_ONCE = PATIENCE / 2
 """Whoever is answered before that has not been made to wait."""
 
 
-class Entrance:
-    """Tells the pool whether others wait at the door, and counts how often it looked."""
-
-    def __init__(self) -> None:
-        self.crowd = False
-        self.passing = 0
-        """So many looks still see somebody who is let in right after."""
-        self.looks = 0
-
-    def others_wait(self) -> bool:
-        self.looks += 1
-        if self.passing:
-            self.passing -= 1
-            return True
-        return self.crowd
-
-
 class Purse:
     """A tenant's tokens: hands out portions until it is told to stop."""
 
@@ -78,7 +60,7 @@ class Purse:
         self.draws = 0
         self.retry_after: int | None = None
 
-    def draw(self, tenant: Tenant) -> int:
+    def take_tokens(self, tenant: Tenant) -> int:
         if self.retry_after is not None:
             raise RateLimitError(tenant.slug, self.retry_after)
         self.draws += 1
@@ -103,7 +85,7 @@ class Scale:
 @pytest.fixture(autouse=True)
 def _grown_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give new instances no credit."""
-    monkeypatch.setattr(patience, "NEW_SECONDS", 0.0)
+    monkeypatch.setattr(state, "NEW_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -122,8 +104,8 @@ def shared(make_pool: MakePool, workshop: Workshop, entrance: Entrance) -> Pool:
     return make_pool(
         workshop.build,
         dispose=workshop.dispose,
-        share=lambda _: 2,
-        others_wait=entrance.others_wait,
+        max_in_flight=lambda _: 2,
+        listeners=entrance,
         **MANY,
     )
 
@@ -132,6 +114,24 @@ def shared(make_pool: MakePool, workshop: Workshop, entrance: Entrance) -> Pool:
 def single(make_pool: MakePool, workshop: Workshop) -> Pool:
     """Return a pool with room for one instance."""
     return make_pool(workshop.build, dispose=workshop.dispose, max_instances=1, **MANY)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def timed(make_pool: MakePool, workshop: Workshop, entrance: Entrance, clock: FakeClock) -> Pool:
+    """Return the shared pool with a clock that the test turns."""
+    return make_pool(
+        workshop.build, max_in_flight=lambda _: 2, listeners=entrance, clock=clock, **MANY
+    )
+
+
+def in_line(pool: Pool, tenant: Tenant) -> int:
+    """Return how many requests wait for one of the tenant's to end."""
+    return len(pool._state.instances[tenant.id].line.turns)
 
 
 def seconds_of(task: Callable[[], Any]) -> float:
@@ -171,7 +171,7 @@ def test_one_too_many_gets_its_turn(shared: Pool, entrance: Entrance) -> None:
     leases = [shared.acquire(ACME) for _ in range(2)]
     served: list[Instance] = []
     surplus = in_background(lambda: served.append(serve(shared, ACME)))
-    eventually(lambda: entrance.looks > 3)
+    eventually(lambda: entrance.looks)  # its turn is not near, and it may wait on
     assert served == []
     assert shared.stats().leases == 2
 
@@ -197,44 +197,50 @@ def test_one_too_many_makes_way_for_others(shared: Pool, entrance: Entrance) -> 
     assert shared.stats().busy == 1
 
 
-def test_a_busy_site_is_not_refused_for_being_busy(shared: Pool, entrance: Entrance) -> None:
-    """Whoever stands at the door may want the same site: while its requests end, all get their turn."""
+def test_a_busy_site_is_not_refused_for_being_busy(
+    timed: Pool, entrance: Entrance, clock: FakeClock
+) -> None:
+    """A queued connection may want the same site: while its requests end, all get their turn."""
     entrance.crowd = True
-    serve(shared, ACME)
+    serve(timed, ACME)
 
     def visit(_: int) -> None:
         for _ in range(20):
-            with shared.acquire(ACME):
-                time.sleep(MOVING_SECONDS / 20)
+            with timed.acquire(ACME):
+                clock.advance(NEAR_SECONDS / 30)
 
     assert at_once(6, visit) == [None] * 6
-    assert shared.stats().busy == 0
+    assert timed.stats().busy == 0
 
 
-def test_a_crowd_that_has_just_come_has_credit(shared: Pool, entrance: Entrance) -> None:
+def test_a_crowd_that_has_just_come_has_credit(
+    timed: Pool, entrance: Entrance, clock: FakeClock
+) -> None:
     """After a pause all requests begin at once: none has ended lately, and none is refused for that."""
-    serve(shared, ACME)
-    time.sleep(MOVING_SECONDS * 1.5)
+    serve(timed, ACME)
+    clock.advance(60)
     entrance.crowd = True
+    leases = [timed.acquire(ACME) for _ in range(2)]
+    surplus = [in_background(lambda: serve(timed, ACME)) for _ in range(4)]
+    eventually(lambda: in_line(timed, ACME) == 4)
+    for lease in leases:
+        lease.release()
+    for thread in surplus:
+        thread.join(10)
 
-    def visit(_: int) -> None:
-        with shared.acquire(ACME):
-            time.sleep(CROWD_SECONDS / 3)
-
-    assert at_once(6, visit) == [None] * 6
+    assert timed.stats().busy == 0
 
 
 def test_a_new_instance_has_credit(
-    make_pool: MakePool, workshop: Workshop, entrance: Entrance, monkeypatch: pytest.MonkeyPatch
+    timed: Pool, entrance: Entrance, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a reload a site's first pages take longer: nobody is refused for that."""
-    monkeypatch.setattr(patience, "NEW_SECONDS", 60.0)
-    pool = make_pool(workshop.build, share=lambda _: 2, others_wait=entrance.others_wait)
+    monkeypatch.setattr(state, "NEW_SECONDS", 60.0)
     entrance.crowd = True
 
     def visit(_: int) -> None:
-        with pool.acquire(ACME):
-            time.sleep(MOVING_SECONDS * 2)
+        with timed.acquire(ACME):
+            clock.advance(NEAR_SECONDS * 10)
 
     assert at_once(6, visit) == [None] * 6
 
@@ -253,84 +259,19 @@ def test_a_slow_site_gets_no_such_credit(shared: Pool, entrance: Entrance) -> No
 
 
 def test_a_slow_site_is_known_by_its_pace(
-    make_pool: MakePool, workshop: Workshop, entrance: Entrance
+    timed: Pool, entrance: Entrance, clock: FakeClock
 ) -> None:
     """Requests that have just ended say little where they come in bunches, a second apart."""
-    clock = FakeClock()
-    pool = make_pool(
-        workshop.build, share=lambda _: 2, others_wait=entrance.others_wait, clock=clock, **MANY
-    )
-
-    def refused_at_once() -> bool:
+    entrance.crowd = True
+    for _ in range(2):
+        for lease in [timed.acquire(ACME) for _ in range(2)]:
+            clock.advance(1)
+            lease.release()
+    with timed.acquire(ACME), timed.acquire(ACME):
         looks = entrance.looks
         with pytest.raises(TenantBusyError):
-            pool.acquire(ACME)
-        return entrance.looks == looks + 2
-
-    def bunch() -> None:
-        for lease in [pool.acquire(ACME) for _ in range(2)]:
-            lease.release()
-
-    entrance.crowd = True
-    with pool.acquire(ACME), pool.acquire(ACME), pytest.raises(TenantBusyError):
-        pool.acquire(ACME)  # the first of the crowd has some credit
-    for _ in range(4):
-        with pool.acquire(ACME), pool.acquire(ACME):
-            for _ in range(8):
-                clock.advance(MOVING_SECONDS * 1.2)
-                assert refused_at_once()
-        bunch()
-        with pool.acquire(ACME), pool.acquire(ACME):
-            assert refused_at_once()
-
-
-def test_a_slow_machine_is_not_taken_for_a_slow_site(
-    make_pool: MakePool, workshop: Workshop, entrance: Entrance
-) -> None:
-    """Where requests have just ended, a connection that is seen a few times is not refused for."""
-    clock = FakeClock()
-    pool = make_pool(
-        workshop.build, share=lambda _: 2, others_wait=entrance.others_wait, clock=clock, **MANY
-    )
-    with pool.acquire(ACME), pool.acquire(ACME):
-        entrance.crowd = True
-        for _ in range(4):  # until the pace is known, and slow
-            with pytest.raises(TenantBusyError):
-                pool.acquire(ACME)
-            clock.advance(MOVING_SECONDS)
-        entrance.crowd = False
-    leases = [pool.acquire(ACME) for _ in range(2)]
-    served: list[Instance] = []
-    surplus = in_background(lambda: served.append(serve(pool, ACME)))
-    looks = entrance.looks
-    eventually(lambda: entrance.looks > looks)
-    entrance.passing = 2 * (QUEUED_LOOKS - 1)
-    eventually(lambda: entrance.passing == 0 or pool.stats().busy > 4)
-    leases[0].release()
-    surplus.join(10)
-    assert served == [leases[1].instance]
-    assert pool.stats().busy == 4
-
-    leases[0] = pool.acquire(ACME)
-    entrance.crowd = True
-    with pytest.raises(TenantBusyError):  # this connection stays
-        pool.acquire(ACME)
-    for lease in leases:
-        lease.release()
-
-
-def test_a_pace_is_counted_while_somebody_looks() -> None:
-    """A second in which nobody wanted a turn says nothing of how fast turns come."""
-    pace = Pace()
-    for step in range(6):
-        pace.look(100 + step * 0.0625, lent=10 * step)
-        assert (pace.seconds is None) == (step < 4)
-    assert pace.seconds == pytest.approx(0.25 / 40)
-    for step in range(6, 9):
-        pace.look(100 + step * 0.0625, lent=41)
-    assert pace.seconds == pytest.approx(0.25)
-    pace.look(100.5 + GAP_SECONDS * 1.1, lent=52)
-    assert pace.seconds is None
+            timed.acquire(ACME)
+        assert entrance.looks == looks + 2
 
 
 def test_the_end_of_a_lease_is_heard(shared: Pool, entrance: Entrance) -> None:
@@ -366,7 +307,7 @@ def test_who_waits_already_makes_way_too(shared: Pool, entrance: Entrance) -> No
 
     with shared.acquire(ACME), shared.acquire(ACME):
         surplus = in_background(visit)
-        eventually(lambda: entrance.looks > 3)
+        eventually(lambda: entrance.looks)
         entrance.crowd = True
         seconds = seconds_of(lambda: surplus.join(10))
 
@@ -380,7 +321,7 @@ def test_who_is_just_being_let_in_is_no_crowd(shared: Pool, entrance: Entrance) 
     leases = [shared.acquire(ACME) for _ in range(2)]
     served: list[Instance] = []
     surplus = in_background(lambda: served.append(serve(shared, ACME)))
-    eventually(lambda: entrance.looks > 4)
+    eventually(lambda: entrance.looks >= 2)
     for lease in leases:
         lease.release()
     surplus.join(10)
@@ -388,16 +329,15 @@ def test_who_is_just_being_let_in_is_no_crowd(shared: Pool, entrance: Entrance) 
     assert len(served) == 1
 
 
-def test_patience_has_an_end(shared: Pool) -> None:
+def test_patience_has_an_end(make_pool: MakePool, workshop: Workshop) -> None:
     """A surplus request that gets no turn is refused after a while even if nobody else waits."""
-    with shared.acquire(ACME), shared.acquire(ACME):
-        started = time.perf_counter()
+    pool = make_pool(workshop.build, max_in_flight=lambda _: 2, wait_seconds=0.1, **MANY)
+    with pool.acquire(ACME), pool.acquire(ACME):
         with pytest.raises(TenantBusyError):
-            shared.acquire(ACME)
-        seconds = time.perf_counter() - started
+            pool.acquire(ACME)
+        assert in_line(pool, ACME) == 0
 
-    assert TURN_SECONDS * 0.9 < seconds < TURN_SECONDS * 3
-    assert shared.stats().busy == 1
+    assert pool.stats().busy == 1
 
 
 def test_a_crowded_tenant_leaves_its_neighbours_alone(shared: Pool, entrance: Entrance) -> None:
@@ -405,7 +345,7 @@ def test_a_crowded_tenant_leaves_its_neighbours_alone(shared: Pool, entrance: En
     serve(shared, BOLT)
     leases = [shared.acquire(ACME) for _ in range(2)]
     surplus = [in_background(lambda: serve(shared, ACME)) for _ in range(4)]
-    eventually(lambda: entrance.looks > 8)
+    eventually(lambda: in_line(shared, ACME) == 4)
 
     assert seconds_of(lambda: serve(shared, BOLT)) < AT_ONCE
     assert seconds_of(lambda: serve(shared, CRUX)) < AT_ONCE
@@ -419,7 +359,7 @@ def test_no_more_than_the_share_wait_for_a_build(
     make_pool: MakePool, workshop: Workshop, entrance: Entrance
 ) -> None:
     """Who waits for a build is on loan the moment it ends: the share counts there too."""
-    pool = make_pool(workshop.build, share=lambda _: 2, others_wait=entrance.others_wait, **MANY)
+    pool = make_pool(workshop.build, max_in_flight=lambda _: 2, listeners=entrance, **MANY)
     door = workshop.shut("acme")
     leases: list[Any] = []
     waiting = [in_background(lambda: leases.append(pool.acquire(ACME))) for _ in range(2)]
@@ -441,7 +381,7 @@ def test_a_young_build_is_worth_waiting_for(
     make_pool: MakePool, workshop: Workshop, entrance: Entrance
 ) -> None:
     """A new worker's first visitors all want the same site: none is refused before it is built."""
-    pool = make_pool(workshop.build, share=lambda _: 3, others_wait=entrance.others_wait)
+    pool = make_pool(workshop.build, max_in_flight=lambda _: 3, listeners=entrance)
     entrance.crowd = True
     threading.Timer(YOUNG_SECONDS / 5, workshop.shut("acme").set).start()
     served = at_once(6, lambda _: serve(pool, ACME))
@@ -452,7 +392,7 @@ def test_a_young_build_is_worth_waiting_for(
 
 def test_an_old_build_is_not(make_pool: MakePool, workshop: Workshop, entrance: Entrance) -> None:
     """Law 4: while a slow factory keeps others waiting, no more than so many threads wait for it."""
-    pool = make_pool(workshop.build, max_waiters=2, max_waiting=2, others_wait=entrance.others_wait)
+    pool = make_pool(workshop.build, max_waiters=2, max_waiting=2, listeners=entrance)
     doors = [workshop.shut("acme"), workshop.shut("bolt")]
     entrance.crowd = True
     waiting = [in_background(lambda: serve(pool, ACME)) for _ in range(2)]
@@ -473,7 +413,7 @@ def test_a_stale_instance_obeys_the_share(
     make_pool: MakePool, workshop: Workshop, entrance: Entrance
 ) -> None:
     """An older instance that serves on is no way around the share."""
-    pool = make_pool(workshop.build, share=lambda _: 2, others_wait=entrance.others_wait, **MANY)
+    pool = make_pool(workshop.build, max_in_flight=lambda _: 2, listeners=entrance, **MANY)
     serve(pool, ACME)
     workshop.broken["acme"] = RuntimeError("bad settings")
     entrance.crowd = True
@@ -485,7 +425,7 @@ def test_who_is_served_by_an_older_instance_is_not_refused(
     make_pool: MakePool, workshop: Workshop
 ) -> None:
     """The count of refusals is what visitors were refused, not what the factory could not do."""
-    pool = make_pool(workshop.build, share=lambda _: 1, **MANY)
+    pool = make_pool(workshop.build, max_in_flight=lambda _: 1, **MANY)
     serve(pool, ACME)
     workshop.broken["acme"] = RuntimeError("bad settings")
     for _ in range(5):
@@ -502,7 +442,7 @@ def test_who_is_served_by_an_older_instance_is_not_refused(
 def test_tokens_are_drawn_by_the_portion(make_pool: MakePool, workshop: Workshop) -> None:
     """The tenant's bucket is asked once for so many requests, not for each."""
     purse = Purse(portion=5)
-    pool = make_pool(workshop.build, draw=purse.draw, **MANY)
+    pool = make_pool(workshop.build, take_tokens=purse.take_tokens, **MANY)
     serve(pool, ACME)  # the one that has it built
     assert purse.draws == 0
     for asked, draws in ((1, 1), (4, 1), (1, 2), (4, 2), (1, 3)):
@@ -514,7 +454,9 @@ def test_tokens_are_drawn_by_the_portion(make_pool: MakePool, workshop: Workshop
 def test_an_empty_purse_is_told(make_pool: MakePool, workshop: Workshop) -> None:
     """Who asks too often learns when to come back; neighbours learn nothing of it."""
     purses = {"acme": Purse(portion=2), "bolt": Purse(portion=2)}
-    pool = make_pool(workshop.build, draw=lambda tenant: purses[tenant.slug].draw(tenant), **MANY)
+    pool = make_pool(
+        workshop.build, take_tokens=lambda tenant: purses[tenant.slug].take_tokens(tenant), **MANY
+    )
     for tenant in (ACME, BOLT):
         serve(pool, tenant)
         serve(pool, tenant)
@@ -537,7 +479,7 @@ def test_a_refused_draw_says_at_least_a_second(make_pool: MakePool, workshop: Wo
     """Retry-After counts whole seconds, and none of them would be an invitation."""
     purse = Purse()
     purse.retry_after = 0
-    pool = make_pool(workshop.build, draw=purse.draw, **MANY)
+    pool = make_pool(workshop.build, take_tokens=purse.take_tokens, **MANY)
     serve(pool, ACME)
     with pytest.raises(TenantLimitError) as caught:
         pool.acquire(ACME)
@@ -548,7 +490,7 @@ def test_a_refused_draw_says_at_least_a_second(make_pool: MakePool, workshop: Wo
 def test_a_stale_instance_obeys_the_tokens(make_pool: MakePool, workshop: Workshop) -> None:
     """An older instance that serves on is no way around the limit."""
     purse = Purse(portion=3)
-    pool = make_pool(workshop.build, draw=purse.draw, **MANY)
+    pool = make_pool(workshop.build, take_tokens=purse.take_tokens, **MANY)
     serve(pool, ACME)
     workshop.broken["acme"] = RuntimeError("bad settings")
     for _ in range(6):
@@ -566,9 +508,9 @@ def test_who_is_over_the_share_uses_nothing_up(
     purse = Purse(portion=1)
     pool = make_pool(
         workshop.build,
-        share=lambda _: 1,
-        draw=purse.draw,
-        others_wait=entrance.others_wait,
+        max_in_flight=lambda _: 1,
+        take_tokens=purse.take_tokens,
+        listeners=entrance,
         **MANY,
     )
     serve(pool, ACME)
@@ -682,7 +624,7 @@ def test_an_entry_that_nobody_could_wait_for_leaves_nothing(
         max_waiters=2,
         max_waiting=2,
         build_seconds=30.0,
-        others_wait=entrance.others_wait,
+        listeners=entrance,
     )
     door = workshop.shut("acme")
     waiting = [in_background(lambda: serve(pool, ACME)) for _ in range(2)]

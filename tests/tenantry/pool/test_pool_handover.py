@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantry.errors import TenantBusyError
-from tenantry.pool import patience
+from tenantry.limits.backlog import Listeners
+from tenantry.pool import state
 from tests.conftest import eventually
-from tests.tenantry.support import Instance, Workshop, a_tenant, serve
+from tests.tenantry.support import FakeClock, Instance, Workshop, a_tenant, crowded, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,12 +90,12 @@ def test_a_hanging_disposal_after_a_probe_keeps_nobody_waiting(
 @pytest.fixture(autouse=True)
 def _grown_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give new instances no credit."""
-    monkeypatch.setattr(patience, "NEW_SECONDS", 0.0)
+    monkeypatch.setattr(state, "NEW_SECONDS", 0.0)
 
 
 def test_a_share_outlives_a_change(make_pool: MakePool, workshop: Workshop) -> None:
     """Whoever still holds the older instance counts: a change gives no tenant more threads."""
-    pool = make_pool(workshop.build, share=lambda _: SHARE, others_wait=lambda: True)
+    pool = make_pool(workshop.build, max_in_flight=lambda _: SHARE, listeners=crowded())
     first = pool.acquire(ACME)
     with pool.acquire(ACME2) as second:
         assert second.instance is not first.instance
@@ -107,7 +108,7 @@ def test_a_share_outlives_a_change(make_pool: MakePool, workshop: Workshop) -> N
 
 def test_changes_in_a_row_add_nothing_to_a_share(make_pool: MakePool, workshop: Workshop) -> None:
     """However often a tenant changes under its requests, no more of them wait or are served."""
-    pool = make_pool(workshop.build, share=lambda _: SHARE, others_wait=lambda: True)
+    pool = make_pool(workshop.build, max_in_flight=lambda _: SHARE, listeners=crowded())
     held = [pool.acquire(ACME), pool.acquire(ACME2)]
     door = workshop.shut("acme")
     with pytest.raises(TenantBusyError):
@@ -128,7 +129,7 @@ def test_changes_in_a_row_add_nothing_to_a_share(make_pool: MakePool, workshop: 
 def test_a_share_outlives_an_eviction(make_pool: MakePool, workshop: Workshop) -> None:
     """The same where the instance in between was evicted."""
     pool = make_pool(
-        workshop.build, share=lambda _: SHARE, others_wait=lambda: True, idle_seconds=0
+        workshop.build, max_in_flight=lambda _: SHARE, listeners=crowded(), idle_seconds=0
     )
     first = pool.acquire(ACME)
     pool.acquire(ACME2).release()
@@ -138,18 +139,28 @@ def test_a_share_outlives_an_eviction(make_pool: MakePool, workshop: Workshop) -
     first.release()
 
 
-def test_a_turn_for_who_fails_while_waiting_is_handed_on(
-    make_pool: MakePool, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Law 3: a lease that comes in the moment in which its request dies is not lost."""
-    monkeypatch.setattr(patience, "MOVING_SECONDS", 0.0)
-    monkeypatch.setattr(patience, "CROWD_SECONDS", 0.0)
+class Closed(Listeners):
+    """A server's door that is shut while a request asks about it."""
 
-    def others_wait() -> bool:
-        held.release()  # which gives the turn to who is asking
+    def __init__(self, shut: Callable[[], None]) -> None:
+        super().__init__()
+        self._shut = shut
+
+    def has_backlog(self) -> bool:
+        self._shut()
         raise ValueError("the listener is closed")
 
-    pool = make_pool(workshop.build, share=lambda _: 1, others_wait=others_wait)
+
+def test_a_turn_for_who_fails_while_waiting_is_handed_on(
+    make_pool: MakePool, workshop: Workshop
+) -> None:
+    """Law 3: a lease that comes in the moment in which its request dies is not lost."""
+    clock = FakeClock()
+    # The lease's end gives the turn to the request that is asking.
+    listeners = Closed(lambda: held.release())  # noqa: PLW0108 - it is there only later
+    pool = make_pool(workshop.build, max_in_flight=lambda _: 1, listeners=listeners, clock=clock)
+    with pool.acquire(ACME):
+        clock.advance(1)
     held = pool.acquire(ACME)
     with pytest.raises(ValueError, match="listener"):
         pool.acquire(ACME)

@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantry.errors import PoolClosedError, PoolError
-from tenantry.pool import lending
+from tenantry.limits.backlog import Listeners
 from tenantry.resources.budget import Budget
 from tests.conftest import eventually
-from tests.tenantry.referee import ENOUGH, LIMIT, SHORT, Referee, check_laws, check_rest, share
+from tests.tenantry.referee import (
+    ENOUGH,
+    LIMIT,
+    SHORT,
+    Referee,
+    check_laws,
+    check_rest,
+    max_in_flight,
+)
 from tests.tenantry.support import FakeClock, Instance, a_tenant, at_once
 
 if TYPE_CHECKING:
@@ -54,6 +62,17 @@ EVENTS = {
     "TooManyWaitersError",
 }
 """What each run has to meet, or it tests less than it says."""
+
+
+class Guessing(Listeners):
+    """A server's door at which a connection is queued now and then."""
+
+    def __init__(self, referee: Referee) -> None:
+        super().__init__()
+        self._referee = referee
+
+    def has_backlog(self) -> bool:
+        return self._referee.has_backlog()
 
 
 class Traffic:
@@ -128,7 +147,7 @@ class Traffic:
         except PoolError as error:
             seen[type(error).__name__] += 1
             closed = isinstance(error, PoolClosedError)
-            self._referee.demand(closed <= pool._closed, "closed, it says, and is not")
+            self._referee.demand(closed <= pool._state.closed, "closed, it says, and is not")
             return
         self._referee.demand(not lease.instance.disposed, "lent after its disposal")
         self._referee.demand(lease.instance.tenant.id == tenant.id, "another tenant's instance")
@@ -171,11 +190,9 @@ def _quiet() -> Iterator[None]:
 @pytest.mark.usefixtures("_quiet")
 @pytest.mark.parametrize("seed", range(8))
 def test_the_laws_hold_under_random_traffic(
-    make_pool: Callable[..., InstancePool[Instance]], seed: int, monkeypatch: pytest.MonkeyPatch
+    make_pool: Callable[..., InstancePool[Instance]], seed: int
 ) -> None:
     """Eight threads ask, leave, change, evict, shed, warm, fail, run short and reload at random."""
-    # The clock stands still between two steps: whatever has just happened would count for ever.
-    monkeypatch.setattr(lending, "TURN_SECONDS", 0.05)
     clock, referee = FakeClock(), Referee(seed)
 
     def make() -> InstancePool[Instance]:
@@ -183,9 +200,10 @@ def test_the_laws_hold_under_random_traffic(
             referee.new_factory(),
             dispose=referee.dispose,
             probe=referee.probe,
-            draw=referee.draw,
-            share=share,
-            others_wait=referee.others_wait,
+            take_tokens=referee.take_tokens,
+            max_in_flight=max_in_flight,
+            listeners=Guessing(referee),
+            wait_seconds=0.05,
             budget=Budget(
                 instances=PLACES,
                 memory_mb=LIMIT,

@@ -134,7 +134,7 @@ def test_what_a_batch_leaves_over_is_frozen_when_tended(collector: GcControl) ->
 
 def test_a_pools_builds_are_counted(make_pool: Callable[..., Any], collector: GcControl) -> None:
     """The pool tells the collector of each build."""
-    pool = make_pool(Workshop().build, collector=collector)
+    pool = make_pool(Workshop().build, gc_control=collector)
     for number in range(3):
         pool.warm(a_tenant(f"t{number}"))
 
@@ -354,7 +354,7 @@ def test_a_pools_disposals_are_watched(
         built.append(Thing())
         return built[-1]  # type: ignore[no-any-return]
 
-    pool = make_pool(build, probe=probe, collector=collector)
+    pool = make_pool(build, probe=probe, gc_control=collector)
     for revision in (1, 2, 3):
         serve(pool, a_tenant(revision=revision))
     pool.close()

@@ -103,10 +103,10 @@ class Works:
         self.pool = make_pool(
             self.workshop.build,
             dispose=self.workshop.dispose,
-            collector=self.collector,
+            gc_control=self.collector,
             budget=self.budget,
             clock=self.clock,
-            draw=self.draw,
+            take_tokens=self.take_tokens,
         )
         self.report = WorkerReport(
             worker=2,
@@ -118,7 +118,7 @@ class Works:
             refused_clients=lambda: 5,
         )
 
-    def draw(self, tenant: Tenant) -> int:
+    def take_tokens(self, tenant: Tenant) -> int:
         if tenant.slug in self.limited:
             raise RateLimitError(tenant.slug, 1)
         return 100

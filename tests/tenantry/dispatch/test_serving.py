@@ -17,7 +17,7 @@ from werkzeug.wsgi import FileWrapper
 from tenantry.catalog import SYSTEM
 from tenantry.errors import RateLimitError, SiteMovingError
 from tests.conftest import eventually
-from tests.tenantry.support import ask, make_environ
+from tests.tenantry.support import ask, crowded, make_environ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -345,7 +345,7 @@ def refuse(tenant: Tenant) -> int:
 
 def test_a_busy_site_is_503(make_door: MakeDoor, caplog: pytest.LogCaptureFixture) -> None:
     """Who comes when a site has its whole share of the threads learns when to come back."""
-    door = make_door(pool={"share": lambda _: 1, "others_wait": lambda: True})
+    door = make_door(pool={"max_in_flight": lambda _: 1, "listeners": crowded()})
     door.add("acme")
     door.add("bolt")
     body = door.app(make_environ(host="acme.example.test"), lambda *_: lambda _: None)
@@ -369,7 +369,7 @@ def test_a_site_that_is_asked_too_often_is_429(
     make_door: MakeDoor, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Over its limit a site answers 429, says for how long, and fills no log."""
-    door = make_door(pool={"draw": refuse})
+    door = make_door(pool={"take_tokens": refuse})
     door.add("acme")
     assert door.ask("/", "acme").status == 200  # the one that has it built
     page = door.ask("/", "acme", headers={"Accept": "text/html"})

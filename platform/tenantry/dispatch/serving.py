@@ -6,23 +6,24 @@ import logging
 import secrets
 from datetime import UTC, datetime
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from werkzeug.wsgi import FileWrapper
 
 from tenantry.environ import BODY, DEBUGGER, TENANT
 from tenantry.errors import PoolError, SiteMovingError, TenantBusyError, TenantLimitError
 from tenantry.middleware.bodies import REFUSALS, answer_refusal
+from tenantry.middleware.response_body import ReleasingBody
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.middleware.time_limit import TimeLimit
-    from tenantry.pool import InstancePool, Resident
+    from tenantry.pool import InstancePool
     from tenantry.ui.error_pages import Pages
     from tenantry.values.tenant import Tenant
 
@@ -87,7 +88,7 @@ class InstanceServer:
         if tenant.quiet:
             start_response = _keep_out_of_indexes(start_response)
         try:
-            resident = self._pool.hold(tenant)
+            lease = self._pool.acquire(tenant)
         except PoolError as error:
             return self._busy(error, environ, start_response)
 
@@ -96,24 +97,24 @@ class InstanceServer:
         environ["wsgi.file_wrapper"] = FileWrapper
         sent = environ.get(BODY)
         limit = self._time_limit
-        app = resident.instance if limit is None else limit.around(resident.instance)
+        app = lease.instance if limit is None else limit.around(lease.instance)
         try:
             if sent is None:
                 body = app(environ, start_response)
             else:
                 body = sent.serve(app, environ, start_response)
         except REFUSALS as refusal:
-            self._pool.give_back(resident)
+            lease.release()
             return answer_refusal(refusal, self._pages, environ, start_response)
         except Exception as error:
-            self._pool.give_back(resident)
+            lease.release()
             if DEBUGGER in environ:
                 raise  # Werkzeug's debugger shows it to the developer
             return self._failed(tenant, error, environ, start_response)
         except BaseException:
-            self._pool.give_back(resident)
+            lease.release()
             raise
-        return LeasedBody(body, self._pool, resident)
+        return ReleasingBody(body, lease.release)
 
     def _busy(
         self, error: PoolError, environ: WSGIEnvironment, start_response: StartResponse
@@ -170,34 +171,3 @@ def _keep_out_of_indexes(start_response: StartResponse) -> StartResponse:
         return start_response(status, [*kept, ("X-Robots-Tag", "noindex, nofollow")], exc_info)
 
     return quiet
-
-
-class LeasedBody:
-    """A response body that is a request's lease, and ends when the server closes it.
-
-    Werkzeug's ``ClosingIterator`` stops at the first callback that raises, so an app with a failing
-    ``close()`` would keep its lease for ever.
-    """
-
-    __slots__ = ("_body", "_pool", "_resident")
-
-    def __init__(
-        self, body: Iterable[bytes], pool: InstancePool[Any], resident: Resident[Any]
-    ) -> None:
-        self._body = body
-        self._pool = pool
-        self._resident: Resident[Any] | None = resident
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
-
-    def close(self) -> None:
-        """Close the app's body, then end the lease, however often it is told to."""
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            resident, self._resident = self._resident, None
-            if resident is not None:
-                self._pool.give_back(resident)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenantry.dispatch.backlog import Listeners
+from tenantry.limits.backlog import Listeners
 from tests.conftest import eventually
 from tests.tenantry.support import at_once
 

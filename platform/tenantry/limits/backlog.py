@@ -1,4 +1,4 @@
-"""Whether somebody stands at the server's door for whom no thread is free."""
+"""The server's listening sockets: whether a connection is queued for which no thread is free."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ class Listeners:
     once, so one that goes on waiting means that every thread is busy.
 
     :param find: Returns the listening sockets of this process. It is asked with the first question:
-        some servers open theirs when the application has been loaded.
+        some servers open theirs when the application has been loaded. Without it, or if it finds
+        none, there is never a backlog.
     """
 
-    def __init__(self, find: Callable[[], Iterable[int]]) -> None:
+    def __init__(self, find: Callable[[], Iterable[int]] = tuple) -> None:
         self._find: Callable[[], Iterable[int]] | None = find
         self._lock = threading.Lock()
         self._poll = select.epoll()  # unlike select.poll it may be asked by many threads at once
         self._known = 0
 
     def has_backlog(self) -> bool:
-        """Say whether a connection waits. One system call, a microsecond."""
+        """Say whether a connection is queued. One system call, a microsecond."""
         if self._find is not None:
             self._open()
         return bool(self._known and self._poll.poll(0, 1))
+
+    def wake(self, poll: select.poll) -> None:
+        """Let *poll* return as soon as a connection is queued."""
+        if self._known:
+            poll.register(self._poll, select.POLLIN)
 
     def _open(self) -> None:
         with self._lock:
@@ -40,6 +46,6 @@ class Listeners:
                 self._known += 1
 
     def close(self) -> None:
-        """Stop looking: nobody waits any more."""
+        """Stop looking: there is no backlog any more."""
         self._find, self._known = None, 0
         self._poll.close()

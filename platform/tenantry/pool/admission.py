@@ -1,0 +1,142 @@
+"""Who waits: a request that cannot be served at once waits for its instance, or is refused."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Generic
+
+from tenantry.errors import (
+    BuildTimeoutError,
+    RateLimitError,
+    TenantBusyError,
+    TenantLimitError,
+    TooManyWaitersError,
+)
+from tenantry.pool.parts import App, BeyondBuild, Build, InLine, NoTokens, PooledInstance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantry.limits.backlog import Listeners
+    from tenantry.pool.builder import Builder
+    from tenantry.pool.state import PoolState
+    from tenantry.values.tenant import Tenant
+
+log = logging.getLogger(__name__)
+
+
+class Admission(Generic[App]):
+    """Gets a request its instance, with a wait that has an end.
+
+    A request may wait for what is being built, within the limits of the pool. One beyond a limit
+    stands in a line (:mod:`tenantry.limits.line`): of its tenant's instance, or of the build.
+    """
+
+    def __init__(
+        self,
+        state: PoolState[App],
+        builder: Builder[App],
+        *,
+        max_in_flight: Callable[[Tenant], int],
+        take_tokens: Callable[[Tenant], int],
+        listeners: Listeners,
+        wait_seconds: float,
+    ) -> None:
+        self._state = state
+        self._builder = builder
+        self._max_in_flight = max_in_flight
+        self._take_tokens = take_tokens
+        self._listeners = listeners
+        self._wait_seconds = wait_seconds
+
+    def admit(self, tenant: Tenant) -> PooledInstance[App]:
+        """Return the tenant's instance on loan; the caller owes one release."""
+        until = time.monotonic() + self._wait_seconds
+        max_in_flight = self._max_in_flight(tenant)
+        impatient = False
+        while True:
+            self._state.short = self._state.budget.shortage() is not None
+            place = self._state.enter(tenant, max_in_flight=max_in_flight, impatient=impatient)
+            self._builder.start()
+            # Five cases: it has the instance; tokens have to be taken first; the instance is at its
+            # limit; it is being built; it is being built, and enough requests wait for it.
+            if isinstance(place, PooledInstance):
+                return place
+            if isinstance(place, NoTokens):
+                self._pay(place.pooled, tenant)
+            elif isinstance(place, InLine):
+                if self._wait_in_line(place, until):
+                    return place.pooled
+            elif isinstance(place, BeyondBuild):
+                self._wait_beyond_build(place, until)
+            else:
+                pooled = self._wait_for_build(place)
+                if pooled is not None and pooled.revision >= tenant.revision:
+                    return pooled
+                if pooled is not None:  # its build began before the tenant changed: ask again
+                    self.end(pooled)
+                impatient = pooled is None
+
+    def end(self, pooled: PooledInstance[App], since: float = 0.0) -> None:
+        """End one lease, and do what has been waiting for that."""
+        finished = self._state.release(pooled, since)
+        if self._state.starting:
+            self._builder.start()
+        if finished:
+            self._builder.discard(pooled)
+
+    def _pay(self, pooled: PooledInstance[App], tenant: Tenant) -> None:
+        try:
+            tokens = self._take_tokens(tenant)
+        except RateLimitError as error:
+            self._state.count("limited")
+            raise TenantLimitError(tenant.slug, error.retry_after or 1) from None
+        self._state.add_tokens(pooled, tokens)
+
+    def _wait_in_line(self, place: InLine[App], until: float) -> bool:
+        """Wait for one of the tenant's requests to end; say whether its lease is this one's now."""
+        try:
+            place.turn.wait_while_allowed(
+                self._listeners, until=until, near_for=partial(self._state.near_for, place)
+            )
+        except BaseException:
+            if self._state.leave_line(place):  # it came all the same, and is somebody else's
+                self.end(place.pooled)
+            raise
+        granted = self._state.leave_line(place)
+        if granted is False:
+            raise TenantBusyError(place.pooled.slug)
+        return granted is True
+
+    def _wait_for_build(self, build: Build[App]) -> PooledInstance[App] | None:
+        """Wait for a build; return its instance on loan, or ``None`` if an older one can serve."""
+        has_older = build.tenant.id in self._state.instances
+        limit = build.patient_until if has_older else build.deadline
+        build.ready.wait(max(0.0, limit - self._state.clock()))
+        try:
+            return self._state.leave_build(build)
+        except BuildTimeoutError:
+            log.warning(
+                "%s (%s) takes more than %.1f s to build, error %s",
+                build.tenant.slug,
+                build.tenant.id,
+                self._state.build_seconds,
+                build.error_id,
+            )
+            raise
+
+    def _wait_beyond_build(self, place: BeyondBuild[App], until: float) -> None:
+        """Wait for a build for which enough requests wait already."""
+        young_for = partial(self._state.young_for, place.build)
+        ask_again = False
+        try:
+            if place.has_older:  # which serves when the build is young no longer
+                place.turn.wait(max(0.0, young_for()))
+            else:
+                place.turn.wait_while_allowed(self._listeners, until=until, near_for=young_for)
+        finally:
+            ask_again = self._state.leave_build_line(place)
+        if not ask_again:
+            raise TooManyWaitersError(place.build.tenant.slug)
