@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -34,6 +35,11 @@ from tenantry.values.tenant import Tenant, TenantState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from _typeshed import DataclassInstance
+
+
+T = TypeVar("T", bound="DataclassInstance")
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """Aware UTC datetimes on every database; SQLite keeps no zone."""
@@ -53,6 +59,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 def now() -> datetime:
     """Return the time in UTC."""
     return datetime.now(UTC)
+
+
+def copy_to(kind: type[T], record: Any, **other: Any) -> T:
+    """Return a value of this kind, whose fields are the record's columns of the same names.
+
+    :param other: Fields that are none, or not of the column's type.
+    """
+    names = (field.name for field in fields(kind) if field.name not in other)
+    return kind(**{name: getattr(record, name) for name in names}, **other)
 
 
 class Base(DeclarativeBase):
@@ -130,16 +145,7 @@ class TenantRecord(Base):
         return as_tenant(self, hosts=(host.name for host in sorted(served, key=_served_since)))
 
     def to_row(self) -> TenantRow:
-        return TenantRow(
-            self.to_tenant(),
-            self.created_at,
-            tuple(self.owners),
-            self.reason,
-            self.purge_at,
-            self.purged_at,
-            self.former_placement,
-            self.moving_to,
-        )
+        return copy_to(TenantRow, self, tenant=self.to_tenant(), owners=tuple(self.owners))
 
 
 def _served_since(host: HostRecord) -> datetime:
@@ -194,15 +200,8 @@ class HostRecord(Base):
     tenant: Mapped[TenantRecord] = relationship(back_populates="hosts")
 
     def to_host(self) -> Host:
-        return Host(
-            self.name,
-            self.tenant_id,
-            self.tenant.slug,
-            self.created_at,
-            HostState(self.state),
-            self.proof,
-            self.verified_at,
-        )
+        state = HostState(self.state)
+        return copy_to(Host, self, tenant_slug=self.tenant.slug, state=state)
 
 
 class FormerHostRecord(Base):
@@ -229,14 +228,7 @@ class AccountRecord(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     def to_account(self) -> Account:
-        return Account(
-            id=self.id,
-            email=self.email,
-            name=self.name,
-            operator=self.operator,
-            has_password=self.password_hash is not None,
-            created_at=self.created_at,
-        )
+        return copy_to(Account, self, has_password=self.password_hash is not None)
 
 
 class SessionRecord(Base):
@@ -255,17 +247,7 @@ class SessionRecord(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
     def to_session(self) -> AccountSession:
-        return AccountSession(
-            id=self.id,
-            account_id=self.account_id,
-            tenant_id=self.tenant_id,
-            as_operator=self.as_operator,
-            device=self.device,
-            network=self.network,
-            created_at=self.created_at,
-            seen_at=self.seen_at,
-            expires_at=self.expires_at,
-        )
+        return copy_to(AccountSession, self)
 
 
 class MembershipRecord(Base):
@@ -355,16 +337,4 @@ class AuditRecord(Base):
     hash: Mapped[str] = mapped_column(String(64))
 
     def to_event(self) -> AuditEvent:
-        return AuditEvent(
-            number=self.number,
-            at=self.at,
-            actor_kind=self.actor_kind,
-            actor=self.actor,
-            action=self.action,
-            tenant_id=self.tenant_id,
-            tenant_slug=self.tenant_slug,
-            detail=self.detail,
-            ip=self.ip,
-            request_id=self.request_id,
-            hash=self.hash,
-        )
+        return copy_to(AuditEvent, self)

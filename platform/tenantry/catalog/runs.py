@@ -13,6 +13,7 @@ from tenantry.catalog.models import (
     MigrationStepRecord,
     TenantRecord,
     as_tenant,
+    copy_to,
     now,
 )
 from tenantry.catalog.tenant_schemas import WITHOUT, is_behind
@@ -48,22 +49,10 @@ NEXT_STEPS = (
     .order_by(_columns.position)
     .limit(bindparam("most"))
 )
-WRITE_STEP = (
-    update(_steps_table)
-    .where(_columns.run_id == bindparam("run"), _columns.tenant_id == bindparam("tenant"))
-    .values(
-        state=bindparam("became"),
-        before=bindparam("was"),
-        after=bindparam("now"),
-        seconds=bindparam("took"),
-        error=bindparam("problem"),
-    )
+WRITE_STEP = update(_steps_table).where(
+    _columns.run_id == bindparam("run"), _columns.tenant_id == bindparam("tenant")
 )
-WRITE_SCHEMA = (
-    update(_tenants_table)
-    .where(_tenants_table.c.id == bindparam("tenant"))
-    .values(schema_revision=bindparam("schema"))
-)
+WRITE_SCHEMA = update(_tenants_table).where(_tenants_table.c.id == bindparam("tenant"))
 
 
 class Runs:
@@ -203,7 +192,7 @@ class Runs:
             well = [done for done in ended.values() if done.state is StepState.OK]
             if not well:
                 return
-            schemas = [{"tenant": done.tenant.id, "schema": done.after} for done in well]
+            schemas = [{"tenant": done.tenant.id, "schema_revision": done.after} for done in well]
             connection.execute(WRITE_SCHEMA, schemas)
             writer.renew(done.tenant.id for done in well if done.before != done.after)
             closed = _in_maintenance().where(TenantRecord.id.in_(done.tenant.id for done in well))
@@ -329,15 +318,15 @@ def _claimed(row: Any, target: str) -> Step:
 
 
 def _written(run_id: int, step: Step) -> dict[str, Any]:
-    """Return what :data:`WRITE_STEP` needs."""
+    """Return what :data:`WRITE_STEP` needs: whose row it is, and the columns' new values."""
     return {
         "run": run_id,
         "tenant": step.tenant.id,
-        "became": step.state,
-        "was": step.before,
-        "now": step.after,
-        "took": step.seconds,
-        "problem": step.error[:500],
+        "state": step.state,
+        "before": step.before,
+        "after": step.after,
+        "seconds": step.seconds,
+        "error": step.error[:500],
     }
 
 
@@ -353,25 +342,9 @@ def _to_run(session: Session, record: MigrationRunRecord) -> Run:
         .group_by(MigrationStepRecord.state)
     )
     found = dict(session.execute(query).tuples().all())
-    return Run(
-        id=record.id,
-        state=RunState(record.state),
-        target=record.target,
-        options=dict(record.options),
-        actor=record.actor,
-        started_at=record.started_at,
-        seen_at=record.seen_at,
-        finished_at=record.finished_at,
-        counts={state: found.get(state, 0) for state in StepState},
-    )
+    counts = {state: found.get(state, 0) for state in StepState}
+    return copy_to(Run, record, state=RunState(record.state), counts=counts)
 
 
 def _to_step(step: MigrationStepRecord, tenant: TenantRecord) -> Step:
-    return Step(
-        tenant=tenant.to_tenant(),
-        state=StepState(step.state),
-        before=step.before,
-        after=step.after,
-        seconds=step.seconds,
-        error=step.error,
-    )
+    return copy_to(Step, step, tenant=tenant.to_tenant(), state=StepState(step.state))

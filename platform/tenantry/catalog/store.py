@@ -104,6 +104,12 @@ class Store:
             rows = session.scalars(query.order_by(*order).limit(size).offset((number - 1) * size))
             return Page(tuple(convert(row) for row in rows), total, number, size)
 
+    def count_by(self, column: Any, *conditions: Any) -> dict[Any, int]:
+        """Return how many rows have each value of a column; a value that none has is not there."""
+        query = select(column, func.count()).where(*conditions).group_by(column).order_by(column)
+        with self.reading() as session:
+            return dict(session.execute(query).tuples().all())
+
     @contextmanager
     def connection(self, **options: Any) -> Iterator[Connection]:
         """Like :meth:`reading`, without the ORM: for what must be fast.

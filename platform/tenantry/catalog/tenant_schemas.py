@@ -36,14 +36,8 @@ class TenantSchemas:
 
     def count(self) -> dict[str, int]:
         """Return how many tenants are at each schema revision; those that nobody knows under ``""``."""
-        query = (
-            select(TenantRecord.schema_revision, func.count())
-            .where(TenantRecord.state.not_in(WITHOUT))
-            .group_by(TenantRecord.schema_revision)
-            .order_by(TenantRecord.schema_revision)
-        )
-        with self._store.reading() as session:
-            return dict(session.execute(query).tuples().all())
+        known = TenantRecord.state.not_in(WITHOUT)
+        return self._store.count_by(TenantRecord.schema_revision, known)
 
     def count_behind(self, target: str, *, only: Collection[str] = ()) -> int:
         """Return how many tenants are not known to be at the schema revision *target*."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import asc, bindparam, desc, func, or_, select
+from sqlalchemy import asc, bindparam, desc, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from tenantry.catalog.models import FormerSlugRecord, HostRecord, TenantRecord
@@ -47,6 +47,7 @@ BY_HOST = FOUND.where(
     .where(_hosts.name == bindparam("key"), _hosts.verified_at.is_not(None))
     .scalar_subquery()
 )
+_ALIVE = TenantRecord.state != TenantState.DELETED
 
 MAX_NOTICE = 300
 MAX_REASON = 500
@@ -180,18 +181,15 @@ class Tenants:
 
     def count_by_state(self) -> dict[TenantState, int]:
         """Return how many tenants are in each state; every state is there."""
-        query = select(TenantRecord.state, func.count()).group_by(TenantRecord.state)
-        with self._store.reading() as session:
-            found = dict(session.execute(query).tuples().all())
-        return {state: found.get(state, 0) for state in TenantState}
+        return dict.fromkeys(TenantState, 0) | self._store.count_by(TenantRecord.state)
 
     def count_by_placement(self) -> dict[str, int]:
         """Return how many tenants live on each placement; where none does, it is not there."""
-        return self._count_alive(TenantRecord.placement)
+        return self._store.count_by(TenantRecord.placement, _ALIVE)
 
     def count_by_plan(self) -> dict[str, int]:
         """Return how many tenants have each plan, tombstones left out; unused plans are not there."""
-        return self._count_alive(TenantRecord.plan)
+        return self._store.count_by(TenantRecord.plan, _ALIVE)
 
     def add(
         self,
@@ -353,15 +351,6 @@ class Tenants:
     def _find(self, query: Select[Any], key: str) -> Tenant | None:
         rows = self._store.fetch(query, key=key)
         return from_rows(rows) if rows else None
-
-    def _count_alive(self, column: Any) -> dict[str, int]:
-        query = (
-            select(column, func.count())
-            .where(TenantRecord.state != TenantState.DELETED)
-            .group_by(column)
-        )
-        with self._store.reading() as session:
-            return dict(session.execute(query).tuples().all())
 
 
 def _shown(moment: datetime | None) -> str:

@@ -9,7 +9,7 @@ from tenantry.errors import BadTransitionError, TenantRenamedError
 from tenantry.lifecycle.rename import check_rename, rename_tenant
 from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
 from tenantry.settings import get_settings
-from tenantry.values.tenant import TRANSITIONS, Tenant, TenantState
+from tenantry.values.tenant import TRANSITIONS, TenantState
 
 
 @click.command()
@@ -48,7 +48,7 @@ def rename(old: str, new: str, *, dry_run: bool) -> None:
 @dry_run_option
 def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
     """Answer 403 for the tenant SLUG from the next request on; nothing of it is lost."""
-    _move(slug, TenantState.SUSPENDED, reason=reason, dry_run=dry_run)
+    _change_state(slug, TenantState.SUSPENDED, reason=reason, dry_run=dry_run)
 
 
 @click.command()
@@ -56,16 +56,18 @@ def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
 @dry_run_option
 def resume(slug: str, *, dry_run: bool) -> None:
     """Serve the tenant SLUG again that was in maintenance, suspended or archived."""
-    _move(slug, TenantState.ACTIVE, reason="", dry_run=dry_run)
+    _change_state(slug, TenantState.ACTIVE, reason="", dry_run=dry_run)
 
 
-def _move(slug: str, state: TenantState, *, reason: str, dry_run: bool) -> None:
+def _change_state(slug: str, state: TenantState, *, reason: str, dry_run: bool) -> None:
     with ready_catalog() as catalog:
         found = catalog.tenants.get(slug)
         if found.state is state:
             click.echo(f"{slug} is {state} already.")
             return
-        _check_move(found, state)
+        # What was never provisioned has no site to be served, though the table has that transition.
+        if state not in TRANSITIONS[found.state] or found.state is TenantState.PROVISIONING:
+            raise BadTransitionError(slug, found.state, state)
         if dry_run:
             click.echo(f"Would make {slug} {state}; it is {found.state}.")
         elif state is TenantState.SUSPENDED:
@@ -74,9 +76,3 @@ def _move(slug: str, state: TenantState, *, reason: str, dry_run: bool) -> None:
         else:
             resume_tenant(catalog, slug, settings=get_settings(), by=actor())
             click.echo(f"{slug} is served again: {get_settings().site_url(found)}")
-
-
-def _check_move(found: Tenant, state: TenantState) -> None:
-    # What was never provisioned has no site to be let in to, though the table has that move.
-    if state not in TRANSITIONS[found.state] or found.state is TenantState.PROVISIONING:
-        raise BadTransitionError(found.slug, found.state, state)
