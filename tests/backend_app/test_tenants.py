@@ -280,7 +280,7 @@ def test_a_deleted_site_is_purged_by_its_name(gone: World, operator: Browser) ->
     (folder / "photo").write_bytes(b"x" * 5000)
     page = operator.get("/tenants/acme/purge").text
     assert str(folder) in page
-    assert "1 memberships in the catalog" in page
+    assert "1 membership in the catalog" in page
     for form in ({}, {"typed": "acme"}, {"typed": "bolt", "early": "y"}, {"early": "y"}):
         assert operator.post("/tenants/acme/purge", form).status_code == 422
     assert folder.exists()

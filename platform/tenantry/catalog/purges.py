@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from tenantry.catalog.values import Actor
 
 OWN_ROWS: Mapping[str, Any] = {
-    "custom hosts": HostRecord,
-    "memberships": MembershipRecord,
-    "one-use links": LinkRecord,
-    "sessions": SessionRecord,
-    "steps of migrations": MigrationStepRecord,
+    "custom host": HostRecord,
+    "membership": MembershipRecord,
+    "one-use link": LinkRecord,
+    "session": SessionRecord,
+    "migration step": MigrationStepRecord,
 }
 """Rows that go with a tenant. What stays: its own row, the names it had, the audit trail,
 and for a time its hosts, so that no other tenant gets them at once."""
@@ -63,7 +63,7 @@ class Purges:
             writer.change(record, "tenant.purge.begin")
 
     def count_rows(self, tenant_id: str) -> dict[str, int]:
-        """Return how many rows of each kind belong to the tenant; kinds without any are left out."""
+        """Return how many rows of each kind belong to the tenant; kinds without any are not there."""
         counts = {
             noun: select(func.count()).select_from(table).where(table.tenant_id == tenant_id)
             for noun, table in OWN_ROWS.items()

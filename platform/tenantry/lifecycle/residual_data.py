@@ -53,7 +53,7 @@ def find_residual_data(
     if exists(bundle):
         found.append(ResidualData(f"the bundle of its deletion {bundle}", bundle.stat().st_size))
     found += [
-        ResidualData(f"{number} {noun} in the catalog")
+        ResidualData(f"{number} {noun if number == 1 else noun + 's'} in the catalog")
         for noun, number in catalog.purges.count_rows(tenant.id).items()
     ]
     found += [

@@ -116,9 +116,9 @@ def test_a_tombstone_keeps_id_names_and_trail(any_catalog: Catalog) -> None:
     any_catalog.names.rename(tenant.id, "bolt", redirects_until=LATER, by=SYSTEM)
     any_catalog.tenants.transition(tenant.id, S.DELETED, purge_at=BEFORE, by=SYSTEM)
     assert any_catalog.purges.count_rows(tenant.id) == {
-        "custom hosts": 1,
-        "memberships": 1,
-        "one-use links": 1,
+        "custom host": 1,
+        "membership": 1,
+        "one-use link": 1,
     }
     events = any_catalog.audit.list(tenant_id=tenant.id).total
     any_catalog.purges.begin(tenant.id, by=OPERATOR)

@@ -124,7 +124,7 @@ def test_delete_says_what_would_go(two: Desk) -> None:
     assert str(get_settings().last_bundle(tenant.id)) in text
     assert f"its folder {get_settings().tenant_dir(tenant.id)}" in text
     assert ", 2.9 KiB" in text
-    assert "1 memberships in the catalog" in text
+    assert "1 membership in the catalog" in text
     assert state_of(two) == "active"
 
 
