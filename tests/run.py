@@ -4,7 +4,8 @@
 
 Tests that walk over the whole heap come first and alone in a fresh process: later, with everything
 loaded, each walk takes minutes. Then come the tests within a process, several at once, and at the end
-those with real servers. A file's tests stay together, because they share servers and databases.
+those with real servers. There a file's tests stay together, because they share a server. Elsewhere a
+worker without work takes over tests from another one.
 
 Tests that run side by side can disturb each other: a server that has no processor looks like one that
 hangs. So a few that failed are run once more, alone. Those that pass then are named as disturbed; one
@@ -22,11 +23,16 @@ from pathlib import Path
 
 WORKERS = str(min(8, len(os.sched_getaffinity(0)) + 1))
 """One more than there are processors: tests wait for servers and children half of their time."""
-TOGETHER = ("-n", WORKERS, "--dist", "loadfile")
+TOGETHER = ("-n", WORKERS, "--dist")
+LIVE = Path("tests/live")
+# What is not imported takes no time.
+ALL_BUT_LIVE = tuple(
+    f"--ignore={path}" for path in LIVE.parent.iterdir() if path.is_dir() and path != LIVE
+)
 PARTS = {
-    "heap": ("-m", "heap"),
-    "in process": ("-m", "not heap and not live", *TOGETHER),
-    "with servers": ("-m", "live and not heap", *TOGETHER),
+    "heap": ("-m", "heap", f"--ignore={LIVE}"),
+    "in process": ("-m", "not heap and not live", f"--ignore={LIVE}", *TOGETHER, "worksteal"),
+    "with servers": ("-m", "live and not heap", *ALL_BUT_LIVE, *TOGETHER, "loadfile"),
 }
 AGAIN = ("--last-failed", "--last-failed-no-failures", "none")
 FAILED = Path(".pytest_cache/v/cache/lastfailed")
