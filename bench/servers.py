@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 LOOPBACK = "127.0.0.1"
-START_SECONDS = 30
+START_SECONDS = 120
 STOP_SECONDS = 10
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[1]
