@@ -68,15 +68,14 @@ def test_a_slow_statement_shows(engine: Engine) -> None:
 
 def test_fetching_shows(engine: Engine) -> None:
     """SQLite makes rows while they are fetched: execute() alone would see next to nothing."""
-    best = 0.0
     with engine.connect() as connection:
         for _ in range(5):  # another process may take the processor where nothing is charged
             result = connection.execute(text(MANY_ROWS))
             charged, taken = spent(result.fetchall)
             assert charged <= taken
-            best = max(best, charged / taken)
-
-    assert best > 0.1
+            if charged > 0.1 * taken:
+                return
+    raise AssertionError("the time of fetching was not charged")
 
 
 def test_committing_shows(engine: Engine) -> None:

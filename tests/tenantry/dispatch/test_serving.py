@@ -285,7 +285,7 @@ def test_a_failing_factory_is_503_with_an_id(
 
 def test_a_full_pool_is_503(make_door: MakeDoor) -> None:
     """Law 6: with every instance in use a further site is told to wait."""
-    door = make_door(pool={"max_instances": 1})
+    door = make_door(pool={"max_instances": 1, "build_seconds": 1})
     door.add("acme")
     door.add("bolt")
     body = door.app(make_environ(host="acme.example.test"), lambda *_: lambda _: None)
