@@ -39,8 +39,8 @@ class Directory:
     """Finds tenants by host. A known host costs two dictionary look-ups and no lock.
 
     Known, unknown and former hosts are remembered apart, so that random ones can never push a tenant
-    out. Before each answer the node's shared counter is compared: whoever asks after a change has
-    been committed gets the new state.
+    out. Before each answer the node's shared counter is compared: a request that comes after
+    a change's commit gets the new state.
 
     :param domain: The platform's own domain; ``<slug>.<domain>`` is the tenant with that slug.
     :param known: Hosts of tenants kept in memory, at most.

@@ -1,4 +1,4 @@
-"""Waiting for news: PostgreSQL's notices where there are some, a nap elsewhere."""
+"""Waiting for changes: on PostgreSQL for its notices, on SQLite for the next poll."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def open_listener(engine: Engine) -> Listener:
     """Return the listener that fits the catalog's database."""
     if engine.dialect.name == "postgresql":
         return PostgresListener(engine)
-    return Nap()
+    return SqliteListener()
 
 
-class Nap:
-    """SQLite tells nothing; on one node the shared counter has told everyone already."""
+class SqliteListener:
+    """SQLite sends no notices; on its one node the shared counter has told everyone already."""
 
     def wait(self, seconds: float, stopping: Event) -> None:
         stopping.wait(seconds)

@@ -36,6 +36,7 @@ STALE = timedelta(seconds=60)
 """A run that was not seen for so long is over, whatever became of it."""
 BATCH = 200
 
+NEWEST_RUN = select(MigrationRunRecord).order_by(MigrationRunRecord.id.desc()).limit(1)
 
 # A run writes each step twice. Made once, and of tables instead of records, that costs a fifth.
 _steps_table, _tenants_table = (
@@ -63,17 +64,14 @@ class Runs:
 
     def find_last(self) -> Run | None:
         """Return the newest run."""
-        query = select(MigrationRunRecord).order_by(MigrationRunRecord.id.desc()).limit(1)
         with self._store.reading() as session:
-            record = session.scalar(query)
+            record = session.scalar(NEWEST_RUN)
             return None if record is None else _to_run(session, record)
 
     def list_failed_steps(self, run_id: int, *, limit: int = 100) -> tuple[Step, ...]:
         """Return the first failures of a run, and those that it could not get at."""
-        query = _steps(run_id).where(MigrationStepRecord.error != "")
-        told = (StepState.FAILED, StepState.PENDING)
-        query = query.where(MigrationStepRecord.state.in_(told))
-        query = query.order_by(MigrationStepRecord.position).limit(limit)
+        query = _steps(run_id, StepState.FAILED, StepState.PENDING)
+        query = query.where(MigrationStepRecord.error != "").limit(limit)
         with self._store.reading() as session:
             return tuple(_to_step(step, tenant) for step, tenant in session.execute(query).tuples())
 
@@ -131,8 +129,7 @@ class Runs:
         with self._store.writing(by) as writer:
             session = writer.session
             _end_dead(session, node)
-            query = select(MigrationRunRecord).order_by(MigrationRunRecord.id.desc()).limit(1)
-            record = session.scalar(query)
+            record = session.scalar(NEWEST_RUN)
             if record is None:
                 raise NoRunError("there was none yet")
             if record.target != target:
@@ -180,6 +177,8 @@ class Runs:
     def record_steps(self, run_id: int, steps: Iterable[Step], *, by: Actor) -> None:
         """Keep what became of steps; tenants whose schema changed are other ones from now on.
 
+        Without any it shows that the run lives.
+
         :raises RunLostError: The run was taken for dead meanwhile.
         """
         with self._store.writing(by) as writer:
@@ -199,14 +198,6 @@ class Runs:
             for tenant in writer.session.scalars(closed):
                 _reopen(writer, tenant)
 
-    def touch(self, run_id: int, *, by: Actor) -> None:
-        """Show that the run lives.
-
-        :raises RunLostError: It was taken for dead meanwhile.
-        """
-        with self._store.writing(by) as writer:
-            _seen(writer.session, run_id)
-
     def end(self, run_id: int, state: RunState, *, by: Actor) -> Run:
         """Record that the run is over."""
         with self._store.writing(by) as writer:
@@ -221,13 +212,8 @@ class Runs:
 
     def list_pending_schemas(self, run_id: int) -> tuple[str, ...]:
         """Return the schema revisions at which a run's pending tenants are."""
-        query = (
-            select(TenantRecord.schema_revision)
-            .join(MigrationStepRecord, MigrationStepRecord.tenant_id == TenantRecord.id)
-            .where(MigrationStepRecord.run_id == run_id)
-            .where(MigrationStepRecord.state == StepState.PENDING)
-            .distinct()
-        )
+        query = _steps(run_id, StepState.PENDING).with_only_columns(TenantRecord.schema_revision)
+        query = query.order_by(None).distinct()
         with self._store.reading() as session:
             return tuple(session.scalars(query))
 
@@ -238,20 +224,12 @@ class Runs:
 
         :param first: Only so many of the run's tenants are looked at, the first ones.
         """
-        query = (
-            _steps(run_id, StepState.PENDING)
-            .where(TenantRecord.state == TenantState.ACTIVE)
-            .where(TenantRecord.schema_revision.in_(schemas))
-            .order_by(MigrationStepRecord.position)
+        pending = _steps(run_id, StepState.PENDING)
+        query = pending.where(
+            TenantRecord.state == TenantState.ACTIVE, TenantRecord.schema_revision.in_(schemas)
         )
         if first is not None:
-            early = (
-                select(MigrationStepRecord.tenant_id)
-                .where(MigrationStepRecord.run_id == run_id)
-                .where(MigrationStepRecord.state == StepState.PENDING)
-                .order_by(MigrationStepRecord.position)
-                .limit(first)
-            )
+            early = pending.with_only_columns(TenantRecord.id).limit(first)
             query = query.where(TenantRecord.id.in_(early))
         found = True
         while found:
@@ -274,13 +252,14 @@ class Runs:
                 _reopen(writer, tenant)
 
 
-def _steps(run_id: int, state: StepState | None = None) -> Any:
-    query = (
+def _steps(run_id: int, *states: StepState) -> Any:
+    """Return a query for a run's steps in these states with their tenants, in the run's order."""
+    return (
         select(MigrationStepRecord, TenantRecord)
         .join(TenantRecord, TenantRecord.id == MigrationStepRecord.tenant_id)
-        .where(MigrationStepRecord.run_id == run_id)
+        .where(MigrationStepRecord.run_id == run_id, MigrationStepRecord.state.in_(states))
+        .order_by(MigrationStepRecord.position)
     )
-    return query if state is None else query.where(MigrationStepRecord.state == state)
 
 
 def _seen(session: Session, run_id: int) -> MigrationRunRecord:

@@ -303,7 +303,7 @@ def test_a_second_run_is_refused_while_one_lives(local: World, tmp_path: Path) -
         record.seen_at -= STALE + timedelta(seconds=1)
     assert counts(local.run()) == {"ok": 4}
     with pytest.raises(RunLostError, match="run 1 gave no sign of life"):
-        local.catalog.runs.touch(elsewhere.id, by=SYSTEM)
+        local.catalog.runs.record_steps(elsewhere.id, (), by=SYSTEM)
 
 
 def test_there_may_be_nothing_to_go_on_with(local: World) -> None:
