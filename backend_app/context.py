@@ -10,6 +10,7 @@ from flask import current_app, g, request
 from backend_app.lost_sites import LostSitesWatch
 from tenantry.catalog import Actor
 from tenantry.environ import REQUEST_ID
+from tenantry.lifecycle import Operations
 
 if TYPE_CHECKING:
     from backend_app.scope import Scope
@@ -40,6 +41,12 @@ def backend() -> Backend:
 def catalog() -> Catalog:
     """Return the catalog: what most views need."""
     return backend().catalog
+
+
+def operations() -> Operations:
+    """Return what may be done to tenants, in the name of the account that asks."""
+    found = backend()
+    return Operations(found.catalog, found.factory, settings=found.settings, actor=current_actor())
 
 
 def current_scope() -> Scope:

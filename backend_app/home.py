@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, g, redirect, render_template, url_for
 
 from backend_app.access import SIGNED_IN, open_to
-from backend_app.context import backend, catalog, current_scope
+from backend_app.context import backend, catalog, current_scope, operations
 from backend_app.site import show_overview
 from backend_app.workers import find_failing_slugs
 
@@ -34,5 +34,5 @@ def index() -> ResponseReturnValue:
         newest=catalog().tenants.list(sort="-created_at", size=RECENT).items,
         events=catalog().audit.list(size=RECENT).items,
         failing=find_failing_slugs(),
-        lost=backend().lost_sites.find(catalog(), backend().settings),
+        lost=backend().lost_sites.find(operations()),
     )

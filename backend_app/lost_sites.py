@@ -1,4 +1,4 @@
-"""The sites whose databases are gone, for the dashboard: looked for now and then, not for each page."""
+"""The sites whose databases are gone, for the dashboard: searched now and then, not for each page."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tenantry.lifecycle.missing_databases import MissingDatabases, find_missing_databases
+from tenantry.lifecycle.missing_databases import MissingDatabases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenantry.catalog import Catalog
-    from tenantry.settings import Settings
+    from tenantry.lifecycle import Operations
 
 LOOK_SECONDS = 30.0
 MOST_LOOKED_AT = 5_000
@@ -20,7 +19,7 @@ MOST_LOOKED_AT = 5_000
 
 
 class LostSitesWatch:
-    """Remembers for a moment which sites were lost; one request looks, the others need not wait."""
+    """Remembers for a moment which sites were lost: one request searches, the others do not wait."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -28,11 +27,11 @@ class LostSitesWatch:
         self._found = MissingDatabases()
         self._look_at = float("-inf")
 
-    def find(self, catalog: Catalog, settings: Settings) -> MissingDatabases:
+    def find(self, operations: Operations) -> MissingDatabases:
         """Return what is known now."""
         if self._clock() >= self._look_at and self._lock.acquire(blocking=False):
             try:
-                self._found = find_missing_databases(catalog, settings, most=MOST_LOOKED_AT)
+                self._found = operations.find_missing_databases(most=MOST_LOOKED_AT)
                 self._look_at = self._clock() + LOOK_SECONDS
             finally:
                 self._lock.release()

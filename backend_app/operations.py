@@ -1,7 +1,7 @@
 """Operations on a site that ask first: a page says what happens, and a form on it does it.
 
-They are the command line's own functions. The page works without scripts; what destroys something has
-to be named by typing.
+They are the command line's own operations. The page works without scripts. To destroy something, people
+type its name.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 
 from backend_app.access import OPERATORS, open_to
-from backend_app.context import backend, catalog, current_actor
+from backend_app.context import catalog, operations
 from backend_app.forms import ConfirmForm, PurgeForm
-from tenantry import lifecycle
 from tenantry.errors import TenantryError
-from tenantry.lifecycle.clone import release_tenant
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ def _check_quiet(row: TenantRow) -> None:
 
 
 def _check_deleted(row: TenantRow) -> None:
-    lifecycle.check_undelete(catalog(), row.tenant.slug)
+    operations().preview_undelete(row.tenant.slug)
     if row.tenant.state is not TenantState.DELETED:
         raise NothingToDoError(f"{row.tenant.slug} is not deleted.")
 
@@ -71,9 +69,7 @@ OPERATIONS = {
         text="It is archived then, with all that it had. Its visitors still read that it is closed, "
         "until you resume it.",
         check=_check_deleted,
-        run=lambda slug: lifecycle.undelete_tenant(
-            catalog(), slug, settings=backend().settings, by=current_actor()
-        ),
+        run=lambda slug: operations().undelete(slug),
         done="{name} is back: it is archived, and can be resumed.",
     ),
     "release": Operation(
@@ -82,7 +78,7 @@ OPERATIONS = {
         text="This copy may then send mail, call webhooks and run jobs, be in the directory, and be "
         "found by search engines. A released site does not become quiet again.",
         check=_check_quiet,
-        run=lambda slug: release_tenant(catalog(), slug, by=current_actor()),
+        run=lambda slug: operations().release(slug),
         done="{name} speaks for itself now.",
     ),
 }
@@ -112,20 +108,17 @@ def purge(slug: str) -> ResponseReturnValue:
     """Show what would be destroyed, and destroy it when its name has been typed."""
     row, form = _get(slug), PurgeForm()
     form.wanted, form.is_due = slug, row.is_due
-    settings = backend().settings
     try:
-        lifecycle.check_purge(catalog(), slug, early=True)
+        operations().preview_purge(slug, early=True)
         if row.purged_at is not None:
             return redirect(url_for("tenants.show", slug=slug))
         if not form.validate_on_submit():
-            residual_data = lifecycle.find_residual_data(catalog(), row.tenant, settings=settings)
+            residual_data = operations().find_residual_data(row.tenant)
             page = render_template(
                 "backend/purge.html", row=row, residual_data=residual_data, form=form
             )
             return page, 422 if form.errors else 200
-        lifecycle.purge_tenant(
-            catalog(), slug, early=form.early.data, settings=settings, by=current_actor()
-        )
+        operations().purge(slug, early=form.early.data)
     except TenantryError as error:
         flash(str(error), "danger")
     else:

@@ -10,14 +10,13 @@ from flask_wtf import FlaskForm
 from backend_app.access import OPERATORS, open_to
 from backend_app.accounts import make_setup_link
 from backend_app.carrying import sign_writer, take_field
-from backend_app.context import backend, catalog, current_actor
+from backend_app.context import backend, catalog, operations
 from backend_app.entering import go_to_backend_of, is_manageable
 from backend_app.forms import NewTenantForm, SuspendForm, VisitForm
 from backend_app.one_time import keep_once, take_once
 from backend_app.site import find_quotas
 from backend_app.tables import TableQuery
 from backend_app.workers import find_failures
-from tenantry import lifecycle
 from tenantry.errors import (
     BadTransitionError,
     NameHeldError,
@@ -27,7 +26,6 @@ from tenantry.errors import (
     UnfinishedError,
 )
 from tenantry.flask import tenant_database
-from tenantry.lifecycle.missing_databases import database_missing
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -103,7 +101,7 @@ def suspend(slug: str) -> ResponseReturnValue:
     if not form.validate():
         return _show(tenant, suspend_form=form), 422
     try:
-        lifecycle.suspend_tenant(catalog(), slug, reason=form.reason.data, by=current_actor())
+        operations().suspend(slug, reason=form.reason.data)
     except BadTransitionError as error:
         flash(str(error), "warning")
     else:
@@ -117,7 +115,7 @@ def resume(slug: str) -> ResponseReturnValue:
     """Put the site online again."""
     tenant = _get(slug)
     try:
-        lifecycle.resume_tenant(catalog(), slug, settings=backend().settings, by=current_actor())
+        operations().resume(slug)
     except (BadTransitionError, TenantLockedError, UnfinishedError) as error:
         flash(str(error), "warning")
     else:
@@ -139,15 +137,11 @@ def visit(slug: str) -> ResponseReturnValue:
 
 def _create(form: NewTenantForm) -> Tenant | None:
     try:
-        return lifecycle.create_tenant(
-            catalog(),
-            backend().factory,
+        return operations().create(
             form.slug.data,
             name=form.name.data,
             owner_email=form.owner_email.data,
             site_settings={"listed": form.listed.data},
-            settings=backend().settings,
-            by=current_actor(),
         )
     except NameHeldError:
         form.slug.errors = ["Another site had this address, and it stays reserved for that one."]
@@ -194,10 +188,9 @@ def _find_trouble(tenant: Tenant) -> str | None:
     """Return what keeps this one site from being served though its state says nothing of it."""
     if tenant.state in {TenantState.PROVISIONING, TenantState.DELETED}:
         return None
-    settings = backend().settings
     try:
-        if database_missing(catalog(), tenant, settings):
-            place = tenant_database(tenant, settings).shown
+        if operations().database_missing(tenant):
+            place = tenant_database(tenant, backend().settings).shown
             return f"Its database is not there ({place})."
     except TenantryError as error:
         return str(error)

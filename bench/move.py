@@ -43,7 +43,7 @@ from tenantry.catalog import SYSTEM, open_catalog
 from tenantry.databases.placements import tenant_database
 from tenantry.factory import Factory
 from tenantry.files.scratch import scratch_folder
-from tenantry.lifecycle import create_tenant
+from tenantry.lifecycle import Operations
 from tenantry.lifecycle.export import describe
 from tenantry.lifecycle.restore import DRAIN_SECONDS
 from tenantry.settings import load_settings
@@ -216,7 +216,7 @@ def _create(catalog: Catalog, slug: str, settings: Settings) -> Tenant:
         provision=partial(tenants.provision, settings=settings),
         migrations=tenants.MIGRATIONS,
     )
-    made = create_tenant(catalog, factory, slug, name=slug, settings=settings, by=SYSTEM)
+    made = Operations(catalog, factory, settings=settings, actor=SYSTEM).create(slug, name=slug)
     tenants.demonstrate(made, settings)
     return made
 

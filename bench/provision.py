@@ -35,7 +35,7 @@ from tenantry.databases.placements import tenant_database
 from tenantry.dispatch import build_door
 from tenantry.factory import Factory
 from tenantry.flask.database import ENGINES
-from tenantry.lifecycle import create_tenant
+from tenantry.lifecycle import Operations
 from tenantry.migrations import load_history, provision_database, upgrade
 from tenantry.pool import InstancePool
 from tenantry.settings import load_settings
@@ -99,7 +99,7 @@ def _measure(settings: Settings, history: Path) -> dict[str, list[float]]:
             factory = Factory(build=build, provision=provision, migrations=history)
             slug = f"new-{way or 'copy'}-{number}"
             started = time.perf_counter()
-            create_tenant(catalog, factory, slug, name=slug, settings=settings, by=SYSTEM)
+            Operations(catalog, factory, settings=settings, actor=SYSTEM).create(slug, name=slug)
             _visit(door, slug)
             if number >= 2:  # templates, prototypes and statements are made once
                 times[way].append((time.perf_counter() - started) * 1000)

@@ -21,7 +21,7 @@ from tenantry.catalog import SYSTEM, Account, Catalog, open_catalog
 from tenantry.catalog.directory import Directory
 from tenantry.factory import Factory
 from tenantry.flask.sessions import SCOPE
-from tenantry.lifecycle import create_tenant
+from tenantry.lifecycle import Operations
 from tenantry.management import EXTENSION, Action, Column, Listing, Row
 from tenantry.pool import InstancePool
 from tenantry.security.keys import PLATFORM
@@ -191,14 +191,8 @@ class World:
         return self.catalog.accounts.set_password(account.id, PASSWORD, by=SYSTEM)
 
     def add_tenant(self, slug: str, owner: str | None = None) -> Tenant:
-        return create_tenant(
-            self.catalog,
-            self.factory,
-            slug,
-            name=slug.capitalize(),
-            owner_email=owner,
-            settings=self.settings,
-            by=SYSTEM,
+        return Operations(self.catalog, self.factory, settings=self.settings, actor=SYSTEM).create(
+            slug, name=slug.capitalize(), owner_email=owner
         )
 
     def browser(self, email: str | None = None, host: str = APEX) -> Browser:

@@ -10,7 +10,7 @@ import pytest
 
 from backend_app.lost_sites import LostSitesWatch
 from tenantry.catalog import SYSTEM
-from tenantry.lifecycle.missing_databases import find_missing_databases
+from tenantry.lifecycle import Operations
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -337,7 +337,8 @@ def test_a_site_whose_database_is_gone_is_seen(world: World, operator: Browser) 
     assert "This site cannot be served." in page
     assert "tenantry restore acme" in page
     assert "no database" not in operator.get("/").text, "one look in half a minute"
-    found = LostSitesWatch().find(world.catalog, world.settings)
+    operations = Operations(world.catalog, settings=world.settings, actor=SYSTEM)
+    found = LostSitesWatch().find(operations)
     assert (found.slugs, found.problems, found.is_complete) == (("acme",), (), True)
 
 
@@ -351,4 +352,5 @@ def test_the_dashboard_names_lost_sites(world: World, operator: Browser) -> None
     page = operator.get("/").text
     assert "2 sites have no database:" in page
     assert 'href="/backend/tenants/acme"' in page
-    assert not find_missing_databases(world.catalog, world.settings, most=1).is_complete
+    operations = Operations(world.catalog, settings=world.settings, actor=SYSTEM)
+    assert not operations.find_missing_databases(most=1).is_complete

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 import tenants
 from tenantry.catalog import SYSTEM, Catalog, open_catalog
 from tenantry.factory import Factory
-from tenantry.lifecycle import create_tenant
+from tenantry.lifecycle import Operations
 from tenantry.settings import load_settings
 from tests.live.wire import DEADLINE, LOOPBACK, Answer, ask
 
@@ -80,16 +80,12 @@ def make_data(
         )
     for slug in slugs:
         shown = tenants.DEMONSTRATIONS.get(slug, {"name": slug.title(), "settings": {}})
-        tenant = create_tenant(
-            catalog,
-            factory,
+        tenant = Operations(catalog, factory, settings=settings, actor=SYSTEM).create(
             slug,
             name=shown["name"],
             site_settings=shown["settings"],
             owner_email=f"owner@{slug}.test",
             placement=(homes or {}).get(slug),
-            settings=settings,
-            by=SYSTEM,
         )
         factory.demonstrate(tenant)
     catalog.close()

@@ -8,11 +8,10 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
-from functools import partial
 from typing import TYPE_CHECKING
 
 from tenantry.catalog import SYSTEM
-from tenantry.lifecycle import resume_tenant, suspend_tenant
+from tenantry.lifecycle import Operations
 from tests.live.load import together, wake_all
 from tests.live.server import until
 
@@ -28,22 +27,21 @@ OTHER_PROCESS = """
 import sys
 from functools import partial
 from tenantry.catalog import SYSTEM, open_catalog
-from tenantry.lifecycle import resume_tenant, suspend_tenant
+from tenantry.lifecycle import Operations
 from tenantry.settings import load_settings
 settings = load_settings()
-resume = partial(resume_tenant, settings=settings)
-move = {"suspend": suspend_tenant, "resume": resume}[sys.argv[1]]
-move(open_catalog(settings), sys.argv[2], by=SYSTEM)
+operations = Operations(open_catalog(settings), settings=settings, actor=SYSTEM)
+getattr(operations, sys.argv[1])(sys.argv[2])
 """
 
 
 def test_hundreds_of_changes_without_one_stale_answer(odd_server: OddServer) -> None:
     """After each of 300 changes, whichever worker is asked, the first answer is the new one."""
     seen: Counter[tuple[str, int]] = Counter()
-    resume = partial(resume_tenant, settings=odd_server.settings)
+    operations = Operations(odd_server.catalog, settings=odd_server.settings, actor=SYSTEM)
     for number in range(ROUNDS):
-        for move, status in ((suspend_tenant, 403), (resume, 200)):
-            move(odd_server.catalog, "globex", by=SYSTEM)
+        for operation, status in ((operations.suspend, 403), (operations.resume, 200)):
+            operation("globex")
             answers = together(lambda _: odd_server.site("globex"), AT_ONCE)
             assert {answer.status for answer in answers} == {status}, f"round {number}"
             seen.update((answer.worker, status) for answer in answers)

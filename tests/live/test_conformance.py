@@ -13,14 +13,13 @@ import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tenantry.catalog import SYSTEM
-from tenantry.lifecycle import resume_tenant, suspend_tenant
+from tenantry.lifecycle import Operations
 from tests.live.load import Load, together, wake_all
 from tests.live.served import KINDS, ServedServer
 from tests.live.server import ROOT, until
@@ -403,12 +402,12 @@ def test_a_visitor_who_leaves_ends_the_lease(server: ServedServer) -> None:
 
 def test_every_worker_sees_a_change_at_its_next_request(server: ServedServer) -> None:
     """Law 7, under each server: suspended is 403 at once, resumed is 200 at once."""
-    resume = partial(resume_tenant, settings=server.settings)
+    operations = Operations(server.catalog, settings=server.settings, actor=SYSTEM)
     seen: set[tuple[str, int]] = set()
     wake_all(lambda: server.site("globex", "/site"))
     for _ in range(20):
-        for move, status in ((suspend_tenant, 403), (resume, 200)):
-            move(server.catalog, "globex", by=SYSTEM)
+        for operation, status in ((operations.suspend, 403), (operations.resume, 200)):
+            operation("globex")
             answers = together(lambda _: server.site("globex", "/site"), 4)
             assert {answer.status for answer in answers} == {status}
             seen |= {(answer.worker, answer.status) for answer in answers}

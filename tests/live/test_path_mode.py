@@ -119,13 +119,13 @@ def test_hosts_name_sites_only_where_they_should(path_server: Server) -> None:
 def test_a_suspended_site_is_closed_on_its_path(path_server: Server) -> None:
     """A state counts wherever the site is reached, at once, and only for itself."""
     from tenantry.catalog import SYSTEM
-    from tenantry.lifecycle import resume_tenant, suspend_tenant
+    from tenantry.lifecycle import Operations
 
-    suspend_tenant(path_server.catalog, "initech", by=SYSTEM)
+    operations = Operations(path_server.catalog, settings=path_server.settings, actor=SYSTEM)
+    operations.suspend("initech")
     assert path_server.ask("localhost", "/sites/initech/").status == 403
     assert path_server.ask("localhost", f"{MOUNT}/").status == 200
-    settings = path_server.settings
-    resume_tenant(path_server.catalog, "initech", settings=settings, by=SYSTEM)
+    operations.resume("initech")
     assert path_server.ask("localhost", "/sites/initech/").status == 200
 
 

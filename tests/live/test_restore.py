@@ -7,8 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tenantry.catalog import SYSTEM
-from tenantry.lifecycle.backup import backup_tenant
-from tenantry.lifecycle.restore import restore_tenant
+from tenantry.lifecycle import Operations
 from tenantry.settings import load_settings
 from tests.live.load import Load, together, wake_all
 
@@ -30,15 +29,16 @@ def test_workers_serve_what_was_restored(new_server: NewServer) -> None:
     """Visitors get 503 for a moment and then the restored page; the neighbours notice nothing."""
     with new_server() as server:
         settings = load_settings(data_dir=server.data)
+        operations = Operations(server.catalog, settings=settings, actor=SYSTEM)
         retitle(server, "As it was")
-        made = backup_tenant(server.catalog, "acme", settings=settings, by=SYSTEM)
+        made = operations.backup("acme")
         retitle(server, "Spoilt")
         wake_all(lambda: server.site("acme"))
         with (
             Load(lambda: server.site("acme"), threads=1) as visitors,
             Load(lambda: server.site("globex"), threads=1) as neighbours,
         ):
-            restore_tenant(server.catalog, "acme", made.path, settings=settings, by=SYSTEM)
+            operations.restore("acme", made.path)
             workers: set[str] = set()
             while len(workers) < 2:
                 for answer in together(lambda _: server.site("acme"), AT_ONCE):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from tenantry.catalog import SYSTEM
-from tenantry.lifecycle import resume_tenant, suspend_tenant
+from tenantry.lifecycle import Operations
 from tenantry.settings import load_settings
 from tenantry.worker import ask_workers
 from tests.live.load import together
@@ -179,10 +179,11 @@ class Soak:
     def _change(self, chance: random.Random) -> None:
         slug = chance.choice(SLUGS)
         catalog = self._server.catalog
+        operations = Operations(catalog, settings=self._server.settings, actor=SYSTEM)
         if slug.startswith("shut") and chance.random() < 0.5:
-            suspend_tenant(catalog, slug, by=SYSTEM)
+            operations.suspend(slug)
         elif slug.startswith("shut"):
-            resume_tenant(catalog, slug, settings=self._server.settings, by=SYSTEM)
+            operations.resume(slug)
         else:
             name = f"Site {self.changes}"
             catalog.tenants.configure(self._ids[slug], name=name, by=SYSTEM)

@@ -12,10 +12,7 @@ from sqlalchemy import select
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.databases.placements import tenant_database
 from tenantry.factory import load_factory
-from tenantry.lifecycle import create_tenant, export_tenant, import_tenant
-from tenantry.lifecycle.backup import backup_tenant
-from tenantry.lifecycle.clone import clone_tenant
-from tenantry.lifecycle.restore import restore_tenant
+from tenantry.lifecycle import Operations
 from tenants import create_app, dispose, provision, receive
 from tenants.models import EntryLink, MemberSession
 from tenants.sign_in import make_entry
@@ -49,7 +46,7 @@ def factory(settings: Settings) -> Factory:
 @pytest.fixture
 def site(catalog: Catalog, settings: Settings, factory: Factory) -> Iterator[Site]:
     """Return a site of the platform."""
-    made = create_tenant(catalog, factory, "acme", name="Acme", settings=settings, by=SYSTEM)
+    made = Operations(catalog, factory, settings=settings, actor=SYSTEM).create("acme", name="Acme")
     site = Site(made, settings, create_app(made, settings))
     yield site
     site.close()
@@ -74,14 +71,13 @@ def test_a_restore_revives_no_session(
     member = site.member()
     with site.app.app_context():
         make_entry(email="olga@mail.test", name="Olga")
-    backup_tenant(catalog, "acme", settings=settings, by=SYSTEM)
+    operations = Operations(catalog, factory, settings=settings, actor=SYSTEM)
+    operations.backup("acme")
     cookie = member.client.get_cookie("session", domain="acme.example.test")
     assert cookie is not None
     assert member.post("/members/sign-out").status_code == 303
     site.close()
-    restored = restore_tenant(
-        catalog, "acme", factory=factory, settings=settings, by=SYSTEM, drain=0
-    )
+    restored = operations.restore("acme", drain=0)
     after = Site(restored, settings, create_app(restored, settings))
     thief = after.visitor()
     thief.client.set_cookie("session", cookie.value, domain="acme.example.test")
@@ -96,11 +92,10 @@ def test_copies_bring_no_sessions_along(
 ) -> None:
     """R25: neither a clone nor an import; the original's go on."""
     member = site.member()
-    clone = clone_tenant(catalog, factory, "acme", "twin", settings=settings, by=SYSTEM)
-    export_tenant(catalog, "acme", tmp_path / "acme.tenant", settings=settings, by=SYSTEM)
-    imported = import_tenant(
-        catalog, factory, tmp_path / "acme.tenant", slug="third", settings=settings, by=SYSTEM
-    )
+    operations = Operations(catalog, factory, settings=settings, actor=SYSTEM)
+    clone = operations.clone("acme", "twin")
+    operations.export("acme", tmp_path / "acme.tenant")
+    imported = operations.import_(tmp_path / "acme.tenant", slug="third")
     assert open_things(clone, settings) == []
     assert open_things(imported, settings) == []
     assert len(open_things(site.tenant, settings)) == 1

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tenantry.cli.context import actor, ready_catalog
-from tenantry.cli.listing import json_option
+from tenantry.cli.context import ready_catalog, ready_operations
+from tenantry.cli.listing import every_tenant, json_option
 from tenantry.cli.machine import explain_failure
 from tenantry.cli.output import echo_json, echo_table, plain, progress
 from tenantry.cli.passphrase import known_passphrase, new_passphrase, passphrase_option
 from tenantry.errors import CatalogUnavailableError, TenantryError
-from tenantry.factory import load_factory
 from tenantry.files.disk import is_dir
-from tenantry.lifecycle.backup import backup_tenant, backups_dir, read_backups
+from tenantry.lifecycle.backup import backups_dir, read_backups
 from tenantry.lifecycle.export import WITHOUT_DATA
-from tenantry.lifecycle.verify import verify_backup
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     from tenantry.catalog import Catalog
     from tenantry.lifecycle.backup import Backup
@@ -68,22 +66,13 @@ def make(
     if every == bool(slugs):
         raise click.UsageError("Give either tenants or --all.")
     passphrase = new_passphrase(passphrase_file, encrypt=False)
-    settings = get_settings()
     made = skipped = failed = 0
-    with ready_catalog(settings) as catalog:
-        wanted = _all_slugs(catalog) if every else list(slugs)
+    with ready_operations() as operations:
+        wanted = _all_slugs(operations.catalog) if every else list(slugs)
         with progress("Backing up", total=len(wanted)) as step:
             for slug in wanted:
                 try:
-                    done = backup_tenant(
-                        catalog,
-                        slug,
-                        folder=folder,
-                        keep=keep,
-                        passphrase=passphrase,
-                        settings=settings,
-                        by=actor(),
-                    )
+                    done = operations.backup(slug, folder=folder, keep=keep, passphrase=passphrase)
                 except CatalogUnavailableError:
                     raise
                 except Exception as error:
@@ -132,25 +121,16 @@ def list_backups(slugs: tuple[str, ...], *, folder: Path | None, as_json: bool) 
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @passphrase_option("Decrypt")
 def verify(file: Path, *, passphrase_file: Path | None) -> None:
-    """Unpack the backup FILE into a scratch place, and check everything in it."""
+    """Unpack the backup FILE into a scratch folder, and check everything in it."""
     passphrase = known_passphrase(passphrase_file, file)
-    settings = get_settings()
-    factory = load_factory(settings.factory)
-    manifest = verify_backup(file, passphrase=passphrase, factory=factory, settings=settings)
+    with ready_operations() as operations:
+        manifest = operations.verify(file, passphrase=passphrase)
     content = f"{manifest.rows} rows, {len(manifest.files)} files, {manifest.size} bytes"
     click.echo(f"{plain(file)} is sound: {plain(manifest.tenant.slug)}, {content}.")
 
 
-def _all_slugs(catalog: Catalog) -> Sequence[str]:
-    return [row.tenant.slug for row in _rows(catalog) if row.tenant.state not in WITHOUT_DATA]
-
-
-def _rows(catalog: Catalog) -> Iterator[Any]:
-    page = catalog.tenants.list(size=500)
-    yield from page.items
-    while page.has_next:
-        page = catalog.tenants.list(page=page.number + 1, size=500)
-        yield from page.items
+def _all_slugs(catalog: Catalog) -> list[str]:
+    return [row.slug for row in every_tenant(catalog) if row.state not in WITHOUT_DATA]
 
 
 def _told(slug: str, done: Backup) -> str:

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.bundles.archive import check_bundle
-from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.context import ready_operations
 from tenantry.cli.output import plain
 from tenantry.cli.passphrase import known_passphrase, new_passphrase, passphrase_option
-from tenantry.factory import load_factory
-from tenantry.lifecycle import export_tenant, import_tenant
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
@@ -33,11 +30,8 @@ if TYPE_CHECKING:
 def export(slug: str, *, output: Path, encrypt: bool, passphrase_file: Path | None) -> None:
     """Write all of the tenant SLUG into one file, while its site is in use."""
     passphrase = new_passphrase(passphrase_file, encrypt=encrypt)
-    settings = get_settings()
-    with ready_catalog(settings) as catalog:
-        manifest = export_tenant(
-            catalog, slug, output, passphrase=passphrase, settings=settings, by=actor()
-        )
+    with ready_operations() as operations:
+        manifest = operations.export(slug, output, passphrase=passphrase)
     sealed = ", encrypted" if passphrase is not None else ""
     click.echo(f"Exported {slug} to {plain(output)}: {_content(manifest)}{sealed}.")
     for path in manifest.left_out:
@@ -68,26 +62,15 @@ def import_(
     they are.
     """
     passphrase = known_passphrase(passphrase_file, file)
-    settings = get_settings()
-    if dry_run:
-        manifest = check_bundle(file, passphrase=passphrase)
-        known = plain(manifest.tenant.slug)
-        click.echo(f"Would import {slug or known}: {_content(manifest)}. The file is sound.")
-        return
-    with ready_catalog(settings) as catalog:
-        made = import_tenant(
-            catalog,
-            load_factory(settings.factory),
-            file,
-            slug=slug,
-            placement=placement,
-            plan=plan,
-            owner_email=owner,
-            passphrase=passphrase,
-            settings=settings,
-            by=actor(),
-        )
-    click.echo(f"Imported {made.slug}: {settings.site_url(made)}")
+    chosen = {"slug": slug, "placement": placement, "plan": plan, "owner_email": owner}
+    with ready_operations() as operations:
+        if dry_run:
+            found = operations.preview_import(file, passphrase=passphrase, **chosen)
+            content = _content(found.manifest)
+            click.echo(f"Would import {found.slug}: {content}. The file is sound.")
+            return
+        made = operations.import_(file, passphrase=passphrase, **chosen)
+    click.echo(f"Imported {made.slug}: {get_settings().site_url(made)}")
 
 
 def _content(manifest: Manifest) -> str:

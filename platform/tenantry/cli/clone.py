@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tenantry.cli.context import actor, dry_run_option, ready_catalog
-from tenantry.factory import load_factory
-from tenantry.lifecycle.clone import clone_tenant, release_tenant
+from tenantry.cli.context import dry_run_option, ready_operations
 from tenantry.settings import get_settings
 
 
@@ -21,21 +19,12 @@ def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
     It sends no mail, calls no webhooks and runs no jobs until it is released.
     """
     settings = get_settings()
-    with ready_catalog(settings) as catalog:
+    with ready_operations(settings) as operations:
         if dry_run:
-            found = catalog.tenants.get(slug)
-            catalog.names.check(new)
+            found = operations.preview_clone(slug, new, owner_email=owner)
             click.echo(f"Would make {new} of {slug}, which is {found.state}.")
             return
-        made = clone_tenant(
-            catalog,
-            load_factory(settings.factory),
-            slug,
-            new,
-            owner_email=owner,
-            settings=settings,
-            by=actor(),
-        )
+        made = operations.clone(slug, new, owner_email=owner)
     click.echo(f"Cloned {slug} to {made.slug}: {settings.site_url(made)}")
     click.echo(f"It is quiet until `tenantry tenant release {made.slug}`.")
 
@@ -45,12 +34,11 @@ def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
 @dry_run_option
 def release(slug: str, *, dry_run: bool) -> None:
     """Let the clone SLUG send mail, call webhooks and run jobs, from its next request on."""
-    with ready_catalog() as catalog:
-        found = catalog.tenants.get(slug)
-        if not found.quiet:
+    with ready_operations() as operations:
+        if not operations.catalog.tenants.get(slug).quiet:
             click.echo(f"{slug} is not quiet.")
         elif dry_run:
             click.echo(f"Would release {slug}.")
         else:
-            release_tenant(catalog, slug, by=actor())
+            operations.release(slug)
             click.echo(f"{slug} speaks for itself now.")

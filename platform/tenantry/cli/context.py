@@ -1,4 +1,4 @@
-"""What the commands share: an open catalog, the actor of the audit trail, set-up links, --dry-run."""
+"""What the commands share: catalog, operations, the audit trail's actor, set-up links, --dry-run."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tenantry.catalog import Account, Catalog
+    from tenantry.lifecycle import Operations
     from tenantry.settings import Settings
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would happen.")
@@ -62,6 +63,16 @@ def ready_catalog(settings: Settings | None = None) -> Iterator[Catalog]:
     with reaching_catalog(settings) as catalog:
         catalog.check_schema()
         yield catalog
+
+
+@contextmanager
+def ready_operations(settings: Settings | None = None) -> Iterator[Operations]:
+    """Open the catalog like :func:`ready_catalog`, and yield what may be done to its tenants."""
+    from tenantry.lifecycle import Operations  # noqa: PLC0415 - it imports drivers, listings do not
+
+    settings = settings or get_settings()
+    with ready_catalog(settings) as catalog:
+        yield Operations(catalog, settings=settings, actor=actor())
 
 
 def setup_link(catalog: Catalog, account: Account, *, settings: Settings) -> str:

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.cli.context import actor, ready_catalog
+from tenantry.cli.context import ready_operations
 from tenantry.cli.output import plain, progress
 from tenantry.cli.tenant_file import COLUMNS, Line, check_together, read_lines
 from tenantry.errors import CatalogUnavailableError, TenantryError
-from tenantry.factory import load_factory
-from tenantry.lifecycle import Order, create_tenant, create_tenants
+from tenantry.lifecycle import Order
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tenantry.catalog import Catalog
-    from tenantry.factory import Factory
+    from tenantry.lifecycle import Operations
     from tenantry.values.tenant import Tenant
 
 
@@ -52,8 +50,8 @@ def create(
 ) -> None:
     """Create the tenant SLUG, or all tenants of a file.
 
-    Bad lines of a file are told with their numbers, the good ones are created, and the exit code is
-    1 if there was any bad one.
+    Invalid lines of a file are reported with their line numbers, and the others are created. If there
+    is an invalid line, the exit code is 1.
     """
     if (slug is None) == (file is None):
         raise click.UsageError("Give either a SLUG or --from-file.")
@@ -64,34 +62,34 @@ def create(
     settings = get_settings()
     plan = settings.get_plan(plan)  # before any line is told to have no such plan
     lines = read_lines(file, plan=plan, placement=placement) if file else []
-    with ready_catalog(settings) as catalog:
-        factory = load_factory(settings.factory)
+    with ready_operations(settings) as operations:
         if slug is not None:
             order = Order(slug, slug if name is None else name, owner, plan, placement)
-            create_one(catalog, factory, order)
+            create_one(operations, order)
         elif all_or_nothing:
-            create_all(catalog, factory, lines)
+            create_all(operations, lines)
         else:
-            create_good(catalog, factory, lines)
+            create_good(operations, lines)
 
 
-def create_one(catalog: Catalog, factory: Factory, order: Order) -> None:
+def create_one(operations: Operations, order: Order) -> None:
     """Create a tenant and say where it is."""
-    created = _create(catalog, factory, order)
+    created = _create(operations, order)
     click.echo(f"Created {created.slug}: {get_settings().site_url(created)}")
-    account = catalog.accounts.find(order.owner_email) if order.owner_email else None
+    owner = order.owner_email
+    account = operations.catalog.accounts.find(owner) if owner else None
     if account is not None and not account.has_password:
         email = plain(account.email)
         click.echo(f"{email} has no password yet; `tenantry account link {email}` makes a link.")
 
 
-def create_good(catalog: Catalog, factory: Factory, lines: Sequence[Line]) -> None:
-    """Create what can be created, and tell every line that cannot."""
+def create_good(operations: Operations, lines: Sequence[Line]) -> None:
+    """Create what can be created, and report every line that cannot."""
     created = 0
     with progress("Creating", total=len(lines)) as step:
         for line in lines:
             try:
-                _create(catalog, factory, line.get_order())
+                _create(operations, line.get_order())
                 created += 1
             except CatalogUnavailableError as error:
                 problem = f"{error} Stopped at line {line.number}; {created} were created."
@@ -106,9 +104,9 @@ def create_good(catalog: Catalog, factory: Factory, lines: Sequence[Line]) -> No
     click.echo(f"Created {created} tenants.")
 
 
-def create_all(catalog: Catalog, factory: Factory, lines: Sequence[Line]) -> None:
+def create_all(operations: Operations, lines: Sequence[Line]) -> None:
     """Check every line first, and create all tenants or none."""
-    bad = [line for line in check_together(lines, catalog) if line.problem]
+    bad = [line for line in check_together(lines, operations.catalog) if line.problem]
     for line in bad:
         _tell(line, line.problem)
     if bad:
@@ -116,30 +114,20 @@ def create_all(catalog: Catalog, factory: Factory, lines: Sequence[Line]) -> Non
         raise click.ClickException(problem)
     with progress("Preparing", total=len(lines)) as step:
         try:
-            created = create_tenants(
-                catalog,
-                factory,
-                [line.get_order() for line in lines],
-                settings=get_settings(),
-                by=actor(),
-                advance=step,
-            )
+            orders = [line.get_order() for line in lines]
+            created = operations.create_many(orders, advance=step)
         except TenantryError as error:
             raise click.ClickException(f"Nothing was created. {error}") from error
     click.echo(f"Created {len(created)} tenants.")
 
 
-def _create(catalog: Catalog, factory: Factory, order: Order) -> Tenant:
-    return create_tenant(
-        catalog,
-        factory,
+def _create(operations: Operations, order: Order) -> Tenant:
+    return operations.create(
         order.slug,
         name=order.name,
         owner_email=order.owner_email,
         plan=order.plan,
         placement=order.placement,
-        settings=get_settings(),
-        by=actor(),
     )
 
 

@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.cli.context import actor
 from tenantry.cli.output import plain, progress
-from tenantry.factory import load_factory
-from tenantry.lifecycle import create_tenant
-from tenantry.lifecycle.create import provision
+from tenantry.lifecycle import Operations
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
-    from tenantry.catalog import Catalog
     from tenantry.factory import Factory
-    from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
 
-def add_demonstrations(catalog: Catalog, *, owner: str, settings: Settings) -> None:
+def add_demonstrations(operations: Operations, *, owner: str) -> None:
     """Add the factory's demonstration sites that are missing, unless the platform is in real use.
 
     They belong to *owner*, so that there is somebody who can write on them.
@@ -29,7 +24,9 @@ def add_demonstrations(catalog: Catalog, *, owner: str, settings: Settings) -> N
     A site is opened when its example content is complete. So one that is open is never touched
     again, and one that an interrupted run left behind is completed.
     """
-    factory = with_content(load_factory(settings.factory))
+    catalog, settings = operations.catalog, operations.settings
+    factory = with_content(operations.factory)
+    operations = Operations(catalog, factory, settings=settings, actor=operations.actor)
     wanted = factory.demonstrations
     found = {slug: tenant for slug in wanted if (tenant := catalog.tenants.find(slug))}
     if not wanted:
@@ -41,7 +38,7 @@ def add_demonstrations(catalog: Catalog, *, owner: str, settings: Settings) -> N
     missing = [slug for slug in wanted if _is_incomplete(found.get(slug))]
     with progress("Demonstration sites", total=len(missing)) as step:
         for slug in missing:
-            _add(catalog, factory, slug, found.get(slug), owner=owner, settings=settings)
+            _add(operations, slug, found.get(slug), owner=owner)
             step()
     click.echo(f"Demonstration sites: {plain(', '.join(wanted))}")
 
@@ -60,27 +57,11 @@ def _is_incomplete(tenant: Tenant | None) -> bool:
     return tenant is None or tenant.state is TenantState.PROVISIONING
 
 
-def _add(
-    catalog: Catalog,
-    factory: Factory,
-    slug: str,
-    found: Tenant | None,
-    *,
-    owner: str,
-    settings: Settings,
-) -> None:
+def _add(operations: Operations, slug: str, found: Tenant | None, *, owner: str) -> None:
     if found is not None:
-        schemas = {found.id: provision(factory, found, settings=settings)}
-        catalog.provisioning.activate({found.id: owner}, schemas=schemas, by=actor())
+        operations.complete(found, owner_email=owner)
         return
-    site = factory.demonstrations[slug]
-    create_tenant(
-        catalog,
-        factory,
-        slug,
-        name=site["name"],
-        owner_email=owner,
-        site_settings=site.get("settings"),
-        settings=settings,
-        by=actor(),
+    site = operations.factory.demonstrations[slug]
+    operations.create(
+        slug, name=site["name"], owner_email=owner, site_settings=site.get("settings")
     )

@@ -9,7 +9,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tenantry.catalog import Page
+    from tenantry.catalog import Catalog, Page
+    from tenantry.values.tenant import Tenant
 
 T = TypeVar("T")
 
@@ -44,6 +45,14 @@ def pages_of(
     while part.has_next:
         part = read(part.number + 1, BATCH)
         yield part
+
+
+def every_tenant(catalog: Catalog) -> Iterator[Tenant]:
+    """Yield all tenants, whatever their state."""
+    pages = pages_of(
+        lambda page, size: catalog.tenants.list(page=page, size=size), page=1, size=1, every=True
+    )
+    return (row.tenant for page in pages for row in page.items)
 
 
 def show_rest(part: Page[Any], *, every: bool) -> None:

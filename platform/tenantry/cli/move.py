@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.cli.context import actor, dry_run_option, ready_catalog
+from tenantry.cli.context import dry_run_option, ready_operations
 from tenantry.cli.output import plain, progress
-from tenantry.factory import load_factory
-from tenantry.lifecycle.move import check_drop, check_move, drop_former, move_tenant
 from tenantry.rows.tables import BATCH
-from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
-    from tenantry.catalog import Catalog
-    from tenantry.settings import Settings
+    from tenantry.lifecycle import Operations
 
 
 @click.command()
@@ -31,28 +27,31 @@ def move(slug: str, *, to: str | None, drop: bool, dry_run: bool) -> None:
     """
     if drop == (to is not None):
         raise click.UsageError("Give either --to PLACEMENT or --drop.")
-    settings = get_settings()
-    with ready_catalog(settings) as catalog:
+    with ready_operations() as operations:
         if to is None:
-            _drop(catalog, slug, settings=settings, dry_run=dry_run)
-        elif dry_run:
-            _tell(catalog, slug, to, settings=settings)
+            _drop(operations, slug, dry_run=dry_run)
         else:
-            _move(catalog, slug, to, settings=settings)
+            _move(operations, slug, to, dry_run=dry_run)
 
 
-def _move(catalog: Catalog, slug: str, to: str, *, settings: Settings) -> None:
-    factory = load_factory(settings.factory)
-    plan = check_move(catalog, factory, slug, to, settings=settings)
-    if plan is None:
+def _move(operations: Operations, slug: str, to: str, *, dry_run: bool) -> None:
+    preview = operations.preview_move(slug, to)
+    if preview is None:
         click.echo(f"{slug} lives on {to} already.")
         return
-    # Each row is read at one end, and looked at again at the other.
-    total = 2 * (plan.rows // BATCH + 1)
+    if dry_run:
+        size = f"{preview.rows} rows, {preview.source.size() / 2**20:,.1f} MiB"
+        click.echo(f"Would move {slug}, {size}, from {preview.tenant.placement} to {to}:")
+        click.echo(f"  {plain(preview.source.shown)}")
+        click.echo(f"  {plain(preview.target.shown)}")
+        if preview.left:
+            left = f"What an interrupted move has left on {preview.left}"
+            click.echo(f"{left} would be cleared away first.")
+        return
+    # Each row is read from the source, and read again from the target.
+    total = 2 * (preview.rows // BATCH + 1)
     with progress(f"Moving {slug}, {BATCH} rows each", total=total) as advance:
-        done = move_tenant(
-            catalog, factory, slug, to, settings=settings, by=actor(), advance=advance
-        )
+        done = operations.move(slug, to, advance=advance)
     if done is None:
         click.echo(f"{slug} lives on {to} already.")
         return
@@ -63,25 +62,12 @@ def _move(catalog: Catalog, slug: str, to: str, *, settings: Settings) -> None:
     click.echo(f"Its old copy is kept on {done.before} until `tenantry tenant move {slug} --drop`.")
 
 
-def _tell(catalog: Catalog, slug: str, to: str, *, settings: Settings) -> None:
-    plan = check_move(catalog, load_factory(settings.factory), slug, to, settings=settings)
-    if plan is None:
-        click.echo(f"{slug} lives on {to} already.")
-        return
-    size = f"{plan.rows} rows, {plan.source.size() / 2**20:,.1f} MiB"
-    click.echo(f"Would move {slug}, {size}, from {plan.tenant.placement} to {to}:")
-    click.echo(f"  {plain(plan.source.shown)}")
-    click.echo(f"  {plain(plan.target.shown)}")
-    if plan.left:
-        click.echo(f"What an interrupted move has left on {plan.left} would be cleared away first.")
-
-
-def _drop(catalog: Catalog, slug: str, *, settings: Settings, dry_run: bool) -> None:
+def _drop(operations: Operations, slug: str, *, dry_run: bool) -> None:
     if not dry_run:
-        where = drop_former(catalog, slug, settings=settings, by=actor())
+        where = operations.drop_former(slug)
         click.echo(f"The old copy of {slug} on {where} is gone.")
         return
-    place = check_drop(catalog, slug, settings=settings)
+    place = operations.preview_drop_former(slug)
     size = place.database.size() if place.database.exists() else 0
     what = f"the old copy of {slug} on {place.tenant.placement}"
     click.echo(f"Would destroy {what}, {size / 2**20:,.1f} MiB: {plain(place.database.shown)}")

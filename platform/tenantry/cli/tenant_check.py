@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import click
 
-from tenantry.cli.context import ready_catalog
-from tenantry.cli.listing import json_option, pages_of
+from tenantry.cli.context import ready_operations
+from tenantry.cli.listing import every_tenant, json_option
 from tenantry.cli.output import echo_json, plain, progress
-from tenantry.lifecycle.check import find_problems
-from tenantry.settings import get_settings
 
 
 @click.command()
@@ -16,27 +14,21 @@ from tenantry.settings import get_settings
 @click.option("--all", "every", is_flag=True, help="Every tenant that has data.")
 @json_option
 def check(slugs: tuple[str, ...], *, every: bool, as_json: bool) -> None:
-    """Look whether the data of each tenant SLUG, or of all, is there and sound.
+    """Check whether the data of each tenant SLUG, or of all, is there and sound.
 
     Sites are served meanwhile. Exit code 1 says that something is wrong, and where.
     """
     if every == bool(slugs):
         raise click.UsageError("Give either tenants or --all.")
-    settings = get_settings()
     found: dict[str, tuple[str, ...]] = {}
-    with ready_catalog(settings) as catalog:
+    with ready_operations() as operations:
+        catalog = operations.catalog
         tenants = [catalog.tenants.get(slug) for slug in slugs]
         if every:
-            pages = pages_of(
-                lambda page, size: catalog.tenants.list(page=page, size=size),
-                page=1,
-                size=1,
-                every=True,
-            )
-            tenants = [row.tenant for page in pages for row in page.items]
+            tenants = list(every_tenant(catalog))
         with progress("Checking", total=len(tenants)) as step:
             for tenant in tenants:
-                found[tenant.slug] = find_problems(catalog, tenant, settings)
+                found[tenant.slug] = operations.check(tenant)
                 step()
     bad = {slug: problems for slug, problems in found.items() if problems}
     if as_json:

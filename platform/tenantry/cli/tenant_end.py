@@ -7,28 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.cli.context import actor, dry_run_option, ready_catalog
+from tenantry.cli.context import dry_run_option, ready_operations
 from tenantry.cli.output import plain
-from tenantry.errors import BadTransitionError, TenantryError
+from tenantry.errors import TenantryError
 from tenantry.files.disk import exists
-from tenantry.lifecycle import (
-    archive_tenant,
-    check_purge,
-    check_undelete,
-    delete_tenant,
-    export_tenant,
-    find_residual_data,
-    purge_tenant,
-    undelete_tenant,
-)
 from tenantry.settings import get_settings
-from tenantry.values.tenant import TRANSITIONS, TenantState
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tenantry.catalog import Catalog, TenantRow
-    from tenantry.settings import Settings
+    from tenantry.catalog import TenantRow
+    from tenantry.lifecycle import Operations
     from tenantry.values.tenant import Tenant
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -46,21 +34,17 @@ def archive(slug: str, *, reason: str, dry_run: bool) -> None:
 
     `tenantry tenant resume` serves it again.
     """
-    with ready_catalog() as catalog:
-        found = catalog.tenants.get(slug)
+    with ready_operations() as operations:
+        found = operations.preview_transition(slug, TenantState.ARCHIVED)
         if found.state is TenantState.ARCHIVED:
             click.echo(f"{slug} is archived already.")
-            return
-        if (
-            TenantState.ARCHIVED not in TRANSITIONS[found.state]
-            or found.state is TenantState.DELETED
-        ):
-            raise BadTransitionError(slug, found.state, TenantState.ARCHIVED)
-        if dry_run:
+        elif dry_run:
             click.echo(f"Would archive {slug}: its site would answer 410; it is {found.state}.")
-            return
-        archive_tenant(catalog, slug, reason=reason, by=actor())
-    click.echo(f"{slug} is archived: its site answers 410. `tenantry tenant resume` undoes it.")
+        else:
+            operations.archive(slug, reason=reason)
+            click.echo(
+                f"{slug} is archived: its site answers 410. `tenantry tenant resume` undoes it."
+            )
 
 
 @click.command()
@@ -74,8 +58,8 @@ def delete(slug: str, *, reason: str, yes: bool, dry_run: bool) -> None:
     Until then (TENANTRY_PURGE_DAYS) `tenantry tenant undelete` brings it back.
     """
     settings = get_settings()
-    with ready_catalog(settings) as catalog:
-        row = catalog.tenants.get_row(slug)
+    with ready_operations(settings) as operations:
+        row = operations.preview_delete(slug)
         if row.tenant.state is TenantState.DELETED:
             click.echo(f"{slug} is deleted already{_until(row)}.")
             return
@@ -85,17 +69,10 @@ def delete(slug: str, *, reason: str, yes: bool, dry_run: bool) -> None:
                 f"Would archive {slug}, write a bundle of it to {plain(bundle)}, and delete it. In "
                 f"{settings.purge_days} days it could be purged, which would destroy:"
             )
-            _echo_residual_data(catalog, row.tenant, settings)
+            _echo_residual_data(operations, row.tenant)
             return
         _confirm("delete", slug, yes=yes)
-        row = delete_tenant(
-            catalog,
-            slug,
-            export=lambda tenant: _write_bundle(catalog, tenant, bundle, settings=settings),
-            reason=reason,
-            settings=settings,
-            by=actor(),
-        )
+        row = operations.delete(slug, reason=reason)
     kept = f" A bundle of it is in {plain(bundle)}." if exists(bundle) else ""
     click.echo(f"{slug} is deleted{_until(row)}.{kept}")
 
@@ -105,14 +82,14 @@ def delete(slug: str, *, reason: str, yes: bool, dry_run: bool) -> None:
 @dry_run_option
 def undelete(slug: str, *, dry_run: bool) -> None:
     """Bring the deleted tenant SLUG back: it is archived, with all that it had."""
-    with ready_catalog() as catalog:
-        row = check_undelete(catalog, slug)
+    with ready_operations() as operations:
+        row = operations.preview_undelete(slug)
         if row.tenant.state is TenantState.ARCHIVED:
             click.echo(f"{slug} is archived already.")
         elif dry_run:
             click.echo(f"Would make {slug} archived; it is deleted{_until(row)}.")
         else:
-            undelete_tenant(catalog, slug, settings=get_settings(), by=actor())
+            operations.undelete(slug)
             click.echo(f"{slug} is archived again. `tenantry tenant resume {slug}` serves it.")
 
 
@@ -129,22 +106,21 @@ def purge(slug: str | None, *, due: bool, early: bool, yes: bool, dry_run: bool)
     """
     if due == (slug is not None) or (due and early):
         raise click.UsageError("Give either a SLUG, perhaps with --early, or --due.")
-    settings = get_settings()
-    with ready_catalog(settings) as catalog:
-        slugs = catalog.purges.list_due() if slug is None else (slug,)
-        rows = [check_purge(catalog, name, early=early) for name in slugs]
+    with ready_operations() as operations:
+        slugs = operations.catalog.purges.list_due() if slug is None else (slug,)
+        rows = [operations.preview_purge(name, early=early) for name in slugs]
         if not rows:
             click.echo("Nothing is due.")
         elif dry_run:
             for row in rows:
                 click.echo(f"Would purge {row.tenant.slug}, which would destroy:")
-                _echo_residual_data(catalog, row.tenant, settings)
+                _echo_residual_data(operations, row.tenant)
         else:
             _confirm("purge", slug or f"{len(rows)} tenants", yes=yes)
-            _purge_all(catalog, rows, early=early, settings=settings)
+            _purge_all(operations, rows, early=early)
 
 
-def _purge_all(catalog: Catalog, rows: list[TenantRow], *, early: bool, settings: Settings) -> None:
+def _purge_all(operations: Operations, rows: list[TenantRow], *, early: bool) -> None:
     """Purge one after the other; what is left of one stops no other."""
     left: list[str] = []
     for row in rows:
@@ -153,7 +129,7 @@ def _purge_all(catalog: Catalog, rows: list[TenantRow], *, early: bool, settings
             click.echo(f"{slug} is purged already.")
             continue
         try:
-            purge_tenant(catalog, slug, early=early, settings=settings, by=actor())
+            operations.purge(slug, early=early)
         except TenantryError as error:
             left.append(str(error))
         else:
@@ -162,22 +138,12 @@ def _purge_all(catalog: Catalog, rows: list[TenantRow], *, early: bool, settings
         raise click.ClickException("\n".join(map(plain, left)))
 
 
-def _write_bundle(catalog: Catalog, tenant: Tenant, path: Path, *, settings: Settings) -> None:
-    """Write the tenant's last bundle in the place of one that an earlier deletion left."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    # What is lost already must not keep the rest from being deleted.
-    export_tenant(catalog, tenant.slug, new, even_if_lost=True, settings=settings, by=actor())
-    new.replace(path)
-
-
 def _confirm(verb: str, what: str, *, yes: bool) -> None:
-    """Let a person on a terminal type what is to be destroyed; programs say --yes."""
+    """Let a person on a terminal type what is to be destroyed; programs give --yes."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.ClickException(f"Nothing was done: say --yes to {verb} {what}.")
+        raise click.ClickException(f"Nothing was done: give --yes to {verb} {what}.")
     typed = click.prompt(f"Type `{what}` to {verb} it", default="", show_default=False)
     if typed.strip() != what:
         raise click.ClickException(f"Nothing was done: {plain(typed)!r} is not {what!r}.")
@@ -191,10 +157,10 @@ def _until(row: TenantRow) -> str:
     return f" and can be undeleted until {row.purge_date}" if row.purge_date else ""
 
 
-def _echo_residual_data(catalog: Catalog, tenant: Tenant, settings: Settings) -> None:
-    for belonging in find_residual_data(catalog, tenant, settings=settings):
-        size = f", {_shown(belonging.size)}" if belonging.size else ""
-        click.echo(f"  {plain(belonging.what)}{size}")
+def _echo_residual_data(operations: Operations, tenant: Tenant) -> None:
+    for found in operations.find_residual_data(tenant):
+        size = f", {_shown(found.size)}" if found.size else ""
+        click.echo(f"  {plain(found.what)}{size}")
 
 
 def _shown(size: int) -> str:

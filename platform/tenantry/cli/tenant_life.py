@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import click
 
-from tenantry.cli.context import actor, dry_run_option, ready_catalog
-from tenantry.errors import BadTransitionError, TenantRenamedError
-from tenantry.lifecycle.rename import check_rename, rename_tenant
-from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
+from tenantry.cli.context import dry_run_option, ready_operations
 from tenantry.settings import get_settings
-from tenantry.values.tenant import TRANSITIONS, TenantState
+from tenantry.values.tenant import TenantState
 
 
 @click.command()
@@ -19,27 +16,22 @@ from tenantry.values.tenant import TRANSITIONS, TenantState
 def rename(old: str, new: str, *, dry_run: bool) -> None:
     """Call the tenant OLD by the name NEW from the next request on.
 
-    Its old address leads to the new one for a time (TENANTRY_RENAME_REDIRECT_DAYS), and nobody else
-    can have the old name ever after. Its own hosts, data and keys stay as they are.
+    Its old address redirects to the new one for a time (TENANTRY_RENAME_REDIRECT_DAYS), and no other
+    tenant can ever have the old name. Its own hosts, data and keys stay as they are.
     """
     settings = get_settings()
     days = settings.rename_redirect_days
-    led = f"its old address leads there for {days} days" if days else "its old address is closed"
-    with ready_catalog(settings) as catalog:
-        try:
-            tenant = check_rename(catalog, old, new)
-        except TenantRenamedError as error:
-            if error.now != new:
-                raise
+    redirect = (
+        f"its old address redirects there for {days} days" if days else "its old address is closed"
+    )
+    with ready_operations(settings) as operations:
+        if operations.preview_rename(old, new).slug == new:
             click.echo(f"{old} is called {new} already.")
-            return
-        if tenant.slug == new:
-            click.echo(f"{old} is called that already.")
         elif dry_run:
-            click.echo(f"Would call {old} {new}; {led}.")
+            click.echo(f"Would call {old} {new}; {redirect}.")
         else:
-            renamed = rename_tenant(catalog, old, new, settings=settings, by=actor())
-            click.echo(f"{old} is called {new} now: {settings.site_url(renamed)}; {led}.")
+            url = settings.site_url(operations.rename(old, new))
+            click.echo(f"{old} is called {new} now: {url}; {redirect}.")
 
 
 @click.command()
@@ -48,7 +40,15 @@ def rename(old: str, new: str, *, dry_run: bool) -> None:
 @dry_run_option
 def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
     """Answer 403 for the tenant SLUG from the next request on; nothing of it is lost."""
-    _change_state(slug, TenantState.SUSPENDED, reason=reason, dry_run=dry_run)
+    with ready_operations() as operations:
+        found = operations.preview_transition(slug, TenantState.SUSPENDED)
+        if found.state is TenantState.SUSPENDED:
+            click.echo(f"{slug} is suspended already.")
+        elif dry_run:
+            click.echo(f"Would make {slug} suspended; it is {found.state}.")
+        else:
+            operations.suspend(slug, reason=reason)
+            click.echo(f"{slug} is suspended: its site answers 403.")
 
 
 @click.command()
@@ -56,23 +56,12 @@ def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
 @dry_run_option
 def resume(slug: str, *, dry_run: bool) -> None:
     """Serve the tenant SLUG again that was in maintenance, suspended or archived."""
-    _change_state(slug, TenantState.ACTIVE, reason="", dry_run=dry_run)
-
-
-def _change_state(slug: str, state: TenantState, *, reason: str, dry_run: bool) -> None:
-    with ready_catalog() as catalog:
-        found = catalog.tenants.get(slug)
-        if found.state is state:
-            click.echo(f"{slug} is {state} already.")
-            return
-        # What was never provisioned has no site to be served, though the table has that transition.
-        if state not in TRANSITIONS[found.state] or found.state is TenantState.PROVISIONING:
-            raise BadTransitionError(slug, found.state, state)
-        if dry_run:
-            click.echo(f"Would make {slug} {state}; it is {found.state}.")
-        elif state is TenantState.SUSPENDED:
-            suspend_tenant(catalog, slug, reason=reason, by=actor())
-            click.echo(f"{slug} is suspended: its site answers 403.")
+    with ready_operations() as operations:
+        found = operations.preview_transition(slug, TenantState.ACTIVE)
+        if found.state is TenantState.ACTIVE:
+            click.echo(f"{slug} is active already.")
+        elif dry_run:
+            click.echo(f"Would make {slug} active; it is {found.state}.")
         else:
-            resume_tenant(catalog, slug, settings=get_settings(), by=actor())
-            click.echo(f"{slug} is served again: {get_settings().site_url(found)}")
+            url = get_settings().site_url(operations.resume(slug))
+            click.echo(f"{slug} is served again: {url}")

@@ -6,12 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from tenantry.cli.context import actor, dry_run_option, ready_catalog
-from tenantry.errors import BadTransitionError
-from tenantry.lifecycle import begin_maintenance
-from tenantry.values.tenant import TRANSITIONS, TenantState
+from tenantry.cli.context import dry_run_option, ready_operations
+from tenantry.values.tenant import TenantState
 
-MAINTENANCE = TenantState.MAINTENANCE
 FORMATS = ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
 MAX_SECONDS = 365 * 24 * 3600
 
@@ -41,17 +38,15 @@ def maintenance(
     """Answer 503 for the tenant SLUG from the next request on, until it is resumed.
 
     `Retry-After` says when the end is, if it is known. Nothing ends it by itself:
-    `tenantry tenant resume` does. Said again, it changes what visitors read.
+    `tenantry tenant resume` does. Run it again to change what visitors read.
     """
     ends = _end(until, seconds)
-    with ready_catalog() as catalog:
-        found = catalog.tenants.get(slug)
-        if MAINTENANCE not in TRANSITIONS[found.state] | {found.state}:
-            raise BadTransitionError(slug, found.state, MAINTENANCE)
+    with ready_operations() as operations:
+        found = operations.preview_transition(slug, TenantState.MAINTENANCE)
         if dry_run:
             click.echo(f"Would answer 503 for {slug}{_until(ends)}; it is {found.state}.")
             return
-        begin_maintenance(catalog, slug, notice=message, reason=reason, reopens_at=ends, by=actor())
+        operations.begin_maintenance(slug, notice=message, reason=reason, reopens_at=ends)
     click.echo(
         f"{slug} is in maintenance{_until(ends)}: its site answers 503. "
         f"`tenantry tenant resume {slug}` ends it."

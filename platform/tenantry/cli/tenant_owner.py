@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantry.catalog import canonical_email
-from tenantry.cli.context import actor, dry_run_option, ready_catalog
+from tenantry.cli.context import dry_run_option, ready_operations
 from tenantry.cli.listing import json_option
 from tenantry.cli.output import echo_json, plain
-from tenantry.errors import LastOwnerError
 
 if TYPE_CHECKING:
     from tenantry.catalog import Catalog
@@ -40,39 +39,23 @@ def owner(
     if len(given) > 1:
         raise click.UsageError("Give one of --add, --remove and --transfer.")
     email = canonical_email(given[0]) if given else ""
-    with ready_catalog() as catalog:
-        tenant = catalog.tenants.get(slug)
-        before = tenant.owners
-        wanted = _wanted(before, email, adds=add is not None, alone=transfer is not None)
-        if not wanted and before:
-            raise LastOwnerError(slug, email)
-        if wanted != set(before) and not dry_run:
-            if transfer is not None:
-                tenant = catalog.memberships.transfer(tenant.id, email, by=actor())
-            elif add is not None:
-                tenant = catalog.memberships.add_owner(tenant.id, email, by=actor())
-            else:
-                tenant = catalog.memberships.remove_owner(tenant.id, email, by=actor())
+    with ready_operations() as operations:
+        before, after = operations.preview_owners(slug, add=add, remove=remove, transfer=transfer)
+        changed = set(before) != set(after)
+        if changed and not dry_run:
+            after = operations.change_owners(slug, add=add, remove=remove, transfer=transfer).owners
         if as_json:
-            shown = sorted(wanted) if dry_run else list(tenant.owners)
-            changed = wanted != set(before)
-            echo_json({"slug": slug, "owners": shown, "changed": changed, "dry_run": dry_run})
-            return
-        if not given:
+            facts = {"slug": slug, "owners": list(after), "changed": changed, "dry_run": dry_run}
+            echo_json(facts)
+        elif not given:
             click.echo(_list(before))
-        elif wanted == set(before):
+        elif not changed:
             click.echo(_already(slug, email, adds=remove is None, alone=transfer is not None))
         elif dry_run:
-            click.echo(f"Would make these the owners of {slug}: {_list(sorted(wanted))}.")
+            click.echo(f"Would make these the owners of {slug}: {_list(after)}.")
         else:
-            click.echo(f"Owners of {slug}: {_list(tenant.owners)}.")
-            _tell_way_in(catalog, email if remove is None else "")
-
-
-def _wanted(before: tuple[str, ...], email: str, *, adds: bool, alone: bool) -> set[str]:
-    if alone:
-        return {email}
-    return {*before, email} if adds else {*before} - {email}
+            click.echo(f"Owners of {slug}: {_list(after)}.")
+            _tell_way_in(operations.catalog, email if remove is None else "")
 
 
 def _already(slug: str, email: str, *, adds: bool, alone: bool) -> str:
@@ -81,7 +64,7 @@ def _already(slug: str, email: str, *, adds: bool, alone: bool) -> str:
     return f"{plain(email)} {'alone ' if alone else ''}owns {slug} already."
 
 
-def _list(owners: tuple[str, ...] | list[str]) -> str:
+def _list(owners: tuple[str, ...]) -> str:
     return plain(", ".join(owners)) or "nobody"
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tenantry.cli.context import actor, dry_run_option, ready_catalog
-from tenantry.lifecycle import change_plan
-from tenantry.settings import get_settings
+from tenantry.cli.context import dry_run_option, ready_operations
 
 
 @click.command()
@@ -18,14 +16,12 @@ def plan(slug: str, new: str, *, dry_run: bool) -> None:
 
     TENANTRY_LIMIT_PLANS names the plans and their limits.
     """
-    settings = get_settings()
-    with ready_catalog(settings) as catalog:
-        before = catalog.tenants.get(slug).plan
-        wanted = settings.get_plan(new)
-        if before == wanted:
-            click.echo(f"{slug} has the plan {wanted} already.")
+    with ready_operations() as operations:
+        before = operations.preview_plan(slug, new).plan
+        if before == new:
+            click.echo(f"{slug} has the plan {new} already.")
         elif dry_run:
-            click.echo(f"Would give {slug} the plan {wanted}; it has {before}.")
+            click.echo(f"Would give {slug} the plan {new}; it has {before}.")
         else:
-            change_plan(catalog, slug, wanted, settings=settings, by=actor())
-            click.echo(f"{slug} has the plan {wanted} now; it had {before}.")
+            operations.change_plan(slug, new)
+            click.echo(f"{slug} has the plan {new} now; it had {before}.")

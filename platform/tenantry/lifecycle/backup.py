@@ -1,4 +1,4 @@
-"""Backups: a tenant as it is at one moment in a file of its own, again and again, and not for ever."""
+"""Backups: files that each hold a tenant as it was at one moment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.bundles.manifest import Manifest
-    from tenantry.catalog import Actor, Catalog
+    from tenantry.lifecycle.operations import Operations
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -53,19 +53,17 @@ class Backup:
 
 
 def backups_dir(settings: Settings) -> Path:
-    """Return the folder where backups are, unless somebody says otherwise."""
+    """Return the folder where backups are by default."""
     return settings.data_dir / "backups"
 
 
 def backup_tenant(
-    catalog: Catalog,
+    operations: Operations,
     slug: str,
     *,
     folder: Path | None = None,
     keep: int | None = None,
     passphrase: bytes | None = None,
-    settings: Settings,
-    by: Actor,
 ) -> Backup:
     """Back a tenant up while its site is in use; return the newest backup, be it an older one.
 
@@ -73,12 +71,13 @@ def backup_tenant(
     again.
 
     :param folder: Where tenants' folders of backups are.
-    :param keep: How many backups of this tenant shall stay.
+    :param keep: How many backups of this tenant stay; by default all.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something of it cannot be read or written.
     """
+    catalog, settings = operations.catalog, operations.settings
     tenant = catalog.tenants.get(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state} and has no data to back up")
@@ -87,7 +86,7 @@ def backup_tenant(
         reading(tenant, "backed up", settings=settings),
         alone(settings.data_dir, f"backup-{tenant.id}", what=slug),
     ):
-        check_present(catalog, tenant, settings)
+        check_present(operations, tenant)
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for partial in home.glob(".*.partial"):
             partial.unlink()  # of a command that was killed
@@ -96,7 +95,9 @@ def backup_tenant(
             _thin_out(home, keep)
     if made.is_new:
         detail = {"file": made.path.name, "size": made.size}
-        catalog.audit.record("tenant.backup", tenant_id=tenant.id, detail=detail, by=by)
+        catalog.audit.record(
+            "tenant.backup", tenant_id=tenant.id, detail=detail, by=operations.actor
+        )
     return made
 
 

@@ -1,4 +1,4 @@
-"""Looking whether what a tenant has is sound, while its site is served."""
+"""Checking whether a tenant's data is sound, while its site is served."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from tenantry.errors import TenantryError
 from tenantry.files.disk import exists, explain, is_symlink
 from tenantry.files.locks import check_finished
 from tenantry.lifecycle.export import WITHOUT_DATA
-from tenantry.lifecycle.missing_databases import database_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tenantry.catalog import Catalog
-    from tenantry.settings import Settings
+    from tenantry.lifecycle.operations import Operations
     from tenantry.values.tenant import Tenant
 
 
-def find_problems(catalog: Catalog, tenant: Tenant, settings: Settings) -> tuple[str, ...]:
+def check_tenant(operations: Operations, tenant: Tenant) -> tuple[str, ...]:
     """Return what is wrong with a tenant's data, a sentence for each thing.
 
-    SQLite looks at every page and index (``quick_check``); a server is asked for schema and role.
+    SQLite checks every page and index (``quick_check``); a server is asked for schema and role.
     """
     if tenant.state in WITHOUT_DATA:
         return ()
-    return tuple(_look(catalog, tenant, settings))
+    return tuple(_find_problems(operations, tenant))
 
 
 def _is_usable(database: SiteDatabase) -> bool:
     return not database.exists() or os.access(database.path, os.R_OK | os.W_OK)
 
 
-def _look(catalog: Catalog, tenant: Tenant, settings: Settings) -> Iterator[str]:
+def _find_problems(operations: Operations, tenant: Tenant) -> Iterator[str]:
+    settings = operations.settings
     try:
         check_finished(tenant, settings)
     except TenantryError as error:
@@ -47,7 +46,7 @@ def _look(catalog: Catalog, tenant: Tenant, settings: Settings) -> Iterator[str]
         yield f"{folder} cannot be used by whoever says this; let its owner be the server's user"
     try:
         database = tenant_database(tenant, settings)
-        if database_missing(catalog, tenant, settings):
+        if operations.database_missing(tenant):
             yield f"its database is not there ({database.shown})"
         elif database.exists() and (problem := database.check()) is not None:
             yield f"{database.shown}: {problem}"

@@ -14,28 +14,19 @@ from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.create import find_schema, provision
 from tenantry.lifecycle.export import WITHOUT_DATA, describe, reading
 from tenantry.lifecycle.missing_databases import check_present
-from tenantry.lifecycle.provisional import COPYING, provisional_tenant
+from tenantry.lifecycle.provisional import COPYING, check_free, provisional_tenant
 from tenantry.relocation.transfer import forget_move
 from tenantry.rows.transient import empty_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenantry.catalog import Actor, Catalog
-    from tenantry.factory import Factory
-    from tenantry.settings import Settings
+    from tenantry.lifecycle.operations import Operations
     from tenantry.values.tenant import Tenant
 
 
 def clone_tenant(
-    catalog: Catalog,
-    factory: Factory,
-    slug: str,
-    new: str,
-    *,
-    owner_email: str | None = None,
-    settings: Settings,
-    by: Actor,
+    operations: Operations, slug: str, new: str, *, owner_email: str | None = None
 ) -> Tenant:
     """Make the tenant *new* of what *slug* is at this moment; its site can then be visited.
 
@@ -48,9 +39,8 @@ def clone_tenant(
     :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something cannot be copied; nothing was kept.
     """
-    source = catalog.tenants.get(slug)
-    if source.state in WITHOUT_DATA:
-        raise BundleError(slug, f"it is {source.state} and has no data to copy")
+    source = operations.preview_clone(slug, new, owner_email=owner_email)
+    catalog, settings, by = operations.catalog, operations.settings, operations.actor
     owners = [canonical_email(owner_email)] if owner_email else catalog.tenants.get_row(slug).owners
 
     def add() -> Tenant:
@@ -65,17 +55,17 @@ def clone_tenant(
             by=by,
         )
 
-    with provisional_tenant(catalog, new, add, settings=settings, by=by) as tenant:
+    with provisional_tenant(operations, new, add) as tenant:
         with (
             reading(source, "cloned", settings=settings),
             scratch_folder(settings.data_dir) as parts,
         ):
-            check_present(catalog, source, settings)
-            _copy(factory, source, tenant, parts, settings=settings)
+            check_present(operations, source)
+            _copy(operations, source, tenant, parts)
         detail = {"from": source.id, "slug": source.slug}
         catalog.audit.record("tenant.clone", tenant_id=tenant.id, detail=detail, by=by)
         owner = {tenant.id: next(iter(owners), None)}
-        schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
+        schemas = {tenant.id: find_schema(operations.factory, tenant, settings=settings)}
         made = catalog.provisioning.activate(owner, schemas=schemas, by=by)[0]
     for email in owners[1:]:
         if (account := catalog.accounts.find(email)) is not None:
@@ -83,17 +73,32 @@ def clone_tenant(
     return made
 
 
-def release_tenant(catalog: Catalog, slug: str, *, by: Actor) -> Tenant:
+def preview_clone(
+    operations: Operations, slug: str, new: str, *, owner_email: str | None = None
+) -> Tenant:
+    """Return the original if :func:`clone_tenant` would make *new* of it."""
+    source = operations.catalog.tenants.get(slug)
+    if source.state in WITHOUT_DATA:
+        raise BundleError(slug, f"it is {source.state} and has no data to copy")
+    if owner_email is not None:
+        canonical_email(owner_email)
+    check_free(operations, new)
+    with reading(source, "cloned", settings=operations.settings):
+        check_present(operations, source)
+    return source
+
+
+def release_tenant(operations: Operations, slug: str) -> Tenant:
     """Let a clone speak for itself: mail, webhooks and jobs, from its next request on.
 
     :raises TenantNotFoundError: No tenant has the slug.
     """
-    return catalog.tenants.release(catalog.tenants.get(slug).id, by=by)
+    catalog = operations.catalog
+    return catalog.tenants.release(catalog.tenants.get(slug).id, by=operations.actor)
 
 
-def _copy(
-    factory: Factory, source: Tenant, target: Tenant, parts: Path, *, settings: Settings
-) -> None:
+def _copy(operations: Operations, source: Tenant, target: Tenant, parts: Path) -> None:
+    settings = operations.settings
     before, after = tenant_database(source, settings), tenant_database(target, settings)
     fast = False
     if isinstance(before, SiteDatabase) and isinstance(after, SiteDatabase) and before.exists():
@@ -101,7 +106,7 @@ def _copy(
         copy_site(before, after)
         forget_move(after)
         fast = True
-    provision(factory, target, settings=settings)
+    provision(operations, target)
     folder = settings.tenant_dir(target.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     copied = copy_files(settings.tenant_dir(source.id), parts, name=source.slug)
@@ -111,4 +116,4 @@ def _copy(
         manifest = describe(source, database=database, tables=tables)
         fill_database(after, manifest, stored_tables(manifest, parts), name=source.slug)
     if before.exists():
-        empty_tables(after, factory.transient_tables, name=source.slug)
+        empty_tables(after, operations.factory.transient_tables, name=source.slug)

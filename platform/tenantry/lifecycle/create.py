@@ -21,8 +21,9 @@ from tenantry.values.tenant import TenantState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tenantry.catalog import Actor, Catalog, TenantRow
+    from tenantry.catalog import TenantRow
     from tenantry.factory import Factory
+    from tenantry.lifecycle.operations import Operations
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -35,8 +36,7 @@ ABANDONED = timedelta(minutes=10)
 
 
 def create_tenant(
-    catalog: Catalog,
-    factory: Factory,
+    operations: Operations,
     slug: str,
     *,
     name: str,
@@ -44,8 +44,6 @@ def create_tenant(
     site_settings: Mapping[str, Any] | None = None,
     plan: str | None = None,
     placement: str | None = None,
-    settings: Settings,
-    by: Actor,
 ) -> Tenant:
     """Create a tenant whose site can be visited when this returns.
 
@@ -62,41 +60,52 @@ def create_tenant(
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
     """
     email = canonical_email(owner_email) if owner_email else None
-    chosen = choose_placement(settings, placement, catalog.tenants.count_by_placement)
-    with Claims(settings) as claims:
+    with Claims(operations.settings) as claims:
         tenant = add(
-            catalog,
+            operations,
             slug,
             name=name,
             site_settings=site_settings,
             plan=plan,
-            placement=chosen.name,
+            placement=placement,
             claims=claims,
-            settings=settings,
-            by=by,
         )
-        with taking_back(catalog, [tenant], settings=settings, by=by):
-            schemas = {tenant.id: provision(factory, tenant, settings=settings)}
-            return catalog.provisioning.activate({tenant.id: email}, schemas=schemas, by=by)[0]
+        with taking_back(operations, [tenant]):
+            return complete_tenant(operations, tenant, owner_email=email)
+
+
+def complete_tenant(
+    operations: Operations, tenant: Tenant, *, owner_email: str | None = None
+) -> Tenant:
+    """Make the data of a tenant that is being created, and let visitors in.
+
+    :raises ProvisionError: Its data could not be made.
+    """
+    schemas = {tenant.id: provision(operations, tenant)}
+    return operations.catalog.provisioning.activate(
+        {tenant.id: owner_email}, schemas=schemas, by=operations.actor
+    )[0]
 
 
 def add(
-    catalog: Catalog,
+    operations: Operations,
     slug: str,
     *,
     name: str,
     site_settings: Mapping[str, Any] | None = None,
     plan: str | None,
-    placement: str,
+    placement: str | None,
     claims: Claims,
-    settings: Settings,
-    by: Actor,
 ) -> Tenant:
     """Add the tenant's row, in place of one that an interrupted creation left behind.
 
     :raises UnknownPlanError: There is no such plan.
-    :raises TenantExistsError: The slug is taken, or somebody is creating it now.
+    :raises UnknownPlacementError: There is no such placement.
+    :raises NoRoomError: All placements are full.
+    :raises TenantExistsError: The slug is taken, or another command is creating it now.
     """
+    catalog, settings = operations.catalog, operations.settings
+    chosen = choose_placement(settings, placement, catalog.tenants.count_by_placement)
     chosen_plan = settings.get_plan(plan)
     claims.take(slug)
 
@@ -106,9 +115,9 @@ def add(
         name=name,
         settings=site_settings,
         plan=chosen_plan,
-        placement=placement,
+        placement=chosen.name,
         reason=_reason(settings),
-        by=by,
+        by=operations.actor,
     )
 
     try:
@@ -120,18 +129,19 @@ def add(
         if not _is_abandoned(left, settings):
             raise
         log.warning("tenant %s was being created when its process ended; it begins anew", slug)
-        take_back(catalog, left.tenant, settings=settings, by=by)
+        take_back(operations, left.tenant)
         return row()
 
 
-def provision(factory: Factory, tenant: Tenant, *, settings: Settings) -> str:
+def provision(operations: Operations, tenant: Tenant) -> str:
     """Make the tenant's own data, and return its schema revision, if there are any.
 
     :raises ProvisionError: The factory's hook failed; its traceback is logged.
     """
+    factory = operations.factory
     try:
         factory.provision(tenant)
-        return find_schema(factory, tenant, settings=settings)
+        return find_schema(factory, tenant, settings=operations.settings)
     except TenantryError:
         raise
     except Exception as error:
@@ -148,9 +158,7 @@ def find_schema(factory: Factory, tenant: Tenant, *, settings: Settings) -> str:
 
 
 @contextmanager
-def taking_back(
-    catalog: Catalog, tenants: Sequence[Tenant], *, settings: Settings, by: Actor
-) -> Iterator[None]:
+def taking_back(operations: Operations, tenants: Sequence[Tenant]) -> Iterator[None]:
     """Leave nothing of *tenants* behind if the block does not end well, Ctrl-C included.
 
     :param tenants: Read when the block has failed, so it may grow meanwhile.
@@ -159,12 +167,12 @@ def taking_back(
         yield
     except BaseException:
         for tenant in tenants:
-            take_back(catalog, tenant, settings=settings, by=by)
+            take_back(operations, tenant)
         raise
 
 
 def _is_abandoned(row: TenantRow, settings: Settings) -> bool:
-    """Say whether whoever created it is gone; the slug is claimed by us."""
+    """Say whether the command that created it is gone; the slug is claimed by us."""
     creating = row.reason.startswith(CREATING)
     if row.tenant.state is not TenantState.PROVISIONING or not creating:
         return False
@@ -177,12 +185,13 @@ def _reason(settings: Settings) -> str:
     return f"{CREATING} on {socket.gethostname()}, {settings.data_dir}"[:500]
 
 
-def take_back(catalog: Catalog, tenant: Tenant, *, settings: Settings, by: Actor) -> None:
+def take_back(operations: Operations, tenant: Tenant) -> None:
     """Remove a tenant that was never let in to, as far as that is possible."""
+    catalog, by = operations.catalog, operations.actor
     try:
         catalog.provisioning.check_forgettable(tenant.id, by=by)
         # The row goes last: data without a row is lost space that nobody would find after a kill.
-        remove_data(tenant, settings)
+        remove_data(tenant, operations.settings)
         catalog.provisioning.forget(tenant.id, by=by)
     except TenantryError:
         log.exception("tenant %s (%s) could not be taken back", tenant.slug, tenant.id)

@@ -7,51 +7,39 @@ from typing import TYPE_CHECKING
 
 from tenantry.catalog.tenants import check_undeletable
 from tenantry.errors import BadTransitionError, TenantExistsError, TenantLockedError
-from tenantry.files.locks import check_finished, tenant_lock
+from tenantry.files.locks import tenant_lock
+from tenantry.lifecycle.export import reading
 from tenantry.lifecycle.slug_claims import Claims
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tenantry.catalog import Actor, Catalog, TenantRow
+    from tenantry.catalog import TenantRow
+    from tenantry.lifecycle.operations import Operations
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
 
-def delete_tenant(
-    catalog: Catalog,
-    slug: str,
-    *,
-    export: Callable[[Tenant], object] | None,
-    reason: str = "",
-    settings: Settings,
-    by: Actor,
-) -> TenantRow:
-    """Close the site, take a copy of all of it, and mark it as deleted; it can come back.
+def delete_tenant(operations: Operations, slug: str, *, reason: str = "") -> TenantRow:
+    """Close the site, write a bundle of all of it, and mark it as deleted; it can come back.
 
-    Whatever is interrupted, the same call goes on: what is archived is archived already, a copy is
-    taken anew, and what is deleted keeps its purge date.
+    If it is interrupted, the same call goes on: what is archived stays archived, the bundle is written
+    anew, and what is deleted keeps its purge date. A site that was never served has no bundle.
 
-    :param export: Takes the copy. A site that was never served has nothing to copy.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
+    :raises BundleError: The bundle cannot be written. The site is archived and not deleted.
     """
+    catalog, settings, by = operations.catalog, operations.settings, operations.actor
     with tenant_lock(catalog.tenants.get(slug), "deleted", settings=settings):
-        tenant = catalog.tenants.get(slug)  # as it is now that nobody else is at work on it
+        row = operations.preview_delete(slug)  # as it is now that nobody else is at work on it
+        tenant = row.tenant
         if tenant.state is TenantState.DELETED:
-            return catalog.tenants.get_row(slug)
-        check_finished(tenant, settings)
-        if tenant.state is TenantState.PROVISIONING:
-            _check_unclaimed(slug, settings)
-        else:
-            # Nobody writes to it any more when the copy is taken.
-            tenant = catalog.tenants.transition(
-                tenant.id, TenantState.ARCHIVED, reason=reason, by=by
-            )
-            if export is not None:
-                export(tenant)
+            return row
+        if tenant.state is not TenantState.PROVISIONING:
+            # Nobody writes to it any more when the bundle is written.
+            catalog.tenants.transition(tenant.id, TenantState.ARCHIVED, reason=reason, by=by)
+            _write_last_bundle(operations, tenant)
         catalog.tenants.transition(
             tenant.id,
             TenantState.DELETED,
@@ -62,8 +50,30 @@ def delete_tenant(
         return catalog.tenants.get_row(slug)
 
 
+def preview_delete(operations: Operations, slug: str) -> TenantRow:
+    """Return the tenant as it is now if :func:`delete_tenant` would succeed."""
+    row = operations.catalog.tenants.get_row(slug)
+    if row.tenant.state is TenantState.PROVISIONING:
+        _check_unclaimed(slug, operations.settings)
+    elif row.tenant.state is not TenantState.DELETED:
+        with reading(row.tenant, "deleted", settings=operations.settings):
+            pass
+    return row
+
+
+def _write_last_bundle(operations: Operations, tenant: Tenant) -> None:
+    """Write the tenant's last bundle in the place of one that an earlier deletion left."""
+    path = operations.settings.last_bundle(tenant.id)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    # What is lost already must not keep the rest from being deleted.
+    operations.export(tenant.slug, new, even_if_lost=True)
+    new.replace(path)
+
+
 def _check_unclaimed(slug: str, settings: Settings) -> None:
-    """Refuse a tenant that somebody is creating now."""
+    """Refuse a tenant that another command is creating now."""
     try:
         with Claims(settings) as claims:
             claims.take(slug)
@@ -71,7 +81,7 @@ def _check_unclaimed(slug: str, settings: Settings) -> None:
         raise TenantLockedError(slug, "made") from error
 
 
-def undelete_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> Tenant:
+def undelete_tenant(operations: Operations, slug: str) -> Tenant:
     """Take a deletion back: the site is archived again, as it was before.
 
     :raises TenantNotFoundError: No tenant has the slug.
@@ -79,14 +89,19 @@ def undelete_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Acto
     :raises TooLateError: Its purge date is over.
     :raises TenantLockedError: Another operation is at work on it.
     """
-    tenant = check_undelete(catalog, slug).tenant
-    with tenant_lock(tenant, "undeleted", settings=settings):
-        return catalog.tenants.transition(tenant.id, TenantState.ARCHIVED, by=by)
+    tenant = operations.preview_undelete(slug).tenant
+    with tenant_lock(tenant, "undeleted", settings=operations.settings):
+        return operations.catalog.tenants.transition(
+            tenant.id, TenantState.ARCHIVED, by=operations.actor
+        )
 
 
-def check_undelete(catalog: Catalog, slug: str) -> TenantRow:
-    """Return the tenant if :func:`undelete_tenant` would bring it back; it raises the same errors."""
-    row = catalog.tenants.get_row(slug)
+def preview_undelete(operations: Operations, slug: str) -> TenantRow:
+    """Return the tenant as it is now if :func:`undelete_tenant` would succeed.
+
+    It is archived already if it was undeleted before.
+    """
+    row = operations.catalog.tenants.get_row(slug)
     if row.tenant.state is TenantState.ARCHIVED:
         return row
     if row.tenant.state is not TenantState.DELETED:

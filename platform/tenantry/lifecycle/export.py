@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tenantry.bundles.instance_files import Copied
     from tenantry.bundles.manifest import Database, TableMember
-    from tenantry.catalog import Actor, Catalog
+    from tenantry.lifecycle.operations import Operations
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -31,14 +31,12 @@ WITHOUT_DATA = frozenset({TenantState.PROVISIONING, TenantState.DELETED})
 
 
 def export_tenant(
-    catalog: Catalog,
+    operations: Operations,
     slug: str,
     path: Path,
     *,
     passphrase: bytes | None = None,
     even_if_lost: bool = False,
-    settings: Settings,
-    by: Actor,
 ) -> Manifest:
     """Write a tenant into the file *path*, which must not be there; return what it holds.
 
@@ -51,6 +49,7 @@ def export_tenant(
     :raises UnfinishedError: A restore of it was interrupted.
     :raises BundleError: Something of it cannot be read or written; there is no file.
     """
+    catalog, settings = operations.catalog, operations.settings
     tenant = catalog.tenants.get(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state} and has no data to export")
@@ -61,11 +60,11 @@ def export_tenant(
         scratch_folder(settings.data_dir) as parts,
     ):
         if not even_if_lost:
-            check_present(catalog, tenant, settings)
+            check_present(operations, tenant)
         manifest = gather(tenant, parts, settings=settings)
         size = write_bundle(path, manifest, parts, passphrase=passphrase)
     detail = {"rows": manifest.rows, "size": size, "encrypted": passphrase is not None}
-    catalog.audit.record("tenant.export", tenant_id=tenant.id, detail=detail, by=by)
+    catalog.audit.record("tenant.export", tenant_id=tenant.id, detail=detail, by=operations.actor)
     return manifest
 
 
@@ -73,7 +72,7 @@ def export_tenant(
 def reading(tenant: Tenant, doing: str, *, settings: Settings) -> Iterator[None]:
     """Keep a tenant's data from being exchanged meanwhile; others may read it as well.
 
-    :param doing: What is done to the tenant, for those who are kept away.
+    :param doing: What is done to the tenant, for the errors of other operations.
     :raises TenantLockedError: It is being exchanged now.
     :raises UnfinishedError: That was interrupted.
     """

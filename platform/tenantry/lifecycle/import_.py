@@ -17,11 +17,10 @@ from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import BundleError, UnknownSchemaError
 from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.create import find_schema, provision
-from tenantry.lifecycle.provisional import COPYING, provisional_tenant
+from tenantry.lifecycle.provisional import COPYING, check_free, provisional_tenant
 from tenantry.lifecycle.untrusted_bundles import check_quota, check_room, known_schemas, receive
 from tenantry.migrations import History, load_history, upgrade
 from tenantry.rows.transient import empty_tables
-from tenantry.values.slugs import check_slug
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,15 +28,23 @@ if TYPE_CHECKING:
     from tenantry.bundles.archive import Bundle
     from tenantry.bundles.manifest import Manifest
     from tenantry.bundles.sqlite_pages import Known
-    from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
-    from tenantry.settings import Settings
+    from tenantry.lifecycle.operations import Operations
     from tenantry.values.tenant import Tenant
 
 
+@dataclass(frozen=True, slots=True)
+class ImportPreview:
+    """What an import would make."""
+
+    manifest: Manifest
+    slug: str
+    plan: str
+    placement: str
+
+
 def import_tenant(
-    catalog: Catalog,
-    factory: Factory,
+    operations: Operations,
     path: Path,
     *,
     slug: str | None = None,
@@ -45,8 +52,6 @@ def import_tenant(
     plan: str | None = None,
     owner_email: str | None = None,
     passphrase: bytes | None = None,
-    settings: Settings,
-    by: Actor,
 ) -> Tenant:
     """Make a tenant of a bundle; its site can be visited when this returns.
 
@@ -63,48 +68,77 @@ def import_tenant(
     :raises UnknownPlanError: There is no such plan.
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
     """
-    chosen_plan = settings.get_plan(plan)
-    with open_bundle(path, passphrase=passphrase) as bundle:
-        check_room(bundle.manifest, settings, name=str(path))
-        check_quota(bundle.manifest, settings.limits_of(chosen_plan), name=str(path))
-    manifest = check_bundle(path, passphrase=passphrase)
+    preview = operations.preview_import(
+        path,
+        slug=slug,
+        placement=placement,
+        plan=plan,
+        owner_email=owner_email,
+        passphrase=passphrase,
+    )
+    catalog, factory, by = operations.catalog, operations.factory, operations.actor
+    manifest, settings = preview.manifest, operations.settings
     older = _find_older_schema(path, manifest, factory)
-    email = canonical_email(owner_email) if owner_email else None
-    name = check_slug(manifest.tenant.slug if slug is None else slug)
-    chosen = choose_placement(settings, placement, catalog.tenants.count_by_placement)
 
     def add() -> Tenant:
         return catalog.tenants.add(
-            name,
+            preview.slug,
             name=manifest.tenant.name,
             settings=manifest.tenant.settings,
-            plan=chosen_plan,
-            placement=chosen.name,
+            plan=preview.plan,
+            placement=preview.placement,
             reason=COPYING,
             by=by,
         )
 
-    with provisional_tenant(catalog, name, add, settings=settings, by=by) as tenant:
+    with provisional_tenant(operations, preview.slug, add) as tenant:
         database = tenant_database(tenant, settings)
         if older is None:
-            provision(factory, tenant, settings=settings)
+            provision(operations, tenant)
         else:  # what the rows were made for; they go the way that every tenant's have gone
             database.create()
             upgrade(database, older.history, to=older.revision)
         with open_bundle(path, passphrase=passphrase) as bundle:
             if bundle.manifest != manifest:
                 raise BundleError(str(path), "it was changed while it was read")
-            fill(tenant, bundle, factory, name=str(path), settings=settings)
+            fill(operations, tenant, bundle, name=str(path))
         if older is not None:
             upgrade(database, older.history)
-            provision(factory, tenant, settings=settings)
+            provision(operations, tenant)
         if manifest.database is not None:
             empty_tables(database, factory.transient_tables, name=str(path))
         receive(factory, tenant)
         detail = {"from": manifest.tenant.id, "slug": manifest.tenant.slug}
         catalog.audit.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)
         schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
-        return catalog.provisioning.activate({tenant.id: email}, schemas=schemas, by=by)[0]
+        owner = canonical_email(owner_email) if owner_email else None
+        return catalog.provisioning.activate({tenant.id: owner}, schemas=schemas, by=by)[0]
+
+
+def preview_import(
+    operations: Operations,
+    path: Path,
+    *,
+    slug: str | None = None,
+    placement: str | None = None,
+    plan: str | None = None,
+    owner_email: str | None = None,
+    passphrase: bytes | None = None,
+) -> ImportPreview:
+    """Return what :func:`import_tenant` would make; the whole file is checked."""
+    catalog, settings = operations.catalog, operations.settings
+    chosen_plan = settings.get_plan(plan)
+    if owner_email:
+        canonical_email(owner_email)
+    with open_bundle(path, passphrase=passphrase) as bundle:
+        check_room(bundle.manifest, settings, name=str(path))
+        check_quota(bundle.manifest, settings.limits_of(chosen_plan), name=str(path))
+    manifest = check_bundle(path, passphrase=passphrase)
+    _find_older_schema(path, manifest, operations.factory)
+    name = manifest.tenant.slug if slug is None else slug
+    check_free(operations, name)
+    chosen = choose_placement(settings, placement, catalog.tenants.count_by_placement)
+    return ImportPreview(manifest, name, chosen_plan, chosen.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +165,20 @@ def _find_older_schema(path: Path, manifest: Manifest, factory: Factory) -> _Old
     return _OlderSchema(history, revision) if lacking else None
 
 
-def fill(
-    tenant: Tenant, bundle: Bundle, factory: Factory, *, name: str, settings: Settings
-) -> None:
+def fill(operations: Operations, tenant: Tenant, bundle: Bundle, *, name: str) -> None:
     """Give a provisioned tenant what is in the bundle.
 
     :raises BundleError: Its database cannot hold it.
     """
-    manifest, members = bundle.manifest, bundle.members()
+    manifest, members, settings = bundle.manifest, bundle.members(), operations.settings
     database = tenant_database(tenant, settings)
     if manifest.database is not None:
         if not database.exists():
             raise BundleError(name, "it has a database, and this platform's sites have none")
         if manifest.pages is not None:
-            known = known_schemas(manifest, factory, settings, present=database, name=name)
+            known = known_schemas(
+                manifest, operations.factory, settings, present=database, name=name
+            )
             _, content = next(members)
             with scratch_folder(settings.data_dir) as parts:
                 rows = unpack_pages(content, manifest, parts, known, name=name)

@@ -19,17 +19,16 @@ from tenantry.errors import BundleError, TenantryError, UnknownPlacementError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenantry.catalog import Catalog
-    from tenantry.settings import Settings
+    from tenantry.lifecycle.operations import Operations
     from tenantry.values.tenant import Tenant
 
 
-def database_missing(catalog: Catalog, tenant: Tenant, settings: Settings) -> bool:
+def database_missing(operations: Operations, tenant: Tenant) -> bool:
     """Say whether a tenant has lost its database, or a part of what it needs to be reached."""
-    database = tenant_database(tenant, settings)
+    database = tenant_database(tenant, operations.settings)
     if database.exists() and not (isinstance(database, SiteDatabase) and database.is_empty()):
         return False
-    return bool(database.remains()) or bool(catalog.schemas.find(tenant.id))
+    return bool(database.remains()) or bool(operations.catalog.schemas.find(tenant.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,13 @@ class MissingDatabases:
     """Whether every tenant was looked at."""
 
 
-def find_missing_databases(catalog: Catalog, settings: Settings, *, most: int) -> MissingDatabases:
+def find_missing_databases(operations: Operations, *, most: int) -> MissingDatabases:
     """Look for databases that should be there: a file's size, or one question to each server.
 
     :param most: Tenants that are looked at, at most.
     """
-    tenants = catalog.tenants.list_with_database(limit=most + 1)
+    settings = operations.settings
+    tenants = operations.catalog.tenants.list_with_database(limit=most + 1)
     lost: list[str] = []
     problems: list[str] = []
     on_servers: dict[str, list[Tenant]] = {}
@@ -85,12 +85,12 @@ def _has_file(path: str) -> bool:
         return False
 
 
-def check_present(catalog: Catalog, tenant: Tenant, settings: Settings) -> None:
+def check_present(operations: Operations, tenant: Tenant) -> None:
     """Make sure that all of a tenant is there before it is copied.
 
     :raises BundleError: Its database is not.
     """
-    if database_missing(catalog, tenant, settings):
-        shown = tenant_database(tenant, settings).shown
+    if operations.database_missing(tenant):
+        shown = tenant_database(tenant, operations.settings).shown
         remedy = f"`tenantry restore {tenant.slug}` brings it back from a backup"
         raise BundleError(tenant.slug, f"its database is not there ({shown}); {remedy}")

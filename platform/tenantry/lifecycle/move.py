@@ -27,9 +27,10 @@ from tenantry.relocation.transfer import Transfer, count_rows, forget_move
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenantry.catalog import Actor, Catalog, TenantRow
+    from tenantry.catalog import TenantRow
     from tenantry.databases.placements import TenantDatabase
     from tenantry.factory import Factory
+    from tenantry.lifecycle.operations import Operations
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MovePreview:
     """A move that can be made."""
 
     tenant: Tenant
@@ -67,19 +68,16 @@ class Moved:
 
 
 def move_tenant(
-    catalog: Catalog,
-    factory: Factory,
+    operations: Operations,
     slug: str,
     to: str,
     *,
-    settings: Settings,
-    by: Actor,
     advance: Callable[[], object] = lambda: None,
     step: Callable[[str], object] = lambda _: None,
 ) -> Moved | None:
     """Move a tenant's database to the placement *to*; the old copy is kept, and takes no writes.
 
-    Whatever stops it before the catalog knows the new place, the tenant is where it was. If the process
+    If it fails before the catalog has the new placement, the tenant is where it was. If the process
     was killed, the same call clears away what is left and begins anew.
 
     :param advance: Called whenever some rows more were copied or compared.
@@ -92,28 +90,25 @@ def move_tenant(
     :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     """
-    tenant = catalog.tenants.get(slug)
-    with tenant_lock(tenant, "moved", settings=settings):
-        plan = check_move(catalog, factory, slug, to, settings=settings)
-        if plan is None:
+    tenant = operations.catalog.tenants.get(slug)
+    with tenant_lock(tenant, "moved", settings=operations.settings):
+        preview = operations.preview_move(slug, to)
+        if preview is None:
             return None
-        _clear_away(catalog, plan, settings=settings, by=by)
+        _clear_away(operations, preview)
         step("cleared")
         try:
-            catalog.relocations.begin(plan.tenant.id, to, by=by)
+            operations.catalog.relocations.begin(tenant.id, to, by=operations.actor)
             step("begun")
-            return _move(
-                catalog, factory, plan, settings=settings, by=by, advance=advance, step=step
-            )
+            return _move(operations, preview, advance=advance, step=step)
         except BaseException:
-            _undo(catalog, plan, by=by)
+            _undo(operations, preview)
             raise
 
 
-def check_move(
-    catalog: Catalog, factory: Factory, slug: str, to: str, *, settings: Settings
-) -> Plan | None:
-    """Return what :func:`move_tenant` would do, or ``None`` for nothing; it raises the same errors."""
+def preview_move(operations: Operations, slug: str, to: str) -> MovePreview | None:
+    """Return what :func:`move_tenant` would do, or ``None`` for nothing."""
+    catalog, settings = operations.catalog, operations.settings
     row = catalog.tenants.get_row(slug)
     tenant = row.tenant
     if tenant.state in WITHOUT_DATA:
@@ -125,7 +120,7 @@ def check_move(
         problem = (
             f"its old copy is still on {row.former_placement!r}; when nothing is missing in the "
         )
-        raise MoveError(slug, f"{problem}new one, say `tenantry tenant move {slug} --drop` first")
+        raise MoveError(slug, f"{problem}new one, run `tenantry tenant move {slug} --drop` first")
     check_finished(tenant, settings)
     if wanted.tenants and catalog.tenants.count_by_placement().get(to, 0) >= wanted.tenants:
         raise NoRoomError((to,))
@@ -136,8 +131,8 @@ def check_move(
     if row.moving_to != to and target.exists():
         problem = f"{target.shown} is there already, and is not of a move that was interrupted"
         raise MoveError(slug, problem)
-    _check_schema(factory, slug, source)
-    return Plan(tenant, to, source, target, row.moving_to)
+    _check_schema(operations.factory, slug, source)
+    return MovePreview(tenant, to, source, target, row.moving_to)
 
 
 def _check_schema(factory: Factory, slug: str, source: TenantDatabase) -> None:
@@ -147,31 +142,28 @@ def _check_schema(factory: Factory, slug: str, source: TenantDatabase) -> None:
     found, newest = read_revision(source), load_history(factory.migrations).head
     if found != newest:
         problem = f"its data is at schema revision {found or 'none'}, not at {newest}"
-        raise MoveError(slug, f"{problem}; say `tenantry migrate --only {slug}` first")
+        raise MoveError(slug, f"{problem}; run `tenantry migrate --only {slug}` first")
 
 
 def _move(
-    catalog: Catalog,
-    factory: Factory,
-    plan: Plan,
+    operations: Operations,
+    preview: MovePreview,
     *,
-    settings: Settings,
-    by: Actor,
     advance: Callable[[], object],
     step: Callable[[str], object],
 ) -> Moved:
-    tenant = plan.tenant
-    if isinstance(plan.source, SchemaDatabase) and isinstance(plan.target, SchemaDatabase):
-        plan.source.let_in(plan.target)
+    tenant = preview.tenant
+    if isinstance(preview.source, SchemaDatabase) and isinstance(preview.target, SchemaDatabase):
+        preview.source.let_in(preview.target)
     try:
-        provision(factory, replace(tenant, placement=plan.to), settings=settings)
+        provision(operations, replace(tenant, placement=preview.to))
     except ProvisionError as error:
         problem = f"its new database could not be made ({error.problem})"
         raise MoveError(tenant.slug, problem) from error
-    if not plan.target.exists():
+    if not preview.target.exists():
         raise MoveError(tenant.slug, "the factory makes no database for new sites")
     step("provisioned")
-    transfer = Transfer(plan.source, plan.target, name=tenant.slug, advance=advance)
+    transfer = Transfer(preview.source, preview.target, name=tenant.slug, advance=advance)
     try:
         transfer.begin()
         step("watched")
@@ -183,7 +175,9 @@ def _move(
         transfer.finish()
         step("closed")
         detail = {"rows": transfer.rows, "replayed": transfer.replayed}
-        moved = catalog.relocations.finish(tenant.id, plan.to, detail=detail, by=by)
+        moved = operations.catalog.relocations.finish(
+            tenant.id, preview.to, detail=detail, by=operations.actor
+        )
         closed = time.monotonic() - started
         step("placed")
     finally:
@@ -191,47 +185,48 @@ def _move(
     return Moved(moved, tenant.placement, transfer.rows, transfer.replayed, closed)
 
 
-def _clear_away(catalog: Catalog, plan: Plan, *, settings: Settings, by: Actor) -> None:
-    """Undo what a move did that was killed."""
-    forget_move(plan.source)
-    if plan.left:
-        tenant_database(replace(plan.tenant, placement=plan.left), settings).drop()
-        catalog.relocations.cancel(plan.tenant.id, by=by)
+def _clear_away(operations: Operations, preview: MovePreview) -> None:
+    """Undo what a killed move did."""
+    forget_move(preview.source)
+    if preview.left:
+        left = replace(preview.tenant, placement=preview.left)
+        tenant_database(left, operations.settings).drop()
+        operations.catalog.relocations.cancel(preview.tenant.id, by=operations.actor)
 
 
-def _undo(catalog: Catalog, plan: Plan, *, by: Actor) -> None:
+def _undo(operations: Operations, preview: MovePreview) -> None:
     """Leave nothing of a move that failed, unless the catalog says that it did not."""
-    tenant_id, slug = plan.tenant.id, plan.tenant.slug
+    catalog, tenant_id, slug = operations.catalog, preview.tenant.id, preview.tenant.slug
     try:
-        if catalog.tenants.get_by_id(tenant_id).placement == plan.to:
+        if catalog.tenants.get_by_id(tenant_id).placement == preview.to:
             return
-        forget_move(plan.source)
-        plan.target.drop()
-        catalog.relocations.cancel(tenant_id, by=by)
+        forget_move(preview.source)
+        preview.target.drop()
+        catalog.relocations.cancel(tenant_id, by=operations.actor)
     except (TenantryError, OSError):
-        log.exception("the move of %s (%s) left something; say it again", slug, tenant_id)
+        log.exception("the move of %s (%s) left something; run it again", slug, tenant_id)
 
 
-def drop_former(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> str:
+def drop_former(operations: Operations, slug: str) -> str:
     """Destroy the copy that a move has left where the tenant was; return where that is.
 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantLockedError: Another operation is at work on it.
     :raises MoveError: There is none, or the tenant has no other database.
     """
-    tenant = catalog.tenants.get(slug)
-    with tenant_lock(tenant, "moved", settings=settings):
-        place = check_drop(catalog, slug, settings=settings)
+    tenant = operations.catalog.tenants.get(slug)
+    with tenant_lock(tenant, "moved", settings=operations.settings):
+        place = operations.preview_drop_former(slug)
         place.database.drop()
         if place.beside is not None and exists(place.beside):
             shutil.rmtree(place.beside)
-        catalog.relocations.forget_former(tenant.id, by=by)
+        operations.catalog.relocations.forget_former(tenant.id, by=operations.actor)
     return place.tenant.placement
 
 
-def check_drop(catalog: Catalog, slug: str, *, settings: Settings) -> RestorePaths:
-    """Return what :func:`drop_former` would destroy; it raises the same errors."""
-    row = catalog.tenants.get_row(slug)
+def preview_drop_former(operations: Operations, slug: str) -> RestorePaths:
+    """Return what :func:`drop_former` would destroy."""
+    row, settings = operations.catalog.tenants.get_row(slug), operations.settings
     if not row.former_placement:
         raise MoveError(slug, "there is no old copy of it to drop")
     if not tenant_database(row.tenant, settings).exists():

@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tenantry.catalog import Actor, Catalog
+    from tenantry.lifecycle.operations import Operations
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
 
-def change_plan(catalog: Catalog, slug: str, plan: str, *, settings: Settings, by: Actor) -> Tenant:
+def change_plan(operations: Operations, slug: str, plan: str) -> Tenant:
     """Hold the site to the limits of *plan* from its next request on.
 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises UnknownPlanError: There is no such plan.
     """
-    tenant = catalog.tenants.get(slug)
-    return catalog.tenants.change_plan(tenant.id, settings.get_plan(plan), by=by)
+    tenant = operations.preview_plan(slug, plan)
+    return operations.catalog.tenants.change_plan(tenant.id, plan, by=operations.actor)
+
+
+def preview_plan(operations: Operations, slug: str, plan: str) -> Tenant:
+    """Return the tenant as it is now if :func:`change_plan` would succeed."""
+    tenant = operations.catalog.tenants.get(slug)
+    operations.settings.get_plan(plan)
+    return tenant
 
 
 def find_unnamed_plans(settings: Settings, counts: Mapping[str, int]) -> list[str]:

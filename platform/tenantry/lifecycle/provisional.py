@@ -1,4 +1,4 @@
-"""Tenants that a killed command left half made: the same command, said again, makes them whole."""
+"""Tenants that a killed import or clone left half made: the same command again completes them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from tenantry.files.locks import tenant_lock
 from tenantry.files.scratch import alone
 from tenantry.lifecycle.create import take_back, taking_back
+from tenantry.values.slugs import check_slug
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tenantry.catalog import Actor, Catalog
-    from tenantry.settings import Settings
+    from tenantry.lifecycle.operations import Operations
     from tenantry.values.tenant import Tenant
 
 COPYING = "is being copied"
@@ -23,27 +23,41 @@ COPYING = "is being copied"
 
 @contextmanager
 def provisional_tenant(
-    catalog: Catalog, slug: str, add: Callable[[], Tenant], *, settings: Settings, by: Actor
+    operations: Operations, slug: str, add: Callable[[], Tenant]
 ) -> Iterator[Tenant]:
     """Add a tenant that is filled in the block, or leave nothing of it, also if it was killed before.
 
     :param add: Adds it to the catalog, with the reason :data:`COPYING`.
-    :raises BundleError: Another command is provisional_tenant it now.
+    :raises BundleError: Another command is filling it now.
     """
-    with alone(settings.data_dir, f"provisional_tenant-{slug}", what=slug):
-        _clear_away(catalog, slug, settings=settings, by=by)
+    settings = operations.settings
+    with alone(settings.data_dir, f"provisional-{slug}", what=slug):
+        if (left := find_provisional(operations, slug)) is not None:
+            # We hold the lock, so the command that was filling it is gone.
+            take_back(operations, left)
         tenant = add()
         with (
-            taking_back(catalog, [tenant], settings=settings, by=by),
+            taking_back(operations, [tenant]),
             tenant_lock(tenant, "made", settings=settings),
         ):
             yield tenant
 
 
-def _clear_away(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> None:
-    found = catalog.tenants.find(slug)
+def find_provisional(operations: Operations, slug: str) -> Tenant | None:
+    """Return the tenant that an import or a clone is filling, or left half made."""
+    found = operations.catalog.tenants.find(slug)
     if found is None or found.state is not TenantState.PROVISIONING:
-        return
-    # We hold the lock, so whoever was filling it is gone. What `create` makes has another reason.
-    if catalog.tenants.get_row(slug).reason == COPYING:
-        take_back(catalog, found, settings=settings, by=by)
+        return None
+    # What `create` makes has another reason.
+    return found if operations.catalog.tenants.get_row(slug).reason == COPYING else None
+
+
+def check_free(operations: Operations, slug: str) -> None:
+    """Refuse a slug that an import or a clone could not use.
+
+    :raises BadSlugError: The slug breaks the rule or is reserved.
+    :raises TenantExistsError: Another tenant has the slug, or had it.
+    """
+    check_slug(slug)  # it may come from a file, and a database cannot look for every text
+    if find_provisional(operations, slug) is None:
+        operations.catalog.names.check(slug)

@@ -13,7 +13,7 @@ from tenantry.databases.placements import tenant_database
 from tenantry.errors import BadTransitionError, LeftoversError, TooEarlyError
 from tenantry.files.disk import exists
 from tenantry.files.locks import tenant_lock
-from tenantry.lifecycle.residual_data import find_residual_data, folders_of, places_of
+from tenantry.lifecycle.residual_data import folders_of, places_of
 from tenantry.lifecycle.restore_paths import RestorePaths
 from tenantry.lifecycle.upgrade_rows import clear_scratch
 from tenantry.resources.popularity import take_out
@@ -22,25 +22,19 @@ from tenantry.values.tenant import TenantState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenantry.catalog import Actor, Catalog, TenantRow
+    from tenantry.catalog import TenantRow
+    from tenantry.lifecycle.operations import Operations
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
 
-def purge_tenant(
-    catalog: Catalog,
-    slug: str,
-    *,
-    early: bool = False,
-    settings: Settings,
-    by: Actor,
-) -> TenantRow:
-    """Destroy what a deleted tenant had; saying it again does the rest, or nothing.
+def purge_tenant(operations: Operations, slug: str, *, early: bool = False) -> TenantRow:
+    """Destroy what a deleted tenant had; the same call again does the rest, or nothing.
 
-    From the first step on it cannot be undeleted. Only when nothing is found any more is it marked as
-    purged.
+    From the first step on it cannot be undeleted. When nothing is left, it is
+    marked as purged.
 
     :param early: Also before its purge date.
     :raises TenantNotFoundError: No tenant has the slug.
@@ -49,7 +43,8 @@ def purge_tenant(
     :raises LeftoversError: Something is left, and what.
     :raises TenantLockedError: Another operation is at work on it.
     """
-    row = catalog.tenants.get_row(slug)
+    catalog, settings, by = operations.catalog, operations.settings, operations.actor
+    row = operations.preview_purge(slug, early=early)
     if row.purged_at is not None:
         return row
     tenant = row.tenant
@@ -70,14 +65,17 @@ def purge_tenant(
                 # The others need not wait for it. The proof finds what could not be removed.
                 log.warning("purging %s: %s", slug, error)
         catalog.purges.clear(tenant.id, by=by)
-        _prove(catalog, tenant, settings=settings)
+        _prove(operations, tenant)
         catalog.purges.finish(tenant.id, by=by)
     return catalog.tenants.get_row(slug)
 
 
-def check_purge(catalog: Catalog, slug: str, *, early: bool = False) -> TenantRow:
-    """Return the tenant if :func:`purge_tenant` would purge it; it raises the same errors."""
-    row = catalog.tenants.get_row(slug)
+def preview_purge(operations: Operations, slug: str, *, early: bool = False) -> TenantRow:
+    """Return the tenant as it is now if :func:`purge_tenant` would succeed.
+
+    It has a ``purged_at`` if it was purged before.
+    """
+    row = operations.catalog.tenants.get_row(slug)
     if row.tenant.state is not TenantState.DELETED:
         raise BadTransitionError(slug, row.tenant.state, "purged")
     if row.purged_at is None and not early and not row.is_due:
@@ -97,7 +95,7 @@ def _remove_folders(places: tuple[Tenant, ...], settings: Settings) -> None:
             shutil.rmtree(folder)
 
 
-def _prove(catalog: Catalog, tenant: Tenant, *, settings: Settings) -> None:
-    left = find_residual_data(catalog, tenant, settings=settings)
+def _prove(operations: Operations, tenant: Tenant) -> None:
+    left = operations.find_residual_data(tenant)
     if left:
-        raise LeftoversError(tenant.slug, tuple(belonging.what for belonging in left))
+        raise LeftoversError(tenant.slug, tuple(found.what for found in left))

@@ -15,17 +15,14 @@ from tenantry.errors import TenantRenamedError
 from tenantry.files.locks import tenant_lock
 
 if TYPE_CHECKING:
-    from tenantry.catalog import Actor, Catalog
-    from tenantry.settings import Settings
+    from tenantry.lifecycle.operations import Operations
     from tenantry.values.tenant import Tenant
 
 
-def rename_tenant(
-    catalog: Catalog, slug: str, new: str, *, settings: Settings, by: Actor
-) -> Tenant:
-    """Serve the tenant under *new* from the next request on, and lead there from *slug*.
+def rename_tenant(operations: Operations, slug: str, new: str) -> Tenant:
+    """Serve the tenant under *new* from the next request on, and redirect there from *slug*.
 
-    Saying it again changes nothing.
+    Running it again changes nothing.
 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadSlugError: The new slug breaks the rule or is reserved.
@@ -33,20 +30,28 @@ def rename_tenant(
     :raises TenantExistsError: Another tenant has the new slug, or had it.
     :raises TenantLockedError: Another operation is at work on it.
     """
+    tenant, settings = operations.preview_rename(slug, new), operations.settings
+    if tenant.slug == new:
+        return tenant
+    until = datetime.now(UTC) + timedelta(days=settings.rename_redirect_days)
+    with tenant_lock(tenant, "renamed", settings=settings, shared=True):
+        return operations.catalog.names.rename(
+            tenant.id, new, redirects_until=until, by=operations.actor
+        )
+
+
+def preview_rename(operations: Operations, slug: str, new: str) -> Tenant:
+    """Return the tenant as it is now if :func:`rename_tenant` would succeed.
+
+    It has the new name already if it was renamed before.
+    """
+    catalog = operations.catalog
     try:
         tenant = catalog.tenants.get(slug)
     except TenantRenamedError as error:
         if error.now != new:
             raise
         return catalog.tenants.get(new)
-    until = datetime.now(UTC) + timedelta(days=settings.rename_redirect_days)
-    with tenant_lock(tenant, "renamed", settings=settings, shared=True):
-        return catalog.names.rename(tenant.id, new, redirects_until=until, by=by)
-
-
-def check_rename(catalog: Catalog, slug: str, new: str) -> Tenant:
-    """Return the tenant if :func:`rename_tenant` would rename it; it raises the same errors."""
-    tenant = catalog.tenants.get(slug)
     check_renamable(tenant)
     catalog.names.check(new, tenant_id=tenant.id)
     return tenant

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.catalog import Catalog
+    from tenantry.lifecycle.operations import Operations
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -28,15 +29,14 @@ class ResidualData:
     """How much room it takes, where that is known."""
 
 
-def find_residual_data(
-    catalog: Catalog, tenant: Tenant, *, settings: Settings
-) -> tuple[ResidualData, ...]:
-    """Look at every place and return what is there.
+def find_residual_data(operations: Operations, tenant: Tenant) -> tuple[ResidualData, ...]:
+    """Search every place and return what is there.
 
-    The tenant's own row is no belonging, nor are the names that it had and its audit trail: they are
-    what keeps id and names from being given away again. Its keys are derived from the id, nobody
-    stores them. Counts of requests vanish by themselves within seconds.
+    The tenant's own row does not count, nor do the names that it had and its audit trail: they are
+    what keeps id and names from being given away again. Its keys are derived from the id and stored
+    nowhere. Counts of requests vanish by themselves within seconds.
     """
+    catalog, settings = operations.catalog, operations.settings
     found = []
     everywhere = places_of(catalog, tenant)
     for place in everywhere:

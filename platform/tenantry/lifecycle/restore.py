@@ -40,8 +40,8 @@ from tenantry.rows.transient import empty_tables
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
-    from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
+    from tenantry.lifecycle.operations import Operations
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -50,14 +50,11 @@ DRAIN_SECONDS = 0.5
 
 
 def restore_tenant(
-    catalog: Catalog,
+    operations: Operations,
     slug: str,
     path: Path | None = None,
     *,
     passphrase: bytes | None = None,
-    factory: Factory | None = None,
-    settings: Settings,
-    by: Actor,
     drain: float = DRAIN_SECONDS,
 ) -> Tenant:
     """Bring a tenant's data back as it was; a restore that was interrupted is finished first.
@@ -65,27 +62,25 @@ def restore_tenant(
     The site answers 503 while its data is exchanged. Its name, plan, hosts and owners stay as they are.
 
     :param path: The backup; by default the newest one. After an interruption, by default none.
-    :param factory: Makes the schema anew if a server has lost it; a file is brought along.
     :param drain: Seconds between closing the site and changing its data.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantLockedError: Another operation is at work on it.
     :raises BundleError: The backup is damaged, of another tenant, or does not fit; nothing changed.
     """
-    tenant = catalog.tenants.get(slug)
-    if tenant.state in WITHOUT_DATA:
-        raise BundleError(slug, f"it is {tenant.state}; import the backup as a new tenant instead")
+    catalog, settings = operations.catalog, operations.settings
+    tenant = _get_restorable(operations, slug)
     with tenant_lock(tenant, "restored", settings=settings):
         place = RestorePaths(catalog.tenants.get_by_id(tenant.id), settings)
         if exists(place.journal):
-            tenant = finish(catalog, place, factory, by=by, drain=drain)
+            tenant = finish(operations, place, drain=drain)
             if path is None:
                 return tenant
             place = RestorePaths(tenant, settings)
         _clear(place)
         chosen = path if path is not None else newest_backup(tenant, settings)
         try:
-            _make_schema_anew(catalog, place, factory, by=by)
-            _prepare(place, chosen, factory, passphrase=passphrase)
+            _make_schema_anew(operations, place)
+            _prepare(place, chosen, operations.factory, passphrase=passphrase)
         except BaseException as error:
             if exists(place.journal):
                 raise  # it is decided; the next restore finishes it
@@ -93,20 +88,61 @@ def restore_tenant(
             if isinstance(error, (sqlite3.Error, DBAPIError, OSError)):
                 raise BundleError(slug, f"it cannot be restored ({first_line(error)})") from error
             raise
-        return finish(catalog, place, factory, by=by, drain=drain, is_first=True)
+        return finish(operations, place, drain=drain, is_first=True)
 
 
-def _make_schema_anew(
-    catalog: Catalog, place: RestorePaths, factory: Factory | None, *, by: Actor
-) -> None:
+def choose_backup(operations: Operations, slug: str, path: Path | None = None) -> Path | None:
+    """Return the file that a restore would read: *path*, or the tenant's newest backup.
+
+    It is ``None`` if an interrupted restore is to be finished.
+
+    :raises TenantNotFoundError: No tenant has the slug.
+    :raises BundleError: There is no backup of it.
+    """
+    tenant = operations.catalog.tenants.get(slug)
+    if path is not None:
+        return path
+    if exists(RestorePaths(tenant, operations.settings).journal):
+        return None
+    return newest_backup(tenant, operations.settings)
+
+
+def preview_restore(
+    operations: Operations,
+    slug: str,
+    path: Path | None = None,
+    *,
+    passphrase: bytes | None = None,
+) -> Manifest | None:
+    """Return what :func:`restore_tenant` would bring back; the whole file is checked.
+
+    It is ``None`` if an interrupted restore would be finished.
+    """
+    tenant = _get_restorable(operations, slug)
+    chosen = operations.choose_backup(slug, path)
+    if chosen is None:
+        return None
+    manifest = operations.verify(chosen, passphrase=passphrase)
+    check_owner(manifest, tenant, chosen)
+    return manifest
+
+
+def _get_restorable(operations: Operations, slug: str) -> Tenant:
+    tenant = operations.catalog.tenants.get(slug)
+    if tenant.state in WITHOUT_DATA:
+        raise BundleError(slug, f"it is {tenant.state}; import the backup as a new tenant instead")
+    return tenant
+
+
+def _make_schema_anew(operations: Operations, place: RestorePaths) -> None:
     """Give a tenant whose server has lost its schema an empty one, which nobody gets to see."""
-    if factory is None or place.database.kind == "sqlite" or place.database.exists():
+    if place.database.kind == "sqlite" or place.database.exists():
         return
     if place.tenant.state is TenantState.ACTIVE:
-        catalog.tenants.transition(
-            place.tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=by
+        operations.catalog.tenants.transition(
+            place.tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=operations.actor
         )
-    provision(factory, place.tenant, settings=place.settings)
+    provision(operations, place.tenant)
 
 
 def _clear(place: RestorePaths) -> None:
@@ -136,7 +172,7 @@ def check_owner(manifest: Manifest, tenant: Tenant, path: Path) -> None:
 
 
 def _prepare(
-    place: RestorePaths, path: Path, factory: Factory | None, *, passphrase: bytes | None
+    place: RestorePaths, path: Path, factory: Factory, *, passphrase: bytes | None
 ) -> None:
     """Unpack and check everything beside the site; at the end write the journal."""
     place.parts.mkdir(parents=True, mode=0o700)
@@ -164,7 +200,7 @@ def _prepare(
     journal = {
         "file": str(path),
         "manifest": json.loads(manifest.to_json()),
-        "transient": list(factory.transient_tables) if factory is not None else [],
+        "transient": list(factory.transient_tables),
     }
     partial = place.journal.with_suffix(".partial")
     with partial.open("w") as text:
@@ -176,11 +212,11 @@ def _prepare(
 
 
 def _prepare_database(
-    place: RestorePaths, manifest: Manifest, factory: Factory | None, *, name: str
+    place: RestorePaths, manifest: Manifest, factory: Factory, *, name: str
 ) -> Manifest:
     """Make the new SQLite file, or the rows for a server, and check them."""
     pages = place.parts / PAGES
-    transient = factory.transient_tables if factory is not None else ()
+    transient = factory.transient_tables
     if manifest.pages is not None:
         known = known_schemas(manifest, factory, place.settings, present=place.database, name=name)
         check_pages(pages, manifest, known, name=name)

@@ -25,8 +25,7 @@ from tenantry.rows.transient import empty_tables
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
-    from tenantry.catalog import Actor, Catalog
-    from tenantry.factory import Factory
+    from tenantry.lifecycle.operations import Operations
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -80,21 +79,15 @@ class RestorePaths:
 
 
 def finish(
-    catalog: Catalog,
-    place: RestorePaths,
-    factory: Factory | None = None,
-    *,
-    by: Actor,
-    drain: float,
-    is_first: bool = False,
+    operations: Operations, place: RestorePaths, *, drain: float, is_first: bool = False
 ) -> Tenant:
     """Do what the journal says. Each step sees what has been done already.
 
-    :param factory: Looks over what came out of the backup before anybody sees it.
     :param drain: Seconds between closing the site and changing its data.
     :param is_first: Nothing has been done of it yet. If the server then refuses the rows, the site
         serves again as it was.
     """
+    catalog, by = operations.catalog, operations.actor
     journal, manifest = _read_journal(place)
     tenant = catalog.tenants.get_by_id(place.tenant.id)
     if tenant.state is TenantState.ACTIVE:
@@ -106,18 +99,18 @@ def finish(
             _exchange_rows(place, manifest, journal.get("transient", []))
         except TenantryError:
             if is_first:
-                _undo(catalog, place, by=by)
+                _undo(operations, place)
             raise
     _exchange_files(place)
     if place.beside is not None:
         _exchange_database(place)
-    receive(factory, tenant)
+    receive(operations.factory, tenant)
     schema = manifest.database.revision if manifest.database is not None else ""
     catalog.schemas.record(tenant.id, schema, by=by)
     restored = catalog.tenants.configure(tenant.id, settings=manifest.tenant.settings, by=by)
     detail = {"file": Path(journal["file"]).name, "created": manifest.created.isoformat()}
     catalog.audit.record("tenant.restore", tenant_id=tenant.id, detail=detail, by=by)
-    restored = _reopen(catalog, restored, by=by)
+    restored = _reopen(operations, restored)
     place.journal.unlink()
     sync_folder(place.home)
     shutil.rmtree(place.parts)
@@ -140,19 +133,19 @@ def _read_journal(place: RestorePaths) -> tuple[dict[str, Any], Manifest]:
         raise BundleError(str(place.journal), problem) from error
 
 
-def _undo(catalog: Catalog, place: RestorePaths, *, by: Actor) -> None:
+def _undo(operations: Operations, place: RestorePaths) -> None:
     """Forget a restore of which nothing was done."""
-    _reopen(catalog, place.tenant, by=by)
+    _reopen(operations, place.tenant)
     place.journal.unlink()
     place.clear()
 
 
-def _reopen(catalog: Catalog, tenant: Tenant, *, by: Actor) -> Tenant:
+def _reopen(operations: Operations, tenant: Tenant) -> Tenant:
     """Serve the site again if it is a restore that closed it: others may have other reasons."""
-    row = catalog.tenants.get_row(tenant.slug)
+    row = operations.catalog.tenants.get_row(tenant.slug)
     if row.tenant.state is not TenantState.MAINTENANCE or row.reason != RESTORING:
         return row.tenant
-    return catalog.tenants.transition(tenant.id, TenantState.ACTIVE, by=by)
+    return operations.catalog.tenants.transition(tenant.id, TenantState.ACTIVE, by=operations.actor)
 
 
 def _exchange_rows(place: RestorePaths, manifest: Manifest, transient: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Suspending a tenant, and letting it back."""
+"""Suspending a tenant, and resuming it."""
 
 from __future__ import annotations
 
@@ -8,32 +8,35 @@ from tenantry.files.locks import check_finished, tenant_lock
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
-    from tenantry.catalog import Actor, Catalog
-    from tenantry.settings import Settings
+    from tenantry.lifecycle.operations import Operations
     from tenantry.values.tenant import Tenant
 
 
-def suspend_tenant(catalog: Catalog, slug: str, *, reason: str = "", by: Actor) -> Tenant:
+def suspend_tenant(operations: Operations, slug: str, *, reason: str = "") -> Tenant:
     """Answer 403 for the site from its next request on; nothing of it is lost.
 
     It waits for no other operation: what is suspended stays so, whatever else is done to it.
 
     :raises TenantNotFoundError: No tenant has the slug.
-    :raises BadTransitionError: It is deleted.
+    :raises BadTransitionError: It is being made, or it is deleted.
     """
-    tenant = catalog.tenants.get(slug)
-    return catalog.tenants.transition(tenant.id, TenantState.SUSPENDED, reason=reason, by=by)
+    tenant = operations.preview_transition(slug, TenantState.SUSPENDED)
+    return operations.catalog.tenants.transition(
+        tenant.id, TenantState.SUSPENDED, reason=reason, by=operations.actor
+    )
 
 
-def resume_tenant(catalog: Catalog, slug: str, *, settings: Settings, by: Actor) -> Tenant:
+def resume_tenant(operations: Operations, slug: str) -> Tenant:
     """Serve the site again from its next request on, be it in maintenance, suspended or archived.
 
     :raises TenantNotFoundError: No tenant has the slug.
-    :raises BadTransitionError: It is deleted.
+    :raises BadTransitionError: It is being made, or it is deleted.
     :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
     """
-    tenant = catalog.tenants.get(slug)
+    tenant, settings = operations.preview_transition(slug, TenantState.ACTIVE), operations.settings
     with tenant_lock(tenant, "resumed", settings=settings, shared=True):
         check_finished(tenant, settings)
-        return catalog.tenants.transition(tenant.id, TenantState.ACTIVE, by=by)
+        return operations.catalog.tenants.transition(
+            tenant.id, TenantState.ACTIVE, by=operations.actor
+        )

@@ -59,7 +59,7 @@ def check_quota(manifest: Manifest, limits: PlanLimits, *, name: str) -> None:
 
 def known_schemas(
     manifest: Manifest,
-    factory: Factory | None,
+    factory: Factory,
     settings: Settings,
     *,
     present: TenantDatabase | None = None,
@@ -80,7 +80,7 @@ def known_schemas(
     if isinstance(present, SiteDatabase) and present.exists() and not present.is_empty():
         with suppress(BundleError):  # it may be why there is a restore at all
             schemas.append(read_schema(present.path, is_ours=True, name=name))
-    if factory is None or factory.migrations is None:
+    if factory.migrations is None:
         return Known(tuple(schemas))
     revision = manifest.database.revision
     if revision:
@@ -108,13 +108,11 @@ def _schema_at(revision: str, history: History, settings: Settings, *, name: str
         return read_schema(made.path, is_ours=True, name=name)
 
 
-def receive(factory: Factory | None, tenant: Tenant) -> None:
+def receive(factory: Factory, tenant: Tenant) -> None:
     """Let the factory look over data that came out of a file.
 
     :raises ProvisionError: Its hook failed; the traceback is logged.
     """
-    if factory is None:
-        return
     try:
         factory.receive(tenant)
     except TenantryError:

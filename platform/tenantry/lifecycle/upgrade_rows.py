@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def upgrade_rows(
-    place: RestorePaths, manifest: Manifest, factory: Factory | None, *, name: str
+    place: RestorePaths, manifest: Manifest, factory: Factory, *, name: str
 ) -> Manifest:
     """Return the manifest of rows that fit the tenant's database; if they do, it is the same.
 
@@ -43,7 +43,7 @@ def upgrade_rows(
     :raises UpgradeError: A revision cannot be done to them.
     """
     assert manifest.database is not None
-    if factory is None or factory.migrations is None or not manifest.database.revision:
+    if factory.migrations is None or not manifest.database.revision:
         return manifest
     history, present = load_history(factory.migrations), read_revision(place.database)
     if present not in _since(manifest.database.revision, history):

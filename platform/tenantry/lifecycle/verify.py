@@ -1,4 +1,4 @@
-"""Verifying a backup: unpacked into a scratch place, and looked at as a restore would."""
+"""Verifying a backup: it is unpacked into a scratch folder and checked as a restore would."""
 
 from __future__ import annotations
 
@@ -17,33 +17,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.bundles.manifest import Manifest
-    from tenantry.factory import Factory
-    from tenantry.settings import Settings
+    from tenantry.lifecycle.operations import Operations
 
 
 def verify_backup(
-    path: Path,
-    *,
-    passphrase: bytes | None = None,
-    factory: Factory | None = None,
-    settings: Settings,
+    operations: Operations, path: Path, *, passphrase: bytes | None = None
 ) -> Manifest:
     """Read all of a backup or bundle, and return what it holds.
 
-    Checksums of every file and of the whole; a SQLite database is opened in a scratch place, where
-    its schema is compared, and ``integrity_check`` and ``foreign_key_check`` look at it; rows are
-    counted and read, each value.
+    It checks the checksums of every file and of the whole. A SQLite database is opened in a scratch
+    folder: its schema is compared with the factory's, and ``integrity_check`` and
+    ``foreign_key_check`` run. Rows are counted, and each value is read.
 
-    :param factory: Whose revisions a SQLite database's schema is compared with.
     :raises BundleError: Something is not as it must be.
     """
-    name = str(path)
+    name, settings = str(path), operations.settings
     with (
         scratch_folder(settings.data_dir) as parts,
         open_bundle(path, passphrase=passphrase) as bundle,
     ):
         check_room(bundle.manifest, settings, name=name)
-        known = known_schemas(bundle.manifest, factory, settings, name=name)
+        known = known_schemas(bundle.manifest, operations.factory, settings, name=name)
         for member, content in bundle.members():
             if isinstance(member, TableMember):
                 _check_rows(member, content, name=name)

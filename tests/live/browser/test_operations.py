@@ -11,8 +11,7 @@ from playwright.sync_api import expect
 import tenants
 from tenantry.catalog import SYSTEM
 from tenantry.factory import Factory
-from tenantry.lifecycle import begin_maintenance, create_tenant, delete_tenant
-from tenantry.lifecycle.clone import clone_tenant
+from tenantry.lifecycle import Operations
 
 if TYPE_CHECKING:
     from tests.live.browser.person import Person
@@ -30,14 +29,9 @@ def factory_of(platform: Server) -> Factory:
 
 def add(platform: Server, slug: str) -> None:
     """Make a site."""
-    create_tenant(
-        platform.catalog,
-        factory_of(platform),
-        slug,
-        name=slug.title(),
-        settings=platform.settings,
-        by=SYSTEM,
-    )
+    Operations(
+        platform.catalog, factory_of(platform), settings=platform.settings, actor=SYSTEM
+    ).create(slug, name=slug.title())
 
 
 def test_a_deleted_site_comes_back_and_is_purged(platform: Server, operator: Person) -> None:
@@ -45,7 +39,7 @@ def test_a_deleted_site_comes_back_and_is_purged(platform: Server, operator: Per
     add(platform, "attic")
 
     def delete() -> None:
-        delete_tenant(platform.catalog, "attic", export=None, settings=platform.settings, by=SYSTEM)
+        Operations(platform.catalog, settings=platform.settings, actor=SYSTEM).delete("attic")
         operator.go("", "/backend/tenants/attic")
 
     delete()
@@ -65,8 +59,8 @@ def test_a_deleted_site_comes_back_and_is_purged(platform: Server, operator: Per
 def test_a_copy_is_released(platform: Server, operator: Person, visitor: Person) -> None:
     """Until then everybody sees that it is a copy."""
     factory = factory_of(platform)
-    clone_tenant(
-        platform.catalog, factory, "acme", "acme-copy", settings=platform.settings, by=SYSTEM
+    Operations(platform.catalog, factory, settings=platform.settings, actor=SYSTEM).clone(
+        "acme", "acme-copy"
     )
     visitor.go("acme-copy")
     expect(visitor.page.get_by_text("This site is a copy.")).to_be_visible()
@@ -86,7 +80,9 @@ def test_sites_that_are_not_served_are_seen(
     """One in maintenance in the operator's words, one whose database is gone with the remedy."""
     add(platform, "engine")
     ends = datetime.now(UTC) + timedelta(hours=2)
-    begin_maintenance(platform.catalog, "engine", notice="New engine.", reopens_at=ends, by=SYSTEM)
+    Operations(platform.catalog, settings=platform.settings, actor=SYSTEM).begin_maintenance(
+        "engine", notice="New engine.", reopens_at=ends
+    )
     assert visitor.go("engine", status=503).headers["retry-after"] == "7200"
     expect(visitor.page.get_by_text("New engine.")).to_be_visible()
     visitor.look("maintenance")

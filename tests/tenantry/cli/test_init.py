@@ -13,7 +13,7 @@ import pytest
 from tenantry.catalog import SYSTEM
 from tenantry.errors import LinkError
 from tenantry.factory import Factory
-from tenantry.lifecycle import create_tenant
+from tenantry.lifecycle import Operations
 from tenantry.settings import get_settings
 from tenantry.values.tenant import TenantState
 
@@ -212,7 +212,9 @@ def test_platform_in_use_gets_no_demonstration(desk: Desk) -> None:
     desk.done("init")
     with desk.catalog as catalog:
         factory = Factory(build=lambda _: None)  # type: ignore[arg-type, return-value]
-        create_tenant(catalog, factory, "own", name="Own", settings=get_settings(), by=SYSTEM)
+        Operations(catalog, factory, settings=get_settings(), actor=SYSTEM).create(
+            "own", name="Own"
+        )
     assert "has sites of its own" in desk.done("init", "--demo")
     with desk.catalog as catalog:
         assert catalog.tenants.find("acme") is None

@@ -200,12 +200,12 @@ def test_what_is_left_is_exit_1(two: Desk, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("command", ["delete", "purge"])
 def test_nothing_is_destroyed_unasked(two: Desk, command: str) -> None:
-    """Law 12: without a terminal nobody can be asked, so --yes has to be said."""
+    """Law 12: without a terminal nobody can be asked, so --yes has to be given."""
     if command == "purge":
         two.done("tenant", "delete", "acme", "--yes")
     before = state_of(two)
     options = ["--early"] if command == "purge" else []
-    assert "say --yes" in two.refused("tenant", command, "acme", *options)
+    assert "give --yes" in two.refused("tenant", command, "acme", *options)
     assert state_of(two) == before
 
 

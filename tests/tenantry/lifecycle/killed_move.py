@@ -23,7 +23,7 @@ from tenantry.catalog import SYSTEM, Catalog, ChangeSignal, Store
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.servers import SERVERS
 from tenantry.errors import SiteMovingError
-from tenantry.lifecycle import create_tenant, drop_former, move_tenant
+from tenantry.lifecycle import Operations
 from tenantry.settings import Settings
 from tests.tenantry.lifecycle import ledger
 
@@ -59,25 +59,19 @@ class World:
     def create(self, slug: str) -> Tenant:
         """Make a site with rows on the first placement."""
         with self.open() as catalog:
-            made = create_tenant(
-                catalog,
-                self.factory,
-                slug,
-                name=slug,
-                placement=self.before,
-                settings=self.settings,
-                by=SYSTEM,
+            made = Operations(catalog, self.factory, settings=self.settings, actor=SYSTEM).create(
+                slug, name=slug, placement=self.before
             )
         ledger.write(made, self.settings)
         return made
 
     def move(self, slug: str) -> None:
         """Move the site, and drop its old copy."""
-        options: dict[str, Any] = {"settings": self.settings, "by": SYSTEM}
         with self.open() as catalog:
-            move_tenant(catalog, self.factory, slug, self.after, **options)
+            operations = Operations(catalog, self.factory, settings=self.settings, actor=SYSTEM)
+            operations.move(slug, self.after)
             if catalog.tenants.get_row(slug).former_placement:
-                drop_former(catalog, slug, **options)
+                operations.drop_former(slug)
 
     def write(self, tenant: Tenant, number: int = 77) -> bool:
         """Write a row; say whether that was let in."""

@@ -32,8 +32,10 @@ from sqlalchemy import (
     select,
 )
 
+from tenantry.catalog import SYSTEM
 from tenantry.databases.placements import tenant_database
 from tenantry.factory import Factory
+from tenantry.lifecycle import Operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from tenantry.catalog import Catalog
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -112,6 +115,12 @@ def make_factory(settings: Settings, *, revision: str = "0002") -> Factory:
         engine.dispose()
 
     return Factory(build=lambda _: None, provision=provision)  # type: ignore[arg-type, return-value]
+
+
+def operations(catalog: Catalog, settings: Settings, *, revision: str = "0002") -> Operations:
+    """Return the operations on such sites."""
+    factory = make_factory(settings, revision=revision)
+    return Operations(catalog, factory, settings=settings, actor=SYSTEM)
 
 
 def write(tenant: Tenant, settings: Settings) -> Path:

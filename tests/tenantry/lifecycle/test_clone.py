@@ -9,8 +9,7 @@ import pytest
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import BundleError, ProvisionError, TenantExistsError
-from tenantry.lifecycle import create_tenant
-from tenantry.lifecycle.clone import clone_tenant, release_tenant
+from tenantry.lifecycle import Operations
 from tenantry.security.keys import keys_of
 from tenantry.values.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
@@ -31,16 +30,12 @@ def settings(make_settings: Callable[..., Settings], any_placement: dict[str, An
 @pytest.fixture
 def acme(catalog: Catalog, settings: Settings) -> Tenant:
     """Return a site with rows, files, an owner and a host of its own, found in the public list."""
-    made = create_tenant(
-        catalog,
-        ledger.make_factory(settings),
+    made = ledger.operations(catalog, settings).create(
         "acme",
         name="Acme Ltd",
         plan="gold",
         owner_email="ada@example.com",
         site_settings={"listed": True},
-        settings=settings,
-        by=SYSTEM,
     )
     ledger.write(made, settings)
     return catalog.hosts.add(made.id, "www.acme.org", proof="operator", by=SYSTEM)
@@ -49,7 +44,9 @@ def acme(catalog: Catalog, settings: Settings) -> Tenant:
 def clone(catalog: Catalog, settings: Settings, new: str = "copy", **options: Any) -> Tenant:
     """Clone acme."""
     factory = options.pop("factory", None) or ledger.make_factory(settings)
-    return clone_tenant(catalog, factory, "acme", new, settings=settings, by=SYSTEM, **options)
+    return Operations(catalog, factory, settings=settings, actor=SYSTEM).clone(
+        "acme", new, **options
+    )
 
 
 def test_a_clone_is_the_same_and_another_one(
@@ -80,12 +77,13 @@ def test_a_clone_is_quiet_until_it_is_released(
     assert not acme.quiet
     assert [site.slug for site in catalog.tenants.list_public().items] == ["acme"]
     epoch = catalog.changes.read_epoch()
-    released = release_tenant(catalog, "copy", by=SYSTEM)
+    operations = ledger.operations(catalog, settings)
+    released = operations.release("copy")
     assert not released.quiet
     assert released.revision > copy.revision
     assert catalog.changes.read_epoch() == epoch + 1
     events = catalog.audit.list().total
-    assert release_tenant(catalog, "copy", by=SYSTEM) == released
+    assert operations.release("copy") == released
     assert catalog.audit.list().total == events
     assert catalog.audit.list().items[0].action == "tenant.release"
 
@@ -144,7 +142,7 @@ def test_a_clone_that_fails_leaves_nothing(
         clone(catalog, settings, "acme")
     catalog.tenants.add("half", name="Half", by=SYSTEM)
     with pytest.raises(BundleError, match="no data to copy"):
-        clone_tenant(catalog, factory, "half", "copy", settings=settings, by=SYSTEM)
+        Operations(catalog, factory, settings=settings, actor=SYSTEM).clone("half", "copy")
     assert [path.name for path in (settings.data_dir / "tenants").iterdir()] == [f"t_{acme.id}"]
     assert list((settings.data_dir / "scratch").iterdir()) == []
     assert catalog.tenants.find("copy") is None

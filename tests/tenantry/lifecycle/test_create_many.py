@@ -12,9 +12,10 @@ from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.models import TenantRecord, now
 from tenantry.errors import BadEmailError, ProvisionError, TenantExistsError
 from tenantry.factory import Factory
-from tenantry.lifecycle import Order, create_tenant, create_tenants
+from tenantry.lifecycle import Operations, Order
 from tenantry.lifecycle.create import ABANDONED, CREATING
 from tenantry.migrations import load_history
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,13 +62,11 @@ def accounts(catalog: Catalog) -> int:
 def test_all_are_open_at_once(any_catalog: Catalog, settings: Settings) -> None:
     """While they are prepared nobody can visit one; then all can be visited."""
     seen: list[int] = []
-    created = create_tenants(
-        any_catalog,
-        make_factory(settings),
+    created = Operations(
+        any_catalog, make_factory(settings), settings=settings, actor=SYSTEM
+    ).create_many(
         ORDERS,
-        settings=settings,
-        by=SYSTEM,
-        advance=lambda: seen.append(any_catalog.tenants.count_by_state()["active"]),  # type: ignore[index]
+        advance=lambda: seen.append(any_catalog.tenants.count_by_state()[TenantState.ACTIVE]),
     )
     assert seen == [0, 0, 0]
     assert [tenant.slug for tenant in created] == ["one", "two", "three"]
@@ -90,9 +89,11 @@ def test_early_end_takes_all_back(
     """Rows, folders and accounts of those before it are gone, and their names are free."""
     factory = make_factory(settings, failing_at("three", error))
     with pytest.raises(raised):
-        create_tenants(any_catalog, factory, ORDERS, settings=settings, by=SYSTEM)
+        Operations(any_catalog, factory, settings=settings, actor=SYSTEM).create_many(ORDERS)
     assert is_empty(any_catalog, settings)
-    create_tenants(any_catalog, make_factory(settings), ORDERS, settings=settings, by=SYSTEM)
+    Operations(any_catalog, make_factory(settings), settings=settings, actor=SYSTEM).create_many(
+        ORDERS
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,9 @@ def test_refusal_takes_all_back(
 ) -> None:
     """So does an order that the catalog refuses, be it the last one."""
     with pytest.raises(raised):
-        create_tenants(any_catalog, make_factory(settings), orders, settings=settings, by=SYSTEM)
+        Operations(
+            any_catalog, make_factory(settings), settings=settings, actor=SYSTEM
+        ).create_many(orders)
     assert is_empty(any_catalog, settings)
 
 
@@ -127,14 +130,8 @@ def test_one_that_fails_leaves_nothing(
     """A tenant is there with all that belongs to it, or not at all."""
     factory = make_factory(settings, failing_at("acme", error))
     with pytest.raises(raised):
-        create_tenant(
-            any_catalog,
-            factory,
-            "acme",
-            name="Acme",
-            owner_email="ada@example.com",
-            settings=settings,
-            by=SYSTEM,
+        Operations(any_catalog, factory, settings=settings, actor=SYSTEM).create(
+            "acme", name="Acme", owner_email="ada@example.com"
         )
     assert is_empty(any_catalog, settings)
 
@@ -144,8 +141,9 @@ def test_the_catalog_knows_each_schema(any_catalog: Catalog, settings: Settings)
     factory = Factory(
         build=tenants.create_app, provision=settings_bound(settings), migrations=tenants.MIGRATIONS
     )
-    create_tenant(any_catalog, factory, "acme", name="Acme", settings=settings, by=SYSTEM)
-    create_tenants(any_catalog, factory, ORDERS, settings=settings, by=SYSTEM)
+    operations = Operations(any_catalog, factory, settings=settings, actor=SYSTEM)
+    operations.create("acme", name="Acme")
+    operations.create_many(ORDERS)
 
     with any_catalog.store.reading() as session:
         revisions = set(session.scalars(select(TenantRecord.schema_revision)))
@@ -160,9 +158,9 @@ def test_on_several_machines_a_row_is_old_before_it_is_abandoned(
     any_catalog.tenants.add("acme", name="Acme", reason=CREATING, by=SYSTEM)
 
     def create() -> Tenant:
-        return create_tenant(
-            any_catalog, make_factory(settings), "acme", name="New", settings=settings, by=SYSTEM
-        )
+        return Operations(
+            any_catalog, make_factory(settings), settings=settings, actor=SYSTEM
+        ).create("acme", name="New")
 
     with pytest.raises(TenantExistsError):
         create()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tenantry.bundles.archive import open_bundle
 from tenantry.catalog import SYSTEM, Actor, Catalog
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import (
@@ -18,16 +19,7 @@ from tenantry.errors import (
     TooEarlyError,
     TooLateError,
 )
-from tenantry.lifecycle import (
-    archive_tenant,
-    check_purge,
-    check_undelete,
-    delete_tenant,
-    find_residual_data,
-    purge_tenant,
-    resume_tenant,
-    undelete_tenant,
-)
+from tenantry.lifecycle import Operations
 from tenantry.lifecycle.residual_data import folders_of
 from tenantry.values.tenant import TenantState as S
 
@@ -64,25 +56,20 @@ def neighbour(any_catalog: Catalog, settings: Settings) -> Tenant:
 
 
 def delete(catalog: Catalog, settings: Settings, slug: str = "acme") -> None:
-    """Delete with a copy that is only a file."""
-
-    def export(tenant: Tenant) -> None:
-        bundle = settings.last_bundle(tenant.id)
-        bundle.parent.mkdir(parents=True, exist_ok=True)
-        bundle.write_text(f"{tenant.state} {tenant.slug}")
-
-    delete_tenant(catalog, slug, export=export, settings=settings, by=OPERATOR)
+    """Delete it as the operator."""
+    Operations(catalog, settings=settings, actor=OPERATOR).delete(slug)
 
 
 def test_an_archived_site_is_served_again(
     any_catalog: Catalog, settings: Settings, acme: Tenant
 ) -> None:
     """Nothing of it is lost; saying it twice changes nothing; the trail says who and why."""
-    archived = archive_tenant(any_catalog, "acme", reason="season over", by=OPERATOR)
+    operations = Operations(any_catalog, settings=settings, actor=OPERATOR)
+    archived = operations.archive("acme", reason="season over")
     assert archived.state is S.ARCHIVED
     assert any_catalog.audit.list().items[0].detail["reason"] == "season over"
-    assert archive_tenant(any_catalog, "acme", by=OPERATOR) == archived
-    back = resume_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
+    assert operations.archive("acme") == archived
+    back = operations.resume("acme")
 
     assert (back.state, back.hosts, back.settings) == (S.ACTIVE, acme.hosts, acme.settings)
 
@@ -91,35 +78,33 @@ def test_deleting_copies_what_nobody_writes_to_any_more(
     any_catalog: Catalog, settings: Settings, acme: Tenant
 ) -> None:
     """Law 11: closed, copied, then marked with a date; nothing of it is destroyed."""
-    before = {
-        belonging.what for belonging in find_residual_data(any_catalog, acme, settings=settings)
-    }
+    operations = Operations(any_catalog, settings=settings, actor=OPERATOR)
+    before = {found.what for found in operations.find_residual_data(acme)}
     delete(any_catalog, settings)
     row = any_catalog.tenants.get_row("acme")
 
     assert row.tenant.state is S.DELETED
     assert row.purge_at is not None
     assert 29 < (row.purge_at - datetime.now(UTC)) / timedelta(days=1) <= 30
-    assert settings.last_bundle(acme.id).read_text() == "archived acme"
-    after = {
-        belonging.what for belonging in find_residual_data(any_catalog, acme, settings=settings)
-    }
+    with open_bundle(settings.last_bundle(acme.id)) as bundle:
+        assert bundle.manifest.tenant.id == acme.id
+        assert [file.path for file in bundle.manifest.files] == ["media/cat.png"]
+    after = {found.what for found in operations.find_residual_data(acme)}
     assert before < after
     with pytest.raises(BadTransitionError, match="undelete"):
-        archive_tenant(any_catalog, "acme", by=OPERATOR)
+        operations.archive("acme")
 
 
 def test_a_deletion_that_fails_goes_on_where_it_was(
     any_catalog: Catalog, settings: Settings, acme: Tenant
 ) -> None:
     """Without its copy a site is archived, not deleted; the same again deletes it, with one date."""
-
-    def fail(_tenant: Tenant) -> None:
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        delete_tenant(any_catalog, "acme", export=fail, settings=settings, by=OPERATOR)
+    folder = settings.last_bundle(acme.id).parent
+    folder.touch()
+    with pytest.raises(FileExistsError, match=str(folder)):
+        delete(any_catalog, settings)
     assert any_catalog.tenants.get("acme").state is S.ARCHIVED
+    folder.unlink()
     delete(any_catalog, settings)
     row = any_catalog.tenants.get_row("acme")
     delete(any_catalog, settings)
@@ -130,23 +115,23 @@ def test_a_deletion_that_fails_goes_on_where_it_was(
 
 def test_what_was_never_served_needs_no_copy(catalog: Catalog, settings: Settings) -> None:
     """There is nothing to copy yet."""
-    catalog.tenants.add("half", name="Half", by=SYSTEM)
-    row = delete_tenant(
-        catalog, "half", export=lambda _: pytest.fail("copied"), settings=settings, by=OPERATOR
-    )
+    half = catalog.tenants.add("half", name="Half", by=SYSTEM)
+    row = Operations(catalog, settings=settings, actor=OPERATOR).delete("half")
     assert row.tenant.state is S.DELETED
+    assert not settings.last_bundle(half.id).exists()
 
 
 def test_undelete_brings_everything_back(
     any_catalog: Catalog, settings: Settings, acme: Tenant
 ) -> None:
     """Until the purge date, and to archived: somebody decides to serve it again."""
+    operations = Operations(any_catalog, settings=settings, actor=OPERATOR)
     with pytest.raises(BadTransitionError, match="undeleted"):
-        check_undelete(any_catalog, "acme")
+        operations.preview_undelete("acme")
     delete(any_catalog, settings)
-    assert undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR).state is S.ARCHIVED
-    assert check_undelete(any_catalog, "acme").purge_at is None
-    back = resume_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
+    assert operations.undelete("acme").state is S.ARCHIVED
+    assert operations.preview_undelete("acme").purge_at is None
+    back = operations.resume("acme")
 
     assert (back.hosts, back.settings) == (acme.hosts, acme.settings)
     assert any_catalog.tenants.get_row("acme").owners == ("ada@x.test",)
@@ -157,15 +142,16 @@ def test_a_purge_leaves_a_tombstone_and_nothing_else(
     any_catalog: Catalog, settings: Settings, acme: Tenant, neighbour: Tenant
 ) -> None:
     """Law 11, 12: looked for in every place; id and name stay taken; the neighbour keeps all."""
-    before = find_residual_data(any_catalog, neighbour, settings=settings)
+    operations = Operations(any_catalog, settings=settings, actor=OPERATOR)
+    before = operations.find_residual_data(neighbour)
     for folder in folders_of((acme,), settings):  # what a restore has put aside
         (folder / "old").mkdir(parents=True, exist_ok=True)
         (folder / "old" / "site.sqlite3").write_text(acme.id)
     delete(any_catalog, settings)
-    row = purge_tenant(any_catalog, "acme", early=True, settings=settings, by=OPERATOR)
+    row = operations.purge("acme", early=True)
 
     assert row.purged_at is not None
-    assert find_residual_data(any_catalog, acme, settings=settings) == ()
+    assert operations.find_residual_data(acme) == ()
     assert not settings.tenant_dir(acme.id).exists()
     assert not settings.last_bundle(acme.id).exists()
     assert json.loads((settings.popular_dir / "1.json").read_text()) == {"f" * 32: 4}
@@ -177,13 +163,13 @@ def test_a_purge_leaves_a_tombstone_and_nothing_else(
     with pytest.raises(TenantExistsError):
         any_catalog.tenants.add("acme", name="Another", by=SYSTEM)
     with pytest.raises(TooLateError):
-        undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
+        operations.undelete("acme")
     actions = [event.action for event in any_catalog.audit.list(tenant_id=acme.id).items]
     assert actions[:2] == ["tenant.purge", "tenant.purge.begin"]
-    assert find_residual_data(any_catalog, neighbour, settings=settings) == before
+    assert operations.find_residual_data(neighbour) == before
 
     events = any_catalog.audit.list().total
-    assert purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR) == row
+    assert operations.purge("acme") == row
     assert any_catalog.audit.list().total == events
 
 
@@ -194,11 +180,12 @@ def test_the_database_is_dropped_wherever_it_is(catalog: Catalog, any_settings: 
         tenant_database(tenant, any_settings).create()
     catalog.provisioning.activate({tenant.id: None for tenant in tenants}, by=SYSTEM)
     delete(catalog, any_settings)
-    found = find_residual_data(catalog, tenants[0], settings=any_settings)
-    assert any(belonging.what == "its database on local" for belonging in found)
-    purge_tenant(catalog, "acme", early=True, settings=any_settings, by=OPERATOR)
+    operations = Operations(catalog, settings=any_settings, actor=OPERATOR)
+    found = operations.find_residual_data(tenants[0])
+    assert any(one.what == "its database on local" for one in found)
+    operations.purge("acme", early=True)
 
-    assert find_residual_data(catalog, tenants[0], settings=any_settings) == ()
+    assert operations.find_residual_data(tenants[0]) == ()
     databases = [tenant_database(tenant, any_settings) for tenant in tenants]
     assert [database.exists() for database in databases] == [False, True]
 
@@ -208,22 +195,23 @@ def test_a_purge_waits_for_its_date(
 ) -> None:
     """Nothing happens to a tenant before, unless that is meant; and never to one not deleted."""
     settings = make_settings(purge_days=0)
+    operations = Operations(any_catalog, settings=settings, actor=OPERATOR)
     with pytest.raises(BadTransitionError, match="purged"):
-        check_purge(any_catalog, "acme", early=True)
+        operations.preview_purge("acme", early=True)
     with pytest.raises(BadTransitionError, match="purged"):
-        purge_tenant(any_catalog, "acme", early=True, settings=settings, by=OPERATOR)
+        operations.purge("acme", early=True)
     delete(any_catalog, make_settings(purge_days=1))
     with pytest.raises(TooEarlyError):
-        check_purge(any_catalog, "acme")
+        operations.preview_purge("acme")
     with pytest.raises(TooEarlyError):
-        purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
+        operations.purge("acme")
     assert tenant_database(acme, settings).exists()
-    assert check_purge(any_catalog, "acme", early=True).purged_at is None
-    undelete_tenant(any_catalog, "acme", settings=settings, by=OPERATOR)
+    assert operations.preview_purge("acme", early=True).purged_at is None
+    operations.undelete("acme")
     delete(any_catalog, settings)
 
-    assert check_purge(any_catalog, "acme").is_due
-    assert purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR).purged_at
+    assert operations.preview_purge("acme").is_due
+    assert operations.purge("acme").purged_at
 
 
 def test_what_cannot_be_removed_is_named(
@@ -234,11 +222,12 @@ def test_what_cannot_be_removed_is_named(
     folder, elsewhere = settings.tenant_dir(acme.id), tmp_path / "elsewhere"
     folder.rename(elsewhere)
     folder.symlink_to(elsewhere)
+    operations = Operations(any_catalog, settings=settings, actor=OPERATOR)
     with pytest.raises(LeftoversError, match=str(folder)) as caught:
-        purge_tenant(any_catalog, "acme", early=True, settings=settings, by=OPERATOR)
+        operations.purge("acme", early=True)
     assert len(caught.value.left) == 1
     assert any_catalog.tenants.get_row("acme").purged_at is None
     folder.unlink()
 
-    assert purge_tenant(any_catalog, "acme", settings=settings, by=OPERATOR).purged_at
+    assert operations.purge("acme").purged_at
     assert (elsewhere / "media" / "cat.png").exists()  # not ours to look for

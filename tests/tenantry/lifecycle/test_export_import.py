@@ -19,7 +19,7 @@ from tenantry.catalog import SYSTEM, Catalog
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import BundleError, TenantExistsError
 from tenantry.factory import Factory
-from tenantry.lifecycle import create_tenant, export_tenant, import_tenant
+from tenantry.lifecycle import Operations
 from tenantry.migrations import provision_database, read_revision
 from tenantry.security.keys import keys_of
 from tenantry.values.tenant import TenantState
@@ -47,15 +47,8 @@ def settings(make_settings: Callable[..., Settings], any_placement: dict[str, An
 @pytest.fixture
 def acme(catalog: Catalog, settings: Settings) -> Tenant:
     """Return a site with rows of every type, files and a host of its own."""
-    made = create_tenant(
-        catalog,
-        ledger.make_factory(settings),
-        "acme",
-        name="Acme Ltd",
-        plan="gold",
-        site_settings={"tagline": "Anvils"},
-        settings=settings,
-        by=SYSTEM,
+    made = ledger.operations(catalog, settings).create(
+        "acme", name="Acme Ltd", plan="gold", site_settings={"tagline": "Anvils"}
     )
     ledger.write(made, settings)
     return catalog.hosts.add(made.id, "www.acme.org", proof="operator", by=SYSTEM)
@@ -65,14 +58,14 @@ def acme(catalog: Catalog, settings: Settings) -> Tenant:
 def bundle(acme: Tenant, catalog: Catalog, settings: Settings, tmp_path: Path) -> Path:
     """Return the site in a file."""
     path = tmp_path / "acme.tar.zst"
-    export_tenant(catalog, "acme", path, settings=settings, by=SYSTEM)
+    ledger.operations(catalog, settings).export("acme", path)
     return path
 
 
 def bring_in(catalog: Catalog, settings: Settings, path: Path, **options: Any) -> Tenant:
     """Import a bundle."""
-    factory = ledger.make_factory(settings, revision=options.pop("revision", "0002"))
-    return import_tenant(catalog, factory, path, settings=settings, by=SYSTEM, **options)
+    revision = options.pop("revision", "0002")
+    return ledger.operations(catalog, settings, revision=revision).import_(path, **options)
 
 
 def left(catalog: Catalog, settings: Settings) -> tuple[list[str], list[str]]:
@@ -155,7 +148,7 @@ def test_encrypted_shows_nothing_and_needs_the_passphrase(
 ) -> None:
     """R42: without the passphrase it is noise; with it, the same as any other."""
     path = tmp_path / "sealed"
-    export_tenant(catalog, "acme", path, passphrase=SECRET, settings=settings, by=SYSTEM)
+    ledger.operations(catalog, settings).export("acme", path, passphrase=SECRET)
     assert b"ustar" not in path.read_bytes()
     assert zstandard.FRAME_HEADER not in path.read_bytes()[:200]
     with pytest.raises(BundleError, match="is encrypted"):
@@ -185,7 +178,7 @@ def test_links_and_pipes_are_left_out(
     (folder / "all").symlink_to(settings.data_dir)
     os.mkfifo(folder / "pipe")
     path = tmp_path / "out"
-    manifest = export_tenant(catalog, "acme", path, settings=settings, by=SYSTEM)
+    manifest = ledger.operations(catalog, settings).export("acme", path)
     assert manifest.left_out == ("all", "keys", "pipe")
     assert [file.path for file in manifest.files] == ["media/deep/grüße.bin", "media/empty"]
 
@@ -194,7 +187,7 @@ def test_nothing_is_overwritten(bundle: Path, catalog: Catalog, settings: Settin
     """An export into a file that is there, be it another site's, is refused."""
     before = bundle.read_bytes()
     with pytest.raises(BundleError, match="exists already"):
-        export_tenant(catalog, "acme", bundle, settings=settings, by=SYSTEM)
+        ledger.operations(catalog, settings).export("acme", bundle)
     assert bundle.read_bytes() == before
 
 
@@ -247,7 +240,7 @@ def test_one_moment_is_exported_while_writers_write(
         for number in range(5):
             wait_for_one_more()
             path = tmp_path / f"{number}"
-            manifest = export_tenant(catalog, "acme", path, settings=settings, by=SYSTEM)
+            manifest = ledger.operations(catalog, settings).export("acme", path)
             rows = {}
             with archive.open_bundle(path) as opened:
                 for member, content in opened.members():
@@ -275,7 +268,7 @@ def test_odd_values_of_sqlite_come_back_to_the_letter(
         )
         connection.commit()
         expected = connection.execute(query).fetchall()
-    export_tenant(catalog, "acme", tmp_path / "b", settings=settings, by=SYSTEM)
+    ledger.operations(catalog, settings).export("acme", tmp_path / "b")
     copy = bring_in(catalog, settings, tmp_path / "b", slug="copy")
     with closing(sqlite3.connect(settings.tenant_dir(copy.id) / "site.sqlite3")) as connection:
         assert connection.execute(query).fetchall() == expected
@@ -376,13 +369,13 @@ def test_from_one_kind_to_the_other_and_back(
 ) -> None:
     """From SQLite to PostgreSQL to SQLite, the app sees the same rows at every station."""
     settings = make_settings(databases={"files": "sqlite", "server": server_url})
-    factory = ledger.make_factory(settings)
-    made = create_tenant(catalog, factory, "a", name="A", settings=settings, by=SYSTEM)
+    operations = ledger.operations(catalog, settings)
+    made = operations.create("a", name="A")
     ledger.write(made, settings)
     expected = ledger.read(made, settings)
     for number, placement in enumerate(("server", "files", "server", "server", "files")):
         path = tmp_path / str(number)
-        export_tenant(catalog, made.slug, path, settings=settings, by=SYSTEM)
+        operations.export(made.slug, path)
         made = bring_in(catalog, settings, path, slug=f"copy{number}", placement=placement)
         assert made.placement == placement
         assert ledger.read(made, settings) == expected
@@ -409,14 +402,15 @@ def test_rows_of_an_older_schema_are_brought_up_to_date(
     """They go the way that every tenant's rows have gone; the other way round there is none."""
     old = with_revisions(settings, tmp_path / "old", PEOPLE)
     new = with_revisions(settings, tmp_path / "new", PEOPLE, NAME)
-    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
-    made = create_tenant(catalog, old, "acme", name="Acme", **options)
+    made = Operations(catalog, old, settings=settings, actor=SYSTEM).create("acme", name="Acme")
     engine = tenant_database(made, settings).open_engine()
     with engine.begin() as connection:
         connection.exec_driver_sql("INSERT INTO people (id) VALUES (7)")
     engine.dispose()
-    export_tenant(catalog, "acme", tmp_path / "one", **options)
-    copy = import_tenant(catalog, new, tmp_path / "one", slug="copy", **options)
+    ledger.operations(catalog, settings).export("acme", tmp_path / "one")
+    copy = Operations(catalog, new, settings=settings, actor=SYSTEM).import_(
+        tmp_path / "one", slug="copy"
+    )
     assert read_revision(tenant_database(copy, settings)) == "0002"
     engine = tenant_database(copy, settings).open_engine()
     with engine.begin() as connection:
@@ -424,8 +418,10 @@ def test_rows_of_an_older_schema_are_brought_up_to_date(
         assert [tuple(row) for row in rows] == [(7, None)]
     engine.dispose()
 
-    export_tenant(catalog, "copy", tmp_path / "two", **options)
+    ledger.operations(catalog, settings).export("copy", tmp_path / "two")
     events = catalog.audit.list().total
     with pytest.raises(BundleError, match="schema revision 0002, and this release does not have"):
-        import_tenant(catalog, old, tmp_path / "two", slug="back", **options)
+        Operations(catalog, old, settings=settings, actor=SYSTEM).import_(
+            tmp_path / "two", slug="back"
+        )
     assert catalog.audit.list().total == events

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from tenantry.catalog import SYSTEM, Catalog, schema
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import TooEarlyError
-from tenantry.lifecycle import find_residual_data, purge_tenant
+from tenantry.lifecycle import Operations
 from tenantry.values.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
@@ -50,9 +50,10 @@ def test_an_upgrade_makes_them_deleted_tenants(
     assert (row.tenant.id, row.tenant.state) == (LEFT, TenantState.DELETED)
     assert not any_catalog.tenants.count_by_placement()
     assert any_catalog.audit.verify().first_bad is None
+    operations = Operations(any_catalog, settings=any_settings, actor=SYSTEM)
     with pytest.raises(TooEarlyError):
-        purge_tenant(any_catalog, row.tenant.slug, settings=any_settings, by=SYSTEM)
-    assert find_residual_data(any_catalog, row.tenant, settings=any_settings)
+        operations.purge(row.tenant.slug)
+    assert operations.find_residual_data(row.tenant)
 
-    purge_tenant(any_catalog, row.tenant.slug, early=True, settings=any_settings, by=SYSTEM)
-    assert not find_residual_data(any_catalog, row.tenant, settings=any_settings)
+    operations.purge(row.tenant.slug, early=True)
+    assert not operations.find_residual_data(row.tenant)

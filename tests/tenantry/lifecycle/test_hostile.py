@@ -12,26 +12,7 @@ from tenantry.catalog import SYSTEM, Catalog
 from tenantry.databases.placements import tenant_database
 from tenantry.doctor.placement_checks import examine_placements
 from tenantry.factory import Factory
-from tenantry.lifecycle import (
-    archive_tenant,
-    create_tenant,
-    delete_tenant,
-    drop_former,
-    export_tenant,
-    find_residual_data,
-    import_tenant,
-    move_tenant,
-    purge_tenant,
-    rename_tenant,
-    resume_tenant,
-    suspend_tenant,
-    undelete_tenant,
-)
-from tenantry.lifecycle.backup import backup_tenant
-from tenantry.lifecycle.check import find_problems
-from tenantry.lifecycle.clone import clone_tenant
-from tenantry.lifecycle.restore import restore_tenant
-from tenantry.lifecycle.verify import verify_backup
+from tenantry.lifecycle import Operations
 from tenantry.migrations import (
     History,
     Options,
@@ -90,14 +71,14 @@ class Site:
         self.slug = "acme"
         self.backup = folder
         write_revisions(folder, PEOPLE)
-        create_tenant(catalog, self.factory, "acme", name="Acme", placement="main", **self.options)
+        self.operations.create("acme", name="Acme", placement="main")
         self.put(1)
         self.plant()
 
     @property
-    def options(self) -> dict[str, Any]:
-        """What each operation is given."""
-        return {"settings": self.settings, "by": SYSTEM}
+    def operations(self) -> Operations:
+        """What may be done to the tenant, with the revisions that there are."""
+        return Operations(self.catalog, self.factory, settings=self.settings, actor=SYSTEM)
 
     @property
     def tenant(self) -> Tenant:
@@ -132,48 +113,39 @@ class Site:
         assert database.check() is None
         assert database.size() == database.used() > 0
         assert read_revision(database)
-        assert find_problems(self.catalog, self.tenant, self.settings) == ()
-        assert find_residual_data(self.catalog, self.tenant, settings=self.settings)
+        assert self.operations.check(self.tenant) == ()
+        assert self.operations.find_residual_data(self.tenant)
         assert {found.severity for found in examine_placements(self.settings)} == {"ok"}
 
     def back_up(self) -> None:
         """Take a backup."""
-        self.backup = backup_tenant(self.catalog, self.slug, **self.options).path
+        self.backup = self.operations.backup(self.slug).path
 
     def restore(self) -> None:
         """Bring back what was backed up last."""
-        factory = self.factory
-        restore_tenant(
-            self.catalog, self.slug, self.backup, factory=factory, drain=0, **self.options
-        )
+        self.operations.restore(self.slug, self.backup, drain=0)
 
     def move(self, to: str) -> None:
         """Move the tenant, and drop where it was."""
-        move_tenant(self.catalog, self.factory, self.slug, to, **self.options)
-        drop_former(self.catalog, self.slug, **self.options)
+        self.operations.move(self.slug, to)
+        self.operations.drop_former(self.slug)
 
     def rename(self) -> None:
         """Give the tenant another name."""
-        rename_tenant(self.catalog, self.slug, "acme-ltd", **self.options)
+        self.operations.rename(self.slug, "acme-ltd")
         self.slug = "acme-ltd"
-
-    def delete(self, bundle: Path) -> None:
-        """Delete the tenant, with a copy."""
-
-        def write(tenant: Tenant) -> None:
-            export_tenant(self.catalog, tenant.slug, bundle, **self.options)
-
-        delete_tenant(self.catalog, self.slug, export=write, **self.options)
 
     def purge(self, slug: str) -> None:
         """Delete a tenant, and destroy what it had."""
-        delete_tenant(self.catalog, slug, export=None, **self.options)
-        purge_tenant(self.catalog, slug, early=True, **self.options)
+        self.operations.delete(slug)
+        self.operations.purge(slug, early=True)
 
     def migrate(self) -> None:
         """Bring every tenant to the newest revision."""
         options = Options(jobs=1)
-        run = migrate(self.catalog, History(self.folder), options=options, **self.options)
+        run = migrate(
+            self.catalog, History(self.folder), options=options, settings=self.settings, by=SYSTEM
+        )
         assert run is not None
         assert run.state == "done", run
 
@@ -200,15 +172,14 @@ def test_nothing_planted_runs_in_the_platforms_session(
 
 def life_of(site: Site, folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield every operation on a tenant with its name; each goes on where the last one ended."""
-    catalog, settings, options = site.catalog, site.settings, site.options
-    bundle = folder / "acme.tenant"
+    operations, bundle = site.operations, folder / "acme.tenant"
     yield "look", site.look
-    yield "suspend", lambda: suspend_tenant(catalog, "acme", by=SYSTEM)
-    yield "resume", lambda: resume_tenant(catalog, "acme", **options)
-    yield "export", lambda: export_tenant(catalog, "acme", bundle, **options)
-    yield "verify", lambda: verify_backup(bundle, settings=settings)
-    yield "import", lambda: import_tenant(catalog, site.factory, bundle, slug="two", **options)
-    yield "clone", lambda: clone_tenant(catalog, site.factory, "acme", "three", **options)
+    yield "suspend", lambda: operations.suspend("acme")
+    yield "resume", lambda: operations.resume("acme")
+    yield "export", lambda: operations.export("acme", bundle)
+    yield "verify", lambda: operations.verify(bundle)
+    yield "import", lambda: operations.import_(bundle, slug="two")
+    yield "clone", lambda: operations.clone("acme", "three")
     yield "purge a clone", lambda: site.purge("three")
     yield "back up", site.back_up
     yield "restore", site.restore
@@ -222,11 +193,11 @@ def life_of(site: Site, folder: Path) -> Iterator[tuple[str, Callable[[], object
     yield "back up what has moved", site.back_up
     yield "restore what has moved", site.restore
     yield "rename", site.rename
-    yield "archive", lambda: archive_tenant(catalog, site.slug, by=SYSTEM)
-    yield "delete", lambda: site.delete(folder / "deleted.tenant")
+    yield "archive", lambda: operations.archive(site.slug)
+    yield "delete", lambda: operations.delete(site.slug)
     yield (
         "look at what is deleted",
-        lambda: find_residual_data(catalog, site.tenant, settings=settings),
+        lambda: operations.find_residual_data(site.tenant),
     )
-    yield "undelete", lambda: undelete_tenant(catalog, site.slug, **options)
+    yield "undelete", lambda: operations.undelete(site.slug)
     yield "purge", lambda: site.purge(site.slug)

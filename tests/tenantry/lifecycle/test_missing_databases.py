@@ -14,13 +14,8 @@ from tenantry.databases.placements import find_orphaned_placements, tenant_datab
 from tenantry.databases.postgresql_schema import SchemaDatabase
 from tenantry.errors import BundleError, PlacementError
 from tenantry.factory import Factory
-from tenantry.lifecycle import create_tenant, export_tenant
-from tenantry.lifecycle.archive import archive_tenant
-from tenantry.lifecycle.backup import backup_tenant, backups_dir
-from tenantry.lifecycle.clone import clone_tenant
-from tenantry.lifecycle.delete import delete_tenant
-from tenantry.lifecycle.purge import purge_tenant
-from tenantry.lifecycle.restore import restore_tenant
+from tenantry.lifecycle import Operations
+from tenantry.lifecycle.backup import backups_dir
 from tenantry.lifecycle.restore_paths import RestorePaths
 from tenantry.migrations import read_revision
 from tenantry.values.tenant import TenantState
@@ -48,7 +43,9 @@ def factory(any_settings: Settings) -> Factory:
 @pytest.fixture
 def acme(catalog: Catalog, factory: Factory, any_settings: Settings) -> Tenant:
     """Return a tenant with one member."""
-    tenant = create_tenant(catalog, factory, "acme", name="Acme", settings=any_settings, by=SYSTEM)
+    tenant = Operations(catalog, factory, settings=any_settings, actor=SYSTEM).create(
+        "acme", name="Acme"
+    )
     with opened(tenant_database(tenant, any_settings)) as engine, engine.begin() as connection:
         connection.execute(
             text(
@@ -69,16 +66,17 @@ def test_nothing_is_copied_as_if_it_were_all(
     catalog: Catalog, factory: Factory, acme: Tenant, any_settings: Settings, tmp_path: Path
 ) -> None:
     """No backup without a database takes the place of one that has it; no copy is made either."""
-    backup_tenant(catalog, "acme", settings=any_settings, by=SYSTEM)
+    operations = Operations(catalog, factory, settings=any_settings, actor=SYSTEM)
+    operations.backup("acme")
     tenant_database(acme, any_settings).drop()
     for _ in range(3):
         with pytest.raises(BundleError, match=r"its database is not there.*tenantry restore acme"):
-            backup_tenant(catalog, "acme", keep=1, settings=any_settings, by=SYSTEM)
+            operations.backup("acme", keep=1)
     assert len(list(backups_dir(any_settings).glob("*/*.tenant"))) == 1
     with pytest.raises(BundleError, match="its database is not there"):
-        export_tenant(catalog, "acme", tmp_path / "x", settings=any_settings, by=SYSTEM)
+        operations.export("acme", tmp_path / "x")
     with pytest.raises(BundleError, match="its database is not there"):
-        clone_tenant(catalog, factory, "acme", "bolt", settings=any_settings, by=SYSTEM)
+        operations.clone("acme", "bolt")
     assert catalog.tenants.find("bolt") is None
 
 
@@ -86,60 +84,48 @@ def test_a_restore_brings_it_back(
     catalog: Catalog, factory: Factory, acme: Tenant, any_settings: Settings
 ) -> None:
     """A file is put back as it was; a schema is made anew, and its rows are."""
-    backup_tenant(catalog, "acme", settings=any_settings, by=SYSTEM)
+    operations = Operations(catalog, factory, settings=any_settings, actor=SYSTEM)
+    operations.backup("acme")
     tenant_database(acme, any_settings).drop()
-    restored = restore_tenant(
-        catalog, "acme", factory=factory, settings=any_settings, by=SYSTEM, drain=0
-    )
+    restored = operations.restore("acme", drain=0)
     assert restored.state is TenantState.ACTIVE
     assert members(acme, any_settings) == 1
     assert read_revision(tenant_database(acme, any_settings))
 
 
 def test_what_is_lost_can_be_deleted(
-    catalog: Catalog, acme: Tenant, any_settings: Settings, tmp_path: Path
+    catalog: Catalog, acme: Tenant, any_settings: Settings
 ) -> None:
     """A site beyond repair must not stay for ever: its bundle has what there is."""
     tenant_database(acme, any_settings).drop()
-
-    def export(tenant: Tenant) -> object:
-        return export_tenant(
-            catalog,
-            tenant.slug,
-            tmp_path / "last",
-            even_if_lost=True,
-            settings=any_settings,
-            by=SYSTEM,
-        )
-
-    row = delete_tenant(catalog, "acme", export=export, settings=any_settings, by=SYSTEM)
+    row = Operations(catalog, settings=any_settings, actor=SYSTEM).delete("acme")
     assert row.tenant.state is TenantState.DELETED
-    assert (tmp_path / "last").exists()
+    assert any_settings.last_bundle(acme.id).exists()
 
 
 def test_a_damaged_journal_is_told(
     catalog: Catalog, factory: Factory, acme: Tenant, any_settings: Settings
 ) -> None:
     """The sentence names the file and the way on; that way works."""
-    backup_tenant(catalog, "acme", settings=any_settings, by=SYSTEM)
+    operations = Operations(catalog, factory, settings=any_settings, actor=SYSTEM)
+    operations.backup("acme")
     journal = RestorePaths(acme, any_settings).journal
     journal.parent.mkdir(parents=True, exist_ok=True)
     for spoilt in (b"", b"\0" * 100, b"[]", b"{}"):
         journal.write_bytes(spoilt)
         with pytest.raises(BundleError, match=r"journal\.json: it is damaged; remove it"):
-            restore_tenant(
-                catalog, "acme", factory=factory, settings=any_settings, by=SYSTEM, drain=0
-            )
+            operations.restore("acme", drain=0)
     journal.unlink()
-    restore_tenant(catalog, "acme", factory=factory, settings=any_settings, by=SYSTEM, drain=0)
+    operations.restore("acme", drain=0)
     assert members(acme, any_settings) == 1
 
 
 @pytest.fixture
 def place(catalog: Catalog, acme: Tenant, any_settings: Settings) -> SchemaDatabase:
     """Return the schema and the role of a tenant that is deleted."""
-    archive_tenant(catalog, "acme", by=SYSTEM)
-    delete_tenant(catalog, "acme", export=None, settings=any_settings, by=SYSTEM)
+    operations = Operations(catalog, settings=any_settings, actor=SYSTEM)
+    operations.archive("acme")
+    operations.delete("acme")
     database = tenant_database(acme, any_settings)
     assert isinstance(database, SchemaDatabase)
     assert len(database.remains()) == 2
@@ -160,7 +146,7 @@ def test_a_role_alone_is_purged(
     superuser.execute(f"DROP SCHEMA {place.name} CASCADE".encode())
     assert place.remains() == (f"role {place.name}",)
     assert not place.exists()
-    purge_tenant(catalog, "acme", early=True, settings=any_settings, by=SYSTEM)
+    Operations(catalog, settings=any_settings, actor=SYSTEM).purge("acme", early=True)
     assert place.remains() == ()
 
 
@@ -175,10 +161,11 @@ def test_a_schema_alone_is_purged_or_told(
     superuser.execute(f"ALTER SCHEMA {place.name} OWNER TO postgres".encode())
     superuser.execute(f"DROP OWNED BY {place.name} CASCADE; DROP ROLE {place.name}".encode())
     assert place.remains() == (f"schema {place.name}",)
+    operations = Operations(catalog, settings=any_settings, actor=SYSTEM)
     with pytest.raises(PlacementError, match=place.name):
-        purge_tenant(catalog, "acme", early=True, settings=any_settings, by=SYSTEM)
+        operations.purge("acme", early=True)
     superuser.execute(f"ALTER SCHEMA {place.name} OWNER TO tenantry".encode())
-    purge_tenant(catalog, "acme", early=True, settings=any_settings, by=SYSTEM)
+    operations.purge("acme", early=True)
     assert place.remains() == ()
 
 

@@ -27,17 +27,7 @@ from tenantry.errors import (
     UnknownPlacementError,
     UpgradeError,
 )
-from tenantry.lifecycle import (
-    create_tenant,
-    delete_tenant,
-    drop_former,
-    find_residual_data,
-    move_tenant,
-    purge_tenant,
-)
-from tenantry.lifecycle.backup import backup_tenant
-from tenantry.lifecycle.clone import clone_tenant
-from tenantry.lifecycle.restore import restore_tenant
+from tenantry.lifecycle import Operations
 from tenantry.migrations import History, upgrade
 from tenantry.relocation.transfer import CAPTURES, MOST_AGAIN, DiffersError, Transfer
 from tenantry.rows.tables import tables_of
@@ -98,14 +88,8 @@ def to(way: tuple[str, str]) -> str:
 @pytest.fixture
 def acme(catalog: Catalog, settings: Settings, way: tuple[str, str]) -> Tenant:
     """Return a site with rows of every type."""
-    made = create_tenant(
-        catalog,
-        ledger.make_factory(settings),
-        "acme",
-        name="Acme Ltd",
-        placement=PLACES[way[0]][0],
-        settings=settings,
-        by=SYSTEM,
+    made = ledger.operations(catalog, settings).create(
+        "acme", name="Acme Ltd", placement=PLACES[way[0]][0]
     )
     ledger.write(made, settings)
     return made
@@ -114,7 +98,7 @@ def acme(catalog: Catalog, settings: Settings, way: tuple[str, str]) -> Tenant:
 def move(catalog: Catalog, settings: Settings, to: str, **options: Any) -> Any:
     """Move acme."""
     factory = options.pop("factory", None) or ledger.make_factory(settings)
-    return move_tenant(catalog, factory, "acme", to, settings=settings, by=SYSTEM, **options)
+    return Operations(catalog, factory, settings=settings, actor=SYSTEM).move("acme", to, **options)
 
 
 @contextmanager
@@ -169,14 +153,15 @@ def test_all_rows_arrive_and_the_old_copy_stays_until_it_is_dropped(
     assert ledger.read(acme, settings) == before
     row = catalog.tenants.get_row("acme")
     assert (row.former_placement, row.moving_to) == (acme.placement, "")
-    assert drop_former(catalog, "acme", settings=settings, by=SYSTEM) == acme.placement
+    operations = ledger.operations(catalog, settings)
+    assert operations.drop_former("acme") == acme.placement
     assert not tenant_database(acme, settings).exists()
     assert catalog.tenants.get_row("acme").former_placement == ""
     assert len(ledger.read(moved, settings)["person"]) == 3
     actions = [event.action for event in catalog.audit.list(tenant_id=acme.id).items][:3]
     assert actions == ["tenant.move.drop", "tenant.move", "tenant.move.begin"]
     with pytest.raises(MoveError, match="no old copy"):
-        drop_former(catalog, "acme", settings=settings, by=SYSTEM)
+        operations.drop_former("acme")
 
 
 def test_nobody_can_write_into_the_old_copy(
@@ -547,7 +532,7 @@ def test_moving_back_wants_the_old_copy_dropped_first(
     move(catalog, settings, to)
     with pytest.raises(MoveError, match=r"tenant move acme --drop"):
         move(catalog, settings, acme.placement)
-    drop_former(catalog, "acme", settings=settings, by=SYSTEM)
+    ledger.operations(catalog, settings).drop_former("acme")
     back = move(catalog, settings, acme.placement).tenant
     assert back.placement == acme.placement
     assert [row["id"] for row in ledger.read(back, settings)["person"]] == [1, 7]
@@ -559,14 +544,15 @@ def test_a_purge_takes_both_copies(
     """R42: and it is proved for both."""
     move(catalog, settings, to)
     moved = catalog.tenants.get("acme")
-    found = [one.what for one in find_residual_data(catalog, moved, settings=settings)]
+    operations = ledger.operations(catalog, settings)
+    found = [one.what for one in operations.find_residual_data(moved)]
     assert f"its database on {acme.placement}" in found
     assert f"its database on {to}" in found
-    delete_tenant(catalog, "acme", export=None, settings=settings, by=SYSTEM)
-    purge_tenant(catalog, "acme", early=True, settings=settings, by=SYSTEM)
+    operations.delete("acme")
+    operations.purge("acme", early=True)
     for tenant in (acme, moved):
         assert not tenant_database(tenant, settings).exists()
-    assert find_residual_data(catalog, moved, settings=settings) == ()
+    assert operations.find_residual_data(moved) == ()
 
 
 @pytest.mark.parametrize("way", _ways()[1:2], indirect=True)
@@ -591,11 +577,11 @@ def test_what_a_killed_move_has_left_does_not_spread(
     """Neither backups nor clones take it along, and a restore ends it."""
     before = ledger.read(acme, settings)
     interrupt(acme, settings)
-    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
-    made = backup_tenant(catalog, "acme", **options)
-    copy = clone_tenant(catalog, ledger.make_factory(settings), "acme", "copy", **options)
+    operations = ledger.operations(catalog, settings)
+    made = operations.backup("acme")
+    copy = operations.clone("acme", "copy")
     assert leftovers(copy, settings) == []
-    restore_tenant(catalog, "acme", made.path, drain=0, **options)
+    operations.restore("acme", made.path, drain=0)
     for tenant in (acme, copy):
         assert ledger.read(tenant, settings) == before
         with connected(tenant, settings) as connection:
@@ -635,14 +621,13 @@ def test_a_login_of_its_own_comes_and_goes(
     """A session of a role that was dropped is not that of the next one by its name."""
     main = {"url": server_url, "login": "own"}
     settings = make_settings(databases={"main": main, "local": "sqlite"})
-    factory = ledger.make_factory(settings)
-    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
-    acme = create_tenant(catalog, factory, "acme", name="Acme", placement="main", **options)
+    operations = ledger.operations(catalog, settings)
+    acme = operations.create("acme", name="Acme", placement="main")
     ledger.write(acme, settings)
     before = ledger.read(acme, settings)
     for to in ("local", "main"):
         moved = move(catalog, settings, to).tenant
-        drop_former(catalog, "acme", **options)
+        operations.drop_former("acme")
         assert ledger.read(moved, settings) == before
 
 
@@ -652,7 +637,7 @@ def test_what_cannot_be_made_is_told(
     """The factory fails at the new place; the tenant is where it was."""
     settings = make_settings(databases={"local": "sqlite", "disk": f"sqlite:///{tmp_path}/disk"})
     factory = ledger.make_factory(settings)
-    create_tenant(catalog, factory, "acme", name="Acme", settings=settings, by=SYSTEM)
+    Operations(catalog, factory, settings=settings, actor=SYSTEM).create("acme", name="Acme")
 
     def provision(_: Tenant) -> None:
         raise RuntimeError("no such luck")
@@ -687,22 +672,21 @@ def test_two_logins_of_one_server(
 ) -> None:
     """Roles are the server's: the tenant's is shared by its two copies, and goes with the last."""
     settings = make_settings(databases={"main": server_url, "second": second_login})
-    factory = ledger.make_factory(settings)
-    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
-    acme = create_tenant(catalog, factory, "acme", name="Acme", placement="main", **options)
+    operations = ledger.operations(catalog, settings)
+    acme = operations.create("acme", name="Acme", placement="main")
     ledger.write(acme, settings)
     before = ledger.read(acme, settings)
 
     moved = move(catalog, settings, "second").tenant
-    drop_former(catalog, "acme", **options)
+    operations.drop_former("acme")
     assert ledger.read(moved, settings) == before
     assert not tenant_database(acme, settings).exists()
 
     back = move(catalog, settings, "main").tenant
-    drop_former(catalog, "acme", **options)
+    operations.drop_former("acme")
     assert ledger.read(back, settings) == before
-    delete_tenant(catalog, "acme", export=None, **options)
-    purge_tenant(catalog, "acme", early=True, **options)
+    operations.delete("acme")
+    operations.purge("acme", early=True)
     assert tenant_database(back, settings).remains() == ()
 
 

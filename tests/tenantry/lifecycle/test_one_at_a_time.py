@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,21 +15,8 @@ from tenantry.catalog.runs import MIGRATING
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import TenantLockedError, UnfinishedError
 from tenantry.files.locks import restore_journal, tenant_lock
-from tenantry.lifecycle import (
-    archive_tenant,
-    delete_tenant,
-    export_tenant,
-    move_tenant,
-    purge_tenant,
-    rename_tenant,
-    resume_tenant,
-    suspend_tenant,
-    undelete_tenant,
-)
-from tenantry.lifecycle.backup import backup_tenant
-from tenantry.lifecycle.clone import clone_tenant
+from tenantry.lifecycle import Operations
 from tenantry.lifecycle.create import CREATING
-from tenantry.lifecycle.restore import restore_tenant
 from tenantry.lifecycle.slug_claims import Claims
 from tenantry.migrations import (
     History,
@@ -64,28 +51,31 @@ def acme(catalog: Catalog, settings: Settings) -> Tenant:
     ledger.make_factory(settings).provision(made)
     ledger.write(made, settings)
     (made,) = catalog.provisioning.activate({made.id: None}, by=SYSTEM)
-    backup_tenant(catalog, "acme", settings=settings, by=SYSTEM)
+    Operations(catalog, settings=settings, actor=SYSTEM).backup("acme")
     return made
 
 
 @pytest.fixture
-def operations(
-    catalog: Catalog, settings: Settings, tmp_path: Path
-) -> dict[str, Callable[[], object]]:
-    """Return everything that a command does to acme."""
-    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
+def operations(catalog: Catalog, settings: Settings) -> Operations:
+    """Return the operations of a factory that keeps books."""
     factory = ledger.make_factory(settings)
+    return Operations(catalog, factory, settings=settings, actor=SYSTEM)
+
+
+@pytest.fixture
+def commands(operations: Operations, tmp_path: Path) -> dict[str, Callable[[], object]]:
+    """Return everything that a command does to acme."""
     return {
-        "backup": partial(backup_tenant, catalog, "acme", **options),
-        "clone": partial(clone_tenant, catalog, factory, "acme", "copy", **options),
-        "delete": partial(delete_tenant, catalog, "acme", export=None, **options),
-        "export": partial(export_tenant, catalog, "acme", tmp_path / "out", **options),
-        "move": partial(move_tenant, catalog, factory, "acme", "disk", **options),
-        "purge": partial(purge_tenant, catalog, "acme", early=True, **options),
-        "rename": partial(rename_tenant, catalog, "acme", "bolt", **options),
-        "restore": partial(restore_tenant, catalog, "acme", drain=0, **options),
-        "resume": partial(resume_tenant, catalog, "acme", **options),
-        "undelete": partial(undelete_tenant, catalog, "acme", **options),
+        "backup": partial(operations.backup, "acme"),
+        "clone": partial(operations.clone, "acme", "copy"),
+        "delete": partial(operations.delete, "acme"),
+        "export": partial(operations.export, "acme", tmp_path / "out"),
+        "move": partial(operations.move, "acme", "disk"),
+        "purge": partial(operations.purge, "acme", early=True),
+        "rename": partial(operations.rename, "acme", "bolt"),
+        "restore": partial(operations.restore, "acme", drain=0),
+        "resume": partial(operations.resume, "acme"),
+        "undelete": partial(operations.undelete, "acme"),
     }
 
 
@@ -109,12 +99,12 @@ def held(tenant: Tenant, settings: Settings, *, shared: bool = False) -> Iterato
         thread.join()
 
 
-def refused(operations: dict[str, Callable[[], object]], *names: str) -> set[str]:
+def refused(commands: dict[str, Callable[[], object]], *names: str) -> set[str]:
     """Say all of these at once; return which were told that another one is at work."""
 
     def attempt(name: str) -> bool:
         try:
-            operations[name]()
+            commands[name]()
         except TenantLockedError:
             return True
         return False
@@ -125,82 +115,84 @@ def refused(operations: dict[str, Callable[[], object]], *names: str) -> set[str
 
 
 def test_nothing_runs_into_what_changes_a_tenant(
-    acme: Tenant, catalog: Catalog, settings: Settings, operations: dict[str, Callable[[], object]]
+    acme: Tenant, catalog: Catalog, settings: Settings, commands: dict[str, Callable[[], object]]
 ) -> None:
     """Everybody else is told who is at work, and has changed nothing."""
     catalog.tenants.transition(acme.id, TenantState.ARCHIVED, by=SYSTEM)
     with held(acme, settings):
         changing = {"delete", "move", "restore"}
-        assert refused(operations, *READING, *changing) == {*READING, *changing}
+        assert refused(commands, *READING, *changing) == {*READING, *changing}
     catalog.tenants.transition(acme.id, TenantState.DELETED, by=SYSTEM)
     before = catalog.changes.read_epoch()
     with held(acme, settings):
-        assert refused(operations, "purge", "undelete") == {"purge", "undelete"}
+        assert refused(commands, "purge", "undelete") == {"purge", "undelete"}
     assert catalog.changes.read_epoch() == before
     assert catalog.tenants.find("copy") is None
 
 
 def test_those_who_read_get_along(
-    acme: Tenant, catalog: Catalog, settings: Settings, operations: dict[str, Callable[[], object]]
+    acme: Tenant, catalog: Catalog, settings: Settings, commands: dict[str, Callable[[], object]]
 ) -> None:
     """A backup runs beside an export, and neither keeps a site from its new name; changes wait."""
     with held(acme, settings, shared=True):
         changing = {"delete", "move", "restore"}
-        assert refused(operations, "backup", "clone", "export", *changing) == changing
-        assert refused(operations, "resume") == set()
-        assert refused(operations, "rename") == set()
+        assert refused(commands, "backup", "clone", "export", *changing) == changing
+        assert refused(commands, "resume") == set()
+        assert refused(commands, "rename") == set()
     assert catalog.tenants.get("bolt").state is TenantState.ACTIVE
 
 
-@pytest.mark.parametrize("close", [suspend_tenant, archive_tenant])
+@pytest.mark.parametrize("close", ["suspend", "archive"])
 def test_a_site_can_always_be_closed(
-    acme: Tenant, catalog: Catalog, settings: Settings, close: Callable[..., Tenant]
+    acme: Tenant, settings: Settings, operations: Operations, close: str
 ) -> None:
     """Trouble does not wait for the end of a long operation; a restore leaves closed what is closed."""
-    backup_tenant(catalog, "acme", settings=settings, by=SYSTEM)
+    operations.backup("acme")
     with held(acme, settings):
-        closed = close(catalog, "acme", by=SYSTEM)
-    restored = restore_tenant(catalog, "acme", settings=settings, by=SYSTEM, drain=0)
+        closed = getattr(operations, close)("acme")
+    restored = operations.restore("acme", drain=0)
     assert restored.state is closed.state
 
 
 def test_resuming_does_not_open_what_is_half_restored(
-    acme: Tenant, catalog: Catalog, settings: Settings
+    acme: Tenant, catalog: Catalog, settings: Settings, operations: Operations
 ) -> None:
     """Neither while a restore is at work nor after one that was killed; the restore opens it."""
     catalog.tenants.transition(acme.id, TenantState.MAINTENANCE, reason="restoring", by=SYSTEM)
     with held(acme, settings), pytest.raises(TenantLockedError):
-        resume_tenant(catalog, "acme", settings=settings, by=SYSTEM)
+        operations.resume("acme")
     journal = restore_journal(acme, settings)
     journal.parent.mkdir(parents=True)
     journal.touch()
     unfinished: list[Callable[[], object]] = [
-        partial(resume_tenant, catalog, "acme", settings=settings, by=SYSTEM),
-        partial(delete_tenant, catalog, "acme", export=None, settings=settings, by=SYSTEM),
+        partial(operations.resume, "acme"),
+        partial(operations.delete, "acme"),
     ]
     for operation in unfinished:
         with pytest.raises(UnfinishedError, match="tenantry restore acme"):
             operation()
     assert catalog.tenants.get("acme").state is TenantState.MAINTENANCE
     journal.unlink()
-    restored = restore_tenant(catalog, "acme", settings=settings, by=SYSTEM, drain=0)
+    restored = operations.restore("acme", drain=0)
     assert restored.state is TenantState.ACTIVE
 
 
 def test_a_restore_opens_only_what_a_restore_has_closed(
-    acme: Tenant, catalog: Catalog, settings: Settings
+    acme: Tenant, catalog: Catalog, operations: Operations
 ) -> None:
     """A tenant that a run of migrations holds stays in maintenance until its schema is new enough."""
     catalog.tenants.transition(acme.id, TenantState.MAINTENANCE, reason=MIGRATING, by=SYSTEM)
-    restored = restore_tenant(catalog, "acme", settings=settings, by=SYSTEM, drain=0)
+    restored = operations.restore("acme", drain=0)
     assert restored.state is TenantState.MAINTENANCE
     assert catalog.tenants.get_row("acme").reason == MIGRATING
 
 
-def test_what_is_being_made_is_not_deleted(catalog: Catalog, settings: Settings) -> None:
+def test_what_is_being_made_is_not_deleted(
+    catalog: Catalog, settings: Settings, operations: Operations
+) -> None:
     """A creation or an import that lives is told; one that died can be deleted."""
     made = catalog.tenants.add("acme", name="Acme", reason=CREATING, by=SYSTEM)
-    delete = partial(delete_tenant, catalog, "acme", export=None, settings=settings, by=SYSTEM)
+    delete = partial(operations.delete, "acme")
     with Claims(settings) as claims:
         claims.take("acme")
         with pytest.raises(TenantLockedError, match="being made"):

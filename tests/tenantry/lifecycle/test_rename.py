@@ -9,7 +9,7 @@ import pytest
 
 from tenantry.catalog import SYSTEM, Actor, Catalog
 from tenantry.errors import BadTransitionError, TenantExistsError, TenantRenamedError
-from tenantry.lifecycle import check_rename, rename_tenant
+from tenantry.lifecycle import Operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ def test_nothing_on_disk_moves(catalog: Catalog, settings: Settings) -> None:
     """The folder is the id's; only the address is another one."""
     tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     acme = catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)[0]
-    bolt = rename_tenant(catalog, "acme", "bolt", settings=settings, by=OPERATOR)
+    bolt = Operations(catalog, settings=settings, actor=OPERATOR).rename("acme", "bolt")
 
     assert settings.tenant_dir(bolt.id) == settings.tenant_dir(acme.id)
     assert settings.site_url(bolt) == "http://bolt.example.test/"
@@ -39,7 +39,7 @@ def test_how_long_the_old_name_leads_on_is_a_setting(
     tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)
     settings = make_settings(rename_redirect_days=0)
-    rename_tenant(catalog, "acme", "bolt", settings=settings, by=OPERATOR)
+    Operations(catalog, settings=settings, actor=OPERATOR).rename("acme", "bolt")
     (former,) = catalog.names.list_former(tenant.id)
 
     assert not former.redirects
@@ -49,11 +49,12 @@ def test_the_same_again_finds_it_done(catalog: Catalog, settings: Settings) -> N
     """Whoever does not know whether it was done says it again; another new name is a mistake."""
     tenant = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     catalog.provisioning.activate({tenant.id: None}, by=SYSTEM)
+    operations = Operations(catalog, settings=settings, actor=OPERATOR)
     for _ in range(2):
-        bolt = rename_tenant(catalog, "acme", "bolt", settings=settings, by=OPERATOR)
+        bolt = operations.rename("acme", "bolt")
         assert bolt.slug == "bolt"
     with pytest.raises(TenantRenamedError, match="called 'bolt' now"):
-        rename_tenant(catalog, "acme", "coil", settings=settings, by=OPERATOR)
+        operations.rename("acme", "coil")
 
 
 def test_the_check_refuses_what_would_be_refused(catalog: Catalog, settings: Settings) -> None:
@@ -62,13 +63,15 @@ def test_the_check_refuses_what_would_be_refused(catalog: Catalog, settings: Set
     acme = catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     catalog.provisioning.activate({acme.id: None}, by=SYSTEM)
     epoch = catalog.changes.read_epoch()
+    operations = Operations(catalog, settings=settings, actor=OPERATOR)
     with pytest.raises(BadTransitionError, match="renamed"):
-        check_rename(catalog, half.slug, "bolt")
+        operations.preview_rename(half.slug, "bolt")
     with pytest.raises(TenantExistsError, match="half"):
-        check_rename(catalog, "acme", "half")
-    assert check_rename(catalog, "acme", "bolt").id == acme.id
+        operations.preview_rename("acme", "half")
+    assert operations.preview_rename("acme", "bolt").id == acme.id
     assert catalog.changes.read_epoch() == epoch
 
-    rename_tenant(catalog, "acme", "bolt", settings=settings, by=OPERATOR)
+    operations.rename("acme", "bolt")
+    assert operations.preview_rename("acme", "bolt").slug == "bolt"
     with pytest.raises(TenantRenamedError):
-        check_rename(catalog, "acme", "bolt")
+        operations.preview_rename("acme", "other")

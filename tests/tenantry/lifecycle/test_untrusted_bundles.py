@@ -15,10 +15,7 @@ from tenantry.bundles.sqlite_pages import describe_pages
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.errors import BundleError, UnknownPlanError
 from tenantry.factory import Factory, load_factory
-from tenantry.lifecycle import create_tenant, import_tenant
-from tenantry.lifecycle.backup import backup_tenant
-from tenantry.lifecycle.restore import restore_tenant
-from tenantry.lifecycle.verify import verify_backup
+from tenantry.lifecycle import Operations
 from tenantry.migrations import load_history, provision_database
 from tests.tenantry.lifecycle import ledger
 from tests.tenantry.migrations.support import NAME, PEOPLE, ask, write_revisions
@@ -44,9 +41,9 @@ class Site:
     backup: Path
 
     @property
-    def options(self) -> dict[str, Any]:
-        """What each operation is given."""
-        return {"settings": self.settings, "by": SYSTEM}
+    def operations(self) -> Operations:
+        """What may be done to the tenant."""
+        return Operations(self.catalog, self.factory, settings=self.settings, actor=SYSTEM)
 
     def people(self) -> list[Any]:
         """Return who is there."""
@@ -84,11 +81,11 @@ def make_site(
                 provision=lambda tenant: provision_database(tenant, settings, folder),
                 migrations=folder,
             )
-        options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
-        tenant = create_tenant(catalog, factory, "acme", name="Acme", **options)
+        operations = Operations(catalog, factory, settings=settings, actor=SYSTEM)
+        tenant = operations.create("acme", name="Acme")
         if factory.migrations is not None:
             ask(tenant, settings, "INSERT INTO people VALUES (1)")
-        made = backup_tenant(catalog, "acme", **options)
+        made = operations.backup("acme")
         return Site(catalog, settings, factory, tenant, made.path)
 
     return make
@@ -136,27 +133,29 @@ def test_a_backup_with_another_schema_is_refused(
 ) -> None:
     """Verify, restore and import compare it with the revision's, before anything in it is run."""
     changed = site.change(script, tmp_path / "changed")
+    operations = site.operations
     with pytest.raises(BundleError, match=said):
-        verify_backup(changed, factory=site.factory, settings=site.settings)
+        operations.verify(changed)
     with pytest.raises(BundleError, match=said):
-        restore_tenant(site.catalog, "acme", changed, factory=site.factory, drain=0, **site.options)
+        operations.restore("acme", changed, drain=0)
     with pytest.raises(BundleError, match=said):
-        import_tenant(site.catalog, site.factory, changed, slug="two", **site.options)
+        operations.import_(changed, slug="two")
     assert site.people() == [(1,)]
     assert site.catalog.tenants.find("two") is None
 
 
 def test_an_honest_backup_passes(site: Site, tmp_path: Path) -> None:
     """Also one from before a revision, and one of a site that differs from new ones by a word."""
-    verify_backup(site.backup, factory=site.factory, settings=site.settings)
+    operations = site.operations
+    operations.verify(site.backup)
     write_revisions(tmp_path / "alembic", NAME, first=2)
     load_history.cache_clear()
-    verify_backup(site.backup, factory=site.factory, settings=site.settings)
+    operations.verify(site.backup)
     ask(site.tenant, site.settings, "CREATE INDEX grown ON people (id)")
-    grown = backup_tenant(site.catalog, "acme", **site.options).path
-    restore_tenant(site.catalog, "acme", grown, factory=site.factory, drain=0, **site.options)
+    grown = operations.backup("acme").path
+    operations.restore("acme", grown, drain=0)
     assert site.people() == [(1,)]
-    restore_tenant(site.catalog, "acme", site.backup, factory=site.factory, drain=0, **site.options)
+    operations.restore("acme", site.backup, drain=0)
     assert site.people() == [(1,)]
 
 
@@ -165,6 +164,7 @@ def test_without_revisions_nothing_that_runs_may_come_along(
 ) -> None:
     """Where nobody knows what a site's tables were, views and triggers are compared."""
     site = make_site(ledger.make_factory(settings))
+    operations = site.operations
     for number, script in enumerate(
         (
             f"CREATE VIEW more AS {ENDLESS}",
@@ -173,11 +173,9 @@ def test_without_revisions_nothing_that_runs_may_come_along(
     ):
         changed = site.change(script, tmp_path / f"changed-{number}")
         with pytest.raises(BundleError, match="another schema"):
-            restore_tenant(
-                site.catalog, "acme", changed, factory=site.factory, drain=0, **site.options
-            )
+            operations.restore("acme", changed, drain=0)
     table = site.change("CREATE TABLE more (id INTEGER)", tmp_path / "table")
-    restore_tenant(site.catalog, "acme", table, factory=site.factory, drain=0, **site.options)
+    operations.restore("acme", table, drain=0)
 
 
 def test_the_plan_is_the_platforms_to_give(
@@ -187,19 +185,20 @@ def test_the_plan_is_the_platforms_to_give(
     small = {"media_mb": 0.05}
     plans = {"free": small, "gold": {}}
     settings = make_settings(limit_plans=plans, default_plan="gold")
-    options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
     factory = ledger.make_factory(settings)
-    tenant = create_tenant(catalog, factory, "acme", name="Acme", plan="gold", **options)
+    operations = Operations(catalog, factory, settings=settings, actor=SYSTEM)
+    tenant = operations.create("acme", name="Acme", plan="gold")
     ledger.write(tenant, settings)
-    path = backup_tenant(catalog, "acme", **options).path
+    path = operations.backup("acme").path
     with pytest.raises(BundleError, match="plan has room for 52429"):
-        import_tenant(catalog, factory, path, slug="two", plan="free", **options)
+        operations.import_(path, slug="two", plan="free")
     with pytest.raises(UnknownPlanError):
-        import_tenant(catalog, factory, path, slug="two", plan="platinum", **options)
-    assert import_tenant(catalog, factory, path, slug="two", **options).plan == "gold"
+        operations.import_(path, slug="two", plan="platinum")
+    assert operations.import_(path, slug="two").plan == "gold"
     settings = make_settings(limit_plans=plans)
+    operations = Operations(catalog, factory, settings=settings, actor=SYSTEM)
     with pytest.raises(BundleError, match="plan has room for 52429"):
-        import_tenant(catalog, factory, path, slug="three", settings=settings, by=SYSTEM)
+        operations.import_(path, slug="three")
 
 
 def test_the_factory_looks_over_what_came_out_of_a_file(site: Site) -> None:
@@ -209,8 +208,9 @@ def test_the_factory_looks_over_what_came_out_of_a_file(site: Site) -> None:
     def receive(tenant: Tenant) -> None:
         seen.append((tenant.slug, site.catalog.tenants.get_by_id(tenant.id).state))
 
-    factory = replace(site.factory, receive=receive)
-    import_tenant(site.catalog, factory, site.backup, slug="two", **site.options)
-    restore_tenant(site.catalog, "acme", site.backup, factory=factory, drain=0, **site.options)
+    site.factory = replace(site.factory, receive=receive)
+    operations = site.operations
+    operations.import_(site.backup, slug="two")
+    operations.restore("acme", site.backup, drain=0)
     assert seen == [("two", "provisioning"), ("acme", "maintenance")]
     assert load_factory("tenants:create_app").receive.__module__ == "tenants.receiving"

@@ -15,10 +15,7 @@ from tenantry.databases.placements import tenant_database
 from tenantry.databases.servers import SERVERS
 from tenantry.errors import BundleError
 from tenantry.factory import Factory
-from tenantry.lifecycle import archive_tenant, create_tenant, delete_tenant, purge_tenant
-from tenantry.lifecycle.backup import backup_tenant
-from tenantry.lifecycle.move import move_tenant
-from tenantry.lifecycle.restore import restore_tenant
+from tenantry.lifecycle import Operations
 from tenantry.migrations import load_history, provision_database, read_revision, upgrade
 from tests.conftest import names
 from tests.tenantry.migrations.support import FAILS, NAME, PEOPLE, write_revisions
@@ -55,18 +52,16 @@ class Site:
         self.folder = write_revisions(folder, PEOPLE)
         self.factory = self.release()
         slug, placement = "acme", "main"
-        options: dict[str, Any] = {"settings": settings, "by": SYSTEM}
-        self.tenant = create_tenant(
-            catalog, self.factory, slug, name=slug, placement=placement, **options
-        )
+        operations = Operations(catalog, self.factory, settings=settings, actor=SYSTEM)
+        self.tenant = operations.create(slug, name=slug, placement=placement)
         self.put(EARLIER)
-        self.backup = backup_tenant(catalog, slug, **options).path
+        self.backup = operations.backup(slug).path
         write_revisions(folder, NAME, FILL, first=2)
         self.factory = self.release()
         upgrade(tenant_database(self.tenant, settings), load_history(folder))
         catalog.schemas.record(self.tenant.id, "0003", by=SYSTEM)
         if kind == "sqlite":
-            move_tenant(catalog, self.factory, slug, "files", **options)
+            operations.move(slug, "files")
             self.tenant = catalog.tenants.get(slug)
         self.put(LATER)
 
@@ -99,15 +94,8 @@ class Site:
 
     def restore(self, **options: Any) -> None:
         """Bring the backup back."""
-        restore_tenant(
-            self.catalog,
-            "acme",
-            self.backup,
-            factory=self.factory,
-            settings=self.settings,
-            by=SYSTEM,
-            drain=0,
-            **options,
+        Operations(self.catalog, self.factory, settings=self.settings, actor=SYSTEM).restore(
+            "acme", self.backup, drain=0, **options
         )
 
 
@@ -199,9 +187,9 @@ def test_killed_in_the_middle(on_server: Site, superuser: psycopg.Connection[Any
 def test_purged_after_that(on_server: Site, superuser: psycopg.Connection[Any]) -> None:
     """Nobody restores it any more: purging takes the scratch schema too."""
     kill_in_the_middle(on_server)
-    options: dict[str, Any] = {"settings": on_server.settings, "by": SYSTEM}
-    archive_tenant(on_server.catalog, "acme", by=SYSTEM)
-    delete_tenant(on_server.catalog, "acme", export=None, **options)
-    purge_tenant(on_server.catalog, "acme", early=True, **options)
+    operations = Operations(on_server.catalog, settings=on_server.settings, actor=SYSTEM)
+    operations.archive("acme")
+    operations.delete("acme")
+    operations.purge("acme", early=True)
     assert not names(superuser, "SELECT nspname FROM pg_namespace")
     assert not names(superuser, "SELECT rolname FROM pg_roles")
