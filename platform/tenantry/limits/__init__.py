@@ -6,7 +6,7 @@ from tenantry.limits.bucket import TokenBucket
 from tenantry.limits.clients import client_of
 from tenantry.limits.sign_in import SignInThrottle, open_sign_in_throttle
 from tenantry.limits.table import BURST_SECONDS, RateTable
-from tenantry.limits.tenant_rates import UNLIMITED, TenantRates
+from tenantry.limits.tenant_limits import UNLIMITED, TenantRates
 
 __all__ = [
     "BURST_SECONDS",
