@@ -66,7 +66,7 @@ def show_pool_error(error: PoolError | SiteFailedError) -> ResponseReturnValue:
     """Say that the site's app does not run; the backend around it does."""
     log.warning("cannot manage %s: %s", error.slug, error)
     return _page(
-        503,
+        error.status,
         "This site's app does not answer",
         "Its settings and its activity are still here. Try again in a moment; if it stays like "
         "this, tell the platform's operator the error's number.",
@@ -77,12 +77,12 @@ def show_pool_error(error: PoolError | SiteFailedError) -> ResponseReturnValue:
 
 def show_limit(error: LookupLimitError) -> ResponseReturnValue:
     """Ask to come back: too many unknown hosts are being asked for."""
-    return _page(429, *MESSAGES[429], retry_after=error.retry_after, bare=True)
+    return _page(error.status, *MESSAGES[error.status], retry_after=error.retry_after, bare=True)
 
 
 def show_busy(error: HashingBusyError) -> ResponseReturnValue:
     """Ask to come back: a password cannot be checked or set just now."""
-    return _page(503, "Try again in a moment", str(error), retry_after=error.retry_after)
+    return _page(error.status, "Try again in a moment", str(error), retry_after=error.retry_after)
 
 
 def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
@@ -90,7 +90,7 @@ def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
     log.error("catalog unavailable: %s", error)
     message = "The platform's records cannot be read just now. Try again in a moment."
     title = "Not available for the moment"
-    return _page(503, title, message, retry_after=error.retry_after, bare=True)
+    return _page(error.status, title, message, retry_after=error.retry_after, bare=True)
 
 
 def show_full_catalog(error: CatalogFullError) -> ResponseReturnValue:
@@ -100,7 +100,7 @@ def show_full_catalog(error: CatalogFullError) -> ResponseReturnValue:
         "What you sent was not saved: the disk of the platform's records is full. Reading works as "
         "before."
     )
-    return _page(507, "Nothing can be saved now", message, bare=True)
+    return _page(error.status, "Nothing can be saved now", message, bare=True)
 
 
 def _page(

@@ -29,15 +29,12 @@ ANSWERS = (ValueError, LookupError, HTTPException, TenantryError)
 class SiteFailedError(TenantryError):
     """The tenant's app failed while the backend asked it for something."""
 
+    message = "The app of {slug!r} failed (error {error_id})."
+    remedy = "The log has the cause under that id."
+    status = 503
     retry_after = 5
-
-    def __init__(self, slug: str, error_id: str) -> None:
-        super().__init__(slug, error_id)
-        self.slug = slug
-        self.error_id = error_id
-
-    def __str__(self) -> str:
-        return f"The app of {self.slug!r} failed (error {self.error_id})."
+    slug: str
+    error_id: str
 
 
 @contextmanager

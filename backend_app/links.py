@@ -89,6 +89,6 @@ def _status(form: FlaskForm) -> int:
 def _refuse(error: LinkError) -> ResponseReturnValue:
     """Say that the link does not work; someone who is signed in, as after Back, is led on."""
     if g.account is not None:
-        flash(f"{error} You are signed in already.", "info")
+        flash(f"{error.message} You are signed in already.", "info")
         return redirect(url_for("home.index"), 303)
-    return render_template("backend/link_gone.html"), 404
+    return render_template("backend/link_gone.html"), error.status

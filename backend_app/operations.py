@@ -43,12 +43,9 @@ class Operation:
 class NothingToDoError(TenantryError):
     """The site is as the operation would make it."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
+    message = "{problem}"
+    status = 409
+    problem: str
 
 
 def _check_quiet(row: TenantRow) -> None:

@@ -11,7 +11,12 @@ from backend_app.context import catalog, current_actor
 from backend_app.forms import ChangePasswordForm
 from backend_app.session import start_session
 from tenantry.catalog import check_account_password
-from tenantry.errors import HashingBusyError, SignInError, WeakPasswordError
+from tenantry.errors import (
+    HashingBusyError,
+    SignInError,
+    TooManyTriesError,
+    WeakPasswordError,
+)
 from tenantry.flask import claim_sign_in
 
 if TYPE_CHECKING:
@@ -76,9 +81,11 @@ def _change(form: ChangePasswordForm) -> bool:
         attempt.undo()
         form.current.errors = [str(error)]
         return False
-    except SignInError as error:
-        wrong = "This is not your current password."
-        form.current.errors = [str(error) if error.retry_after else wrong]
+    except TooManyTriesError as error:
+        form.current.errors = [str(error)]
+        return False
+    except SignInError:
+        form.current.errors = ["This is not your current password."]
         return False
     except WeakPasswordError as error:
         form.password.errors = [str(error)]

@@ -37,11 +37,9 @@ def form() -> ResponseReturnValue:
         account = _sign_in(asked.email.data, asked.password.data)
     except (SignInError, HashingBusyError) as error:
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-        busy = isinstance(error, HashingBusyError)
-        status = 503 if busy else 429 if error.retry_after else 422
         if prefers_json():
-            return problem(status, "Not signed in", str(error)), headers
-        return *_show(asked, status, str(error)), headers
+            return problem(error.status, "Not signed in", str(error)), headers
+        return *_show(asked, error.status, str(error)), headers
     held = find_held()
     start_session(account)
     keep_through(held, account.id)

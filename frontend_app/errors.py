@@ -51,7 +51,7 @@ def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
     """Say that the list of sites cannot be read now; the sites themselves go on."""
     log.error("catalog unavailable: %s", error)
     message = "The list of sites cannot be read just now. The sites themselves go on as before."
-    response = make_response(_show(503, "Not available for the moment", message))
+    response = make_response(_show(error.status, "Not available for the moment", message))
     response.headers["Retry-After"] = str(error.retry_after)
     return response
 
@@ -60,7 +60,7 @@ def show_full_catalog(error: CatalogFullError) -> ResponseReturnValue:
     """Say that nothing can be kept now (RFC 4918, section 11.5); what is there can be read."""
     log.error("catalog full: %s", error)
     message = "What you sent was not saved: there is no room left. Reading works as before."
-    return make_response(_show(507, "Nothing can be saved now", message))
+    return make_response(_show(error.status, "Nothing can be saved now", message))
 
 
 def _show(status: int, title: str, message: str) -> ResponseReturnValue:

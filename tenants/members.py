@@ -25,7 +25,7 @@ from tenantry import (
     problem,
     verify_password,
 )
-from tenantry.errors import HashingBusyError, LinkError, SignInError
+from tenantry.errors import HashingBusyError, LinkError, TooManyTriesError
 from tenants.access import find_member, get_member, login, only
 from tenants.carrying import deliver, find_carried
 from tenants.database import db
@@ -64,10 +64,10 @@ def sign_up() -> ResponseReturnValue:
         return render_template("site/sign_up.html", form=form), FULL if full else ENOUGH
     try:
         claim_sign_up()
-    except SignInError as error:
+    except TooManyTriesError as error:
         form.email.errors = [str(error)]
         page = render_template("site/sign_up.html", form=form)
-        return page, 429, {"Retry-After": str(error.retry_after)}
+        return page, error.status, {"Retry-After": str(error.retry_after)}
     hashed = hash_password(form.password.data)
     db.session.add(Member(name=form.name.data, email=form.email.data, password_hash=hashed))
     try:
@@ -90,9 +90,8 @@ def sign_in() -> ResponseReturnValue:
         return _show_sign_in(form, 422 if form.errors else 200, carried)
     try:
         member = authenticate(form.email.data, form.password.data)
-    except (SignInError, HashingBusyError) as error:
-        status = 503 if isinstance(error, HashingBusyError) else 429
-        return _refuse(form, status, str(error), carried, retry_after=error.retry_after)
+    except (TooManyTriesError, HashingBusyError) as error:
+        return _refuse(form, error.status, str(error), carried, retry_after=error.retry_after)
     if member is None:
         return _refuse(form, 422, REFUSED, carried)
     start_session(member)
@@ -159,9 +158,9 @@ def enter(token: str) -> ResponseReturnValue:
         return ""
     member = use_entry(token)
     if member is None and find_member() is None:
-        abort(403, f"{LinkError()} Open the site from its backend again.")
+        abort(403, f"{LinkError.message} Open the site from its backend again.")
     if member is None:
-        flash(f"{LinkError()} You are signed in already.", "info")
+        flash(f"{LinkError.message} You are signed in already.", "info")
     else:
         start_session(member)
     return redirect(url_for("pages.front"), 303)

@@ -24,7 +24,7 @@ def authenticate(email: str, password: str) -> Member | None:
     An unknown address, a wrong password and a blocked member take the same work and get the same
     answer (R34).
 
-    :raises SignInError: There were too many tries from this network (R51), for whatever address.
+    :raises TooManyTriesError: There were too many tries from this network (R51), for whatever address.
     :raises HashingBusyError: As many passwords are being checked as may be.
     """
     attempt = claim_sign_in(email)

@@ -113,7 +113,7 @@ def open_catalog(settings: Settings) -> Catalog:
         )
     except OSError as error:
         problem = explain(error) or f"{error.filename}: {error.strerror}"
-        raise CatalogUnavailableError(problem) from error
+        raise CatalogUnavailableError(problem.removesuffix(".")) from error
     return Catalog(store, domain=settings.domain, backend_host=settings.backend_host)
 
 

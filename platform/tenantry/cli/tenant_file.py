@@ -25,24 +25,16 @@ COLUMNS = ("slug", "name", "owner_email")
 class TenantFileError(TenantryError):
     """The file as a whole cannot be used; no tenant was created."""
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(path, problem)
-        self.path = path
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.problem}. Nothing was created."
+    message = "{path}: {problem}. Nothing was created."
+    path: Path
+    problem: str
 
 
 class BadLineError(TenantryError):
     """One line of the file names no tenant."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return self.problem
+    message = "{problem}"
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,9 @@ def _explain(connection: Connection, binding: Binding, opening: str) -> None:
         driver.rollback()
     connection.exec_driver_sql(opening)  # again, in the way that makes SQLAlchemy's errors
     connection.invalidate()
-    raise LostPlaceError(binding.name)
+    raise LostPlaceError(
+        f"the server did not lead to {binding.name or 'the platform'}'s own schema"
+    )
 
 
 def _refuse_two_phases(_connection: Connection, _xid: Any) -> None:

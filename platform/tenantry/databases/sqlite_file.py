@@ -172,7 +172,8 @@ def check_own(path: Path) -> None:
         except OSError:
             continue  # nothing is no link; opening it will tell
         if stat.S_ISLNK(found.st_mode):
-            raise LinkedPlaceError("local", str(place))
+            problem = f"{place} is a link, and may lead to another tenant's data"
+            raise LinkedPlaceError("local", problem)
 
 
 def copy_site(source: SiteDatabase, target: SiteDatabase) -> None:

@@ -55,13 +55,13 @@ def closed_as(tenant: Tenant) -> tuple[int, str, int | None]:
     return status, tenant.notice or message, seconds
 
 
-UNABLE = (503, "This site could not be started just now.", logging.WARNING)
-BUSY: dict[type[PoolError], tuple[int, str, int]] = {
-    TenantBusyError: (503, "This site is very busy just now.", logging.DEBUG),
-    TenantLimitError: (429, "This site is asked for too often just now.", logging.DEBUG),
+UNABLE = ("This site could not be started just now.", logging.WARNING)
+BUSY: dict[type[PoolError], tuple[str, int]] = {
+    TenantBusyError: ("This site is very busy just now.", logging.DEBUG),
+    TenantLimitError: ("This site is asked for too often just now.", logging.DEBUG),
 }
-"""What a site answers that has more visitors than it may have: status, message, and how loudly to say
-so in the log, which the flood must not fill; status and metrics count them."""
+"""What a site answers that has more visitors than it may have: message, and how loudly to say so in
+the log, which the flood must not fill; status and metrics count them."""
 
 
 class InstanceServer:
@@ -119,12 +119,12 @@ class InstanceServer:
     def _busy(
         self, error: PoolError, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        status, message, level = BUSY.get(type(error), UNABLE)
-        log.log(level, "answered %d: %s", status, error)
+        message, level = BUSY.get(type(error), UNABLE)
+        log.log(level, "answered %d: %s", error.status, error)
         return self._pages.answer(
             environ,
             start_response,
-            status,
+            error.status,
             message,
             retry_after=error.retry_after,
             error_id=error.error_id,
@@ -142,7 +142,7 @@ class InstanceServer:
             return self._pages.answer(
                 environ,
                 start_response,
-                503,
+                error.status,
                 str(error),
                 retry_after=error.retry_after,
                 error=error,

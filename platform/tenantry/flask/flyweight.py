@@ -47,29 +47,17 @@ LISTS = ("url_build_error_handlers", "teardown_appcontext_funcs", "shell_context
 class FrozenError(TenantryError, RuntimeError):
     """Something tried to change what all tenants share."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
-
-    def __str__(self) -> str:
-        return (
-            f"{self.what} would change every tenant's app: the tables of a flyweight are shared. "
-            "Register everything in the function that builds the prototype."
-        )
+    message = "{what} would change every tenant's app: the tables of a flyweight are shared."
+    remedy = "Register everything in the function that builds the prototype."
+    what: str
 
 
 class UnfitError(TenantryError, TypeError):
     """The prototype cannot be shared between tenants."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
-
-    def __str__(self) -> str:
-        return (
-            f"This app cannot be shared between tenants: {self.what}. Use current_app in its place, "
-            "or return a full app for each tenant from create_app()."
-        )
+    message = "This app cannot be shared between tenants: {what}."
+    remedy = "Use current_app in its place, or return a full app for each tenant from create_app()."
+    what: str
 
 
 class Flyweight:

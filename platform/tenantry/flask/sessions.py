@@ -26,14 +26,10 @@ SCOPE = "_scope"
 class UnsafeCookieError(TenantryError, ValueError):
     """A factory configures a session cookie that would reach further than its tenant."""
 
-    def __init__(self, setting: str, value: object, remedy: str) -> None:
-        super().__init__(setting, value, remedy)
-        self.setting = setting
-        self.value = value
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.setting}={self.value!r} is refused: {self.remedy}."
+    message = "{setting}={value!r} is refused: {remedy}."
+    setting: str
+    value: object
+    remedy: str
 
 
 def check_cookie_settings(config: Mapping[str, Any]) -> None:

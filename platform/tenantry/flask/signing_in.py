@@ -4,8 +4,8 @@
 
     try:
         attempt = claim_sign_in(email)
-    except SignInError as error:
-        return page(str(error)), 429, {"Retry-After": error.retry_after}
+    except TooManyTriesError as error:
+        return page(str(error)), error.status, {"Retry-After": error.retry_after}
     if password_is_right:
         attempt.succeed()
 """
@@ -59,7 +59,7 @@ def claim_sign_in(account: str) -> SignInAttempt:
 
     :param account: The e-mail address in the spelling in which it is kept, whether or not there is
         such an account.
-    :raises SignInError: There were too many; ``retry_after`` says how many seconds to wait.
+    :raises TooManyTriesError: There were too many; ``retry_after`` says how many seconds to wait.
     """
     device = _find_device(account)
     counted = _throttle().claim(
@@ -71,7 +71,7 @@ def claim_sign_in(account: str) -> SignInAttempt:
 def claim_sign_up() -> None:
     """Count a new account from the visitor's network.
 
-    :raises SignInError: There were too many; ``retry_after`` says how many seconds to wait.
+    :raises TooManyTriesError: There were too many; ``retry_after`` says how many seconds to wait.
     """
     _throttle().claim_sign_up(scope=_scope(), address=request.remote_addr or "")
 

@@ -19,7 +19,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
-from tenantry.errors import SignInError
+from tenantry.errors import TooManyTriesError
 from tenantry.limits.clients import client_of
 from tenantry.limits.table import RateTable
 
@@ -89,7 +89,7 @@ class SignInThrottle:
         :param account: The address as it was typed, in the spelling in which it is kept.
         :param address: The client's network address; may be empty.
         :param device: The id of a device that is known to have signed in to the account.
-        :raises SignInError: There were too many, with the seconds to wait.
+        :raises TooManyTriesError: There were too many, with the seconds to wait.
         """
         account = account[:_LONGEST_ACCOUNT].encode(errors="replace").decode()
         if device is not None:
@@ -106,7 +106,7 @@ class SignInThrottle:
     def claim_sign_up(self, *, scope: str, address: str) -> None:
         """Count a new account.
 
-        :raises SignInError: There were too many, with the seconds to wait.
+        :raises TooManyTriesError: There were too many, with the seconds to wait.
         """
         network = client_of(address[:_LONGEST_ADDRESS])
         self._claim(((f"sign-up {scope} from {network}", SIGN_UP),))
@@ -116,7 +116,7 @@ class SignInThrottle:
             taken, wait = self._table.take_tokens(name, 1 / allowance.seconds, allowance.burst)
             if not taken:
                 SignInTry(self._table, wanted[:number]).undo()
-                raise SignInError(retry_after=max(1, math.ceil(wait)))
+                raise TooManyTriesError(max(1, math.ceil(wait)))
         return SignInTry(self._table, wanted)
 
 

@@ -158,7 +158,7 @@ class PostgresqlCapture:
         connection.exec_driver_sql(
             f"CREATE FUNCTION {FENCE}() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION "
             f"USING ERRCODE = '{SiteMovingError.sqlstate}', "
-            f"MESSAGE = '{SiteMovingError.sentence}'; END$$"
+            f"MESSAGE = '{SiteMovingError.message}'; END$$"
         )
         for name in connection.exec_driver_sql(_TABLES).scalars().all():
             if not name.startswith(OURS):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader
 
 from tenantry.environ import REQUEST_ID
-from tenantry.errors import LookupLimitError
+from tenantry.errors import CatalogUnavailableError
 from tenantry.ui import TEMPLATES, asset_url
 from tenantry.ui.problems import MEDIA_TYPE, encode_problem, prefers_json
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from tenantry.errors import CatalogUnavailableError
+    from tenantry.errors import LookupLimitError
 
 log = logging.getLogger(__name__)
 
@@ -116,13 +116,14 @@ class Pages:
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         """Answer where the directory could not say whose host or path this is."""
-        if isinstance(error, LookupLimitError):
-            status, message = 429, str(error)
-        else:
+        message = error.message
+        if isinstance(error, CatalogUnavailableError):
             # The database's own words are for the log.
-            log.warning("answered 503: %s", error)
-            status, message = 503, "The platform cannot look this site up right now."
-        return self.answer(environ, start_response, status, message, retry_after=error.retry_after)
+            log.warning("answered %d: %s", error.status, error)
+            message = "The platform cannot look this site up right now."
+        return self.answer(
+            environ, start_response, error.status, message, retry_after=error.retry_after
+        )
 
     def _render_anew(
         self, status: int, message: str, retry_after: int | None, error_id: str | None

@@ -176,12 +176,6 @@ def test_every_refusal_is_the_same(
     assert event.detail["email"] in {None, "olga@example.com", "new@example.com"}
 
 
-def test_a_wait_of_one_second_is_said_in_the_singular() -> None:
-    """A sentence for people."""
-    assert str(SignInError(1)) == "Too many tries. Try again in 1 second."
-    assert str(SignInError(2)) == "Too many tries. Try again in 2 seconds."
-
-
 def test_a_busy_process_refuses_at_once(any_catalog: Catalog, olga: Account) -> None:
     """Nobody waits for a place to hash in, and a set-up link is not used up by a refusal."""
     token = any_catalog.links.create(

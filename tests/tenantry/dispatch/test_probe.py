@@ -172,7 +172,7 @@ def test_a_server_error_fails(probe: Probe, status: str) -> None:
     with pytest.raises(ProbeError) as caught:
         probe(answering(status, body), ACME)
 
-    assert (caught.value.slug, caught.value.status) == ("acme", status)
+    assert (caught.value.slug, caught.value.answer) == ("acme", status)
     assert "'acme'" in str(caught.value)
     assert body.closed == 1
 
@@ -308,7 +308,7 @@ def test_a_flask_app_with_a_broken_front_page_fails(probe: Probe) -> None:
     with pytest.raises(ProbeError) as caught:
         probe(app, ACME)
 
-    assert caught.value.status.startswith("500")
+    assert caught.value.answer.startswith("500")
 
 
 def test_the_session_of_a_probe_is_nobodys(probe: Probe) -> None:

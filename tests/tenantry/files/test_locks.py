@@ -61,7 +61,7 @@ def test_who_keeps_whom_away(settings: Settings, *, held: bool, wanted: bool, wo
             assert said.startswith(
                 f"Tenant 'acme' is being restored by process {os.getpid()} since"
             )
-            assert said.endswith("UTC; say this again when that has ended.")
+            assert said.endswith("UTC. Try again when that has ended.")
     assert elsewhere(settings, shared=False) == ""
     assert locks(settings) == []
 
@@ -134,7 +134,7 @@ def test_an_unreadable_note_is_no_trouble(settings: Settings) -> None:
         for text in ("", "[]", "\0" * 10, '{"doing"'):
             locks(settings)[0].write_text(text)
             said = elsewhere(settings, shared=True)
-            assert said == "Tenant 'acme' is being worked on; say this again when that has ended."
+            assert said == "Tenant 'acme' is being worked on. Try again when that has ended."
 
 
 def test_what_was_interrupted_comes_first(settings: Settings) -> None:

@@ -195,7 +195,7 @@ def test_nobody_can_write_into_the_old_copy(
 
 def test_words_alone_close_no_database(acme: Tenant, settings: Settings) -> None:
     """What a visitor can bring into an error's words is not taken for a site that has moved."""
-    for words in (SiteMovingError.sentence, SiteMovingError.notice, SiteMovingError.sqlstate):
+    for words in (SiteMovingError.message, SiteMovingError.notice, SiteMovingError.sqlstate):
         with pytest.raises(DBAPIError), connected(acme, settings) as connection:
             connection.exec_driver_sql(f'SELECT * FROM "{words}"')  # noqa: S608
 
