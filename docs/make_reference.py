@@ -2,8 +2,8 @@
 
     make reference
 
-It reads the source and imports only the list of names. tests/docs/test_reference.py fails while the
-page is not what this makes.
+It reads the source and imports only the list of names and the errors. tests/docs/test_reference.py
+fails while the page is not what this makes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from tenantry import _HOMES, __all__
+from tenantry import _HOMES, __all__, errors
 from tenantry.files.disk import is_dir
 
 if TYPE_CHECKING:
@@ -156,14 +156,18 @@ def _show_fields(node: ast.ClassDef) -> Iterator[str]:
 
 def _show_errors(module: ast.Module) -> Iterator[str]:
     yield (
-        "All are in `tenantry.errors`. Their facts are attributes. `str()` of one is a sentence with\n"
-        "the remedy.\n"
+        "All are in `tenantry.errors`. `str()` of one is a sentence with the remedy. After each\n"
+        "description stand its HTTP status, which is its attribute `status`, and its facts, which are\n"
+        "attributes and the constructor's arguments.\n"
     )
     lines = []
     for node in module.body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             bases = ", ".join(ast.unparse(base) for base in node.bases)
-            lines.append(_item(f"{node.name}({bases})", ast.get_docstring(node) or ""))
+            kind: type[errors.TenantryError] = getattr(errors, node.name)
+            facts = "".join(f", `{name}`" for name in kind.facts)
+            said = (ast.get_docstring(node) or "").partition("\n\n")[0]
+            lines.append(_item(f"{node.name}({bases})", f"{said} {kind.status}{facts}."))
     yield "\n".join(lines) + "\n"
 
 
