@@ -1,13 +1,14 @@
 """The composition root: settings, catalog, pool, apps; ``application`` is what the server calls.
 
 Nothing imports this module but the server that runs it. Each worker runs it for itself (``lazy-apps``
-in uwsgi.ini), so the housekeeping thread starts where it will live.
+in uwsgi.ini), so background threads start where they will live.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,9 @@ from tenantry.flask import init_tenant
 from tenantry.flask.binding import EXTENSION
 from tenantry.flask.database import ENGINES
 from tenantry.flask.sessions import check_cookie_settings
-from tenantry.limits import RateTable, TenantRates
+from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
 from tenantry.middleware.bodies import BodyLimits
-from tenantry.middleware.client_limit import ClientLimit
 from tenantry.pool import InstancePool
 from tenantry.resources.budget import Budget
 from tenantry.resources.gc_control import GcControl
@@ -54,33 +54,47 @@ from tenantry.worker.warmup import WarmUp
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from tenantry.catalog import Catalog
     from tenantry.settings import Settings
-    from tenantry.ui.error_pages import Pages
     from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
-COLLECTOR = GcControl()
+GC_CONTROL = GcControl()
 KNOWN_HOSTS = 50_000
 """Hosts that a worker remembers even if it keeps few instances; each takes less than a kilobyte."""
 
 
-def build_instance(tenant: Tenant, *, factory: Factory, settings: Settings) -> WSGIApplication:
-    """Build a tenant's app, and bind it to the tenant if it is a Flask app that did not do so."""
-    app = factory.build(tenant)
-    if isinstance(app, Flask) and EXTENSION in app.extensions:
-        check_cookie_settings(app.config)  # it may have been configured after it was bound
-    elif isinstance(app, Flask):
-        init_tenant(app, tenant, settings=settings)
-    return app
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """The parts that a worker is put together from."""
+
+    settings: Settings
+    catalog: Catalog
+    directory: Directory
+    factory: Factory
+    budget: Budget
+    pool: InstancePool[WSGIApplication]
+    probe: Probe
+    ledger: Ledger
+    clients: ClientRates
+    bodies: BodyLimits
+    listeners: Listeners
 
 
-def prepare(factory: Factory) -> None:
-    """Let the factory make what its tenants share. If it cannot, their builds will tell."""
-    try:
-        factory.prepare()
-    except Exception:
-        log.exception("preparing the factory failed")
+def create_application(settings: Settings) -> WSGIApplication:
+    """Put the platform together.
+
+    :raises SettingsError: A setting is missing.
+    :raises CatalogNotReadyError: ``tenantry init`` has not been run for this release.
+    :raises UnsafePlacementError: A server does not keep tenants apart.
+    """
+    configure_logs(settings.log_level)
+    check_servers(settings)
+    platform = assemble(settings, open_checked_catalog(settings))
+    connect_changes(platform)
+    start_background(platform)
+    return build_front_door(platform)
 
 
 def check_servers(settings: Settings) -> None:
@@ -100,25 +114,20 @@ def check_servers(settings: Settings) -> None:
                 SERVERS.get(placement, settings).note_failure(error)
 
 
-def create_application(settings: Settings) -> WSGIApplication:
-    """Put the platform together.
+def open_checked_catalog(settings: Settings) -> Catalog:
+    """Open the catalog; report placements that tenants need and the settings have lost.
 
-    :raises SettingsError: A setting is missing.
-    :raises CatalogNotReadyError: ``tenantry init`` has not been run for this release.
-    :raises UnsafePlacementError: A server does not keep tenants apart.
+    :raises CatalogNotReadyError: Its schema is not this release's.
     """
-    configure_logs(settings.log_level)
-    check_servers(settings)
     catalog = open_catalog(settings)
     catalog.check_schema()
     for sentence in find_orphaned_placements(settings, catalog.tenants.count_by_placement()):
         log.error(sentence)  # the neighbours' sites are no reason not to start
-    directory = Directory(
-        catalog,
-        domain=settings.domain,
-        known=max(KNOWN_HOSTS, 2 * settings.pool_instances),
-        lookups=settings.limit_lookups,
-    )
+    return catalog
+
+
+def assemble(settings: Settings, catalog: Catalog) -> Platform:
+    """Make the parts; nothing is started."""
     budget = Budget(
         instances=settings.pool_instances,
         memory_mb=settings.pool_memory_mb,
@@ -126,103 +135,157 @@ def create_application(settings: Settings) -> WSGIApplication:
         descriptors=settings.pool_descriptors,
     )
     ENGINES.budget = budget
-    table = RateTable(settings.run_dir / "rates")
     factory = load_factory(settings.factory)
     prepare(factory)
-    probe = Probe(settings)
-    listeners = Listeners(find_listeners)
-    bodies = BodyLimits.of(settings)
-    pool: InstancePool[WSGIApplication] = InstancePool(
+    rates = RateTable(settings.run_dir / "rates")
+    probe, listeners = Probe(settings), Listeners(find_listeners)
+    return Platform(
+        settings=settings,
+        catalog=catalog,
+        directory=Directory(
+            catalog,
+            domain=settings.domain,
+            known=max(KNOWN_HOSTS, 2 * settings.pool_instances),
+            lookups=settings.limit_lookups,
+        ),
+        factory=factory,
+        budget=budget,
+        pool=build_pool(
+            settings=settings,
+            factory=factory,
+            budget=budget,
+            limits=TenantLimits(rates, settings),
+            probe=probe,
+            listeners=listeners,
+        ),
+        probe=probe,
+        ledger=Ledger(),
+        clients=ClientRates(rates, settings.limit_client_requests),
+        bodies=BodyLimits.of(settings),
+        listeners=listeners,
+    )
+
+
+def prepare(factory: Factory) -> None:
+    """Let the factory make what its tenants share. If it cannot, their builds will tell."""
+    try:
+        factory.prepare()
+    except Exception:
+        log.exception("preparing the factory failed")
+
+
+def build_pool(
+    *,
+    settings: Settings,
+    factory: Factory,
+    budget: Budget,
+    limits: TenantLimits,
+    probe: Probe,
+    listeners: Listeners,
+) -> InstancePool[WSGIApplication]:
+    """Return the pool of tenants' instances."""
+    return InstancePool(
         partial(build_instance, factory=factory, settings=settings),
         dispose=factory.dispose,
         probe=probe,
         budget=budget,
-        gc_control=COLLECTOR,
+        gc_control=GC_CONTROL,
         idle_seconds=settings.pool_idle_seconds,
         build_seconds=settings.pool_build_seconds,
         max_waiters=settings.pool_waiters,
         max_waiting=max(1, settings.threads - 1),
-        max_in_flight=lambda tenant: settings.in_flight_of(tenant.plan),
-        take_tokens=TenantRates(table, settings).take_tokens,
+        max_in_flight=limits.max_in_flight,
+        take_tokens=limits.take_tokens,
         listeners=listeners,
     )
-    directory.subscribe(pool.retire)
 
-    ledger = Ledger()
-    directory.subscribe_gone(ledger.forget)
-    limits: list[ClientLimit] = []
 
-    def limit_clients(app: WSGIApplication, pages: Pages) -> WSGIApplication:
-        rate = settings.limit_client_requests
-        limits.append(ClientLimit(app, table=table, rate=rate, pages=pages))
-        return limits[0]
+def build_instance(tenant: Tenant, *, factory: Factory, settings: Settings) -> WSGIApplication:
+    """Build a tenant's app, and bind it to the tenant if it is a Flask app that did not do so."""
+    app = factory.build(tenant)
+    if isinstance(app, Flask) and EXTENSION in app.extensions:
+        check_cookie_settings(app.config)  # it may have been configured after it was bound
+    elif isinstance(app, Flask):
+        init_tenant(app, tenant, settings=settings)
+    return app
 
-    chores = [
-        PeriodicTask(1, pool.shed),
-        PeriodicTask(1, bodies.senders.abort_overdue),
-        PeriodicTask(5, lambda: COLLECTOR.tend(short=budget.shortage() is not None)),
-        PeriodicTask(10, pool.evict_idle),
+
+def connect_changes(platform: Platform) -> None:
+    """Have what the worker keeps of a tenant follow the catalog's changes."""
+    platform.directory.subscribe(platform.pool.retire)
+    platform.directory.subscribe_gone(platform.ledger.forget)
+
+
+def start_background(platform: Platform) -> None:
+    """Register what runs beside requests: it starts in the worker, and ends with it."""
+    tasks = [
+        PeriodicTask(1, platform.pool.shed),
+        PeriodicTask(1, platform.bodies.senders.abort_overdue),
+        PeriodicTask(5, lambda: GC_CONTROL.tend(short=platform.budget.shortage() is not None)),
+        PeriodicTask(10, platform.pool.evict_idle),
     ]
-    starts, ends = [], [pool.close]
+    run_at_end(platform.pool.close)  # the first one registered comes last
     if find_server():  # not in a process that only checks whether the application loads
-        worker = claim_number(settings.run_dir / "numbers")
-        popularity = Popularity(settings.popular_dir, worker, ledger)
-        directory.subscribe_gone(popularity.forget)
-        warm_up = WarmUp(
-            popularity=popularity,
-            catalog=catalog,
-            directory=directory,
-            pool=pool,
-            probe=probe,
-            most=settings.pool_warm,
-        )
-        report = WorkerReport(
-            worker=worker,
-            pool=pool,
-            budget=budget,
-            collector=COLLECTOR,
-            ledger=ledger,
-            connections=lambda: ENGINES.connections,
-            refused_clients=lambda: sum(limit.refused for limit in limits),
-        )
-        reporter = Reporter(settings.workers_dir, report)
-        chores.append(PeriodicTask(30, popularity.save))
-        starts = [reporter.start, warm_up.start]
-        ends += [reporter.stop, popularity.save, warm_up.stop]
-    housekeeper = Scheduler(catalog=catalog, directory=directory, chores=chores)
+        tasks += start_worker(platform)
+    scheduler = Scheduler(catalog=platform.catalog, directory=platform.directory, tasks=tasks)
+    run_in_worker(scheduler.start)
 
-    def start_all() -> None:
-        for start in (housekeeper.start, *starts):
-            start()
 
-    run_in_worker(start_all)
-    for end in ends:
-        run_at_end(end)  # the last one registered comes first
+def start_worker(platform: Platform) -> list[PeriodicTask]:
+    """Register what only a server's worker does; return what it does now and then."""
+    settings, pool = platform.settings, platform.pool
+    number = claim_number(settings.run_dir / "numbers")
+    popularity = Popularity(settings.popular_dir, number, platform.ledger)
+    platform.directory.subscribe_gone(popularity.forget)
+    warm_up = WarmUp(
+        popularity=popularity,
+        catalog=platform.catalog,
+        directory=platform.directory,
+        pool=pool,
+        probe=platform.probe,
+        most=settings.pool_warm,
+    )
+    report = WorkerReport(
+        worker=number,
+        pool=pool,
+        budget=platform.budget,
+        gc_control=GC_CONTROL,
+        ledger=platform.ledger,
+        connections=lambda: ENGINES.connections,
+        clients=platform.clients,
+    )
+    reporter = Reporter(settings.workers_dir, report)
+    for start in (reporter.start, warm_up.start):
+        run_in_worker(start)
+    for end in (reporter.stop, popularity.save, warm_up.stop):
+        run_at_end(end)
+    return [PeriodicTask(30, popularity.save)]
+
+
+def build_front_door(platform: Platform) -> WSGIApplication:
+    """Return the application that the server calls, with the two apps of the platform's own."""
+    settings, catalog = platform.settings, platform.catalog
     return build_door(
         settings=settings,
-        directory=directory,
-        pool=pool,
+        directory=platform.directory,
+        pool=platform.pool,
         front=frontend_app.create_app(settings=settings, catalog=catalog),
         backend=backend_app.create_app(
-            settings=settings,
-            catalog=catalog,
-            factory=factory,
-            pool=pool,
+            settings=settings, catalog=catalog, factory=platform.factory, pool=platform.pool
         ),
-        ledger=ledger,
-        limit_clients=limit_clients if settings.limit_client_requests else None,
-        bodies=bodies,
-        listeners=listeners,
+        ledger=platform.ledger,
+        clients=platform.clients,
+        bodies=platform.bodies,
+        listeners=platform.listeners,
     )
 
 
 try:
     application = adapt(create_application(get_settings()))
 except TenantryError:
-    sys.tracebacklimit = (
-        0  # the sentence tells the operator what to do; where it was raised does not
-    )
+    # The sentence tells the operator what to do; where it was raised does not.
+    sys.tracebacklimit = 0
     raise
 
 # What was loaded up to here lives as long as the worker.
-COLLECTOR.begin()
+GC_CONTROL.begin()

@@ -96,16 +96,16 @@ def test_a_change_without_an_announcement_is_found_by_polling(new_odd_server: Ne
         assert odd_server.site("globex").status == 200
 
 
-def test_every_worker_has_its_own_housekeeper(odd_server: OddServer) -> None:
+def test_every_worker_has_its_own_scheduler(odd_server: OddServer) -> None:
     """Law 13: the background thread lives in each worker, not in the master that forked them."""
-    housekeepers: dict[int, int] = {}
+    schedulers: dict[int, int] = {}
 
     def ask() -> bool:
         for answer in together(lambda _: odd_server.site("acme", "/facts"), AT_ONCE):
             facts = json.loads(answer.body)
-            housekeepers[facts["pid"]] = facts["threads"].count("housekeeper")
-        return len(housekeepers) == 2
+            schedulers[facts["pid"]] = facts["threads"].count("scheduler")
+        return len(schedulers) == 2
 
     until(ask, why="both workers answer")
-    assert set(housekeepers) == odd_server.workers()
-    assert set(housekeepers.values()) == {1}
+    assert set(schedulers) == odd_server.workers()
+    assert set(schedulers.values()) == {1}

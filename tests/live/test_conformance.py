@@ -420,7 +420,7 @@ def test_background_threads_live_in_each_worker_and_only_there(server: ServedSer
     found = facts_of_all(server)
     assert set(found) == server.workers()
     for facts in found.values():
-        assert {"housekeeper", "reporter"} <= set(facts["threads"])
+        assert {"scheduler", "reporter"} <= set(facts["threads"])
         opened = [os.path.realpath(path) for path in Path(f"/proc/{facts['pid']}/fd").iterdir()]
         assert any(path.endswith("catalog.sqlite3") for path in opened)
         parent = Path(f"/proc/{facts['pid']}/stat").read_text().rpartition(")")[2].split()[1]

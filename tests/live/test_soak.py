@@ -323,5 +323,5 @@ def check_leftovers(server: Restless, before: Counter[str], *, patiently: bool) 
         )
     assert [report["leaks"] for report in server.reports()] == [[]] * server.processes
     log = server.log()
-    assert "housekeeping failed" not in log
+    assert "a periodic task failed" not in log
     assert "disposing of an instance" not in log

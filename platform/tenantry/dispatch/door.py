@@ -15,6 +15,7 @@ from tenantry.environ import BODY
 from tenantry.middleware.access_log import AccessLog
 from tenantry.middleware.assets import Assets
 from tenantry.middleware.bodies import BodyLimits
+from tenantry.middleware.client_limit import ClientLimit
 from tenantry.middleware.compression import Compression
 from tenantry.middleware.gate import RequestGate
 from tenantry.middleware.health import Health
@@ -24,11 +25,12 @@ from tenantry.ui.error_pages import Pages
 from tenantry.worker.server import run_in_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.catalog.directory import Directory
+    from tenantry.limits import ClientRates
     from tenantry.limits.backlog import Listeners
     from tenantry.pool import InstancePool
     from tenantry.resources.usage import Ledger
@@ -45,7 +47,7 @@ def build_door(
     front: WSGIApplication,
     backend: WSGIApplication,
     ledger: Ledger | None = None,
-    limit_clients: Callable[[WSGIApplication, Pages], WSGIApplication] | None = None,
+    clients: ClientRates | None = None,
     bodies: BodyLimits | None = None,
     listeners: Listeners | None = None,
 ) -> WSGIApplication:
@@ -54,7 +56,7 @@ def build_door(
     :param front: The app of the apex.
     :param backend: The admin app; on a tenant's host it finds ``environ["tenantry.tenant"]``.
     :param ledger: Where the tenants' requests are added up.
-    :param limit_clients: Puts a limit for each client around the apps. Shared assets do not count.
+    :param clients: How often each client may ask. Requests for shared assets do not count.
     :param bodies: What a body may carry, and who is sending; by default what the settings say.
     :param listeners: Tells whether a connection is queued for which no thread is free.
     """
@@ -79,8 +81,8 @@ def build_door(
         pages=pages,
         time_limit=time_limit,
     )
-    if limit_clients is not None:
-        app = limit_clients(app, pages)
+    if clients is not None and clients.rate:
+        app = ClientLimit(app, rates=clients, pages=pages)
     app = Assets(Compression(app))
     if settings.trusted_proxies:
         # Host alone names the tenant: never x_host, never x_prefix (R1, R4).

@@ -1,4 +1,4 @@
-"""How often each tenant may be asked, by its plan."""
+"""How often a tenant may be asked, and how many of its requests run at once, by its plan."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _PORTION = 0.05
 """Seconds' worth of tokens that a worker takes at a time."""
 
 
-class TenantRates:
-    """The tenants' buckets in a table that the machine's workers share."""
+class TenantLimits:
+    """The limits of plans; the buckets are in a table that the machine's workers share."""
 
     def __init__(self, table: RateTable, settings: Settings) -> None:
         self._table = table
@@ -48,3 +48,7 @@ class TenantRates:
             self.refused += 1
             raise RateLimitError(f"Tenant {tenant.slug!r}", max(1, math.ceil(seconds)))
         return taken
+
+    def max_in_flight(self, tenant: Tenant) -> int:
+        """Return how many of the tenant's requests a worker answers at once; 0 sets no limit."""
+        return self._settings.in_flight_of(tenant.plan)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tenantry.limits import ClientRates
     from tenantry.pool import InstancePool
     from tenantry.resources.budget import Budget
     from tenantry.resources.gc_control import GcControl
@@ -27,16 +28,15 @@ class WorkerReport:
 
     :param worker: The worker's number, counted from 1.
     :param connections: Returns how many database connections are open.
-    :param refused_clients: Returns how many requests of clients were refused that ask too often.
     """
 
     worker: int
     pool: InstancePool[Any]
     budget: Budget
-    collector: GcControl
+    gc_control: GcControl
     ledger: Ledger
     connections: Callable[[], int]
-    refused_clients: Callable[[], int]
+    clients: ClientRates
     started_at: float = field(default_factory=time.time)
 
     def __call__(self) -> dict[str, Any]:
@@ -54,11 +54,11 @@ class WorkerReport:
             "failures": [asdict(failure) for failure in self.pool.failures()],
             "slowest_builds": [asdict(build) for build in self.pool.slowest()],
             "expensive": {by: self._expensive(by) for by in ("wall", "cpu", "database")},
-            "leaks": [asdict(leaked) for leaked in self.collector.leaked()],
-            "collector": self.collector.figures(),
+            "leaks": [asdict(leaked) for leaked in self.gc_control.leaked()],
+            "collector": self.gc_control.figures(),
             "limits": {
                 "refused_tenant": refused,
-                "refused_client": self.refused_clients(),
+                "refused_client": self.clients.refused,
             },
         }
 

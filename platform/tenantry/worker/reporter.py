@@ -30,7 +30,7 @@ BACKLOG = 64
 class Reporter:
     """Answers each connection with the report as one JSON document, and closes it.
 
-    It has a thread of its own: the housekeeper may wait for a database that does not answer, which
+    It has a thread of its own: the scheduler may wait for a database that does not answer, which
     is when people ask. Questions are answered one after the other, so that many of them cost no more
     threads.
 

@@ -27,12 +27,12 @@ class PeriodicTask:
     """Something to be done every *seconds*, or a little later."""
 
     seconds: float
-    task: Callable[[], object]
+    run: Callable[[], object]
     due: float = 0.0
 
 
 class Scheduler:
-    """Polls, and does its chores, until it is told to stop.
+    """Polls, and runs its periodic tasks, until it is told to stop.
 
     :param poll_seconds: Between two looks at the catalog's epoch. Where the database can notify,
         this is only what a lost notice costs.
@@ -43,19 +43,19 @@ class Scheduler:
         *,
         catalog: Catalog,
         directory: Directory,
-        chores: Sequence[PeriodicTask] = (),
+        tasks: Sequence[PeriodicTask] = (),
         poll_seconds: float = 0.5,
     ) -> None:
         self._catalog = catalog
         self._directory = directory
-        self._chores = chores
+        self._tasks = tasks
         self._poll_seconds = poll_seconds
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the thread. Call it in the process that serves."""
-        self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -66,17 +66,17 @@ class Scheduler:
 
     def _run(self) -> None:
         listener = open_listener(self._catalog.store.engine)
-        for chore in self._chores:
-            chore.due = time.monotonic() + chore.seconds
+        for task in self._tasks:
+            task.due = time.monotonic() + task.seconds
         while not self._stopping.is_set():
             self._safely(lambda: listener.wait(self._poll_seconds, self._stopping))
             if self._stopping.is_set():
                 break
             self._safely(self._directory.poll)
-            for chore in self._chores:
-                if time.monotonic() >= chore.due:
-                    self._safely(chore.task)
-                    chore.due = time.monotonic() + chore.seconds
+            for task in self._tasks:
+                if time.monotonic() >= task.due:
+                    self._safely(task.run)
+                    task.due = time.monotonic() + task.seconds
         listener.close()
 
     def _safely(self, task: Callable[[], object]) -> None:
@@ -84,5 +84,5 @@ class Scheduler:
         try:
             task()
         except Exception:
-            log.exception("housekeeping failed")
+            log.exception("a periodic task failed")
             self._stopping.wait(self._poll_seconds)

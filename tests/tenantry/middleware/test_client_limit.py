@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenantry.dispatch import Pages
-from tenantry.limits import RateTable, client_of
+from tenantry.limits import ClientRates, RateTable, client_of
 from tenantry.middleware.client_limit import ClientLimit
 from tests.tenantry.support import FakeClock, ask, hello
 
@@ -36,9 +36,15 @@ def table(clock: FakeClock) -> Iterator[RateTable]:
 
 
 @pytest.fixture
-def limit(table: RateTable) -> ClientLimit:
-    """Return an app that lets a client ask twice a second: ten times at once."""
-    return ClientLimit(hello("site", []), table=table, rate=2, pages=Pages(APEX))
+def rates(table: RateTable) -> ClientRates:
+    """Return the buckets of clients that may ask twice a second: ten times at once."""
+    return ClientRates(table, 2)
+
+
+@pytest.fixture
+def limit(rates: ClientRates) -> ClientLimit:
+    """Return an app with that limit."""
+    return ClientLimit(hello("site", []), rates=rates, pages=Pages(APEX))
 
 
 def come(limit: ClientLimit, address: str | None, **options: Any) -> Answer:
@@ -52,13 +58,15 @@ def exhaust(limit: ClientLimit, address: str) -> None:
         assert come(limit, address).status == 200
 
 
-def test_a_client_gets_five_seconds_worth_at_once(limit: ClientLimit, clock: FakeClock) -> None:
+def test_a_client_gets_five_seconds_worth_at_once(
+    limit: ClientLimit, rates: ClientRates, clock: FakeClock
+) -> None:
     """Then it is told to wait, and served when it has."""
     exhaust(limit, "192.0.2.1")
     answer = come(limit, "192.0.2.1")
     assert answer.status == 429
     assert answer.headers["retry-after"] == "1"
-    assert limit.refused == 1
+    assert rates.refused == 1
 
     clock.advance(1)
     assert [come(limit, "192.0.2.1").status for _ in range(3)] == [200, 200, 429]
@@ -163,14 +171,14 @@ def test_a_flood_is_one_line_in_the_log(
 
 
 def test_many_floods_are_few_lines_too(
-    limit: ClientLimit, caplog: pytest.LogCaptureFixture
+    limit: ClientLimit, rates: ClientRates, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Law 6: the log does not grow with the number of addresses that somebody has."""
     with caplog.at_level(logging.WARNING):
         for number in range(50):
             exhaust(limit, f"192.0.2.{number}")
             come(limit, f"192.0.2.{number}")
-    assert limit.refused == 50
+    assert rates.refused == 50
     assert len(caplog.records) == 10
 
 

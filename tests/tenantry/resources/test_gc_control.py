@@ -368,7 +368,7 @@ def test_a_pools_disposals_are_watched(
 
 
 def test_many_threads_may_use_it(clock: FakeClock) -> None:
-    """Requests dispose, builds are noted and the housekeeper tends, all at the same time."""
+    """Requests dispose, builds are noted and the scheduler tends, all at the same time."""
     collector = GcControl(batch=50, clock=clock)
     shelf: list[Thing] = []
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenantry.errors import BuildFailedError, RateLimitError, TenantLimitError
+from tenantry.limits import ClientRates, RateTable
 from tenantry.resources.budget import Budget, Footprint
 from tenantry.resources.gc_control import GRACE_SECONDS, GcControl
 from tenantry.resources.usage import Ledger
@@ -108,14 +109,16 @@ class Works:
             clock=self.clock,
             take_tokens=self.take_tokens,
         )
+        clients = ClientRates(RateTable(None), 1)
+        clients.refused = 5
         self.report = WorkerReport(
             worker=2,
             pool=self.pool,
             budget=self.budget,
-            collector=self.collector,
+            gc_control=self.collector,
             ledger=self.ledger,
             connections=lambda: 7,
-            refused_clients=lambda: 5,
+            clients=clients,
         )
 
     def take_tokens(self, tenant: Tenant) -> int:

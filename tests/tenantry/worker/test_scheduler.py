@@ -30,18 +30,18 @@ ACME = f"acme.{DOMAIN}"
 
 @pytest.fixture
 def keep() -> Iterator[Keep]:
-    """Return a function that starts a housekeeper, which ends with the test."""
+    """Return a function that starts a scheduler, which ends with the test."""
     keepers: list[Scheduler] = []
 
     def start(catalog: Catalog, directory: Directory, **options: Any) -> Scheduler:
-        keeper = Scheduler(catalog=catalog, directory=directory, **options)
-        keeper.start()
-        keepers.append(keeper)
-        return keeper
+        scheduler = Scheduler(catalog=catalog, directory=directory, **options)
+        scheduler.start()
+        keepers.append(scheduler)
+        return scheduler
 
     yield start
-    for keeper in keepers:
-        keeper.stop()
+    for scheduler in keepers:
+        scheduler.stop()
 
 
 def suspended(directory: Directory) -> bool:
@@ -85,16 +85,16 @@ def test_a_notice_wakes_another_node(
     directory = Directory(there, domain=DOMAIN)
     tenant = here.tenants.add("acme", name="Acme", by=SYSTEM)
     tenant = here.provisioning.activate({tenant.id: None}, by=SYSTEM)[0]
-    keeper = keep(there, directory, poll_seconds=60)
+    scheduler = keep(there, directory, poll_seconds=60)
     for state in (TenantState.SUSPENDED, TenantState.ACTIVE, TenantState.SUSPENDED):
         eventually(lambda: listening(url))
         assert directory.find(ACME) == tenant
         tenant = here.tenants.transition(tenant.id, state, by=SYSTEM)
         eventually(lambda: ACME not in directory._known)
 
-    stopping = threading.Thread(target=keeper.stop)
+    stopping = threading.Thread(target=scheduler.stop)
     stopping.start()
-    eventually(keeper._stopping.is_set)
+    eventually(scheduler._stopping.is_set)
     here.tenants.configure(tenant.id, name="Wakes it once more", by=SYSTEM)
     stopping.join(10)
     assert not stopping.is_alive()
@@ -129,7 +129,7 @@ def test_idle_instances_are_evicted(
     pool = make_pool(workshop.build, dispose=workshop.dispose, idle_seconds=0)
     pool.acquire(a_tenant()).release()
     chores = [PeriodicTask(0, pool.evict_idle)]
-    keep(catalog, Directory(catalog, domain=DOMAIN), chores=chores, poll_seconds=0.001)
+    keep(catalog, Directory(catalog, domain=DOMAIN), tasks=chores, poll_seconds=0.001)
 
     eventually(lambda: workshop.disposed)
 
@@ -157,7 +157,7 @@ def test_no_thread_before_it_is_started(catalog: Catalog) -> None:
     """Law 13: making the parts starts nothing, so a server may fork afterwards."""
     before = threading.active_count()
     directory = Directory(catalog, domain=DOMAIN)
-    keeper = Scheduler(catalog=catalog, directory=directory)
+    scheduler = Scheduler(catalog=catalog, directory=directory)
 
     assert threading.active_count() == before
-    keeper.stop()
+    scheduler.stop()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantry.errors import RateLimitError
-from tenantry.limits import BURST_SECONDS, UNLIMITED, RateTable, TenantRates
+from tenantry.limits import BURST_SECONDS, UNLIMITED, RateTable, TenantLimits
 from tests.tenantry.support import FakeClock, a_tenant
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def table(clock: FakeClock, tmp_path: Path) -> Iterator[RateTable]:
     table.close()
 
 
-def drain(rates: TenantRates, tenant: Tenant) -> int:
+def drain(rates: TenantLimits, tenant: Tenant) -> int:
     """Draw until there is nothing left; return how many tokens there were."""
     total = 0
     for _ in range(10_000):
@@ -49,7 +49,7 @@ def test_a_tenant_gets_five_seconds_worth_at_once(
     make_settings: MakeSettings, table: RateTable, clock: FakeClock
 ) -> None:
     """After that its rate, whatever the size of the portions."""
-    rates = TenantRates(table, make_settings(limit_tenant_requests=200))
+    rates = TenantLimits(table, make_settings(limit_tenant_requests=200))
     assert drain(rates, a_tenant()) == 200 * BURST_SECONDS
     clock.advance(1)
     assert drain(rates, a_tenant()) == 200
@@ -58,7 +58,7 @@ def test_a_tenant_gets_five_seconds_worth_at_once(
 
 def test_a_neighbour_has_its_own(make_settings: MakeSettings, table: RateTable) -> None:
     """Law 4: a flooded tenant takes nothing from the others."""
-    rates = TenantRates(table, make_settings(limit_tenant_requests=10))
+    rates = TenantLimits(table, make_settings(limit_tenant_requests=10))
     assert drain(rates, a_tenant("acme")) == 50
     assert drain(rates, a_tenant("globex")) == 50
 
@@ -69,8 +69,8 @@ def test_workers_share_a_tenants_bucket(
     """Limits are per machine: a second worker has what the first has left."""
     other = RateTable(tmp_path / "rates", clock=clock)
     settings = make_settings(limit_tenant_requests=10)
-    assert drain(TenantRates(table, settings), a_tenant()) == 50
-    assert drain(TenantRates(other, settings), a_tenant()) == 0
+    assert drain(TenantLimits(table, settings), a_tenant()) == 50
+    assert drain(TenantLimits(other, settings), a_tenant()) == 0
     other.close()
 
 
@@ -86,14 +86,14 @@ def test_a_portion_grows_with_the_rate(
     make_settings: MakeSettings, table: RateTable, rate: float, portion: int
 ) -> None:
     """A busy worker asks the table twenty times a second at most; a small one keeps no store."""
-    rates = TenantRates(table, make_settings(limit_tenant_requests=rate))
+    rates = TenantLimits(table, make_settings(limit_tenant_requests=rate))
     assert rates.take_tokens(a_tenant()) == portion
 
 
 def test_plans_have_their_own_rates(make_settings: MakeSettings, table: RateTable) -> None:
     """A plan that says nothing about it has the common one; nought is no limit."""
     plans = {"free": {"requests": 2}, "gold": {"requests": 0}, "slim": {"in_flight": 1}}
-    rates = TenantRates(table, make_settings(limit_tenant_requests=10, limit_plans=plans))
+    rates = TenantLimits(table, make_settings(limit_tenant_requests=10, limit_plans=plans))
     assert drain(rates, a_tenant("a", plan="free")) == 10
     assert drain(rates, a_tenant("b", plan="slim")) == 50
     assert drain(rates, a_tenant("c", plan="standard")) == 10  # not named: as the default plan
@@ -104,7 +104,7 @@ def test_the_refusal_says_who_and_when(
     make_settings: MakeSettings, table: RateTable, clock: FakeClock
 ) -> None:
     """Seconds are whole, and never so few that the next try is in vain."""
-    rates = TenantRates(table, make_settings(limit_tenant_requests=0.4))
+    rates = TenantLimits(table, make_settings(limit_tenant_requests=0.4))
     drain(rates, a_tenant())
     with pytest.raises(RateLimitError, match="acme") as refusal:
         rates.take_tokens(a_tenant())
