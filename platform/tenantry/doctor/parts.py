@@ -48,8 +48,13 @@ def children(value: Any) -> Iterable[Any]:  # noqa: PLR0911 - a table of kinds
         return (part for entry in cached(value) for part in entry)
     if issubclass(kind, threading.local):
         return (local_values(value),)
-    instance_dict(value)  # makes it, so that it is one object from now on
-    return [held for held in gc.get_referents(value) if held is not kind]
+    attributes = instance_dict(value)  # makes it, so that it is one object from now on
+    held = [part for part in gc.get_referents(value) if part is not kind]
+    if not attributes or any(part is attributes for part in held):
+        return held
+    # Python 3.13 shows an object's values in the place of the dictionary that names them.
+    named = set(map(id, attributes.values()))
+    return [attributes, *(part for part in held if id(part) not in named)]
 
 
 def module_values(module: types.ModuleType) -> dict[str, Any]:
