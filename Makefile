@@ -148,11 +148,13 @@ reference: setup ## Build docs/reference.md from the docstrings of the public na
 UV ?= uv
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate -q
+# What a checkout runs: the bundled apps, on either kind of database.
+EXTRAS = --extra site --extra postgresql
 
 lock: ## Lock the dependencies anew, with uv.
 	@command -v $(UV) >/dev/null || { echo "Install uv first: pip install uv" >&2; exit 1; }
-	@$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
-	@$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	@$(COMPILE) pyproject.toml $(EXTRAS) --group dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml $(EXTRAS) -c requirements/dev.txt -o requirements/run.txt
 	@$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	@$(COMPILE) --group audit -c requirements/dev.txt -o requirements/audit.txt
 

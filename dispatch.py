@@ -18,8 +18,7 @@ import backend_app
 import frontend_app
 from tenantry.catalog import open_catalog
 from tenantry.catalog.directory import Directory
-from tenantry.databases.placements import find_orphaned_placements
-from tenantry.databases.servers import SERVERS, probe
+from tenantry.databases.placements import find_orphaned_placements, get_server
 from tenantry.dispatch import build_door
 from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError, TenantryError
@@ -106,12 +105,14 @@ def check_servers(settings: Settings) -> None:
     """
     for placement in settings.databases:
         if placement.kind == "postgresql":
+            from tenantry.databases.servers import probe  # noqa: PLC0415 - the driver
+
             try:
                 probe(placement)
             except DatabaseUnavailableError as error:
                 log.warning("%s", error)
                 # Its first visitors need not all wait to find that out again.
-                SERVERS.get(placement, settings).note_failure(error)
+                get_server(placement, settings).note_failure(error)
 
 
 def open_checked_catalog(settings: Settings) -> Catalog:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import FactoryError
 from tenantry.files.disk import is_dir
+from tenantry.files.shipped import add_bundled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +69,7 @@ def load_factory(path: str) -> Factory:
     :raises FactoryError: There is no such module or callable, no folder ``MIGRATIONS``, or
         ``TRANSIENT_TABLES`` is no tuple of names.
     """
+    add_bundled()
     module_name, colon, name = path.partition(":")
     if not colon or not name or not module_name or module_name.startswith("."):
         raise FactoryError(path, "name a callable as `module:name`")

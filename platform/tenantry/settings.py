@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -363,7 +364,10 @@ class Settings(BaseSettings):
     @field_validator("databases", mode="before")
     @classmethod
     def _read_databases(cls, value: Any) -> tuple[Placement, ...]:
-        return read_placements(value)
+        placements = read_placements(value)
+        if any(placement.kind == "postgresql" for placement in placements):
+            _need_driver()
+        return placements
 
     @field_validator("limit_plans", mode="before")
     @classmethod
@@ -455,6 +459,8 @@ class Settings(BaseSettings):
     def _catalog(cls, value: str) -> str:
         if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("must start with sqlite:/// or postgresql+psycopg://")
+        if value.startswith("postgresql"):
+            _need_driver()
         try:
             url = make_url(value)
         except (ArgumentError, ValueError):  # its sentence may show the password
@@ -656,6 +662,14 @@ def load_settings(**overrides: Any) -> Settings:
 def get_settings() -> Settings:
     """Return the process's own settings, read at the first call."""
     return load_settings()
+
+
+def _need_driver() -> None:
+    if find_spec("psycopg") is None:
+        raise ValueError(
+            "PostgreSQL needs the driver psycopg, which is not installed; run "
+            "`pip install 'tenantry[postgresql]'`"
+        )
 
 
 def _is_local(domain: str) -> bool:

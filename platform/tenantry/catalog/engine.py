@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.exc import SQLAlchemyError
 
-    from tenantry.databases.watchdog import WatchedConnection
+    from tenantry.databases.server_connection import WatchedConnection
 
 WRITE = {"tenantry_write": True}
 """Execution options of a transaction that will write."""
@@ -49,7 +49,7 @@ def shown(address: str) -> str:
 
 def _postgresql(url: URL) -> Engine:
     # The driver takes longer to import than most commands take: a catalog on SQLite needs none.
-    from tenantry.databases.watchdog import WatchedConnection, address_of  # noqa: PLC0415
+    from tenantry.databases.server_connection import WatchedConnection, address_of  # noqa: PLC0415
 
     engine = create_engine(
         url,

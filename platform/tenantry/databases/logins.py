@@ -21,8 +21,7 @@ from tenantry.databases.engine_cache import (
     Counted,
     EngineCache,
 )
-from tenantry.databases.timing import TimedServerConnection
-from tenantry.databases.watchdog import address_of
+from tenantry.databases.server_connection import TimedServerConnection, address_of
 from tenantry.resources.budget import Budget
 
 if TYPE_CHECKING:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
-from tenantry.databases.binding import Binding
-from tenantry.databases.postgresql_schema import SchemaDatabase
-from tenantry.databases.servers import SERVERS
 from tenantry.databases.sqlite_file import site_database
 from tenantry.errors import NoRoomError
 
@@ -15,6 +12,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from tenantry.databases.postgresql_schema import SchemaDatabase
+    from tenantry.databases.servers import Server
     from tenantry.settings import Settings
     from tenantry.values.placement import Kind, Placement
     from tenantry.values.tenant import Tenant
@@ -62,14 +61,32 @@ def tenant_database(tenant: Tenant, settings: Settings) -> TenantDatabase:
     :raises UnknownPlacementError: The settings do not name it any more.
     """
     placement = settings.get_placement(tenant.placement)
-    if placement.kind == "postgresql":
-        binding = Binding(
-            f"t_{tenant.id}",
-            statement_seconds=settings.statement_seconds_of(tenant.plan),
-            lock_seconds=settings.lock_seconds_of(tenant.plan),
-        )
-        return SchemaDatabase(SERVERS.get(placement, settings), binding)
-    return site_database(tenant, settings)
+    if placement.kind != "postgresql":
+        return site_database(tenant, settings)
+    from tenantry.databases.binding import Binding  # noqa: PLC0415 - see get_server
+    from tenantry.databases.postgresql_schema import SchemaDatabase  # noqa: PLC0415
+
+    binding = Binding(
+        f"t_{tenant.id}",
+        statement_seconds=settings.statement_seconds_of(tenant.plan),
+        lock_seconds=settings.lock_seconds_of(tenant.plan),
+    )
+    return SchemaDatabase(get_server(placement, settings), binding)
+
+
+def get_server(placement: Placement, settings: Settings) -> Server:
+    """Return the process's PostgreSQL server behind a placement.
+
+    The driver is loaded here, and not before: without it, everything works on SQLite.
+    """
+    from tenantry.databases.servers import SERVERS  # noqa: PLC0415
+
+    return SERVERS.get(placement, settings)
+
+
+def is_schema(database: TenantDatabase) -> TypeGuard[SchemaDatabase]:
+    """Say whether it is a schema on a PostgreSQL server."""
+    return database.kind == "postgresql"
 
 
 def find_orphaned_placements(settings: Settings, counts: Mapping[str, int]) -> list[str]:

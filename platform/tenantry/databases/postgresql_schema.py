@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tenantry.databases.binding import NAME, Binding
-from tenantry.databases.servers import first_line
+from tenantry.databases.refusal import first_line
 from tenantry.errors import DatabaseUnavailableError, PlacementError
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""What a database says that its tenant has just left, as an error of ours.
+"""What a database says when it refuses: in one line, or as an error of ours.
 
-SQLite calls it a broken constraint, which apps take for their own visitors' mistake: a name that is
-taken, say.
+When its tenant has just left it, SQLite calls the refusal a broken constraint, which apps take for
+their own visitors' mistake: a name that is taken, say.
 """
 
 from __future__ import annotations
@@ -33,3 +33,9 @@ def _is_closed(error: BaseException) -> bool:
     if getattr(error, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_TRIGGER":
         return str(error) == SiteMovingError.notice
     return getattr(error, "sqlstate", None) == SiteMovingError.sqlstate
+
+
+def first_line(error: Exception) -> str:
+    """Return what a database said, in one line."""
+    cause = getattr(error, "orig", None) or error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]

@@ -15,10 +15,9 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from tenantry.databases.binding import OPTION, Binding, bind
 from tenantry.databases.logins import POOL_SECONDS, Logins
-from tenantry.databases.refusal import tell_moves
+from tenantry.databases.refusal import first_line, tell_moves
 from tenantry.databases.safety import verify
-from tenantry.databases.timing import TimedServerConnection
-from tenantry.databases.watchdog import address_of
+from tenantry.databases.server_connection import TimedServerConnection, address_of
 from tenantry.errors import DatabaseUnavailableError
 from tenantry.security.keys import keys_of
 
@@ -219,12 +218,6 @@ def probe(placement: Placement) -> Setup:
         raise DatabaseUnavailableError(placement.name, first_line(error)) from error
     finally:
         server.close()
-
-
-def first_line(error: Exception) -> str:
-    """Return what a database said, in one line."""
-    cause = getattr(error, "orig", None) or error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
 
 
 class Servers:

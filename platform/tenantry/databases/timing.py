@@ -2,7 +2,7 @@
 
 SQLite works while rows are fetched as much as while a statement begins, and waits for the disk at the
 commit: all three are counted, in the thread that asked. From PostgreSQL all rows have come when a
-statement ends.
+statement ends; its connections are in ``server_connection``, because they need its driver.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-import psycopg
-
-from tenantry.databases.watchdog import WatchedConnection
 from tenantry.resources.usage import SPENT
 
 if TYPE_CHECKING:
@@ -29,16 +26,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _timed(method: Callable[P, R]) -> Callable[P, R]:
+def timed(method: Callable[P, R]) -> Callable[P, R]:
+    """Count what a call of *method* takes."""
+
     @wraps(method)
-    def timed(*arguments: P.args, **options: P.kwargs) -> R:
+    def measured(*arguments: P.args, **options: P.kwargs) -> R:
         started = perf_counter()
         try:
             return method(*arguments, **options)
         finally:
             SPENT.database += perf_counter() - started
 
-    return timed
+    return measured
 
 
 @dataclass(eq=False, slots=True)
@@ -109,8 +108,8 @@ class TimedCursor(sqlite3.Cursor):
 class TimedConnection(sqlite3.Connection):
     """A connection whose cursors, commits and rollbacks are counted."""
 
-    commit = _timed(sqlite3.Connection.commit)
-    rollback = _timed(sqlite3.Connection.rollback)
+    commit = timed(sqlite3.Connection.commit)
+    rollback = timed(sqlite3.Connection.rollback)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -138,21 +137,3 @@ class TimedConnection(sqlite3.Connection):
     def executescript(self, *arguments: Any) -> Any:
         """Run a script with a cursor of its own."""
         return self.cursor().executescript(*arguments)
-
-
-class TimedServerCursor(psycopg.Cursor[Any]):
-    """A cursor on PostgreSQL whose statements are counted."""
-
-    execute = _timed(psycopg.Cursor.execute)
-    executemany = _timed(psycopg.Cursor.executemany)
-
-
-class TimedServerConnection(WatchedConnection):
-    """A connection to PostgreSQL whose statements, commits and rollbacks are counted."""
-
-    commit = _timed(WatchedConnection.commit)
-    rollback = _timed(WatchedConnection.rollback)
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.cursor_factory = TimedServerCursor

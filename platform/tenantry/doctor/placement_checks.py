@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from tenantry.databases.binding import Binding
-from tenantry.databases.placements import find_orphaned_placements
-from tenantry.databases.postgresql_schema import SchemaDatabase
-from tenantry.databases.servers import SERVERS, first_line, probe
+from tenantry.databases.placements import find_orphaned_placements, get_server
+from tenantry.databases.refusal import first_line
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
 from tenantry.errors import (
     DatabaseUnavailableError,
@@ -46,6 +44,8 @@ def examine_placements(settings: Settings) -> Iterator[Finding]:
     for placement in settings.databases:
         if placement.kind != "postgresql":
             continue
+        from tenantry.databases.servers import probe  # noqa: PLC0415 - the driver
+
         subject = f"{placement.name} (placement)"
         try:
             setup = probe(placement)
@@ -71,9 +71,12 @@ def _examine_login(placement: Placement, setup: Setup, subject: str, settings: S
 
 def _try_login(placement: Placement, settings: Settings) -> str | None:
     """Sign in as a tenant that is made for that, and is gone afterwards; return what went wrong."""
+    from tenantry.databases.binding import Binding  # noqa: PLC0415 - the driver
+    from tenantry.databases.postgresql_schema import SchemaDatabase  # noqa: PLC0415
+
     place = f"{socket.gethostname()}:{settings.data_dir}:doctor"
     name = f"t_{sha256(place.encode()).hexdigest()[:32]}"  # the same again after a kill
-    database = SchemaDatabase(SERVERS.get(placement, settings), Binding(name))
+    database = SchemaDatabase(get_server(placement, settings), Binding(name))
     try:
         database.create()
         try:

@@ -10,8 +10,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.exc import DBAPIError
 
 from tenantry.databases.engines import OpenEngines
-from tenantry.databases.placements import tenant_database
-from tenantry.databases.postgresql_schema import SchemaDatabase
+from tenantry.databases.placements import is_schema, tenant_database
 from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.flask.binding import EXTENSION, current_binding
 
@@ -68,7 +67,7 @@ class TenantSQLAlchemy(SQLAlchemy):
         database = tenant_database(binding.tenant, binding.settings)
         if isinstance(database, SiteDatabase):
             ENGINES.close(database.path)
-        elif isinstance(database, SchemaDatabase):
+        elif is_schema(database):
             database.server.close_tenant(database.name)
 
     def _teardown_session(self, _error: BaseException | None) -> None:

@@ -10,9 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenantry.databases.placements import tenant_database
-from tenantry.databases.postgresql_schema import find_schemas
-from tenantry.databases.servers import SERVERS
+from tenantry.databases.placements import get_server, tenant_database
 from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase, site_database
 from tenantry.errors import BundleError, TenantryError, UnknownPlacementError
 
@@ -68,8 +66,10 @@ def find_missing_databases(operations: Operations, *, most: int) -> MissingDatab
         except (UnknownPlacementError, OSError):
             lost.append(tenant.slug)
     for name, housed in on_servers.items():
+        from tenantry.databases.postgresql_schema import find_schemas  # noqa: PLC0415 - the driver
+
         try:
-            server = SERVERS.get(settings.get_placement(name), settings)
+            server = get_server(settings.get_placement(name), settings)
             there = find_schemas(server, [f"t_{tenant.id}" for tenant in housed])
             lost += [tenant.slug for tenant in housed if f"t_{tenant.id}" not in there]
         except TenantryError as error:

@@ -13,8 +13,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tenantry.databases.placements import choose_placement, tenant_database
-from tenantry.databases.postgresql_schema import SchemaDatabase
+from tenantry.databases.placements import choose_placement, is_schema, tenant_database
 from tenantry.errors import MoveError, NoRoomError, ProvisionError, TenantryError
 from tenantry.files.disk import exists
 from tenantry.files.locks import check_finished, tenant_lock
@@ -153,7 +152,7 @@ def _move(
     step: Callable[[str], object],
 ) -> Moved:
     tenant = preview.tenant
-    if isinstance(preview.source, SchemaDatabase) and isinstance(preview.target, SchemaDatabase):
+    if is_schema(preview.source) and is_schema(preview.target):
         preview.source.let_in(preview.target)
     try:
         provision(operations, replace(tenant, placement=preview.to))

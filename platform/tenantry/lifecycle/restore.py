@@ -22,7 +22,7 @@ from tenantry.bundles.instance_files import make_folders
 from tenantry.bundles.manifest import PAGES, Manifest
 from tenantry.bundles.row_members import check_schema, dump_database, fill_database, stored_tables
 from tenantry.bundles.sqlite_pages import check_pages
-from tenantry.databases.servers import first_line
+from tenantry.databases.refusal import first_line
 from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase, copy_file
 from tenantry.errors import BundleError
 from tenantry.files.disk import exists

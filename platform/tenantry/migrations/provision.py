@@ -8,11 +8,9 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tenantry.databases.placements import tenant_database
-from tenantry.databases.postgresql_schema import SchemaDatabase
+from tenantry.databases.placements import is_schema, tenant_database
 from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.migrations.history import load_history
-from tenantry.migrations.postgresql_template import make_schema
 from tenantry.migrations.sqlite_template import sqlite_template
 from tenantry.migrations.upgrade import read_revision, upgrade
 
@@ -30,7 +28,9 @@ def provision_database(tenant: Tenant, settings: Settings, migrations: Path) -> 
     """
     database = tenant_database(tenant, settings)
     history = load_history(migrations)
-    if isinstance(database, SchemaDatabase):
+    if is_schema(database):
+        from tenantry.migrations.postgresql_template import make_schema  # noqa: PLC0415 - the driver
+
         make_schema(database, history, settings.templates_dir)
         return
     assert isinstance(database, SiteDatabase)

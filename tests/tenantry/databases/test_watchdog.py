@@ -11,7 +11,8 @@ from sqlalchemy import make_url
 
 from tenantry.catalog.engine import open_engine
 from tenantry.catalog.schema import upgrade
-from tenantry.databases.watchdog import SILENT_SECONDS, WATCHDOG, WatchedConnection, address_of
+from tenantry.databases.server_connection import WatchedConnection, address_of
+from tenantry.databases.watchdog import SILENT_SECONDS, WATCHDOG
 from tenantry.dispatch import Pages
 from tenantry.errors import CatalogUnavailableError
 from tenantry.middleware.time_limit import TimeLimit
