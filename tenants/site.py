@@ -17,19 +17,7 @@ if TYPE_CHECKING:
     from tenantry import Settings, Tenant
 
 
-class _Csrf(CSRFProtect):
-    """Flask-WTF's check, without its hook: that one closes over the app that registers it."""
-
-    def init_app(self, app: Flask) -> None:
-        super().init_app(app)
-        app.before_request_funcs[None][-1] = _check_token
-
-
-csrf = _Csrf()
-
-
-def _check_token() -> None:
-    csrf.protect(apply_exemptions=True)
+csrf = CSRFProtect()
 
 
 def build_site() -> Flask:

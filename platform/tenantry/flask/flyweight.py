@@ -8,16 +8,18 @@ blueprints, hooks and template environment are its prototype's, frozen.
 from __future__ import annotations
 
 import threading
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import Flask, current_app
 from flask.config import Config
 from flask.helpers import url_for
+from flask_sqlalchemy import SQLAlchemy
 from werkzeug.local import LocalProxy
 
 from tenantry.errors import TenantryError
 from tenantry.flask.binding import init_tenant
+from tenantry.flask.database import TenantSQLAlchemy
 from tenantry.flask.unavailable import answer_unavailable
 from tenantry.pool.build_steps import build_step
 
@@ -56,8 +58,9 @@ class UnfitError(TenantryError, TypeError):
     """The prototype cannot be shared between tenants."""
 
     message = "This app cannot be shared between tenants: {what}."
-    remedy = "Use current_app in its place, or return a full app for each tenant from create_app()."
+    remedy = "{instead}, or return a full app for each tenant from create_app()."
     what: str
+    instead: str
 
 
 class Flyweight:
@@ -111,7 +114,8 @@ class Flyweight:
         """
         with self._lock, build_step("prototype"):
             if self._prototype is None:
-                prototype = self._build()
+                prototype = _build(self._build)
+                release(prototype)
                 check_fit(prototype)
                 answer_unavailable(prototype)
                 self._kind = _frozen_kind(type(prototype))
@@ -120,21 +124,61 @@ class Flyweight:
             return self._prototype
 
 
+_PLAIN_SQLALCHEMY = (
+    "flask_sqlalchemy.SQLAlchemy opens one database for all of them",
+    "Use tenantry.TenantSQLAlchemy, which takes the same arguments",
+)
+
+
+def _build(build: Callable[[], Flask]) -> Flask:
+    try:
+        return build()
+    except RuntimeError as error:
+        if "SQLALCHEMY_DATABASE_URI" in str(error):  # what the plain extension wants to be told
+            raise UnfitError(*_PLAIN_SQLALCHEMY) from error
+        raise
+
+
+def release(prototype: Flask) -> None:
+    """Let what closes over the prototype find the app that is at work instead.
+
+    Flask-WTF's hook does so, and views that are defined where the app is made. Their ``app`` is
+    ``current_app`` from now on, and raises where no app is at work.
+    """
+    waiting = [function for _, function in _functions(prototype)]
+    seen = set()
+    while waiting:
+        function = waiting.pop()
+        if not isinstance(function, FunctionType) or id(function) in seen:
+            continue
+        seen.add(id(function))
+        for cell in function.__closure__ or ():
+            content = _content(cell)
+            if content is prototype:
+                cell.cell_contents = current_app
+            else:
+                waiting.append(content)  # what a decorator has wrapped
+
+
 def check_fit(prototype: Flask) -> None:
     """Refuse an app that keeps hold of itself where its tenants' apps would go astray.
 
     :raises UnfitError: Names what holds it.
     """
     if "wsgi_app" in vars(prototype):
-        raise UnfitError("its wsgi_app is wrapped, and the wrapper calls this one app")
+        raise UnfitError("its wsgi_app is wrapped, and the wrapper calls this one app", "Wrap none")
     for name, extension in prototype.extensions.items():
+        if isinstance(extension, SQLAlchemy) and not isinstance(extension, TenantSQLAlchemy):
+            raise UnfitError(*_PLAIN_SQLALCHEMY)
         if getattr(extension, "app", None) is prototype:
-            raise UnfitError(f"extension {name!r} keeps it as .app")
+            raise UnfitError(
+                f"extension {name!r} keeps it as .app",
+                "Call its init_app(app) instead of passing the app to its constructor",
+            )
     for what, function in _functions(prototype):
         if _holds(function, prototype):
-            raise UnfitError(
-                f"{what} {getattr(function, '__qualname__', function)!r} closes over it"
-            )
+            name = getattr(function, "__qualname__", function)
+            raise UnfitError(f"{what} {name!r} keeps it", "Use current_app in its place")
 
 
 def _functions(app: Flask) -> Iterator[tuple[str, Any]]:
@@ -162,9 +206,7 @@ def _functions(app: Flask) -> Iterator[tuple[str, Any]]:
 def _holds(function: Any, app: Flask) -> bool:
     if getattr(function, "__self__", None) is app:
         return True
-    cells = getattr(function, "__closure__", None) or ()
-    defaults = (*(getattr(function, "__defaults__", None) or ()),)
-    return any(_content(cell) is app for cell in cells) or any(value is app for value in defaults)
+    return any(value is app for value in getattr(function, "__defaults__", None) or ())
 
 
 def _content(cell: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -344,19 +345,50 @@ def test_shared_tables_are_frozen(
         change(app)
 
 
-def unfit_view() -> Flask:
+def closing_over() -> Flask:
+    app = Flask("closing")
+
+    def decorate(view: Callable[[], str]) -> Callable[[], str]:
+        @wraps(view)
+        def decorated() -> str:
+            return f"{view()}{app.extensions['seen']}"
+
+        return decorated
+
+    @app.before_request
+    def note() -> None:
+        app.extensions["seen"] = f" of {app.config['NAME']}"
+
+    @app.get("/")
+    @decorate
+    def home() -> str:
+        return f"site of {app.config['NAME']}"
+
+    return app
+
+
+def test_views_and_hooks_that_close_over_the_app_work(own_settings: Settings) -> None:
+    """What is defined where the app is made finds the tenant's own app, decorated or not."""
+    site = Flyweight(closing_over, bind=lambda app, tenant: app.config.update(NAME=tenant.name))
+    acme, globex = (site.instance(tenant, settings=own_settings) for tenant in (ACME, GLOBEX))
+    assert acme.test_client().get("/").text == "site of Acme of Acme"
+    assert globex.test_client().get("/").text == "site of Globex of Globex"
+    assert "seen" not in site.prepare().extensions
+
+
+def unfit_default() -> Flask:
     app = Flask("unfit")
 
     @app.get("/")
-    def home() -> str:
-        return app.name
+    def home(own: Flask = app) -> str:
+        return own.name
 
     return app
 
 
 def unfit_hook() -> Flask:
     app = Flask("unfit")
-    app.before_request(lambda: app.logger.info("x"))
+    app.teardown_appcontext(app.do_teardown_appcontext)
     return app
 
 
@@ -380,8 +412,8 @@ def unfit_extension() -> Flask:
 @pytest.mark.parametrize(
     ("factory", "words"),
     [
-        pytest.param(unfit_view, "home", id="view"),
-        pytest.param(unfit_hook, "before_request", id="hook"),
+        pytest.param(unfit_default, "home", id="default"),
+        pytest.param(unfit_hook, "teardown_appcontext_funcs", id="hook"),
         pytest.param(unfit_wrapper, "wsgi_app", id="wsgi_app"),
         pytest.param(unfit_extension, "keeper", id="extension"),
     ],
