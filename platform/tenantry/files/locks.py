@@ -109,6 +109,18 @@ def lock(path: Path, *, shared: bool = False, wait: float = WAIT_SECONDS) -> int
         os.close(descriptor)
 
 
+def share(descriptor: int) -> None:
+    """Let others have the lock, too, who share it.
+
+    :raises BlockingIOError: Another process was faster and has it alone; *descriptor* is closed.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+
+
 def unlock(path: Path, descriptor: int) -> None:
     """Let go of a file; the last one removes it."""
     try:

@@ -9,20 +9,19 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
-import threading
 import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from tenantry.catalog import Step, StepState
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import TenantLockedError, TenantryError, UnfinishedError
-from tenantry.files.locks import check_finished, tenant_lock
+from tenantry.files.locks import check_finished, lock, tenant_lock
 from tenantry.migrations.history import History
-from tenantry.migrations.shortcut import Shortcuts
+from tenantry.migrations.upgrade import upgrade
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -43,6 +42,11 @@ class Job:
     lock_timeout: float
 
 
+def run_lock(settings: Settings) -> Path:
+    """Return the lock that all processes of the one run on this data folder share."""
+    return settings.run_dir / "migrate.lock"
+
+
 @dataclass(eq=False, slots=True)
 class _Worker:
     process: BaseProcess
@@ -54,15 +58,18 @@ class _Worker:
 class Workers:
     """Some processes; a context manager that lets each finish what it has begun.
 
+    If the block ends by an interruption, they are killed: their databases stay as they were.
+
     :param depth: Steps that each may have: those behind the first wait where they are at hand.
     """
 
     def __init__(self, job: Job, count: int, *, depth: int = 1) -> None:
         self._job = job
         self._depth = depth
-        # Forking is quick, and safe as long as no other thread may hold a lock.
-        self._forks = threading.active_count() == 1
-        self._context: Any = multiprocessing.get_context("fork" if self._forks else "spawn")
+        # A child forked from here would have this process's locks and the catalog's open connections.
+        # The fork server has neither, and imports what all of them need once.
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__])
         self._workers: list[_Worker] = []
         for _ in range(count):
             self._start()
@@ -70,9 +77,12 @@ class Workers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        interrupted = kind is not None and not issubclass(kind, Exception)
         for worker in self._workers:
             worker.connection.close()
+            if interrupted:
+                worker.process.kill()
         for worker in self._workers:
             worker.process.join()
 
@@ -114,9 +124,7 @@ class Workers:
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        # A forked child has all our ends too: as long as it keeps one, nobody sees us end.
-        inherited = [*(worker.connection for worker in self._workers), ours] if self._forks else []
-        process = self._context.Process(target=_serve, args=(self._job, theirs, inherited))
+        process = self._context.Process(target=_serve, args=(self._job, theirs))
         process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -137,32 +145,32 @@ class Workers:
         return replace(fatal, state=StepState.FAILED, error=problem)
 
 
-def _serve(job: Job, connection: Connection, inherited: list[Connection]) -> None:
+def _serve(job: Job, connection: Connection) -> None:
     """Migrate what is ordered until nobody can order any more."""
     for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_IGN)  # whoever orders decides when to stop
-    for other in inherited:
-        other.close()
-    shortcuts = Shortcuts(History(job.folder))
+        signal.signal(signum, signal.SIG_IGN)  # the process that orders decides when to stop
+    # Held until this process ends: no other run begins while a killed one's last steps are done.
+    lock(run_lock(job.settings), shared=True)
+    history = History(job.folder)
     while True:
         try:
             step: Step = connection.recv()
         except (EOFError, OSError):
             return
-        result = _migrate(job, shortcuts, step)
+        result = _migrate(job, history, step)
         try:
             connection.send(result)
         except OSError:
             return
 
 
-def _migrate(job: Job, shortcuts: Shortcuts, step: Step) -> Step:
+def _migrate(job: Job, history: History, step: Step) -> Step:
     started = time.perf_counter()
     try:
         with tenant_lock(step.tenant, "migrated", settings=job.settings, wait=job.lock_timeout):
             check_finished(step.tenant, job.settings)
             database = tenant_database(step.tenant, job.settings)
-            done = shortcuts.upgrade(database, lock_timeout=job.lock_timeout)
+            done = upgrade(database, history, lock_timeout=job.lock_timeout)
     except (TenantLockedError, UnfinishedError) as error:
         result = replace(step, state=StepState.PENDING, error=str(error))
     except TenantryError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import signal
 import socket
 import threading
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog import RunState, StepState
 from tenantry.errors import MigrationRunningError
-from tenantry.migrations.processes import Job, Workers
+from tenantry.files.locks import lock, share, unlock
+from tenantry.migrations.processes import Job, Workers, run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -217,15 +217,17 @@ class MigrationRunner:
 def _alone(catalog: Catalog, settings: Settings) -> Iterator[str]:
     """Make sure that no other run lives on this data folder; yield the name of the place."""
     node = f"{socket.gethostname()}:{settings.data_dir}"
-    settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (settings.run_dir / "migrate.lock").open("w") as file:
-        try:
-            # The system lets go of it, however this process and its workers end.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            run = catalog.runs.find_last()
-            raise MigrationRunningError(run.id if run else 0, node) from error
+    path = run_lock(settings)
+    try:
+        descriptor = lock(path, wait=0)
+        share(descriptor)  # with this run's own processes
+    except BlockingIOError as error:
+        run = catalog.runs.find_last()
+        raise MigrationRunningError(run.id if run else 0, node) from error
+    try:
         yield node
+    finally:
+        unlock(path, descriptor)
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sqlalchemy.exc import DBAPIError
@@ -16,8 +16,7 @@ from tenantry.files.disk import exists
 from tenantry.migrations.history import find_revision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -73,13 +72,11 @@ def upgrade(
     *,
     to: str | None = None,
     lock_timeout: float = LOCK_SECONDS,
-    watching: Callable[[Connection], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> Upgrade:
     """Run the revisions that the database lacks, all in one transaction.
 
     :param to: End at an earlier revision than the newest.
     :param lock_timeout: Seconds to wait for others who use the database.
-    :param watching: What is entered while revisions are run.
     :raises UnknownSchemaError: The database is at a revision of another release.
     :raises UpgradeError: A revision failed, or the database did; it is as it was.
     """
@@ -90,8 +87,7 @@ def upgrade(
             with begin(connection, lock_timeout):
                 before = find_revision(connection)
                 if history.path_from(before):
-                    with watching(connection):
-                        history.run(connection, to=to)
+                    history.run(connection, to=to)
                 return Upgrade(before, to or history.head)
     except DBAPIError as error:
         problem = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
@@ -124,13 +120,8 @@ def _sqlite(connection: Connection, lock_timeout: float) -> Iterator[None]:
 def _check_references(connection: Connection) -> None:
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
     if broken is not None:
-        raise broken_reference(broken)
-
-
-def broken_reference(row: Sequence[Any]) -> UpgradeError:
-    """Return what to say of an answer to ``PRAGMA foreign_key_check``."""
-    table, _, other, _ = row
-    return UpgradeError(f"a row of {table!r} refers to one of {other!r} that is not there")
+        table, _, other, _ = broken
+        raise UpgradeError(f"a row of {table!r} refers to one of {other!r} that is not there")
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -177,6 +179,22 @@ def test_an_interrupted_run_ends_what_it_has_begun(six: Desk, signum: int) -> No
     assert last.counts[StepState.RUNNING] == 0
     assert 0 < last.counts[StepState.OK] < TENANTS
     assert run(six, "migrate", "--resume") == "6 of 6 tenants migrated to 0002.\n"
+
+
+def test_a_second_interruption_ends_its_processes(six: Desk) -> None:
+    """What they were at is as it was, and --resume does it."""
+    slow(six.folder)
+    process = six.start("migrate", "--jobs", "2")
+    until(lambda: begun(six.folder) == 2, why=lambda: six.log)
+    os.kill(process.pid, signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):  # the first one waits for the steps
+        assert process.wait(0.5) is None
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(SECONDS) == 1, six.log
+
+    (six.folder / "wait").unlink()
+    assert run(six, "migrate", "--resume") == "6 of 6 tenants migrated to 0002.\n"
+    assert begun(six.folder) == TENANTS + 2
 
 
 def test_what_cannot_be_said_together(six: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -390,6 +391,18 @@ def test_a_process_that_dies_fails_what_it_was_at(local: World) -> None:
     assert counts(run) == {"ok": 3, "failed": 1}
     assert local.failures()["two"] == "the process that migrated it died (exit 9)"
     assert local.schemas()["two"] == "0001"
+    local.ask("two", "DELETE FROM people")
+    assert counts(local.run(again=ResumeOptions(failed=True))) == {"ok": 4}
+
+
+def test_a_worker_has_nothing_of_the_process_that_starts_it(
+    local: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fork of it would have its locks, held for ever, and its connections to the catalog."""
+    monkeypatch.setattr(sys, "left_here", True, raising=False)
+    asks = "import sys; assert not hasattr(sys, 'left_here')"
+    write_revisions(local.folder, f"{NAME}\n    {asks}", first=2)
+    assert counts(local.run(jobs=2)) == {"ok": 4}
 
 
 def test_nothing_to_do_opens_nothing(
