@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 PROGRAM = Path(sys.executable).with_name("tenantry")
-SECONDS = 30
+SECONDS = 90
 
 
 @dataclass
