@@ -25,6 +25,7 @@ from tenantry.security.keys import keys_of
 from tenantry.values.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
 from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
+from tests.tenantry.support import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -379,7 +380,7 @@ def test_from_one_kind_to_the_other_and_back(
         made = bring_in(catalog, settings, path, slug=f"copy{number}", placement=placement)
         assert made.placement == placement
         assert ledger.read(made, settings) == expected
-        with tenant_database(made, settings).open_engine().begin() as connection:
+        with opened(tenant_database(made, settings)) as engine, engine.begin() as connection:
             added = connection.execute(ledger.PERSON.insert().values(name="new"))
             assert added.inserted_primary_key is not None
             assert added.inserted_primary_key[0] == 51 + number
