@@ -49,7 +49,7 @@ class Memberships:
         """
         with self._store.writing(by) as writer:
             account = writer.get_account(account_id)
-            _add(writer, writer.get_tenant(tenant_id), account, role)
+            add_membership(writer, writer.get_tenant(tenant_id), account, role)
 
     def add_owner(self, tenant_id: str, email: str, *, by: Actor) -> Tenant:
         """Let the account own the tenant, too; it is made if there is none.
@@ -83,7 +83,7 @@ class Memberships:
             if gone and not add and len(before) == len(gone):
                 raise LastOwnerError(record.slug, remove)
             if add and add not in before:
-                add_owner(writer, record, add)
+                add_membership(writer, record, get_or_add_account(writer, add), "owner")
             query = (
                 select(MembershipRecord, AccountRecord.email)
                 .join(MembershipRecord.account)
@@ -93,23 +93,22 @@ class Memberships:
                 writer.session.delete(membership)
                 detail = {"email": email, "role": "owner"}
                 writer.audit("membership.remove", tenant=record, detail=detail)
-            _note_owners(writer, record)
+            _note_owners(writer, record, set(record.owners) - set(gone))
             return record.to_tenant()
 
 
-def add_owner(writer: Writer, record: TenantRecord, email: str) -> None:
-    """Let the account with this canonical address own the tenant; it is made if there is none."""
-    _add(writer, record, _get_or_add_account(writer, email), "owner")
-
-
-def _add(writer: Writer, record: TenantRecord, account: AccountRecord, role: Role) -> None:
+def add_membership(
+    writer: Writer, record: TenantRecord, account: AccountRecord, role: Role
+) -> None:
+    """Make the account owner or staff of the tenant, as a part of what *writer* does."""
     writer.session.merge(MembershipRecord(account_id=account.id, tenant_id=record.id, role=role))
     detail = {"email": account.email, "role": role}
     writer.audit("membership.add", tenant=record, detail=detail)
-    _note_owners(writer, record)
+    others = set(record.owners) - {account.email}
+    _note_owners(writer, record, others | {account.email} if role == "owner" else others)
 
 
-def _get_or_add_account(writer: Writer, email: str) -> AccountRecord:
+def get_or_add_account(writer: Writer, email: str) -> AccountRecord:
     """Return the account with this canonical address.
 
     Every writer holds the head's lock, so nobody else adds it now.
@@ -124,16 +123,8 @@ def _get_or_add_account(writer: Writer, email: str) -> AccountRecord:
     return record
 
 
-def _note_owners(writer: Writer, record: TenantRecord) -> None:
-    """Keep in a tenant's own row who owns it, after its memberships were changed."""
-    writer.session.flush()
-    query = (
-        select(AccountRecord.email)
-        .join(MembershipRecord, MembershipRecord.account_id == AccountRecord.id)
-        .where(MembershipRecord.tenant_id == record.id, MembershipRecord.role == "owner")
-        .order_by(AccountRecord.email)
-    )
-    owners = list(writer.session.scalars(query))
-    if owners != list(record.owners or ()):
-        record.owners = owners
+def _note_owners(writer: Writer, record: TenantRecord, owners: set[str]) -> None:
+    """Keep in a tenant's own row who owns it: each look-up would join the memberships."""
+    if owners != set(record.owners):
+        record.owners = sorted(owners)
         writer.changed(record)

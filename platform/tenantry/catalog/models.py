@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -66,7 +65,7 @@ def copy_to(kind: type[T], record: Any, **other: Any) -> T:
 
     :param other: Fields that are none, or not of the column's type.
     """
-    names = (field.name for field in fields(kind) if field.name not in other)
+    names = kind.__dataclass_fields__.keys() - other.keys()
     return kind(**{name: getattr(record, name) for name in names}, **other)
 
 

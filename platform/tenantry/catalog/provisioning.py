@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete
 
 from tenantry.catalog.accounts import canonical_email
-from tenantry.catalog.memberships import add_owner
+from tenantry.catalog.memberships import add_membership, get_or_add_account
 from tenantry.catalog.models import (
     FormerHostRecord,
     HostRecord,
@@ -50,11 +50,13 @@ class Provisioning:
         """
         wanted = {key: canonical_email(email) if email else "" for key, email in owners.items()}
         with self._store.writing(by) as writer:
+            emails = dict.fromkeys(filter(None, wanted.values()))
+            accounts = {email: get_or_add_account(writer, email) for email in emails}
             tenants = []
             for tenant_id, email in wanted.items():
                 record = _provisional(writer, tenant_id, TenantState.ACTIVE)
                 if email:
-                    add_owner(writer, record, email)
+                    add_membership(writer, record, accounts[email], "owner")
                 record.reason = ""
                 record.schema_revision = (schemas or {}).get(record.id, record.schema_revision)
                 writer.change_state(record, TenantState.ACTIVE)
