@@ -23,8 +23,7 @@ from tenantry.dispatch import build_door
 from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError, TenantryError
 from tenantry.factory import Factory, load_factory
-from tenantry.flask import init_tenant
-from tenantry.flask.binding import EXTENSION
+from tenantry.flask.binding import EXTENSION, init_tenant
 from tenantry.flask.database import ENGINES
 from tenantry.flask.sessions import check_cookie_settings
 from tenantry.limits import ClientRates, RateTable, TenantLimits

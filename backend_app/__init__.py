@@ -27,13 +27,14 @@ from backend_app.context import EXTENSION, Backend
 from backend_app.scope import set_scope
 from backend_app.session import SIGNED_IN_FOR, load_session
 from backend_app.views import init_views
-from tenantry.flask import init_platform, init_security, init_ui
+from tenantry import init_security, init_ui
+from tenantry.flask.binding import init_platform
 
 if TYPE_CHECKING:
+    from tenantry import Settings
     from tenantry.catalog import Catalog
     from tenantry.factory import Factory
     from tenantry.pool import InstancePool
-    from tenantry.settings import Settings
 
 MAX_FORM = 256 * 1024
 """Octets of the largest form: there are only short ones here (R48)."""

@@ -10,7 +10,7 @@ from flask import abort, current_app, g, make_response, redirect, request, url_f
 
 from backend_app.carrying import hold_back
 from backend_app.context import current_scope
-from tenantry.flask import is_local_path, prefers_json, problem
+from tenantry import is_local_path, prefers_json, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

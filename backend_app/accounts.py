@@ -12,8 +12,8 @@ from backend_app.context import backend, catalog, current_actor
 from backend_app.links import SETUP
 from backend_app.one_time import keep_once, take_once
 from backend_app.tables import TableQuery
+from tenantry import ask_first
 from tenantry.catalog import setup_lifetime
-from tenantry.flask import ask_first
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue

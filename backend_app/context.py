@@ -14,10 +14,10 @@ from tenantry.lifecycle import Operations
 
 if TYPE_CHECKING:
     from backend_app.scope import Scope
+    from tenantry import Settings
     from tenantry.catalog import Catalog
     from tenantry.factory import Factory
     from tenantry.pool import InstancePool
-    from tenantry.settings import Settings
 
 EXTENSION = "tenantry.backend"
 

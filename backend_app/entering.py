@@ -15,7 +15,7 @@ from backend_app.scope import MANAGEABLE
 if TYPE_CHECKING:
     from flask import Response
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 LINK_LIVES = timedelta(seconds=60)
 

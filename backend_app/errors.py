@@ -9,6 +9,7 @@ from flask import make_response, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from backend_app.instances import SiteFailedError
+from tenantry import init_problems, prefers_json, problem
 from tenantry.errors import (
     CatalogFullError,
     CatalogUnavailableError,
@@ -16,7 +17,6 @@ from tenantry.errors import (
     LookupLimitError,
     PoolError,
 )
-from tenantry.flask import init_problems, prefers_json, problem
 
 if TYPE_CHECKING:
     from flask import Flask, Response

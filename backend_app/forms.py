@@ -18,9 +18,9 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, EqualTo, Length, Optional, Regexp
 
+from tenantry import note_faults
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, BadSlugError
-from tenantry.flask import note_faults
 from tenantry.values.slugs import check_slug, suggest_slug
 
 MAX_PASSWORD = 1024

@@ -17,8 +17,8 @@ from tenantry.management import EXTENSION as MANAGEMENT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tenantry import Tenant
     from tenantry.management import SiteManagement
-    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 

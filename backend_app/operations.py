@@ -14,8 +14,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import catalog, operations
 from backend_app.forms import ConfirmForm, PurgeForm
+from tenantry import TenantState
 from tenantry.errors import TenantryError
-from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

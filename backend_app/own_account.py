@@ -10,6 +10,7 @@ from backend_app.access import ACCOUNTS, open_to
 from backend_app.context import catalog, current_actor
 from backend_app.forms import ChangePasswordForm
 from backend_app.session import start_session
+from tenantry import claim_sign_in
 from tenantry.catalog import check_account_password
 from tenantry.errors import (
     HashingBusyError,
@@ -17,7 +18,6 @@ from tenantry.errors import (
     TooManyTriesError,
     WeakPasswordError,
 )
-from tenantry.flask import claim_sign_in
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue

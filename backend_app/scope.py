@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from flask import abort, g, request
 
 from backend_app.context import backend
+from tenantry import TenantState
 from tenantry.environ import HOST, TENANT
 from tenantry.security.keys import PLATFORM
-from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-    from tenantry.settings import Settings
-    from tenantry.values.tenant import Tenant
+    from tenantry import Settings, Tenant
 
 MANAGEABLE = frozenset({TenantState.ACTIVE, TenantState.MAINTENANCE, TenantState.SUSPENDED})
 """The states in which a tenant has a backend. The others have no site to manage."""

@@ -12,15 +12,14 @@ from backend_app.access import MANAGERS, open_to
 from backend_app.context import backend, catalog, current_actor, current_scope
 from backend_app.instances import open_management
 from backend_app.tables import TableQuery
+from tenantry import TenantState, ask_first
 from tenantry.catalog import Page
-from tenantry.flask import ask_first
-from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
+    from tenantry import Tenant
     from tenantry.management import Action, Column, Row, Section, SiteManagement
-    from tenantry.values.tenant import Tenant
 
 bp = Blueprint("sections", __name__)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from flask import g, request, session
 
 from backend_app.context import catalog, current_actor, current_scope
-from tenantry.flask import describe_device, network_of
+from tenantry import describe_device, network_of
 
 if TYPE_CHECKING:
     from datetime import datetime

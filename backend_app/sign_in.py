@@ -12,9 +12,9 @@ from backend_app.context import backend, catalog, current_actor, current_scope
 from backend_app.entering import lead_to
 from backend_app.forms import SignInForm
 from backend_app.session import end_session, start_session
+from tenantry import claim_sign_in, is_local_path, prefers_json, problem
 from tenantry.catalog.accounts import spell_email
 from tenantry.errors import HashingBusyError, SignInError
-from tenantry.flask import claim_sign_in, is_local_path, prefers_json, problem
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue

@@ -16,17 +16,15 @@ from backend_app.forms import SiteForm
 from backend_app.instances import open_management
 from backend_app.tables import TableQuery
 from backend_app.workers import find_failures
+from tenantry import TenantState, is_local_path, read_accent, request_id
 from tenantry.errors import PlacementError, PoolError, UnknownPlacementError
-from tenantry.flask import is_local_path, read_quotas
-from tenantry.flask.interface import request_id
-from tenantry.ui.colours import find_changes, read_accent
-from tenantry.values.tenant import TenantState
+from tenantry.flask.quotas import read_quotas
+from tenantry.ui.colours import find_changes
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
-    from tenantry.flask import Quota
-    from tenantry.values.tenant import Tenant
+    from tenantry import Quota, Tenant
 
 log = logging.getLogger(__name__)
 

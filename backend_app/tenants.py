@@ -17,6 +17,7 @@ from backend_app.one_time import keep_once, take_once
 from backend_app.site import find_quotas
 from backend_app.tables import TableQuery
 from backend_app.workers import find_failures
+from tenantry import TenantState, tenant_database
 from tenantry.errors import (
     BadTransitionError,
     NameHeldError,
@@ -25,13 +26,11 @@ from tenantry.errors import (
     TenantryError,
     UnfinishedError,
 )
-from tenantry.flask import tenant_database
-from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 bp = Blueprint("tenants", __name__)
 

@@ -12,15 +12,14 @@ from backend_app.activity import fold, show_json
 from backend_app.context import backend
 from backend_app.instances import find_section_names
 from backend_app.session import ends_at
-from tenantry.flask import is_local_path
-from tenantry.values.tenant import TenantState
+from tenantry import TenantState, is_local_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flask import Flask
 
-    from tenantry.values.tenant import Tenant
+    from tenantry import Tenant
 
 STATE_NOTES: Mapping[TenantState, str] = {
     TenantState.SUSPENDED: "This site is suspended: visitors are turned away. You can read "

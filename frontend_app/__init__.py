@@ -8,7 +8,8 @@ from flask import Flask
 
 from frontend_app import errors, pages, unknown
 from frontend_app.context import EXTENSION, Front
-from tenantry.flask import init_platform, init_security, init_ui
+from tenantry import init_security, init_ui
+from tenantry.flask.binding import init_platform
 
 if TYPE_CHECKING:
     from tenantry import Settings

@@ -484,6 +484,32 @@ class FactoryError(TenantryError):
     problem: str
 
 
+class FrozenError(TenantryError, RuntimeError):
+    """Something tried to change what all tenants share."""
+
+    message = "{what} would change every tenant's app: the tables of a flyweight are shared."
+    remedy = "Register everything in the function that builds the prototype."
+    what: str
+
+
+class UnfitError(TenantryError, TypeError):
+    """The prototype cannot be shared between tenants."""
+
+    message = "This app cannot be shared between tenants: {what}."
+    remedy = "{instead}, or return a full app for each tenant from create_app()."
+    what: str
+    instead: str
+
+
+class UnsafeCookieError(TenantryError, ValueError):
+    """A factory configures a session cookie that would reach further than its tenant."""
+
+    message = "{setting}={value!r} is refused: {remedy}."
+    setting: str
+    value: object
+    remedy: str
+
+
 class HistoryError(TenantryError):
     """A factory's ``MIGRATIONS`` is no folder of Alembic revisions."""
 

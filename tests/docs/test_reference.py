@@ -68,7 +68,7 @@ def test_the_bundled_factory_imports_public_names_only() -> None:
         assert 'extensions["tenantry' not in source, path
 
 
-@pytest.mark.parametrize("folder", ["tenants", "frontend_app"])
+@pytest.mark.parametrize("folder", ["tenants", "frontend_app", "backend_app"])
 def test_the_bundled_apps_take_public_names_from_the_package(folder: str) -> None:
     """A name that is public is imported from where it is public."""
     for path in (ROOT / folder).rglob("*.py"):

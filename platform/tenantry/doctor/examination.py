@@ -23,8 +23,7 @@ from tenantry.doctor.visits import Report, visit
 from tenantry.doctor.watchers import ExitWatcher, ImportWatcher
 from tenantry.errors import TenantryError
 from tenantry.factory import load_factory
-from tenantry.flask import init_tenant
-from tenantry.flask.binding import EXTENSION
+from tenantry.flask.binding import EXTENSION, init_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

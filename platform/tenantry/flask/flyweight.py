@@ -17,7 +17,7 @@ from flask.helpers import url_for
 from flask_sqlalchemy import SQLAlchemy
 from werkzeug.local import LocalProxy
 
-from tenantry.errors import TenantryError
+from tenantry.errors import FrozenError, UnfitError
 from tenantry.flask.binding import init_tenant
 from tenantry.flask.database import TenantSQLAlchemy
 from tenantry.flask.unavailable import answer_unavailable
@@ -44,23 +44,6 @@ TABLES = (
 """Dictionaries of a Flask app that say what it does, alike for every tenant."""
 
 LISTS = ("url_build_error_handlers", "teardown_appcontext_funcs", "shell_context_processors")
-
-
-class FrozenError(TenantryError, RuntimeError):
-    """Something tried to change what all tenants share."""
-
-    message = "{what} would change every tenant's app: the tables of a flyweight are shared."
-    remedy = "Register everything in the function that builds the prototype."
-    what: str
-
-
-class UnfitError(TenantryError, TypeError):
-    """The prototype cannot be shared between tenants."""
-
-    message = "This app cannot be shared between tenants: {what}."
-    remedy = "{instead}, or return a full app for each tenant from create_app()."
-    what: str
-    instead: str
 
 
 class Flyweight:

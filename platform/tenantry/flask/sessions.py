@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
-from tenantry.errors import TenantryError
+from tenantry.errors import UnsafeCookieError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,15 +21,6 @@ _SAME_SITE = (None, "Lax", "Strict")
 
 SCOPE = "_scope"
 """Key inside the session that names its tenant."""
-
-
-class UnsafeCookieError(TenantryError, ValueError):
-    """A factory configures a session cookie that would reach further than its tenant."""
-
-    message = "{setting}={value!r} is refused: {remedy}."
-    setting: str
-    value: object
-    remedy: str
 
 
 def check_cookie_settings(config: Mapping[str, Any]) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from flask import Flask
 
+from tenantry import current_tenant, init_tenant
 from tenantry.errors import NoTenantError
-from tenantry.flask import current_tenant, init_platform, init_tenant
+from tenantry.flask.binding import init_platform
 from tests.tenantry.support import a_tenant, ask, at_once
 
 if TYPE_CHECKING:

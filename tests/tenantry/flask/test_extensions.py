@@ -14,7 +14,7 @@ from sqlalchemy import String, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from tenantry import Flyweight, Tenant, TenantSQLAlchemy, tenant_database
-from tenantry.flask.flyweight import UnfitError
+from tenantry.errors import UnfitError
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient

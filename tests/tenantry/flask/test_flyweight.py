@@ -27,7 +27,7 @@ from flask import (
 )
 
 from tenantry import Flyweight, current_tenant, init_tenant
-from tenantry.flask.flyweight import FrozenError, UnfitError
+from tenantry.errors import FrozenError, UnfitError
 from tenantry.settings import Settings
 from tenantry.values.tenant import Tenant
 

@@ -8,8 +8,10 @@ import pytest
 from flask import Flask, session
 from pydantic import SecretStr
 
-from tenantry.flask import init_platform, init_security, init_tenant
-from tenantry.flask.sessions import ScopedSessionInterface, UnsafeCookieError
+from tenantry import init_security, init_tenant
+from tenantry.errors import UnsafeCookieError
+from tenantry.flask.binding import init_platform
+from tenantry.flask.sessions import ScopedSessionInterface
 from tests.conftest import KEY, OTHER_KEY
 from tests.tenantry.support import Answer, a_tenant, ask
 
