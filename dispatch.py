@@ -138,7 +138,7 @@ def assemble(settings: Settings, catalog: Catalog) -> Platform:
     factory = load_factory(settings.factory)
     prepare(factory)
     rates = RateTable(settings.run_dir / "rates")
-    probe, listeners = Probe(settings), Listeners(find_listeners)
+    probe, listeners = Probe(settings), Listeners(find_listeners, threads=settings.threads)
     return Platform(
         settings=settings,
         catalog=catalog,

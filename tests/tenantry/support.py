@@ -164,12 +164,10 @@ def hello(name: str, seen: list[WSGIEnvironment] | None = None) -> WSGIApplicati
 class Entrance(Listeners):
     """A server's door: the test says whether a connection is queued there, and counts the looks."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, threads: int = 0) -> None:
         self._queued = os.eventfd(0, os.EFD_NONBLOCK)
-        super().__init__(lambda: [self._queued])
+        super().__init__(lambda: [self._queued], threads=threads)
         self._crowd = False
-        self.passing = 0
-        """So many looks still see a connection that is accepted right after."""
         self.looks = 0
 
     @property
@@ -187,9 +185,6 @@ class Entrance(Listeners):
 
     def has_backlog(self) -> bool:
         self.looks += 1
-        if self.passing:
-            self.passing -= 1
-            return True
         return super().has_backlog()
 
     def __del__(self) -> None:

@@ -98,7 +98,14 @@ def build_door(
     )
     # Without trusted proxies, only nginx over the uwsgi protocol can have set the request's id.
     proxied = bool(settings.trusted_proxies or settings.socket)
-    app = AccessLog(app, settings.access_log, pages=pages, ledger=ledger, ids_from_proxy=proxied)
+    app = AccessLog(
+        app,
+        settings.access_log,
+        pages=pages,
+        ledger=ledger,
+        busy=listeners.busy if listeners is not None else None,
+        ids_from_proxy=proxied,
+    )
     return Health(app)
 
 

@@ -13,21 +13,30 @@ if TYPE_CHECKING:
 class Listeners:
     """The sockets that the server accepts connections from; it looks at them and takes nothing.
 
-    A listening socket is readable while a connection waits to be accepted. Idle threads accept at
-    once, so one that goes on waiting means that every thread is busy.
+    A listening socket is readable while a connection waits to be accepted. On a busy machine that
+    does not tell that a thread is missing: one whose request has ended may be slow to accept the next
+    connection, often of the very client that it has just answered. So the busy ones are counted.
 
+    :param threads: Threads of the server that take requests; 0 if nobody counts the busy ones.
     :param find: Returns the listening sockets of this process. It is asked with the first question:
         some servers open theirs when the application has been loaded. Without it, or if it finds
         none, there is never a backlog.
     """
 
-    def __init__(self, find: Callable[[], Iterable[int]] = tuple) -> None:
+    def __init__(self, find: Callable[[], Iterable[int]] = tuple, *, threads: int = 0) -> None:
+        self.busy: set[int] = set()
+        """Identifiers of the threads that are in a request; whoever serves it keeps the set."""
+        self._threads = threads
         self._find: Callable[[], Iterable[int]] | None = find
         self._lock = threading.Lock()
         self._poll = select.epoll()  # unlike select.poll it may be asked by many threads at once
         self._known = 0
 
     def has_backlog(self) -> bool:
+        """Say whether a connection is queued for which no thread is free."""
+        return len(self.busy) >= self._threads and self.has_queued()
+
+    def has_queued(self) -> bool:
         """Say whether a connection is queued. One system call, a microsecond."""
         if self._find is not None:
             self._open()

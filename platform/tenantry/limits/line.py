@@ -4,8 +4,8 @@ A request that waits keeps a thread of the server. So three cases:
 
 - Its turn is near, as the last requests tell. It waits, whatever happens: the connections that are
   queued may want the same site, and a busy site is not refused for being busy.
-- Its turn is not near, and no connection is queued. Nobody needs its thread: it waits on.
-- Its turn is not near, and a connection is queued. It makes way.
+- Its turn is not near, and no connection needs its thread: it waits on.
+- Its turn is not near, every thread is busy, and a connection is queued. It makes way.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ WAIT_SECONDS = 2.0
 NEAR_SECONDS = 0.05
 """A turn that is expected within so long is near."""
 
-ACCEPT_SECONDS = 0.001
-"""In so long an idle thread has accepted a connection: one that is queued after it needs a thread."""
+ACCEPT_SECONDS = 0.005
+"""A connection that an idle thread is about to accept is looked at again after so long."""
 
 WEIGHT = 0.25
 """What the last request counts in the mean."""
@@ -70,16 +70,15 @@ class Turn:
         :param until: When it has waited long enough, by the monotonic clock.
         :param near_for: Returns for how many seconds the turn is to be taken for near.
         """
-        queued = False
         while (left := until - time.monotonic()) > 0:
             if (near := near_for()) > 0:
-                queued, ended = False, self.wait(min(near, left))
-            elif not listeners.has_backlog():
-                queued, ended = False, self.wait(left, listeners)
-            elif queued:
+                ended = self.wait(min(near, left))
+            elif listeners.has_backlog():
                 return False
-            else:  # a thread may be just about to accept it
-                queued, ended = True, self.wait(min(ACCEPT_SECONDS, left))
+            elif listeners.has_queued():
+                ended = self.wait(min(ACCEPT_SECONDS, left))
+            else:
+                ended = self.wait(left, listeners)
             if ended:
                 return True
         return False

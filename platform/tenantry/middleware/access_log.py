@@ -12,6 +12,7 @@ import re
 import secrets
 import time
 from json.encoder import encode_basestring_ascii as quoted
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from tenantry.environ import DEBUGGER, REQUEST_ID, TENANT
@@ -45,6 +46,7 @@ class AccessLog:
 
     :param target: ``"stderr"``, ``"off"``, or the path of a file to append to.
     :param ledger: Where each tenant's requests are added up.
+    :param busy: Where the threads stand that are in a request.
     :param ids_from_proxy: A proxy in front says in ``X-Request-ID`` what a request is called.
     """
 
@@ -55,10 +57,12 @@ class AccessLog:
         *,
         pages: Pages,
         ledger: Ledger | None = None,
+        busy: set[int] | None = None,
         ids_from_proxy: bool = False,
     ) -> None:
         self._app = app
         self._ledger = ledger or Ledger()
+        self._busy = busy if busy is not None else set()
         self._pages = pages
         self._ids = RequestIds(from_proxy=ids_from_proxy)
         self._descriptor = _open(target)
@@ -70,6 +74,7 @@ class AccessLog:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request_id = self._ids.assign(environ)
         body = LoggedBody(self, environ)
+        self._busy.add(body.thread)
 
         def start(
             status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
@@ -88,12 +93,14 @@ class AccessLog:
             body.inner = self._app(environ, start)
         except Exception as error:
             if DEBUGGER in environ:
+                self._busy.discard(body.thread)
                 raise
             body.inner = self._failed(error, environ, start)
         return body
 
     def note(self, environ: WSGIEnvironment, body: LoggedBody) -> None:
         """Add the request to its tenant's account, and write its line."""
+        self._busy.discard(body.thread)
         seconds = time.perf_counter() - body.started
         tenant = environ.get(TENANT)
         if tenant is not None:
@@ -169,11 +176,22 @@ class AccessLog:
 class LoggedBody:
     """A response body that tells the log what the request took when the server closes it."""
 
-    __slots__ = ("_environ", "_log", "cpu", "database", "inner", "size", "started", "status")
+    __slots__ = (
+        "_environ",
+        "_log",
+        "cpu",
+        "database",
+        "inner",
+        "size",
+        "started",
+        "status",
+        "thread",
+    )
 
     def __init__(self, access_log: AccessLog, environ: WSGIEnvironment) -> None:
         self._log = access_log
         self._environ = environ
+        self.thread = get_ident()
         self.started = time.perf_counter()
         self.cpu = time.thread_time()
         self.database = SPENT.database

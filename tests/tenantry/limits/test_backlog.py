@@ -160,3 +160,18 @@ def test_an_idle_thread_lets_everybody_in(listen: Listen, watch: Callable[..., L
     assert done.wait(10)
     thread.join()
     eventually(lambda: not listeners.has_backlog())
+
+
+def test_a_connection_is_no_backlog_while_a_thread_is_idle(listen: Listen) -> None:
+    """A thread that is not in a request is about to accept it, however long that takes."""
+    server = listen()
+    listeners = Listeners(lambda: [server.fileno()], threads=2)
+    with knock(server):
+        eventually(listeners.has_queued)
+        listeners.busy.add(1)
+        assert not listeners.has_backlog()
+        listeners.busy.add(2)
+        assert listeners.has_backlog()
+        listeners.busy.discard(1)
+        assert not listeners.has_backlog()
+    listeners.close()

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.dispatch import Pages
+from tenantry.environ import DEBUGGER
 from tenantry.middleware.access_log import AccessLog
 from tenantry.resources.usage import SPENT, Ledger, Usage
 from tenantry.security.keys import new_token
@@ -450,3 +452,25 @@ def test_uwsgi_is_not_handed_an_exception(log: Log, size: int) -> None:
     else:
         assert next(body) == b"sorry"
         assert heads == ["200 OK", "500 Internal Server Error"]
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_thread_is_busy_until_its_response_is_closed(*, fails: bool) -> None:
+    """A surplus request makes way only where every thread is in a request."""
+    busy: set[int] = set()
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        assert busy == {threading.get_ident()}
+        if fails:
+            raise ValueError("as apps do")
+        return hello("app")(environ, start_response)
+
+    access: WSGIApplication = AccessLog(app, "off", pages=PAGES, busy=busy)
+    body: Any = access(make_environ(), lambda *_: lambda _: None)
+    assert busy == {threading.get_ident()}
+    body.close()
+    assert busy == set()
+    if fails:
+        with pytest.raises(ValueError, match="as apps do"):
+            access(make_environ(environ={DEBUGGER: True}), lambda *_: lambda _: None)
+        assert busy == set()
