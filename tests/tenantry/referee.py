@@ -147,7 +147,7 @@ def check_laws(pool: Pool, referee: Referee) -> None:
             left = on_loan[tenant_id]
             demand(one.max_in_flight == whole - left, "older instances do not count")
             demand(
-                not one.line.turns or one.leases >= one.max_in_flight,
+                one.line is None or not one.line.turns or one.leases >= one.max_in_flight,
                 "waits for a turn that is free",
             )
             # Those who waited for a build get it together, whatever the older one has lent meanwhile.

@@ -13,7 +13,6 @@ from werkzeug.wsgi import FileWrapper
 from tenantry.environ import BODY, DEBUGGER, TENANT
 from tenantry.errors import PoolError, SiteMovingError, TenantBusyError, TenantLimitError
 from tenantry.middleware.bodies import REFUSALS, answer_refusal
-from tenantry.middleware.response_body import ReleasingBody
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class InstanceServer:
         pages: Pages,
         time_limit: TimeLimit | None = None,
     ) -> None:
-        self._pool = pool
+        self._acquire = pool.acquire
         self._pages = pages
         self._time_limit = time_limit
 
@@ -88,7 +87,7 @@ class InstanceServer:
         if tenant.quiet:
             start_response = _keep_out_of_indexes(start_response)
         try:
-            lease = self._pool.acquire(tenant)
+            lease = self._acquire(tenant)
         except PoolError as error:
             return self._busy(error, environ, start_response)
 
@@ -100,9 +99,9 @@ class InstanceServer:
         app = lease.instance if limit is None else limit.around(lease.instance)
         try:
             if sent is None:
-                body = app(environ, start_response)
+                lease.body = app(environ, start_response)
             else:
-                body = sent.serve(app, environ, start_response)
+                lease.body = sent.serve(app, environ, start_response)
         except REFUSALS as refusal:
             lease.release()
             return answer_refusal(refusal, self._pages, environ, start_response)
@@ -114,7 +113,7 @@ class InstanceServer:
         except BaseException:
             lease.release()
             raise
-        return ReleasingBody(body, lease.release)
+        return lease
 
     def _busy(
         self, error: PoolError, environ: WSGIEnvironment, start_response: StartResponse

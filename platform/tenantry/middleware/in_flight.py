@@ -15,10 +15,10 @@ from tenantry.environ import BODY
 from tenantry.limits.backlog import Listeners
 from tenantry.limits.line import WAIT_SECONDS, Line
 from tenantry.middleware.bodies import REFUSALS, answer_refusal
-from tenantry.middleware.response_body import ReleasingBody
+from tenantry.resources.releasing_body import ReleasingBody
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -54,20 +54,20 @@ class InFlightLimit:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not self._enter():
             return self._pages.answer(environ, start_response, 503, _BUSY, retry_after=1)
-        release = partial(self._leave, time.monotonic())
+        place = _Place(self._leave)
         sent = environ.get(BODY)
         try:
             if sent is None:
-                body = self._app(environ, start_response)
+                place.body = self._app(environ, start_response)
             else:
-                body = sent.serve(self._app, environ, start_response)
+                place.body = sent.serve(self._app, environ, start_response)
         except REFUSALS as refusal:
-            release()
+            place.release()
             return answer_refusal(refusal, self._pages, environ, start_response)
         except BaseException:
-            release()
+            place.release()
             raise
-        return ReleasingBody(body, release)
+        return place
 
     def _enter(self) -> bool:
         """Take a place, or wait for one; say whether there was one."""
@@ -100,3 +100,19 @@ class InFlightLimit:
                 self._line.move_up(now)
             else:
                 self._in_flight -= 1
+
+
+class _Place(ReleasingBody):
+    """A request's place among those that are served at once."""
+
+    __slots__ = ("_leave", "_since")
+
+    def __init__(self, leave: Callable[[float], None]) -> None:
+        self._leave: Callable[[float], None] | None = leave
+        self._since = time.monotonic()
+
+    def release(self) -> None:
+        """Give the place back."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave(self._since)

@@ -53,6 +53,8 @@ class Admission(Generic[App]):
 
     def admit(self, tenant: Tenant) -> PooledInstance[App]:
         """Return the tenant's instance on loan; the caller owes one release."""
+        if (lent := self._lend_for_tokens(tenant)) is not None:
+            return lent
         until = time.monotonic() + self._wait_seconds
         max_in_flight = self._max_in_flight(tenant)
         impatient = False
@@ -76,16 +78,21 @@ class Admission(Generic[App]):
                 if pooled is not None and pooled.revision >= tenant.revision:
                     return pooled
                 if pooled is not None:  # its build began before the tenant changed: ask again
-                    self.end(pooled)
+                    self._end(pooled)
                 impatient = pooled is None
 
-    def end(self, pooled: PooledInstance[App], since: float = 0.0) -> None:
-        """End one lease, and do what has been waiting for that."""
-        finished = self._state.release(pooled, since)
-        if self._state.starting:
-            self._builder.start()
-        if finished:
-            self._builder.discard(pooled)
+    def _lend_for_tokens(self, tenant: Tenant) -> PooledInstance[App] | None:
+        """Lend the instance if only tokens are missing, as they often are: nothing else is asked."""
+        pooled = self._state.instances.get(tenant.id)
+        if pooled is None or pooled.tokens or pooled.revision < tenant.revision:
+            return None
+        self._pay(pooled, tenant)
+        return self._state.lend(tenant)
+
+    def _end(self, pooled: PooledInstance[App]) -> None:
+        dispose = self._state.release(pooled)
+        if dispose is not None:
+            self._builder.finish(pooled, dispose=dispose)
 
     def _pay(self, pooled: PooledInstance[App], tenant: Tenant) -> None:
         try:
@@ -103,7 +110,7 @@ class Admission(Generic[App]):
             )
         except BaseException:
             if self._state.leave_line(place):  # it came all the same, and is somebody else's
-                self.end(place.pooled)
+                self._end(place.pooled)
             raise
         granted = self._state.leave_line(place)
         if granted is False:

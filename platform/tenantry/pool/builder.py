@@ -38,7 +38,7 @@ class Builder(Generic[App]):
         probe: Callable[[App, Tenant], None],
         gc_control: GcControl,
     ) -> None:
-        self._state = state
+        self.state = state
         self._build = build
         self._dispose = dispose
         self._probe = probe
@@ -46,8 +46,8 @@ class Builder(Generic[App]):
 
     def start(self) -> None:
         """Start what is to be started, each in a thread of its own."""
-        while self._state.starting:
-            for build in self._state.take_starting():
+        while self.state.starting:
+            for build in self.state.take_starting():
                 name = f"build-{build.tenant.slug}"
                 thread = threading.Thread(target=self.run, args=(build,), name=name, daemon=True)
                 try:
@@ -59,17 +59,23 @@ class Builder(Generic[App]):
     def run(self, build: Build[App]) -> None:
         """Build in this thread."""
         steps = begin()
-        steps.append(("thread", self._state.clock() - build.asked_at))
+        steps.append(("thread", self.state.clock() - build.asked_at))
         pooled = self._make(build, steps)
         if pooled is not None:
             self._settle(build, pooled, steps)
         # Only now: a disposal that takes its time, or hangs, keeps nobody waiting.
         self._discard_evicted(build)
 
+    def finish(self, pooled: PooledInstance[App], *, dispose: bool) -> None:
+        """Do what the end of a lease has made possible."""
+        self.start()
+        if dispose:
+            self.discard(pooled)
+
     def discard(self, pooled: PooledInstance[App]) -> None:
         """Dispose of an instance that nobody can reach any more."""
         self._dispose_of(pooled.instance, pooled.tenant_id, pooled.slug)
-        self._state.count("disposals")
+        self.state.count("disposals")
 
     def _make(self, build: Build[App], steps: Steps) -> PooledInstance[App] | None:
         """Build the instance, and probe it if it is to replace another one."""
@@ -78,8 +84,8 @@ class Builder(Generic[App]):
         try:
             with timed(steps, "factory"):
                 instance = self._build(tenant)
-            now = self._state.clock()
-            if tenant.id in self._state.instances:
+            now = self.state.clock()
+            if tenant.id in self.state.instances:
                 with timed(steps, "probe"):
                     self._probe(instance, tenant)
         except BaseException as error:  # noqa: BLE001 - every waiter is told; nothing may hang
@@ -90,7 +96,7 @@ class Builder(Generic[App]):
         return PooledInstance(instance, tenant, max_in_flight=build.max_in_flight, now=now)
 
     def _settle(self, build: Build[App], pooled: PooledInstance[App], steps: Steps) -> None:
-        seconds, finished = self._state.settle(build, pooled, tuple(steps))
+        seconds, finished = self.state.settle(build, pooled, tuple(steps))
         self.start()
         level = logging.INFO if seconds >= SLOW_SECONDS else logging.DEBUG
         log.log(level, "built %s (%s) in %.0f ms", pooled.slug, pooled.tenant_id, seconds * 1000)
@@ -99,7 +105,7 @@ class Builder(Generic[App]):
         self._gc_control.note_built()
 
     def _fail(self, build: Build[App], error: BaseException) -> None:
-        delay = self._state.fail(build, error)
+        delay = self.state.fail(build, error)
         self.start()
         log.error(
             "building %s (%s) failed, error %s, next try in %.1f s",
@@ -111,7 +117,7 @@ class Builder(Generic[App]):
         )
 
     def _discard_evicted(self, build: Build[App]) -> None:
-        evicted = self._state.take_evicted(build)
+        evicted = self.state.take_evicted(build)
         if evicted is not None:
             self.discard(evicted)
 

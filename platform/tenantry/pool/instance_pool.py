@@ -98,9 +98,6 @@ class InstancePool(Generic[App]):
             wait_seconds=wait_seconds,
         )
         self._shed_at = 0.0  # MiB that the process took when it last gave up some
-        self._lend = self._state.lend
-        self.release = self._admission.end
-        """End one lease. Its :class:`Lease` does so, once."""
 
     def __repr__(self) -> str:
         stats = self.stats()
@@ -125,10 +122,10 @@ class InstancePool(Generic[App]):
         :raises PoolFullError: Every instance is in use.
         :raises PoolClosedError: The process is stopping.
         """
-        pooled = self._lend(tenant) or self._admission.admit(tenant)
+        pooled = self._state.lend(tenant) or self._admission.admit(tenant)
         # How long requests take matters where they fill the tenant's limit: only those are timed.
         timed = pooled.leases >= pooled.max_in_flight
-        return Lease(self.release, pooled, self._clock() if timed else 0.0)
+        return Lease(self._builder, pooled, self._clock() if timed else 0.0)
 
     def warm(self, tenant: Tenant) -> bool:
         """Build the tenant's instance in this thread, if there is room and nobody does so already.

@@ -42,7 +42,7 @@ class PooledInstance(Generic[App]):
             max_in_flight  # leases at once; fewer while older instances are on loan
         )
         self.leases = 0
-        self.line = Line()  # of those who wait for a lease to end
+        self.line: Line | None = None  # of those who wait for a lease to end, since there were any
         self.tokens = 0  # requests that may still come before more have to be taken
         self.built_at = self.used_at = now
         self.stale = False  # the tenant has a newer revision
@@ -91,6 +91,7 @@ class InLine(Generic[App]):
     """The instance is at its limit: the request stands in its line, and its token is kept."""
 
     pooled: PooledInstance[App]
+    line: Line
     turn: Turn
 
 

@@ -20,6 +20,7 @@ from tenantry.errors import (
     PoolError,
     PoolFullError,
 )
+from tenantry.limits.line import Line
 from tenantry.pool.back_off import BackOff
 from tenantry.pool.parts import App, BeyondBuild, Build, InLine, NoTokens, PooledInstance
 from tenantry.pool.reports import BuildReport, PoolStats, SlowestBuilds
@@ -70,6 +71,7 @@ class PoolState(Generic[App]):
         """Memory or descriptors were short when somebody looked last."""
         # Everything below is owned by the lock.
         self.lock = threading.Lock()
+        self._acquire, self._release = self.lock.acquire, self.lock.release
         self.instances: OrderedDict[str, PooledInstance[App]] = OrderedDict()  # least used first
         self.builds: dict[str, Build[App]] = {}
         self.queue: OrderedDict[str, Build[App]] = OrderedDict()  # of builds without a place
@@ -100,7 +102,7 @@ class PoolState(Generic[App]):
 
     def lend(self, tenant: Tenant) -> PooledInstance[App] | None:
         """Lend the tenant's instance if nothing has to be built, waited for or paid for."""
-        self.lock.acquire()
+        self._acquire()
         try:
             pooled = self.instances.get(tenant.id)
             if (
@@ -116,32 +118,29 @@ class PoolState(Generic[App]):
             self.hits += 1
             return pooled
         finally:
-            self.lock.release()
+            self._release()
 
-    def release(self, pooled: PooledInstance[App], since: float = 0.0) -> bool:
-        """End one lease; say whether the instance is to be disposed of.
+    def release(self, pooled: PooledInstance[App], since: float = 0.0) -> bool | None:
+        """End one lease; say whether the instance is to be disposed of, ``None`` if nothing is to do.
 
         :param since: When the lease began, if it tells how long requests take.
         """
-        self.lock.acquire()
+        self._acquire()
         try:
             now = pooled.used_at = self.clock()
-            line = pooled.line
-            if since:
-                line.note(now - since)
-            if line.turns:
-                line.move_up(now)  # the lease is now that request's
-                return False
+            # Nearly always without: an object less to touch.
+            if (since or pooled.line is not None) and self._hand_on(pooled, since, now):
+                return None
             pooled.leases -= 1
             if pooled.retired:
                 self._return_share(pooled.tenant_id, now)
             if pooled.leases or not (pooled.retired or self.queue):
-                return False
+                return None
             self.retired.discard(pooled)
             self._admit()
             return pooled.retired
         finally:
-            self.lock.release()
+            self._release()
 
     # --- a request that cannot be served at once --------------------------------------------------
 
@@ -166,9 +165,10 @@ class PoolState(Generic[App]):
             if not found.tokens:
                 return NoTokens(found)
             if found.leases >= found.max_in_flight:
-                turn = found.line.join(now, ended_at=found.used_at)
+                line = found.line = found.line or Line()
+                turn = line.join(now, ended_at=found.used_at)
                 found.tokens -= 1
-                return InLine(found, turn)
+                return InLine(found, line, turn)
             found.tokens -= 1
             found.leases += 1
             self.instances.move_to_end(tenant.id)
@@ -186,7 +186,7 @@ class PoolState(Generic[App]):
         ``None`` if the instance is not lent any more: there may be a newer one.
         """
         with self.lock:
-            granted = place.pooled.line.leave(place.turn)
+            granted = place.line.leave(place.turn)
             if granted:
                 self.hits += 1
                 return True
@@ -204,7 +204,7 @@ class PoolState(Generic[App]):
             new_for = NEW_SECONDS - (now - pooled.built_at)
             if new_for > 0:
                 return new_for
-            return pooled.line.near_for(place.turn, pooled.max_in_flight, now)
+            return place.line.near_for(place.turn, pooled.max_in_flight, now)
 
     def leave_build(self, build: Build[App]) -> PooledInstance[App] | None:
         """Wait for a build no longer; return its instance on loan, ``None`` if an older one can serve.
@@ -482,7 +482,8 @@ class PoolState(Generic[App]):
         """Take an instance out of use; say whether nobody holds it any more."""
         pooled.retired = True
         self.counts["retirements"] += 1
-        pooled.line.dissolve()
+        if pooled.line is not None:
+            pooled.line.dissolve()
         if pooled.leases:
             self.retired.add(pooled)
         return not pooled.leases
@@ -497,9 +498,19 @@ class PoolState(Generic[App]):
         if pooled is None:
             return
         pooled.max_in_flight += 1
-        if pooled.line.turns and pooled.leases < pooled.max_in_flight:
+        if pooled.leases < pooled.max_in_flight and self._hand_on(pooled, 0.0, now):
             pooled.leases += 1
-            pooled.line.move_up(now)
+
+    def _hand_on(self, pooled: PooledInstance[App], since: float, now: float) -> bool:
+        """Give a lease to the first in the line, if there is one; say whether there was."""
+        line = pooled.line
+        if since:
+            line = pooled.line = line or Line()
+            line.note(now - since)
+        if line is None or not line.turns:
+            return False
+        line.move_up(now)
+        return True
 
     # --- figures ----------------------------------------------------------------------------------
 

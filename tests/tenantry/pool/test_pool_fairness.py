@@ -131,7 +131,8 @@ def timed(make_pool: MakePool, workshop: Workshop, entrance: Entrance, clock: Fa
 
 def in_line(pool: Pool, tenant: Tenant) -> int:
     """Return how many requests wait for one of the tenant's to end."""
-    return len(pool._state.instances[tenant.id].line.turns)
+    line = pool._state.instances[tenant.id].line
+    return len(line.turns) if line is not None else 0
 
 
 def seconds_of(task: Callable[[], Any]) -> float:
