@@ -156,6 +156,14 @@ def test_a_move_that_is_not_allowed_is_explained(world: World, operator: Browser
     assert world.catalog.tenants.get("acme").state == TenantState.DELETED
 
 
+def test_a_site_that_is_being_created_is_not_resumed(world: World, operator: Browser) -> None:
+    """An address that no button leads to lets nobody in to a site without data."""
+    world.catalog.tenants.add("half", name="Half", by=SYSTEM)
+    operator.post("/tenants/half/resume")
+    assert "cannot become active" in operator.get("/tenants/half").text
+    assert world.catalog.tenants.get("half").state == TenantState.PROVISIONING
+
+
 def test_a_site_that_does_not_exist_is_not_found(operator: Browser) -> None:
     """With a page in the look."""
     response = operator.get("/tenants/no-such-site")

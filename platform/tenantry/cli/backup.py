@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tenantry.cli.context import ready_catalog, ready_operations
+from tenantry.cli.context import (
+    operations_on,
+    reaching_catalog,
+    ready_catalog,
+    ready_operations,
+)
 from tenantry.cli.listing import every_tenant, json_option
 from tenantry.cli.machine import explain_failure
 from tenantry.cli.output import echo_json, echo_table, plain, progress
 from tenantry.cli.passphrase import known_passphrase, new_passphrase, passphrase_option
 from tenantry.errors import CatalogUnavailableError, TenantryError
 from tenantry.files.disk import is_dir
-from tenantry.lifecycle.backup import backups_dir, read_backups
+from tenantry.lifecycle.backup import read_backups
 from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.lifecycle.tenant_paths import backups_dir
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
@@ -123,8 +129,9 @@ def list_backups(slugs: tuple[str, ...], *, folder: Path | None, as_json: bool) 
 def verify(file: Path, *, passphrase_file: Path | None) -> None:
     """Unpack the backup FILE into a scratch folder, and check everything in it."""
     passphrase = known_passphrase(passphrase_file, file)
-    with ready_operations() as operations:
-        manifest = operations.verify(file, passphrase=passphrase)
+    settings = get_settings()
+    with reaching_catalog(settings) as catalog:  # a backup is verified on any machine
+        manifest = operations_on(catalog, settings).verify(file, passphrase=passphrase)
     content = f"{manifest.rows} rows, {len(manifest.files)} files, {manifest.size} bytes"
     click.echo(f"{plain(file)} is sound: {plain(manifest.tenant.slug)}, {content}.")
 

@@ -68,11 +68,16 @@ def ready_catalog(settings: Settings | None = None) -> Iterator[Catalog]:
 @contextmanager
 def ready_operations(settings: Settings | None = None) -> Iterator[Operations]:
     """Open the catalog like :func:`ready_catalog`, and yield what may be done to its tenants."""
-    from tenantry.lifecycle import Operations  # noqa: PLC0415 - it imports drivers, listings do not
-
     settings = settings or get_settings()
     with ready_catalog(settings) as catalog:
-        yield Operations(catalog, settings=settings, actor=actor())
+        yield operations_on(catalog, settings)
+
+
+def operations_on(catalog: Catalog, settings: Settings) -> Operations:
+    """Return what may be done to the tenants of a catalog, in the name of this command's user."""
+    from tenantry.lifecycle import Operations  # noqa: PLC0415 - it imports drivers, listings do not
+
+    return Operations(catalog, settings=settings, actor=actor())
 
 
 def setup_link(catalog: Catalog, account: Account, *, settings: Settings) -> str:

@@ -13,13 +13,12 @@ import click
 from alembic.util import CommandError
 
 from tenantry.catalog.engine import shown
-from tenantry.cli.context import actor, reaching_catalog
+from tenantry.cli.context import operations_on, reaching_catalog
 from tenantry.cli.demonstration import add_demonstrations
 from tenantry.cli.operators import DEFAULT_OPERATOR, echo_invitation, find_operator
 from tenantry.cli.output import echo_facts
 from tenantry.errors import CatalogNotReadyError, SettingsError
 from tenantry.files.disk import exists
-from tenantry.lifecycle import Operations
 from tenantry.settings import PREFIX, get_settings, load_settings
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
         )
         if demo:
             owner = find_operator(catalog, None if catalog.accounts.has_operator() else operator)
-            operations = Operations(catalog, settings=settings, actor=actor())
-            add_demonstrations(operations, owner=owner.email)
+            add_demonstrations(operations_on(catalog, settings), owner=owner.email)
         catalog.audit.follow_anchor()  # a platform from before there were anchors gets one
         if not catalog.accounts.has_operator():
             account = find_operator(catalog, operator)

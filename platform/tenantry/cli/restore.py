@@ -9,7 +9,7 @@ import click
 from tenantry.cli.context import ready_operations
 from tenantry.cli.output import plain
 from tenantry.cli.passphrase import known_passphrase, passphrase_option
-from tenantry.lifecycle.restore_paths import RestorePaths
+from tenantry.lifecycle.tenant_paths import TenantPaths
 
 
 @click.command()
@@ -40,6 +40,6 @@ def restore(slug: str, *, file: Path | None, passphrase_file: Path | None, dry_r
             click.echo(f"Would restore {slug} as of {when} UTC: {content} from {plain(found)}.")
             return
         restored = operations.restore(slug, found, passphrase=passphrase)
-        kept = RestorePaths(restored, operations.settings).kept
+        kept = TenantPaths(restored, operations.settings).kept
     source = f" from {plain(found)}" if found is not None else ", which had been interrupted"
     click.echo(f"Restored {slug}{source}. What was there before is in {kept}.")

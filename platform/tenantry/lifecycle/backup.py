@@ -20,6 +20,7 @@ from tenantry.errors import BundleError
 from tenantry.files.scratch import alone, scratch_folder
 from tenantry.lifecycle.export import WITHOUT_DATA, describe, gather, reading
 from tenantry.lifecycle.missing_databases import check_present
+from tenantry.lifecycle.tenant_paths import TenantPaths
 from tenantry.relocation.transfer import forget_move
 
 if TYPE_CHECKING:
@@ -52,11 +53,6 @@ class Backup:
     """Whether it was made now; otherwise nothing has changed since."""
 
 
-def backups_dir(settings: Settings) -> Path:
-    """Return the folder where backups are by default."""
-    return settings.data_dir / "backups"
-
-
 def backup_tenant(
     operations: Operations,
     slug: str,
@@ -65,10 +61,10 @@ def backup_tenant(
     keep: int | None = None,
     passphrase: bytes | None = None,
 ) -> Backup:
-    """Back a tenant up while its site is in use; return the newest backup, be it an older one.
+    """Back a tenant up while its site is in use, and return its newest backup.
 
-    A SQLite file is copied by its pages. What has not changed since the last backup is not backed up
-    again.
+    A SQLite file is copied by its pages. If nothing has changed since the last backup, that one is
+    returned.
 
     :param folder: Where tenants' folders of backups are.
     :param keep: How many backups of this tenant stay; by default all.
@@ -81,7 +77,8 @@ def backup_tenant(
     tenant = catalog.tenants.get(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state} and has no data to back up")
-    home = (folder or backups_dir(settings)) / f"t_{tenant.id}"
+    usual = TenantPaths(tenant, settings).backups
+    home = usual if folder is None else folder / usual.name
     with (
         reading(tenant, "backed up", settings=settings),
         alone(settings.data_dir, f"backup-{tenant.id}", what=slug),
@@ -128,7 +125,7 @@ def _back_up(tenant: Tenant, home: Path, *, passphrase: bytes | None, settings: 
 
 
 def gather_pages(tenant: Tenant, parts: Path, *, settings: Settings) -> Manifest:
-    """Write all that is the tenant's below *parts*: SQLite as its own pages, anything else as rows.
+    """Write all data of the tenant below *parts*: a SQLite file as its pages, other databases as rows.
 
     :raises BundleError: Something of it cannot be read.
     """
@@ -142,14 +139,14 @@ def gather_pages(tenant: Tenant, parts: Path, *, settings: Settings) -> Manifest
     except (OSError, sqlite3.Error) as error:
         raise BundleError(tenant.slug, f"its database cannot be read ({error})") from error
     check_copy(copy, name=tenant.slug)
-    forget_move(SiteDatabase(copy))  # what a killed one has left is none of the site's
+    forget_move(SiteDatabase(copy))  # what a killed move has left does not belong to the site
     described, pages, counts = describe_pages(copy, name=tenant.slug)
     copied = copy_files(settings.tenant_dir(tenant.id), parts, name=tenant.slug)
     return describe(tenant, copied, database=described, pages=pages, counts=counts)
 
 
 def find_fingerprint(tenant: Tenant, settings: Settings) -> str:
-    """Return what changes whenever the tenant's files may have changed, or nothing if none can tell.
+    """Return a digest that changes with the tenant's files; it is empty if the clock cannot tell yet.
 
     Every commit of SQLite writes to the file or to its log. A file of which the last change is too
     fresh could change once more within what the clock of the file system tells apart.
@@ -186,7 +183,7 @@ def read_backups(home: Path, *, passphrase: bytes | None = None) -> Iterator[Bac
         try:
             created = datetime.strptime(path.name.removesuffix(SUFFIX), _STAMP).replace(tzinfo=UTC)
         except ValueError:
-            continue  # somebody else's file
+            continue  # not a backup
         manifest, problem = None, ""
         try:
             if passphrase is not None or not needs_passphrase(path):

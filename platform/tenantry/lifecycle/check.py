@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def check_tenant(operations: Operations, tenant: Tenant) -> tuple[str, ...]:
     """Return what is wrong with a tenant's data, a sentence for each thing.
 
-    SQLite checks every page and index (``quick_check``); a server is asked for schema and role.
+    SQLite checks every page and index (``quick_check``); on a server, schema and role have to be there.
     """
     if tenant.state in WITHOUT_DATA:
         return ()
@@ -43,7 +43,7 @@ def _find_problems(operations: Operations, tenant: Tenant) -> Iterator[str]:
     if is_symlink(folder):
         yield f"{folder} is a link; put the folder itself there"
     elif exists(folder) and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        yield f"{folder} cannot be used by whoever says this; let its owner be the server's user"
+        yield f"{folder} cannot be used by this command's user; let its owner be the server's user"
     try:
         database = tenant_database(tenant, settings)
         if operations.database_missing(tenant):
@@ -51,7 +51,7 @@ def _find_problems(operations: Operations, tenant: Tenant) -> Iterator[str]:
         elif database.exists() and (problem := database.check()) is not None:
             yield f"{database.shown}: {problem}"
         elif isinstance(database, SiteDatabase) and not _is_usable(database):
-            yield f"{database.path} cannot be written by whoever says this"
+            yield f"{database.path} cannot be written by this command's user"
     except TenantryError as error:
         yield str(error)
     except OSError as error:

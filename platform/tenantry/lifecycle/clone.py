@@ -1,4 +1,4 @@
-"""Cloning a tenant: a second site like the first, which does not speak for it until it is released."""
+"""Cloning a tenant: a copy of a site that sends nothing to anyone until it is released."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 def clone_tenant(
     operations: Operations, slug: str, new: str, *, owner_email: str | None = None
 ) -> Tenant:
-    """Make the tenant *new* of what *slug* is at this moment; its site can then be visited.
+    """Make the tenant *new* as a copy of *slug* at this moment; its site can then be visited.
 
-    It is quiet, has no custom hosts, and keys of its own: nobody is signed in there.
+    The copy is quiet, has no custom hosts, and has keys of its own: nobody is signed in there.
 
     :param owner_email: Owns the clone; by default those who own the original.
     :raises TenantNotFoundError: No tenant has the slug.
@@ -89,7 +89,7 @@ def preview_clone(
 
 
 def release_tenant(operations: Operations, slug: str) -> Tenant:
-    """Let a clone speak for itself: mail, webhooks and jobs, from its next request on.
+    """Let a clone send mail, call webhooks and run jobs, from its next request on.
 
     :raises TenantNotFoundError: No tenant has the slug.
     """
@@ -102,7 +102,7 @@ def _copy(operations: Operations, source: Tenant, target: Tenant, parts: Path) -
     before, after = tenant_database(source, settings), tenant_database(target, settings)
     fast = False
     if isinstance(before, SiteDatabase) and isinstance(after, SiteDatabase) and before.exists():
-        # The rows come as pages, and the schema with them; the factory finds its work done.
+        # The pages bring rows and schema, so the factory finds nothing to do.
         copy_site(before, after)
         forget_move(after)
         fast = True

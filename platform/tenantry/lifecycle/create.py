@@ -1,4 +1,4 @@
-"""Creating a tenant: the catalog's row, its own data, its owner; or nothing at all."""
+"""Creating a tenant: the catalog's row, its own data and its owner, or nothing at all."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def find_schema(factory: Factory, tenant: Tenant, *, settings: Settings) -> str:
 
 @contextmanager
 def taking_back(operations: Operations, tenants: Sequence[Tenant]) -> Iterator[None]:
-    """Leave nothing of *tenants* behind if the block does not end well, Ctrl-C included.
+    """Remove *tenants* again if the block raises, also at Ctrl-C.
 
     :param tenants: Read when the block has failed, so it may grow meanwhile.
     """
@@ -186,11 +186,11 @@ def _reason(settings: Settings) -> str:
 
 
 def take_back(operations: Operations, tenant: Tenant) -> None:
-    """Remove a tenant that was never let in to, as far as that is possible."""
+    """Remove a tenant that was never served, as far as that is possible."""
     catalog, by = operations.catalog, operations.actor
     try:
         catalog.provisioning.check_forgettable(tenant.id, by=by)
-        # The row goes last: data without a row is lost space that nobody would find after a kill.
+        # The row goes last: after a kill, nothing would point to data without a row.
         remove_data(tenant, operations.settings)
         catalog.provisioning.forget(tenant.id, by=by)
     except TenantryError:
@@ -198,7 +198,7 @@ def take_back(operations: Operations, tenant: Tenant) -> None:
 
 
 def remove_data(tenant: Tenant, settings: Settings) -> None:
-    """Remove what a tenant that nobody ever saw has had, as far as that is possible."""
+    """Remove the data of a tenant that was never served, as far as that is possible."""
     try:
         tenant_database(tenant, settings).drop()
     except (TenantryError, OSError):

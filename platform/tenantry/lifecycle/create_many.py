@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a tenant shall be."""
+    """A tenant to be created."""
 
     slug: str
     name: str

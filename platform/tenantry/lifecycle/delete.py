@@ -1,4 +1,4 @@
-"""Deleting a tenant in a way that can be taken back: closed, copied, then a tombstone with a date."""
+"""Deleting a tenant so that it can come back: it is closed, bundled, and marked with a purge date."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def delete_tenant(operations: Operations, slug: str, *, reason: str = "") -> Ten
     """
     catalog, settings, by = operations.catalog, operations.settings, operations.actor
     with tenant_lock(catalog.tenants.get(slug), "deleted", settings=settings):
-        row = operations.preview_delete(slug)  # as it is now that nobody else is at work on it
+        row = operations.preview_delete(slug)  # as it is under the lock
         tenant = row.tenant
         if tenant.state is TenantState.DELETED:
             return row
@@ -67,7 +67,7 @@ def _write_last_bundle(operations: Operations, tenant: Tenant) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    # What is lost already must not keep the rest from being deleted.
+    # A tenant whose database is gone must be deletable, too.
     operations.export(tenant.slug, new, even_if_lost=True)
     new.replace(path)
 

@@ -1,4 +1,4 @@
-"""Exporting a tenant: everything that is its own in one file, while its site is in use."""
+"""Exporting a tenant: all its data in one file, while its site is in use."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def export_tenant(
 
 @contextmanager
 def reading(tenant: Tenant, doing: str, *, settings: Settings) -> Iterator[None]:
-    """Keep a tenant's data from being exchanged meanwhile; others may read it as well.
+    """Keep other operations from changing the tenant's data meanwhile; they may read it.
 
     :param doing: What is done to the tenant, for the errors of other operations.
     :raises TenantLockedError: It is being exchanged now.
@@ -82,7 +82,7 @@ def reading(tenant: Tenant, doing: str, *, settings: Settings) -> Iterator[None]
 
 
 def gather(tenant: Tenant, parts: Path, *, settings: Settings) -> Manifest:
-    """Write all that is the tenant's below *parts*, and return what it is.
+    """Write all data of the tenant below *parts*, and return its manifest.
 
     :raises BundleError: Something of it cannot be read.
     """

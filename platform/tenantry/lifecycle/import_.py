@@ -1,4 +1,4 @@
-"""Importing a tenant: a bundle becomes a new one with an id and keys of its own, or nothing."""
+"""Importing a tenant: a bundle becomes a tenant with an id and keys of its own, or nothing happens."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def import_tenant(
         database = tenant_database(tenant, settings)
         if older is None:
             provision(operations, tenant)
-        else:  # what the rows were made for; they go the way that every tenant's have gone
+        else:  # the schema of the rows; then every later revision runs, as for every tenant
             database.create()
             upgrade(database, older.history, to=older.revision)
         with open_bundle(path, passphrase=passphrase) as bundle:
@@ -166,7 +166,7 @@ def _find_older_schema(path: Path, manifest: Manifest, factory: Factory) -> _Old
 
 
 def fill(operations: Operations, tenant: Tenant, bundle: Bundle, *, name: str) -> None:
-    """Give a provisioned tenant what is in the bundle.
+    """Fill a provisioned tenant from the bundle.
 
     :raises BundleError: Its database cannot hold it.
     """

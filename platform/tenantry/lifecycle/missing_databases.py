@@ -1,7 +1,7 @@
 """Tenants whose database should be there and is not.
 
-A site without a database is a site, too, if its factory makes none. But where one was lost, nothing may
-be copied as if it were all: a backup without it would take the place of one that has it.
+A factory may make sites without a database. But if a database was lost, no copy of the tenant may be
+made: a backup without it would take the place of one that has it.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ def database_missing(operations: Operations, tenant: Tenant) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class MissingDatabases:
-    """Which tenants have lost their databases, as far as a quick look at many can tell."""
+    """Which tenants have lost their databases, as far as a quick check of many can tell."""
 
     slugs: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     """A sentence for each placement that could not be asked."""
     is_complete: bool = True
-    """Whether every tenant was looked at."""
+    """Whether every tenant was checked."""
 
 
 def find_missing_databases(operations: Operations, *, most: int) -> MissingDatabases:
-    """Look for databases that should be there: a file's size, or one question to each server.
+    """Check that databases are there: by each file's size, and with one query to each server.
 
-    :param most: Tenants that are looked at, at most.
+    :param most: How many tenants are checked at most.
     """
     settings = operations.settings
     tenants = operations.catalog.tenants.list_with_database(limit=most + 1)
@@ -78,7 +78,7 @@ def find_missing_databases(operations: Operations, *, most: int) -> MissingDatab
 
 
 def _has_file(path: str) -> bool:
-    """Say whether there is a file with something in it; an empty one is no site's."""
+    """Say whether there is a file that is not empty; a site's never is."""
     try:
         return os.stat(path).st_size > 0  # noqa: PTH116 - a Path for each costs more than the look
     except (FileNotFoundError, NotADirectoryError):
@@ -86,7 +86,7 @@ def _has_file(path: str) -> bool:
 
 
 def check_present(operations: Operations, tenant: Tenant) -> None:
-    """Make sure that all of a tenant is there before it is copied.
+    """Refuse to copy a tenant that has lost its database.
 
     :raises BundleError: Its database is not.
     """

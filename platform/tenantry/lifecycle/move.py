@@ -1,8 +1,8 @@
 """Moving a tenant's database to another placement while its site is in use.
 
 Pages can be read all the time. Nothing can be written from the moment when the old database is closed
-to writers until the workers see the new placement, at their next request. Which database is the right
-one is what the catalog says, and nothing else: a move that was interrupted is undone by the next one.
+to writers until the workers see the new placement, at their next request. The catalog alone says which
+database is the right one. The next move undoes one that was interrupted.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ from tenantry.files.disk import exists
 from tenantry.files.locks import check_finished, tenant_lock
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.export import WITHOUT_DATA
-from tenantry.lifecycle.restore_paths import RestorePaths
+from tenantry.lifecycle.tenant_paths import TenantPaths
 from tenantry.migrations import load_history, read_revision
 from tenantry.relocation.transfer import Transfer, count_rows, forget_move
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenantry.catalog import TenantRow
     from tenantry.databases.placements import TenantDatabase
     from tenantry.factory import Factory
     from tenantry.lifecycle.operations import Operations
-    from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
@@ -135,7 +133,7 @@ def preview_move(operations: Operations, slug: str, to: str) -> MovePreview | No
 
 
 def _check_schema(factory: Factory, slug: str, source: TenantDatabase) -> None:
-    """A new database has the newest schema, and rows fit into the one that they are of."""
+    """Refuse rows of an older schema: the new database has the newest one."""
     if factory.migrations is None:
         return
     found, newest = read_revision(source), load_history(factory.migrations).head
@@ -194,7 +192,7 @@ def _clear_away(operations: Operations, preview: MovePreview) -> None:
 
 
 def _undo(operations: Operations, preview: MovePreview) -> None:
-    """Leave nothing of a move that failed, unless the catalog says that it did not."""
+    """Remove what a failed move has made, unless the catalog says that it succeeded."""
     catalog, tenant_id, slug = operations.catalog, preview.tenant.id, preview.tenant.slug
     try:
         if catalog.tenants.get_by_id(tenant_id).placement == preview.to:
@@ -207,7 +205,7 @@ def _undo(operations: Operations, preview: MovePreview) -> None:
 
 
 def drop_former(operations: Operations, slug: str) -> str:
-    """Destroy the copy that a move has left where the tenant was; return where that is.
+    """Destroy the copy that a move has left, and return its placement.
 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantLockedError: Another operation is at work on it.
@@ -215,15 +213,15 @@ def drop_former(operations: Operations, slug: str) -> str:
     """
     tenant = operations.catalog.tenants.get(slug)
     with tenant_lock(tenant, "moved", settings=operations.settings):
-        place = operations.preview_drop_former(slug)
-        place.database.drop()
-        if place.beside is not None and exists(place.beside):
-            shutil.rmtree(place.beside)
+        former = operations.preview_drop_former(slug)
+        former.database.drop()
+        if former.beside is not None and exists(former.beside):
+            shutil.rmtree(former.beside)
         operations.catalog.relocations.forget_former(tenant.id, by=operations.actor)
-    return place.tenant.placement
+    return former.tenant.placement
 
 
-def preview_drop_former(operations: Operations, slug: str) -> RestorePaths:
+def preview_drop_former(operations: Operations, slug: str) -> TenantPaths:
     """Return what :func:`drop_former` would destroy."""
     row, settings = operations.catalog.tenants.get_row(slug), operations.settings
     if not row.former_placement:
@@ -231,9 +229,4 @@ def preview_drop_former(operations: Operations, slug: str) -> RestorePaths:
     if not tenant_database(row.tenant, settings).exists():
         problem = f"its database on {row.tenant.placement!r} is not there"
         raise MoveError(slug, f"{problem}, so that the old copy is the only one")
-    return former_place(row, settings)
-
-
-def former_place(row: TenantRow, settings: Settings) -> RestorePaths:
-    """Return where a tenant's data was before it moved."""
-    return RestorePaths(replace(row.tenant, placement=row.former_placement), settings)
+    return TenantPaths(replace(row.tenant, placement=row.former_placement), settings)

@@ -1,4 +1,4 @@
-"""The one door to what is done to tenants: for commands, the console, scripts and jobs alike."""
+"""Every operation on tenants behind one object: for commands, the console, scripts and jobs."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Operations:
     """All operations on tenants. Each method is a function of the module that is named after it.
 
     ``operations.preview_x(...)`` is the dry run of ``operations.x(...)``: it changes nothing, raises
-    the same errors, and returns what the operation would work on. Each operation writes an audit event
-    in the name of *actor*.
+    the same errors, and returns what the operation would work on. Whatever changes or copies a tenant
+    writes an audit event in the name of *actor*.
 
     :param factory: Makes tenants' data. By default it is the one that the settings name, which is
         loaded when an operation needs it.

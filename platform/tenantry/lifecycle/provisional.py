@@ -25,7 +25,7 @@ COPYING = "is being copied"
 def provisional_tenant(
     operations: Operations, slug: str, add: Callable[[], Tenant]
 ) -> Iterator[Tenant]:
-    """Add a tenant that is filled in the block, or leave nothing of it, also if it was killed before.
+    """Add a tenant that the block fills; if it raises, remove the tenant, also one of a killed command.
 
     :param add: Adds it to the catalog, with the reason :data:`COPYING`.
     :raises BundleError: Another command is filling it now.

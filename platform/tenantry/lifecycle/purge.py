@@ -1,4 +1,4 @@
-"""Destroying all that a deleted tenant had, and proving it.
+"""Destroying all data of a deleted tenant, and proving that nothing is left.
 
 Its tombstone stays: the id and the names that it had are never given away again.
 """
@@ -9,12 +9,10 @@ import logging
 import shutil
 from typing import TYPE_CHECKING
 
-from tenantry.databases.placements import tenant_database
 from tenantry.errors import BadTransitionError, LeftoversError, TooEarlyError
 from tenantry.files.disk import exists
 from tenantry.files.locks import tenant_lock
-from tenantry.lifecycle.residual_data import folders_of, places_of
-from tenantry.lifecycle.restore_paths import RestorePaths
+from tenantry.lifecycle.tenant_paths import find_paths, folders_of
 from tenantry.lifecycle.upgrade_rows import clear_scratch
 from tenantry.resources.popularity import take_out
 from tenantry.values.tenant import TenantState
@@ -24,17 +22,16 @@ if TYPE_CHECKING:
 
     from tenantry.catalog import TenantRow
     from tenantry.lifecycle.operations import Operations
-    from tenantry.settings import Settings
+    from tenantry.lifecycle.tenant_paths import TenantPaths
     from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
 
 def purge_tenant(operations: Operations, slug: str, *, early: bool = False) -> TenantRow:
-    """Destroy what a deleted tenant had; the same call again does the rest, or nothing.
+    """Destroy all data of a deleted tenant; after an interruption the same call does the rest.
 
-    From the first step on it cannot be undeleted. When nothing is left, it is
-    marked as purged.
+    From the first step on it cannot be undeleted. When nothing is left, it is marked as purged.
 
     :param early: Also before its purge date.
     :raises TenantNotFoundError: No tenant has the slug.
@@ -49,10 +46,10 @@ def purge_tenant(operations: Operations, slug: str, *, early: bool = False) -> T
         return row
     tenant = row.tenant
     bundle = settings.last_bundle(tenant.id)
-    places = places_of(catalog, tenant)
+    everywhere = find_paths(operations, tenant)
     destroy: tuple[Callable[[], object], ...] = (
-        lambda: _drop_databases(places, settings),
-        lambda: _remove_folders(places, settings),
+        lambda: _drop_databases(everywhere),
+        lambda: _remove_folders(everywhere),
         lambda: bundle.unlink(missing_ok=True),
         lambda: take_out(settings.popular_dir, tenant.id),
     )
@@ -83,14 +80,14 @@ def preview_purge(operations: Operations, slug: str, *, early: bool = False) -> 
     return row
 
 
-def _drop_databases(places: tuple[Tenant, ...], settings: Settings) -> None:
-    for place in places:
-        clear_scratch(RestorePaths(place, settings))
-        tenant_database(place, settings).drop()
+def _drop_databases(everywhere: tuple[TenantPaths, ...]) -> None:
+    for paths in everywhere:
+        clear_scratch(paths)
+        paths.database.drop()
 
 
-def _remove_folders(places: tuple[Tenant, ...], settings: Settings) -> None:
-    for folder in folders_of(places, settings):
+def _remove_folders(everywhere: tuple[TenantPaths, ...]) -> None:
+    for folder in folders_of(everywhere):
         if exists(folder):
             shutil.rmtree(folder)
 

@@ -1,7 +1,7 @@
-"""Giving a tenant another name; its old addresses lead to the new one for a time.
+"""Giving a tenant another name; its old addresses redirect to the new one for a time.
 
 Everything of a tenant is named by its id, so nothing on disk moves and no key changes. Sessions on its
-own hosts go on; those under the platform's domain belong to the old host, as cookies do, and are there
+own hosts go on. Those under the platform's domain belong to the old host, as cookies do: they work
 again if the tenant takes its old name back.
 """
 

@@ -1,27 +1,24 @@
-"""Every place where something of a tenant is: what a purge would take, and what it left."""
+"""Finding what is left of a tenant anywhere: what a purge would destroy, and what it could not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenantry.databases.placements import tenant_database
 from tenantry.files.disk import exists, is_file, is_symlink
-from tenantry.lifecycle.restore_paths import RestorePaths
+from tenantry.lifecycle.tenant_paths import find_paths, folders_of
 from tenantry.resources.popularity import lists_with
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenantry.catalog import Catalog
     from tenantry.lifecycle.operations import Operations
-    from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True)
 class ResidualData:
-    """Something of a tenant's."""
+    """One thing that belongs to a tenant."""
 
     what: str
     """What it is and where."""
@@ -38,15 +35,15 @@ def find_residual_data(operations: Operations, tenant: Tenant) -> tuple[Residual
     """
     catalog, settings = operations.catalog, operations.settings
     found = []
-    everywhere = places_of(catalog, tenant)
-    for place in everywhere:
-        database = tenant_database(place, settings)
+    everywhere = find_paths(operations, tenant)
+    for paths in everywhere:
+        database = paths.database
         if remains := database.remains():
             what = "its database" if database.exists() else f"of its database {', '.join(remains)}"
-            found.append(ResidualData(f"{what} on {place.placement}", database.size()))
+            found.append(ResidualData(f"{what} on {paths.tenant.placement}", database.size()))
     found += [
         ResidualData(f"its folder {folder}", _size(folder))
-        for folder in folders_of(everywhere, settings)
+        for folder in folders_of(everywhere)
         if is_symlink(folder) or exists(folder)
     ]
     bundle = settings.last_bundle(tenant.id)
@@ -62,23 +59,8 @@ def find_residual_data(operations: Operations, tenant: Tenant) -> tuple[Residual
     return tuple(found)
 
 
-def places_of(catalog: Catalog, tenant: Tenant) -> tuple[Tenant, ...]:
-    """Return the tenant as it lives, as it lived before it moved, and as a killed move left it."""
-    row = catalog.tenants.get_row(tenant.slug)
-    names = (tenant.placement, row.former_placement, row.moving_to)
-    return tuple(replace(tenant, placement=name) for name in dict.fromkeys(names) if name)
-
-
-def folders_of(places: tuple[Tenant, ...], settings: Settings) -> tuple[Path, ...]:
-    """Return where the tenant's files are, and where a restore has put aside what was there before."""
-    folders = [settings.tenant_dir(places[0].id)]
-    for found in (RestorePaths(place, settings) for place in places):
-        folders += [found.home] if found.beside is None else [found.home, found.beside]
-    return tuple(dict.fromkeys(folders))
-
-
 def _size(folder: Path) -> int:
-    """Return the bytes of all files; one that goes meanwhile counts nothing."""
+    """Return the bytes of all files; one that vanishes meanwhile does not count."""
     total = 0
     for path in folder.rglob("*"):
         try:

@@ -1,8 +1,8 @@
-"""Restoring a tenant from a backup: its own data and nobody else's, to the end or not at all.
+"""Restoring one tenant from a backup, completely or not at all.
 
-Everything is unpacked and checked beside the site first, while it serves. Once the journal is written
-the restore will happen: whatever ends the command, the same command goes on where it stopped. What
-was there before stays beside it until the next restore.
+Everything is unpacked and checked beside the site first, while it serves. Once the journal is written,
+the restore will happen: if the command is interrupted, the same command goes on where it stopped. The
+replaced data stays beside the site until the next restore.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from tenantry.errors import BundleError
 from tenantry.files.disk import exists
 from tenantry.files.locks import tenant_lock
 from tenantry.files.scratch import scratch_folder
-from tenantry.lifecycle.backup import backups_dir
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.export import WITHOUT_DATA
-from tenantry.lifecycle.restore_paths import RESTORING, RestorePaths, finish
+from tenantry.lifecycle.restore_exchange import RESTORING, finish
+from tenantry.lifecycle.tenant_paths import TenantPaths
 from tenantry.lifecycle.untrusted_bundles import check_room, known_schemas
 from tenantry.lifecycle.upgrade_rows import clear_scratch, upgrade_rows
 from tenantry.rows.dialects import dialect_of
@@ -57,7 +57,7 @@ def restore_tenant(
     passphrase: bytes | None = None,
     drain: float = DRAIN_SECONDS,
 ) -> Tenant:
-    """Bring a tenant's data back as it was; a restore that was interrupted is finished first.
+    """Bring a tenant's data back as it was; an interrupted restore is finished first.
 
     The site answers 503 while its data is exchanged. Its name, plan, hosts and owners stay as they are.
 
@@ -70,25 +70,25 @@ def restore_tenant(
     catalog, settings = operations.catalog, operations.settings
     tenant = _get_restorable(operations, slug)
     with tenant_lock(tenant, "restored", settings=settings):
-        place = RestorePaths(catalog.tenants.get_by_id(tenant.id), settings)
-        if exists(place.journal):
-            tenant = finish(operations, place, drain=drain)
+        paths = TenantPaths(catalog.tenants.get_by_id(tenant.id), settings)
+        if exists(paths.journal):
+            tenant = finish(operations, paths, drain=drain)
             if path is None:
                 return tenant
-            place = RestorePaths(tenant, settings)
-        _clear(place)
+            paths = TenantPaths(tenant, settings)
+        _clear(paths)
         chosen = path if path is not None else newest_backup(tenant, settings)
         try:
-            _make_schema_anew(operations, place)
-            _prepare(place, chosen, operations.factory, passphrase=passphrase)
+            _make_schema_anew(operations, paths)
+            _prepare(paths, chosen, operations.factory, passphrase=passphrase)
         except BaseException as error:
-            if exists(place.journal):
-                raise  # it is decided; the next restore finishes it
-            _clear(place)
+            if exists(paths.journal):
+                raise  # the restore is decided; the next one finishes it
+            _clear(paths)
             if isinstance(error, (sqlite3.Error, DBAPIError, OSError)):
                 raise BundleError(slug, f"it cannot be restored ({first_line(error)})") from error
             raise
-        return finish(operations, place, drain=drain, is_first=True)
+        return finish(operations, paths, drain=drain, is_first=True)
 
 
 def choose_backup(operations: Operations, slug: str, path: Path | None = None) -> Path | None:
@@ -102,7 +102,7 @@ def choose_backup(operations: Operations, slug: str, path: Path | None = None) -
     tenant = operations.catalog.tenants.get(slug)
     if path is not None:
         return path
-    if exists(RestorePaths(tenant, operations.settings).journal):
+    if exists(TenantPaths(tenant, operations.settings).journal):
         return None
     return newest_backup(tenant, operations.settings)
 
@@ -134,20 +134,20 @@ def _get_restorable(operations: Operations, slug: str) -> Tenant:
     return tenant
 
 
-def _make_schema_anew(operations: Operations, place: RestorePaths) -> None:
-    """Give a tenant whose server has lost its schema an empty one, which nobody gets to see."""
-    if place.database.kind == "sqlite" or place.database.exists():
+def _make_schema_anew(operations: Operations, paths: TenantPaths) -> None:
+    """Make an empty schema for a tenant whose server has lost it; the site is closed first."""
+    if paths.database.kind == "sqlite" or paths.database.exists():
         return
-    if place.tenant.state is TenantState.ACTIVE:
+    if paths.tenant.state is TenantState.ACTIVE:
         operations.catalog.tenants.transition(
-            place.tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=operations.actor
+            paths.tenant.id, TenantState.MAINTENANCE, reason=RESTORING, by=operations.actor
         )
-    provision(operations, place.tenant)
+    provision(operations, paths.tenant)
 
 
-def _clear(place: RestorePaths) -> None:
-    clear_scratch(place)
-    place.clear()
+def _clear(paths: TenantPaths) -> None:
+    clear_scratch(paths)
+    paths.clear()
 
 
 def newest_backup(tenant: Tenant, settings: Settings) -> Path:
@@ -155,14 +155,14 @@ def newest_backup(tenant: Tenant, settings: Settings) -> Path:
 
     :raises BundleError: There is none.
     """
-    home = backups_dir(settings) / f"t_{tenant.id}"
+    home = TenantPaths(tenant, settings).backups
     for path in sorted(home.glob("*.tenant"), reverse=True):
         return path
     raise BundleError(tenant.slug, f"there is no backup of it in {home}; name one with --from")
 
 
 def check_owner(manifest: Manifest, tenant: Tenant, path: Path) -> None:
-    """Make sure that a backup is this tenant's: what is another one's must never open as its own.
+    """Refuse another tenant's backup: its data must never open as this one's.
 
     :raises BundleError: It is not.
     """
@@ -171,82 +171,80 @@ def check_owner(manifest: Manifest, tenant: Tenant, path: Path) -> None:
         raise BundleError(str(path), f"{problem}; `tenantry tenant import` makes a new one of it")
 
 
-def _prepare(
-    place: RestorePaths, path: Path, factory: Factory, *, passphrase: bytes | None
-) -> None:
+def _prepare(paths: TenantPaths, path: Path, factory: Factory, *, passphrase: bytes | None) -> None:
     """Unpack and check everything beside the site; at the end write the journal."""
-    place.parts.mkdir(parents=True, mode=0o700)
-    place.files.mkdir(mode=0o700)
-    (place.parts / "database").mkdir(mode=0o700)
+    paths.parts.mkdir(parents=True, mode=0o700)
+    paths.files.mkdir(mode=0o700)
+    (paths.parts / "database").mkdir(mode=0o700)
     with open_bundle(path, passphrase=passphrase) as bundle:
-        check_owner(bundle.manifest, place.tenant, path)
-        check_room(bundle.manifest, place.settings, name=str(path))
+        check_owner(bundle.manifest, paths.tenant, path)
+        check_room(bundle.manifest, paths.settings, name=str(path))
         for member, content in bundle.members():
-            target = place.parts / member.name
+            target = paths.parts / member.name
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with target.open("xb") as file:
                 shutil.copyfileobj(content, file)
                 file.flush()
                 os.fsync(file.fileno())
         manifest = bundle.manifest
-    make_folders(manifest.folders, place.files)
+    make_folders(manifest.folders, paths.files)
     if manifest.database is not None:
-        manifest = _prepare_database(place, manifest, factory, name=str(path))
-    elif place.database.exists():
+        manifest = _prepare_database(paths, manifest, factory, name=str(path))
+    elif paths.database.exists():
         raise BundleError(str(path), "it has no database, and the site has one")
-    for folder, _, _ in os.walk(place.parts):
+    for folder, _, _ in os.walk(paths.parts):
         sync_folder(Path(folder))
-    place.forget()
+    paths.forget()
     journal = {
         "file": str(path),
         "manifest": json.loads(manifest.to_json()),
         "transient": list(factory.transient_tables),
     }
-    partial = place.journal.with_suffix(".partial")
+    partial = paths.journal.with_suffix(".partial")
     with partial.open("w") as text:
         json.dump(journal, text)
         text.flush()
         os.fsync(text.fileno())
-    partial.rename(place.journal)
-    sync_folder(place.home)
+    partial.rename(paths.journal)
+    sync_folder(paths.restore)
 
 
 def _prepare_database(
-    place: RestorePaths, manifest: Manifest, factory: Factory, *, name: str
+    paths: TenantPaths, manifest: Manifest, factory: Factory, *, name: str
 ) -> Manifest:
     """Make the new SQLite file, or the rows for a server, and check them."""
-    pages = place.parts / PAGES
+    pages = paths.parts / PAGES
     transient = factory.transient_tables
     if manifest.pages is not None:
-        known = known_schemas(manifest, factory, place.settings, present=place.database, name=name)
+        known = known_schemas(manifest, factory, paths.settings, present=paths.database, name=name)
         check_pages(pages, manifest, known, name=name)
         empty_tables(SiteDatabase(pages), transient, name=name)
-    if place.beside is not None:
-        assert isinstance(place.database, SiteDatabase)
-        place.beside.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = SiteDatabase(place.beside / FILE_NAME)
+    if paths.beside is not None:
+        assert isinstance(paths.database, SiteDatabase)
+        paths.beside.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = SiteDatabase(paths.beside / FILE_NAME)
         if manifest.pages is not None:
             copy_file(pages, made.path)
         else:
-            manifest = upgrade_rows(place, manifest, factory, name=name)
+            manifest = upgrade_rows(paths, manifest, factory, name=name)
             # The present file has the schema that the rows ask for, or the fill refuses them.
-            copy_file(place.database.path, made.path)
-            fill_database(made, manifest, stored_tables(manifest, place.parts), name=name)
+            copy_file(paths.database.path, made.path)
+            fill_database(made, manifest, stored_tables(manifest, paths.parts), name=name)
             empty_tables(made, transient, name=name)
             copy = made.path.with_name("copy")
             copy_file(made.path, copy)  # one file, without a log beside it
             made.drop()
             copy.rename(made.path)
-        sync_folder(place.beside)
+        sync_folder(paths.beside)
         return manifest
     if manifest.pages is not None:
-        with scratch_folder(place.settings.data_dir) as parts:
+        with scratch_folder(paths.settings.data_dir) as parts:
             database, tables = dump_database(SiteDatabase(pages), parts, name=name)
             for table in tables:
-                (parts / table.name).rename(place.parts / table.name)
+                (parts / table.name).rename(paths.parts / table.name)
         manifest = replace(manifest, database=database, tables=tables, pages=None, counts={})
-    manifest = upgrade_rows(place, manifest, factory, name=name)
-    side, engine = dialect_of(place.database.kind), place.database.open_engine()
+    manifest = upgrade_rows(paths, manifest, factory, name=name)
+    side, engine = dialect_of(paths.database.kind), paths.database.open_engine()
     with side.reading(engine) as connection:
         check_schema(connection, tables_of(connection, side), manifest, name=name)
     engine.dispose()

@@ -1,4 +1,4 @@
-"""Who is creating which tenant on this machine: a claim ends with its process, however that ends."""
+"""Slugs of tenants that are being created on this machine: a claim ends with its process."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Claims:
-    """Slugs that nobody else creates meanwhile; a context manager that gives all of them back.
+    """Slugs that no other command creates meanwhile; a context manager that releases all of them.
 
-    One file for all: a claim is a lock on the octet whose number is the slug's hash.
+    One file for all: a claim is a lock on the byte whose number is the slug's hash.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -35,14 +35,14 @@ class Claims:
     def take(self, slug: str) -> None:
         """Claim the slug.
 
-        :raises TenantExistsError: Somebody else is creating it now, or it is claimed here already.
+        :raises TenantExistsError: Another command is creating it now, or it is claimed here already.
         """
         if slug in self._taken:
             raise TenantExistsError(slug)
-        octet = int.from_bytes(hashlib.sha256(slug.encode()).digest()[:7], "big")
-        lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, octet, 1, 0)
+        position = int.from_bytes(hashlib.sha256(slug.encode()).digest()[:7], "big")
+        lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, position, 1, 0)
         try:
-            # Of this open file, not of the process: threads exclude each other as processes do.
+            # The lock belongs to this open file, not to the process: threads exclude each other, too.
             fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, lock)
         except BlockingIOError as error:
             raise TenantExistsError(slug) from error

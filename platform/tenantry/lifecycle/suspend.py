@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def suspend_tenant(operations: Operations, slug: str, *, reason: str = "") -> Tenant:
     """Answer 403 for the site from its next request on; nothing of it is lost.
 
-    It waits for no other operation: what is suspended stays so, whatever else is done to it.
+    It waits for no other operation: a suspended tenant stays so, whatever else is done to it.
 
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is being made, or it is deleted.

@@ -23,7 +23,7 @@ def preview_transition(operations: Operations, slug: str, to: TenantState) -> Te
     tenant = operations.catalog.tenants.get(slug)
     if tenant.state is TenantState.DELETED and to is TenantState.ARCHIVED:
         raise BadTransitionError(slug, tenant.state, "archived without `undelete`")
-    # The table lets a creation make a tenant active. Nobody else may: there is no site yet.
+    # The table lets its creation make a tenant active. No other operation may: there is no site yet.
     is_allowed = to in TRANSITIONS[tenant.state] and tenant.state is not TenantState.PROVISIONING
     if tenant.state is not to and not is_allowed:
         raise BadTransitionError(slug, tenant.state, to)

@@ -1,4 +1,4 @@
-"""What is asked of a file that anybody may have made, before anything in it is used."""
+"""Checks of a bundle that anyone may have made, before anything in it is used."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def check_room(manifest: Manifest, settings: Settings, *, name: str) -> None:
 
 
 def check_quota(manifest: Manifest, limits: PlanLimits, *, name: str) -> None:
-    """Make sure that a new tenant of a plan may have what is in the file.
+    """Make sure that the plan of a new tenant has room for what is in the file.
 
-    Rows have another size in each kind of database, so that only a database's own file is compared.
+    Rows take a different size in each kind of database, so only a database file is compared.
 
     :raises BundleError: It has more.
     """
@@ -68,8 +68,9 @@ def known_schemas(
     """Return the schemas that a SQLite database in the file may have.
 
     They are the one that the factory's revisions make, up to the one that the file says, and the one
-    that the tenant has now: a site that has grown over years may differ from a new one by a word. Of
-    a factory without revisions nobody knows what its tables were: what runs by itself is compared.
+    that the tenant has now: a site that has grown over years may differ from a new one by a word.
+    Without revisions the tables are unknown: then only what runs by itself (views, triggers) is
+    compared.
 
     :param present: The tenant's database as it is now.
     :raises BundleError: This release does not know the revision, or the file says none.
@@ -78,7 +79,7 @@ def known_schemas(
         return Known()
     schemas = []
     if isinstance(present, SiteDatabase) and present.exists() and not present.is_empty():
-        with suppress(BundleError):  # it may be why there is a restore at all
+        with suppress(BundleError):  # a damaged database may be the reason for the restore
             schemas.append(read_schema(present.path, is_ours=True, name=name))
     if factory.migrations is None:
         return Known(tuple(schemas))

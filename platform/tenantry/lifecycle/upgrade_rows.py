@@ -1,8 +1,9 @@
-"""Bringing a backup's rows from an older schema revision to the one that the tenant's database has.
+"""Bringing a backup's rows from an older schema revision to the tenant's present one.
 
-They go the way that every tenant's have gone: into a scratch database at their own revision, through
-the revisions since, and out again. All that happens beside the site. Before a scratch schema is made on
-a server, its name is noted in the restore's folder, so that whoever comes after a killed one drops it.
+The rows are filled into a scratch database at their own revision, the revisions since run there, and
+the rows are read again. All that happens beside the site. Before a scratch schema is made on a server,
+its name is noted in the restore's folder. If the command is killed, the next restore or a purge drops
+it.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ if TYPE_CHECKING:
     from tenantry.bundles.manifest import Manifest
     from tenantry.databases.placements import TenantDatabase
     from tenantry.factory import Factory
-    from tenantry.lifecycle.restore_paths import RestorePaths
+    from tenantry.lifecycle.tenant_paths import TenantPaths
     from tenantry.migrations import History
 
 
 def upgrade_rows(
-    place: RestorePaths, manifest: Manifest, factory: Factory, *, name: str
+    paths: TenantPaths, manifest: Manifest, factory: Factory, *, name: str
 ) -> Manifest:
     """Return the manifest of rows that fit the tenant's database; if they do, it is the same.
 
-    What is newer, or of another line of revisions, is left alone: it is refused later.
+    Rows of a newer or unknown revision are left alone: they are refused later.
 
     :param name: What errors call the backup.
     :raises BundleError: The rows do not fit their own revision.
@@ -45,45 +46,45 @@ def upgrade_rows(
     assert manifest.database is not None
     if factory.migrations is None or not manifest.database.revision:
         return manifest
-    history, present = load_history(factory.migrations), read_revision(place.database)
+    history, present = load_history(factory.migrations), read_revision(paths.database)
     if present not in _since(manifest.database.revision, history):
         return manifest
-    clear_scratch(place)
-    scratch = _make_scratch(place)
+    clear_scratch(paths)
+    scratch = _make_scratch(paths)
     scratch.create()
     upgrade(scratch, history, to=manifest.database.revision)
-    fill_database(scratch, manifest, stored_tables(manifest, place.parts), name=name)
+    fill_database(scratch, manifest, stored_tables(manifest, paths.parts), name=name)
     upgrade(scratch, history, to=present)
-    with scratch_folder(place.settings.data_dir) as parts:
+    with scratch_folder(paths.settings.data_dir) as parts:
         database, tables = dump_database(scratch, parts, name=name)
         for member in manifest.tables:
-            (place.parts / member.name).unlink()
+            (paths.parts / member.name).unlink()
         for table in tables:
-            (parts / table.name).rename(place.parts / table.name)
-    clear_scratch(place)
+            (parts / table.name).rename(paths.parts / table.name)
+    clear_scratch(paths)
     return replace(manifest, database=database, tables=tables, counts={})
 
 
-def clear_scratch(place: RestorePaths) -> None:
+def clear_scratch(paths: TenantPaths) -> None:
     """Drop the scratch database of a restore that was interrupted, or is at its end."""
-    note = _note(place)
+    note = _note(paths)
     if exists(note):
         placement, scratch_id = note.read_text().split()
-        _on_server(place, placement, scratch_id).drop()
+        _on_server(paths, placement, scratch_id).drop()
         note.unlink()
-    shutil.rmtree(_folder(place), ignore_errors=True)
+    shutil.rmtree(_folder(paths), ignore_errors=True)
 
 
-def _make_scratch(place: RestorePaths) -> TenantDatabase:
-    """Return a database of the kind of the tenant's own, which is not there yet."""
-    if place.database.kind == "sqlite":
-        return SiteDatabase(_folder(place) / FILE_NAME)
+def _make_scratch(paths: TenantPaths) -> TenantDatabase:
+    """Return a database of the same kind as the tenant's; it is not there yet."""
+    if paths.database.kind == "sqlite":
+        return SiteDatabase(_folder(paths) / FILE_NAME)
     scratch_id = secrets.token_hex(16)
-    partial = _note(place).with_suffix(".partial")
-    partial.write_text(f"{place.tenant.placement} {scratch_id}")
-    partial.rename(_note(place))
-    sync_folder(place.home)
-    return _on_server(place, place.tenant.placement, scratch_id)
+    partial = _note(paths).with_suffix(".partial")
+    partial.write_text(f"{paths.tenant.placement} {scratch_id}")
+    partial.rename(_note(paths))
+    sync_folder(paths.restore)
+    return _on_server(paths, paths.tenant.placement, scratch_id)
 
 
 def _since(revision: str, history: History) -> frozenset[str]:
@@ -94,14 +95,14 @@ def _since(revision: str, history: History) -> frozenset[str]:
         return frozenset()
 
 
-def _on_server(place: RestorePaths, placement: str, scratch_id: str) -> TenantDatabase:
-    tenant = replace(place.tenant, id=scratch_id, placement=placement)
-    return tenant_database(tenant, place.settings)
+def _on_server(paths: TenantPaths, placement: str, scratch_id: str) -> TenantDatabase:
+    tenant = replace(paths.tenant, id=scratch_id, placement=placement)
+    return tenant_database(tenant, paths.settings)
 
 
-def _note(place: RestorePaths) -> Path:
-    return place.home / "older.schema"
+def _note(paths: TenantPaths) -> Path:
+    return paths.restore / "older.schema"
 
 
-def _folder(place: RestorePaths) -> Path:
-    return place.home / "older"
+def _folder(paths: TenantPaths) -> Path:
+    return paths.restore / "older"

@@ -47,6 +47,15 @@ def test_drill(acme: Desk) -> None:
     assert picture_of(acme).read_text() == "a picture"
 
 
+def test_a_backup_is_verified_where_no_platform_is(
+    acme: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine for the drill needs the release and a data folder, but no catalog."""
+    path = acme.done("backup", "acme").removeprefix("Backed up acme: ").partition(", ")[0]
+    monkeypatch.setenv("TENANTRY_DATA_DIR", "elsewhere")
+    assert "is sound: acme" in acme.done("backup", "verify", path)
+
+
 def test_all_and_some(acme: Desk) -> None:
     """All are told as a figure; one that fails keeps no other from it."""
     assert "Backed up 2; 0 had not changed" in acme.done("backup", "--all", "--keep", "3")

@@ -83,7 +83,8 @@ def test_refusals_are_one_line(acme: Desk) -> None:
     assert "exists already" in acme.refused("tenant", "export", "acme", "-o", "acme.tenant")
     assert "does not exist" in acme.refused("tenant", "export", "nobody", "-o", "x")
     assert "cannot be written" in acme.refused("tenant", "export", "acme", "-o", "no/such/x")
-    assert "exists already" in acme.refused("tenant", "import", "acme.tenant")
+    for extra in ([], ["--dry-run"]):
+        assert "exists already" in acme.refused("tenant", "import", "acme.tenant", *extra)
     (acme.folder / "bad").write_bytes((acme.folder / "acme.tenant").read_bytes()[:-1])
     assert "damaged or cut off" in acme.refused("tenant", "import", "bad", "--slug", "copy")
     assert "cannot name a site" in acme.refused("tenant", "import", "acme.tenant", "--slug", "A!")

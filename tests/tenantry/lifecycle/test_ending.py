@@ -20,7 +20,7 @@ from tenantry.errors import (
     TooLateError,
 )
 from tenantry.lifecycle import Operations
-from tenantry.lifecycle.residual_data import folders_of
+from tenantry.lifecycle.tenant_paths import TenantPaths, folders_of
 from tenantry.values.tenant import TenantState as S
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def test_a_purge_leaves_a_tombstone_and_nothing_else(
     """Law 11, 12: looked for in every place; id and name stay taken; the neighbour keeps all."""
     operations = Operations(any_catalog, settings=settings, actor=OPERATOR)
     before = operations.find_residual_data(neighbour)
-    for folder in folders_of((acme,), settings):  # what a restore has put aside
+    for folder in folders_of([TenantPaths(acme, settings)]):  # what a restore has put aside
         (folder / "old").mkdir(parents=True, exist_ok=True)
         (folder / "old" / "site.sqlite3").write_text(acme.id)
     delete(any_catalog, settings)

@@ -15,8 +15,7 @@ from tenantry.databases.postgresql_schema import SchemaDatabase
 from tenantry.errors import BundleError, PlacementError
 from tenantry.factory import Factory
 from tenantry.lifecycle import Operations
-from tenantry.lifecycle.backup import backups_dir
-from tenantry.lifecycle.restore_paths import RestorePaths
+from tenantry.lifecycle.tenant_paths import TenantPaths, backups_dir
 from tenantry.migrations import read_revision
 from tenantry.values.tenant import TenantState
 from tests.tenantry.support import opened
@@ -109,7 +108,7 @@ def test_a_damaged_journal_is_told(
     """The sentence names the file and the way on; that way works."""
     operations = Operations(catalog, factory, settings=any_settings, actor=SYSTEM)
     operations.backup("acme")
-    journal = RestorePaths(acme, any_settings).journal
+    journal = TenantPaths(acme, any_settings).journal
     journal.parent.mkdir(parents=True, exist_ok=True)
     for spoilt in (b"", b"\0" * 100, b"[]", b"{}"):
         journal.write_bytes(spoilt)
