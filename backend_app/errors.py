@@ -16,6 +16,7 @@ from tenantry.errors import (
     HashingBusyError,
     LookupLimitError,
     PoolError,
+    TenantNotFoundError,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def init_errors(app: Flask) -> None:
     """Answer every error with a page, or a problem document for clients that ask for JSON."""
     init_problems(app)
     app.register_error_handler(HTTPException, show_http_error)
+    app.register_error_handler(TenantNotFoundError, show_no_tenant)
     app.register_error_handler(PoolError, show_pool_error)
     app.register_error_handler(SiteFailedError, show_pool_error)
     app.register_error_handler(LookupLimitError, show_limit)
@@ -60,6 +62,11 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
         if name.lower() in KEPT_HEADERS:
             response.headers[name] = value
     return response
+
+
+def show_no_tenant(error: TenantNotFoundError) -> ResponseReturnValue:  # noqa: ARG001
+    """Answer as for any page that does not exist."""
+    return _page(404, *MESSAGES[404])
 
 
 def show_pool_error(error: PoolError | SiteFailedError) -> ResponseReturnValue:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import catalog, operations
@@ -85,7 +85,7 @@ OPERATIONS = {
 @open_to(OPERATORS)
 def confirm(slug: str, operation: str) -> ResponseReturnValue:
     """Ask, and do it when the form comes back."""
-    row, asked, form = _get(slug), OPERATIONS[operation], ConfirmForm()
+    row, asked, form = catalog().tenants.get_row(slug), OPERATIONS[operation], ConfirmForm()
     form.submit.label.text = asked.button
     try:
         asked.check(row)
@@ -103,7 +103,7 @@ def confirm(slug: str, operation: str) -> ResponseReturnValue:
 @open_to(OPERATORS)
 def purge(slug: str) -> ResponseReturnValue:
     """Show what would be destroyed, and destroy it when its name has been typed."""
-    row, form = _get(slug), PurgeForm()
+    row, form = catalog().tenants.get_row(slug), PurgeForm()
     form.wanted, form.is_due = slug, row.is_due
     try:
         operations().preview_purge(slug, early=True)
@@ -121,9 +121,3 @@ def purge(slug: str) -> ResponseReturnValue:
     else:
         flash(f"{row.tenant.name} is purged: nothing of it is left but its name.", "success")
     return redirect(url_for("tenants.show", slug=slug), 303)
-
-
-def _get(slug: str) -> TenantRow:
-    if catalog().tenants.find(slug) is None:
-        abort(404)
-    return catalog().tenants.get_row(slug)

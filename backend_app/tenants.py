@@ -73,7 +73,7 @@ def create() -> ResponseReturnValue:
 @open_to(OPERATORS)
 def created(slug: str) -> ResponseReturnValue:
     """Show the new site and, the first time, its owner's set-up link."""
-    tenant = _get(slug)
+    tenant = catalog().tenants.get(slug)
     owner = catalog().accounts.find(tenant.owners[0]) if tenant.owners else None
     return render_template(
         "backend/tenant_created.html",
@@ -89,14 +89,14 @@ def created(slug: str) -> ResponseReturnValue:
 @open_to(OPERATORS)
 def show(slug: str) -> ResponseReturnValue:
     """Show everything about one tenant."""
-    return _show(_get(slug))
+    return _show(catalog().tenants.get(slug))
 
 
 @bp.post("/tenants/<slug>/suspend")
 @open_to(OPERATORS)
 def suspend(slug: str) -> ResponseReturnValue:
     """Take the site offline, with a reason."""
-    tenant, form = _get(slug), SuspendForm(prefix="suspend")
+    tenant, form = catalog().tenants.get(slug), SuspendForm(prefix="suspend")
     if not form.validate():
         return _show(tenant, suspend_form=form), 422
     try:
@@ -112,7 +112,7 @@ def suspend(slug: str) -> ResponseReturnValue:
 @open_to(OPERATORS)
 def resume(slug: str) -> ResponseReturnValue:
     """Put the site online again."""
-    tenant = _get(slug)
+    tenant = catalog().tenants.get(slug)
     try:
         operations().resume(slug)
     except (BadTransitionError, TenantLockedError, UnfinishedError) as error:
@@ -126,7 +126,7 @@ def resume(slug: str) -> ResponseReturnValue:
 @open_to(OPERATORS)
 def visit(slug: str) -> ResponseReturnValue:
     """Enter the tenant's backend as operator, with a reason that stays in the trail (R53)."""
-    tenant, form = _get(slug), VisitForm(prefix="visit")
+    tenant, form = catalog().tenants.get(slug), VisitForm(prefix="visit")
     if not is_manageable(tenant):
         abort(404)
     if not form.validate():
@@ -196,13 +196,6 @@ def _find_trouble(tenant: Tenant) -> str | None:
     except OSError as error:
         return f"{error.filename}: {error.strerror}"
     return None
-
-
-def _get(slug: str) -> Tenant:
-    tenant = catalog().tenants.find(slug)
-    if tenant is None:
-        abort(404)
-    return tenant
 
 
 def _site_url(tenant: Tenant) -> str:

@@ -23,6 +23,7 @@ from tenantry.lifecycle.backup import read_backups
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.tenant_paths import backups_dir
 from tenantry.settings import get_settings
+from tenantry.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,8 +133,9 @@ def verify(file: Path, *, passphrase_file: Path | None) -> None:
     settings = get_settings()
     with reaching_catalog(settings) as catalog:  # a backup is verified on any machine
         manifest = operations_on(catalog, settings).verify(file, passphrase=passphrase)
-    content = f"{manifest.rows} rows, {len(manifest.files)} files, {manifest.size} bytes"
-    click.echo(f"{plain(file)} is sound: {plain(manifest.tenant.slug)}, {content}.")
+    content = f"{counted(manifest.rows, 'row')}, {counted(len(manifest.files), 'file')}"
+    shown = plain(manifest.tenant.slug)
+    click.echo(f"{plain(file)} is sound: {shown}, {content}, {manifest.size} bytes.")
 
 
 def _all_slugs(catalog: Catalog) -> list[str]:

@@ -11,6 +11,7 @@ from tenantry.cli.context import ready_operations
 from tenantry.cli.output import plain
 from tenantry.cli.passphrase import known_passphrase, new_passphrase, passphrase_option
 from tenantry.settings import get_settings
+from tenantry.values.wording import counted
 
 if TYPE_CHECKING:
     from tenantry.bundles.manifest import Manifest
@@ -74,5 +75,5 @@ def import_(
 
 
 def _content(manifest: Manifest) -> str:
-    tables, files = len(manifest.tables), len(manifest.files)
-    return f"{manifest.rows} rows in {tables} tables, {files} files"
+    tables, files = counted(len(manifest.tables), "table"), counted(len(manifest.files), "file")
+    return f"{counted(manifest.rows, 'row')} in {tables}, {files}"

@@ -13,6 +13,7 @@ from tenantry.cli.tenant_file import COLUMNS, Line, check_together, read_lines
 from tenantry.errors import CatalogUnavailableError, TenantryError
 from tenantry.lifecycle import Order
 from tenantry.settings import get_settings
+from tenantry.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +102,7 @@ def create_good(operations: Operations, lines: Sequence[Line]) -> None:
     if bad:
         total = len(lines)
         raise click.ClickException(f"{created} of {total} tenants were created, {bad} refused.")
-    click.echo(f"Created {created} tenants.")
+    click.echo(f"Created {counted(created, 'tenant')}.")
 
 
 def create_all(operations: Operations, lines: Sequence[Line]) -> None:
@@ -118,7 +119,7 @@ def create_all(operations: Operations, lines: Sequence[Line]) -> None:
             created = operations.create_many(orders, advance=step)
         except TenantryError as error:
             raise click.ClickException(f"Nothing was created. {error}") from error
-    click.echo(f"Created {len(created)} tenants.")
+    click.echo(f"Created {counted(len(created), 'tenant')}.")
 
 
 def _create(operations: Operations, order: Order) -> Tenant:

@@ -9,6 +9,7 @@ import click
 from tenantry.cli.context import dry_run_option, ready_operations
 from tenantry.cli.output import plain, progress
 from tenantry.rows.tables import BATCH
+from tenantry.values.wording import counted
 
 if TYPE_CHECKING:
     from tenantry.lifecycle import Operations
@@ -40,7 +41,7 @@ def _move(operations: Operations, slug: str, to: str, *, dry_run: bool) -> None:
         click.echo(f"{slug} lives on {to} already.")
         return
     if dry_run:
-        size = f"{preview.rows} rows, {preview.source.size() / 2**20:,.1f} MiB"
+        size = f"{counted(preview.rows, 'row')}, {preview.source.size() / 2**20:,.1f} MiB"
         click.echo(f"Would move {slug}, {size}, from {preview.tenant.placement} to {to}:")
         click.echo(f"  {plain(preview.source.shown)}")
         click.echo(f"  {plain(preview.target.shown)}")
@@ -56,7 +57,8 @@ def _move(operations: Operations, slug: str, to: str, *, dry_run: bool) -> None:
         click.echo(f"{slug} lives on {to} already.")
         return
     click.echo(
-        f"{slug} lives on {to} now: {done.rows} rows, and {done.replayed} changes made meanwhile; "
+        f"{slug} lives on {to} now: {counted(done.rows, 'row')}, and "
+        f"{counted(done.replayed, 'change')} made meanwhile; "
         f"nothing could be written for {done.closed:.2f} s."
     )
     click.echo(f"Its old copy is kept on {done.before} until `tenantry tenant move {slug} --drop`.")

@@ -10,6 +10,7 @@ import click
 from tenantry.catalog import setup_lifetime
 from tenantry.cli.context import actor, setup_link
 from tenantry.cli.output import plain
+from tenantry.values.wording import counted
 
 if TYPE_CHECKING:
     from tenantry.catalog import Account, Catalog
@@ -38,9 +39,5 @@ def find_operator(catalog: Catalog, email: str | None = None) -> Account:
 def echo_invitation(catalog: Catalog, account: Account, *, settings: Settings) -> None:
     """Print a new one-time link with which *account* gets its password."""
     link = setup_link(catalog, account, settings=settings)
-    hours = setup_lifetime(account) // timedelta(hours=1)
-    click.echo(
-        f"{plain(account.email)} sets a password here, once, within {hours} "
-        f"{'hour' if hours == 1 else 'hours'}:\n"
-        f"\n  {link}\n"
-    )
+    hours = counted(setup_lifetime(account) // timedelta(hours=1), "hour")
+    click.echo(f"{plain(account.email)} sets a password here, once, within {hours}:\n\n  {link}\n")

@@ -10,6 +10,7 @@ from tenantry.cli.context import ready_operations
 from tenantry.cli.output import plain
 from tenantry.cli.passphrase import known_passphrase, passphrase_option
 from tenantry.lifecycle.tenant_paths import TenantPaths
+from tenantry.values.wording import counted
 
 
 @click.command()
@@ -36,7 +37,7 @@ def restore(slug: str, *, file: Path | None, passphrase_file: Path | None, dry_r
                 click.echo(f"Would finish the interrupted restore of {slug}.")
                 return
             when = f"{manifest.created:%Y-%m-%d %H:%M:%S}"
-            content = f"{manifest.rows} rows and {len(manifest.files)} files"
+            content = f"{counted(manifest.rows, 'row')} and {counted(len(manifest.files), 'file')}"
             click.echo(f"Would restore {slug} as of {when} UTC: {content} from {plain(found)}.")
             return
         restored = operations.restore(slug, found, passphrase=passphrase)

@@ -7,6 +7,7 @@ import click
 from tenantry.cli.context import ready_operations
 from tenantry.cli.listing import every_tenant, json_option
 from tenantry.cli.output import echo_json, plain, progress
+from tenantry.values.wording import counted
 
 
 @click.command()
@@ -39,4 +40,5 @@ def check(slugs: tuple[str, ...], *, every: bool, as_json: bool) -> None:
     if bad:
         raise click.ClickException(f"{len(bad)} of {len(found)} tenants are not sound.")
     if not as_json:
-        click.echo(f"{len(found)} tenants are sound.")
+        verb = "is" if len(found) == 1 else "are"
+        click.echo(f"{counted(len(found), 'tenant')} {verb} sound.")

@@ -13,6 +13,7 @@ from tenantry.errors import TenantryError
 from tenantry.files.disk import exists
 from tenantry.settings import get_settings
 from tenantry.values.tenant import TenantState
+from tenantry.values.wording import counted
 
 if TYPE_CHECKING:
     from tenantry.catalog import TenantRow
@@ -116,7 +117,7 @@ def purge(slug: str | None, *, due: bool, early: bool, yes: bool, dry_run: bool)
                 click.echo(f"Would purge {row.tenant.slug}, which would destroy:")
                 _echo_residual_data(operations, row.tenant)
         else:
-            _confirm("purge", slug or f"{len(rows)} tenants", yes=yes)
+            _confirm("purge", slug or counted(len(rows), "tenant"), yes=yes)
             _purge_all(operations, rows, early=early)
 
 

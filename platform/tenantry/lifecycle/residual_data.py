@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tenantry.files.disk import exists, is_file, is_symlink
 from tenantry.lifecycle.tenant_paths import find_paths, folders_of
 from tenantry.resources.popularity import lists_with
+from tenantry.values.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def find_residual_data(operations: Operations, tenant: Tenant) -> tuple[Residual
     if exists(bundle):
         found.append(ResidualData(f"the bundle of its deletion {bundle}", bundle.stat().st_size))
     found += [
-        ResidualData(f"{number} {noun if number == 1 else noun + 's'} in the catalog")
+        ResidualData(f"{counted(number, noun)} in the catalog")
         for noun, number in catalog.purges.count_rows(tenant.id).items()
     ]
     found += [

@@ -101,7 +101,7 @@ def test_damage_is_told_and_a_restore_mends_it(acme: Desk, damage: Callable[[Pat
     assert [bool(one["problems"]) for one in listed] == [False, True]
 
     acme.done("restore", "acme")
-    assert acme.done("tenant", "check", "acme") == "1 tenants are sound.\n"
+    assert acme.done("tenant", "check", "acme") == "1 tenant is sound.\n"
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM member").fetchone() == (300,)
 

@@ -175,6 +175,7 @@ def test_purge_due(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TENANTRY_PURGE_DAYS", "0")
     two.done("tenant", "delete", "acme", "--yes")
     assert "Would purge acme" in two.done("tenant", "purge", "--due", "--dry-run")
+    assert "give --yes to purge 1 tenant." in two.refused("tenant", "purge", "--due")
     out = two.done("tenant", "purge", "--due", "--yes")
     assert out == "acme is purged: nothing of it is left but its name.\n"
     assert two.done("tenant", "purge", "--due", "--yes") == "Nothing is due.\n"
