@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantry.cli.context import ready_operations
+from tenantry.cli.operators import echo_way_in
 from tenantry.cli.output import plain, progress
 from tenantry.cli.tenant_file import COLUMNS, Line, check_together, read_lines
 from tenantry.errors import CatalogUnavailableError, TenantryError
@@ -77,11 +78,8 @@ def create_one(operations: Operations, order: Order) -> None:
     """Create a tenant and say where it is."""
     created = _create(operations, order)
     click.echo(f"Created {created.slug}: {get_settings().site_url(created)}")
-    owner = order.owner_email
-    account = operations.catalog.accounts.find(owner) if owner else None
-    if account is not None and not account.has_password:
-        email = plain(account.email)
-        click.echo(f"{email} has no password yet; `tenantry account link {email}` makes a link.")
+    if order.owner_email:
+        echo_way_in(operations.catalog, order.owner_email)
 
 
 def create_good(operations: Operations, lines: Sequence[Line]) -> None:

@@ -41,3 +41,11 @@ def echo_invitation(catalog: Catalog, account: Account, *, settings: Settings) -
     link = setup_link(catalog, account, settings=settings)
     hours = counted(setup_lifetime(account) // timedelta(hours=1), "hour")
     click.echo(f"{plain(account.email)} sets a password here, once, within {hours}:\n\n  {link}\n")
+
+
+def echo_way_in(catalog: Catalog, email: str) -> None:
+    """Say how *email* gets a password, if it has an account and none."""
+    account = catalog.accounts.find(email)
+    if account is not None and not account.has_password:
+        shown = plain(account.email)
+        click.echo(f"{shown} has no password yet; `tenantry account link {shown}` makes a link.")

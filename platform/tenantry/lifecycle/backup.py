@@ -180,9 +180,8 @@ def _same(one: Manifest, other: Manifest) -> bool:
 def read_backups(home: Path, *, passphrase: bytes | None = None) -> Iterator[Backup]:
     """Yield the backups of one tenant's folder, the newest first. Their content is not checked."""
     for path in sorted(home.glob(f"*{SUFFIX}"), reverse=True):
-        try:
-            created = datetime.strptime(path.name.removesuffix(SUFFIX), _STAMP).replace(tzinfo=UTC)
-        except ValueError:
+        created = _read_stamp(path)
+        if created is None:
             continue  # not a backup
         manifest, problem = None, ""
         try:
@@ -195,14 +194,13 @@ def read_backups(home: Path, *, passphrase: bytes | None = None) -> Iterator[Bac
 
 
 def _thin_out(home: Path, keep: int) -> None:
-    names = sorted(path for path in home.glob(f"*{SUFFIX}") if _is_stamp(path))
+    names = sorted(path for path in home.glob(f"*{SUFFIX}") if _read_stamp(path) is not None)
     for path in names[: max(0, len(names) - keep)]:
         path.unlink(missing_ok=True)
 
 
-def _is_stamp(path: Path) -> bool:
+def _read_stamp(path: Path) -> datetime | None:
     try:
-        datetime.strptime(path.name.removesuffix(SUFFIX), _STAMP).replace(tzinfo=UTC)
+        return datetime.strptime(path.name.removesuffix(SUFFIX), _STAMP).replace(tzinfo=UTC)
     except ValueError:
-        return False
-    return True
+        return None

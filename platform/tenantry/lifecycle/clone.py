@@ -14,7 +14,7 @@ from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.create import find_schema, provision
 from tenantry.lifecycle.export import WITHOUT_DATA, describe, reading
 from tenantry.lifecycle.missing_databases import check_present
-from tenantry.lifecycle.provisional import COPYING, check_free, provisional_tenant
+from tenantry.lifecycle.provisional import check_free, provisional_tenant
 from tenantry.relocation.transfer import forget_move
 from tenantry.rows.transient import empty_tables
 
@@ -43,19 +43,16 @@ def clone_tenant(
     catalog, settings, by = operations.catalog, operations.settings, operations.actor
     owners = [canonical_email(owner_email)] if owner_email else catalog.tenants.get_row(slug).owners
 
-    def add() -> Tenant:
-        return catalog.tenants.add(
-            new,
-            name=source.name,
-            settings=source.settings,
-            plan=source.plan,
-            placement=source.placement,
-            quiet=True,
-            reason=COPYING,
-            by=by,
-        )
-
-    with provisional_tenant(operations, new, add) as tenant:
+    wanted = provisional_tenant(
+        operations,
+        new,
+        name=source.name,
+        settings=source.settings,
+        plan=source.plan,
+        placement=source.placement,
+        quiet=True,
+    )
+    with wanted as tenant:
         with (
             reading(source, "cloned", settings=settings),
             scratch_folder(settings.data_dir) as parts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypedDict, Unpack
 
 from tenantry.bundles.archive import check_bundle, open_bundle
 from tenantry.bundles.instance_files import make_folders, place_file
@@ -17,7 +17,7 @@ from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import BundleError, UnknownSchemaError
 from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.create import find_schema, provision
-from tenantry.lifecycle.provisional import COPYING, check_free, provisional_tenant
+from tenantry.lifecycle.provisional import check_free, provisional_tenant
 from tenantry.lifecycle.untrusted_bundles import check_quota, check_room, known_schemas, receive
 from tenantry.migrations import History, load_history, upgrade
 from tenantry.rows.transient import empty_tables
@@ -43,24 +43,25 @@ class ImportPreview:
     placement: str
 
 
-def import_tenant(
-    operations: Operations,
-    path: Path,
-    *,
-    slug: str | None = None,
-    placement: str | None = None,
-    plan: str | None = None,
-    owner_email: str | None = None,
-    passphrase: bytes | None = None,
-) -> Tenant:
+class ImportOptions(TypedDict, total=False):
+    """What may be chosen for an import."""
+
+    slug: str | None
+    """Its name here; by default the one that it had."""
+    placement: str | None
+    """Where its data goes; by default the first placement with room."""
+    plan: str | None
+    """A plan of the settings; by default the default plan, whatever the bundle says."""
+    owner_email: str | None
+    """Gets an account, if it has none, and owns the tenant."""
+    passphrase: bytes | None
+
+
+def import_tenant(operations: Operations, path: Path, **options: Unpack[ImportOptions]) -> Tenant:
     """Make a tenant of a bundle; its site can be visited when this returns.
 
     The whole file is checked before anything is written.
 
-    :param slug: Its name here; by default the one that it had.
-    :param placement: Where its data goes; by default the first placement with room.
-    :param plan: A plan of the settings; by default the default plan, whatever the bundle says.
-    :param owner_email: Gets an account, if it has none, and owns the tenant.
     :raises BundleError: The bundle is damaged, or does not fit this platform.
     :raises UpgradeError: Its rows are of an older schema and cannot be brought to the newest.
     :raises TenantExistsError: The slug is taken.
@@ -68,30 +69,21 @@ def import_tenant(
     :raises UnknownPlanError: There is no such plan.
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
     """
-    preview = operations.preview_import(
-        path,
-        slug=slug,
-        placement=placement,
-        plan=plan,
-        owner_email=owner_email,
-        passphrase=passphrase,
-    )
+    preview = operations.preview_import(path, **options)
+    passphrase, owner_email = options.get("passphrase"), options.get("owner_email")
     catalog, factory, by = operations.catalog, operations.factory, operations.actor
     manifest, settings = preview.manifest, operations.settings
     older = _find_older_schema(path, manifest, factory)
 
-    def add() -> Tenant:
-        return catalog.tenants.add(
-            preview.slug,
-            name=manifest.tenant.name,
-            settings=manifest.tenant.settings,
-            plan=preview.plan,
-            placement=preview.placement,
-            reason=COPYING,
-            by=by,
-        )
-
-    with provisional_tenant(operations, preview.slug, add) as tenant:
+    wanted = provisional_tenant(
+        operations,
+        preview.slug,
+        name=manifest.tenant.name,
+        settings=manifest.tenant.settings,
+        plan=preview.plan,
+        placement=preview.placement,
+    )
+    with wanted as tenant:
         database = tenant_database(tenant, settings)
         if older is None:
             provision(operations, tenant)
@@ -116,28 +108,24 @@ def import_tenant(
 
 
 def preview_import(
-    operations: Operations,
-    path: Path,
-    *,
-    slug: str | None = None,
-    placement: str | None = None,
-    plan: str | None = None,
-    owner_email: str | None = None,
-    passphrase: bytes | None = None,
+    operations: Operations, path: Path, **options: Unpack[ImportOptions]
 ) -> ImportPreview:
     """Return what :func:`import_tenant` would make; the whole file is checked."""
     catalog, settings = operations.catalog, operations.settings
-    chosen_plan = settings.get_plan(plan)
-    if owner_email:
+    passphrase, chosen_plan = options.get("passphrase"), settings.get_plan(options.get("plan"))
+    if owner_email := options.get("owner_email"):
         canonical_email(owner_email)
     with open_bundle(path, passphrase=passphrase) as bundle:
         check_room(bundle.manifest, settings, name=str(path))
         check_quota(bundle.manifest, settings.limits_of(chosen_plan), name=str(path))
     manifest = check_bundle(path, passphrase=passphrase)
     _find_older_schema(path, manifest, operations.factory)
+    slug = options.get("slug")
     name = manifest.tenant.slug if slug is None else slug
     check_free(operations, name)
-    chosen = choose_placement(settings, placement, catalog.tenants.count_by_placement)
+    chosen = choose_placement(
+        settings, options.get("placement"), catalog.tenants.count_by_placement
+    )
     return ImportPreview(manifest, name, chosen_plan, chosen.name)
 
 

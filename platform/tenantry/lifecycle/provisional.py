@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenantry.files.locks import tenant_lock
 from tenantry.files.scratch import alone
@@ -12,7 +12,7 @@ from tenantry.values.slugs import check_slug
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tenantry.lifecycle.operations import Operations
     from tenantry.values.tenant import Tenant
@@ -22,12 +22,10 @@ COPYING = "is being copied"
 
 
 @contextmanager
-def provisional_tenant(
-    operations: Operations, slug: str, add: Callable[[], Tenant]
-) -> Iterator[Tenant]:
+def provisional_tenant(operations: Operations, slug: str, **fields: Any) -> Iterator[Tenant]:
     """Add a tenant that the block fills; if it raises, remove the tenant, also one of a killed command.
 
-    :param add: Adds it to the catalog, with the reason :data:`COPYING`.
+    :param fields: What the catalog is to know of it.
     :raises BundleError: Another command is filling it now.
     """
     settings = operations.settings
@@ -35,7 +33,7 @@ def provisional_tenant(
         if (left := find_provisional(operations, slug)) is not None:
             # We hold the lock, so the command that was filling it is gone.
             take_back(operations, left)
-        tenant = add()
+        tenant = operations.catalog.tenants.add(slug, **fields, reason=COPYING, by=operations.actor)
         with (
             taking_back(operations, [tenant]),
             tenant_lock(tenant, "made", settings=settings),

@@ -42,7 +42,6 @@ from tenantry.values.tenant import TenantState
 if TYPE_CHECKING:
     from tenantry.factory import Factory
     from tenantry.lifecycle.operations import Operations
-    from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
 DRAIN_SECONDS = 0.5
@@ -77,7 +76,8 @@ def restore_tenant(
                 return tenant
             paths = TenantPaths(tenant, settings)
         _clear(paths)
-        chosen = path if path is not None else newest_backup(tenant, settings)
+        chosen = operations.choose_backup(slug, path)
+        assert chosen is not None  # there is no journal any more
         try:
             _make_schema_anew(operations, paths)
             _prepare(paths, chosen, operations.factory, passphrase=passphrase)
@@ -99,12 +99,12 @@ def choose_backup(operations: Operations, slug: str, path: Path | None = None) -
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BundleError: There is no backup of it.
     """
-    tenant = operations.catalog.tenants.get(slug)
-    if path is not None:
+    paths = TenantPaths(operations.catalog.tenants.get(slug), operations.settings)
+    if path is not None or exists(paths.journal):
         return path
-    if exists(TenantPaths(tenant, operations.settings).journal):
-        return None
-    return newest_backup(tenant, operations.settings)
+    for found in sorted(paths.backups.glob("*.tenant"), reverse=True):
+        return found
+    raise BundleError(slug, f"there is no backup of it in {paths.backups}; name one with --from")
 
 
 def preview_restore(
@@ -148,17 +148,6 @@ def _make_schema_anew(operations: Operations, paths: TenantPaths) -> None:
 def _clear(paths: TenantPaths) -> None:
     clear_scratch(paths)
     paths.clear()
-
-
-def newest_backup(tenant: Tenant, settings: Settings) -> Path:
-    """Return the tenant's newest backup in the data folder.
-
-    :raises BundleError: There is none.
-    """
-    home = TenantPaths(tenant, settings).backups
-    for path in sorted(home.glob("*.tenant"), reverse=True):
-        return path
-    raise BundleError(tenant.slug, f"there is no backup of it in {home}; name one with --from")
 
 
 def check_owner(manifest: Manifest, tenant: Tenant, path: Path) -> None:

@@ -39,6 +39,8 @@ class TenantPaths:
         self.parts = self.restore / "parts"
         self.files = self.parts / FILES
         self.replaced = self.restore / "old"
+        self.scratch = self.restore / "older"
+        self.scratch_note = self.restore / "older.schema"
 
     @cached_property
     def database(self) -> TenantDatabase:

@@ -23,8 +23,6 @@ from tenantry.files.scratch import scratch_folder
 from tenantry.migrations import load_history, read_revision, upgrade
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tenantry.bundles.manifest import Manifest
     from tenantry.databases.placements import TenantDatabase
     from tenantry.factory import Factory
@@ -67,22 +65,22 @@ def upgrade_rows(
 
 def clear_scratch(paths: TenantPaths) -> None:
     """Drop the scratch database of a restore that was interrupted, or is at its end."""
-    note = _note(paths)
+    note = paths.scratch_note
     if exists(note):
         placement, scratch_id = note.read_text().split()
         _on_server(paths, placement, scratch_id).drop()
         note.unlink()
-    shutil.rmtree(_folder(paths), ignore_errors=True)
+    shutil.rmtree(paths.scratch, ignore_errors=True)
 
 
 def _make_scratch(paths: TenantPaths) -> TenantDatabase:
     """Return a database of the same kind as the tenant's; it is not there yet."""
     if paths.database.kind == "sqlite":
-        return SiteDatabase(_folder(paths) / FILE_NAME)
+        return SiteDatabase(paths.scratch / FILE_NAME)
     scratch_id = secrets.token_hex(16)
-    partial = _note(paths).with_suffix(".partial")
+    partial = paths.scratch_note.with_suffix(".partial")
     partial.write_text(f"{paths.tenant.placement} {scratch_id}")
-    partial.rename(_note(paths))
+    partial.rename(paths.scratch_note)
     sync_folder(paths.restore)
     return _on_server(paths, paths.tenant.placement, scratch_id)
 
@@ -98,11 +96,3 @@ def _since(revision: str, history: History) -> frozenset[str]:
 def _on_server(paths: TenantPaths, placement: str, scratch_id: str) -> TenantDatabase:
     tenant = replace(paths.tenant, id=scratch_id, placement=placement)
     return tenant_database(tenant, paths.settings)
-
-
-def _note(paths: TenantPaths) -> Path:
-    return paths.restore / "older.schema"
-
-
-def _folder(paths: TenantPaths) -> Path:
-    return paths.restore / "older"
