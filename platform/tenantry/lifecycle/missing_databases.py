@@ -15,9 +15,8 @@ from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase, site_databas
 from tenantry.errors import BundleError, TenantryError, UnknownPlacementError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tenantry.lifecycle.operations import Operations
+    from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
 
@@ -47,41 +46,41 @@ def find_missing_databases(operations: Operations, *, most: int) -> MissingDatab
     """
     settings = operations.settings
     tenants = operations.catalog.tenants.list_with_database(limit=most + 1)
-    lost: list[str] = []
+    missing: list[str] = []
     problems: list[str] = []
-    on_servers: dict[str, list[Tenant]] = {}
-    homes: dict[str, Path] = {}
+    by_placement: dict[str, list[Tenant]] = {}
     for tenant in tenants[:most]:
+        by_placement.setdefault(tenant.placement, []).append(tenant)
+    for name, found in by_placement.items():
         try:
-            if tenant.placement in on_servers:
-                on_servers[tenant.placement].append(tenant)
-                continue
-            if tenant.placement not in homes:
-                if settings.get_placement(tenant.placement).kind != "sqlite":
-                    on_servers[tenant.placement] = [tenant]
-                    continue
-                homes[tenant.placement] = site_database(tenant, settings).path.parents[1]
-            if not _has_file(f"{homes[tenant.placement]}/t_{tenant.id}/{FILE_NAME}"):
-                lost.append(tenant.slug)
-        except (UnknownPlacementError, OSError):
-            lost.append(tenant.slug)
-    for name, housed in on_servers.items():
-        from tenantry.databases.postgresql_schema import find_schemas  # noqa: PLC0415 - the driver
-
-        try:
-            server = get_server(settings.get_placement(name), settings)
-            there = find_schemas(server, [f"t_{tenant.id}" for tenant in housed])
-            lost += [tenant.slug for tenant in housed if f"t_{tenant.id}" not in there]
+            present = _find_present(name, found, settings)
+        except UnknownPlacementError:
+            present = set()
         except TenantryError as error:
             problems.append(str(error))
-    return MissingDatabases(tuple(sorted(lost)), tuple(problems), is_complete=len(tenants) <= most)
+            continue
+        missing += [tenant.slug for tenant in found if tenant.id not in present]
+    is_complete = len(tenants) <= most
+    return MissingDatabases(tuple(sorted(missing)), tuple(problems), is_complete=is_complete)
+
+
+def _find_present(placement: str, tenants: list[Tenant], settings: Settings) -> set[str]:
+    """Return the ids of those tenants whose databases are there."""
+    if settings.get_placement(placement).kind == "sqlite":
+        home = site_database(tenants[0], settings).path.parents[1]
+        return {found.id for found in tenants if _has_file(f"{home}/t_{found.id}/{FILE_NAME}")}
+    from tenantry.databases.postgresql_schema import find_schemas  # noqa: PLC0415 - the driver
+
+    server = get_server(settings.get_placement(placement), settings)
+    schemas = find_schemas(server, [f"t_{found.id}" for found in tenants])
+    return {found.id for found in tenants if f"t_{found.id}" in schemas}
 
 
 def _has_file(path: str) -> bool:
     """Say whether there is a file that is not empty; a site's never is."""
     try:
         return os.stat(path).st_size > 0  # noqa: PTH116 - a Path for each costs more than the look
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return False
 
 
