@@ -25,6 +25,8 @@ def operations(catalog: Catalog, settings: Settings) -> Operations:
     made = ledger.operations(catalog, settings)
     made.create("acme", name="Acme", owner_email="ada@x.test")
     catalog.tenants.add("half", name="Half", by=SYSTEM)
+    gone = catalog.tenants.add("gone", name="Gone", by=SYSTEM)
+    catalog.tenants.transition(gone.id, TenantState.DELETED, by=SYSTEM)
     return made
 
 
@@ -37,7 +39,8 @@ def operations(catalog: Catalog, settings: Settings) -> Operations:
         pytest.param("rename", ["acme", "half"], {}, id="rename to a taken name"),
         pytest.param("rename", ["half", "bolt"], {}, id="rename of what is being made"),
         pytest.param("change_plan", ["acme", "platinum"], {}, id="unknown plan"),
-        pytest.param("change_owners", ["acme"], {"remove": "ada@x.test"}, id="last owner"),
+        pytest.param("change_owners", ["acme", "remove", "ada@x.test"], {}, id="last owner"),
+        pytest.param("change_owners", ["gone", "add", "ada@x.test"], {}, id="owner of a tombstone"),
         pytest.param("move", ["acme", "nowhere"], {}, id="move to nowhere"),
         pytest.param("restore", ["half"], {}, id="restore of what is being made"),
         pytest.param("restore", ["acme"], {}, id="restore without a backup"),
