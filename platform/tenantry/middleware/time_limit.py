@@ -60,7 +60,6 @@ class TimeLimit:
     def __init__(self, seconds: float, *, pages: Pages) -> None:
         self._seconds = seconds
         self._pages = pages
-        self._lock = threading.Lock()
         self._running: set[_Running] = set()
         self._stopping = threading.Event()
 
@@ -83,8 +82,7 @@ class TimeLimit:
         body: Iterable[bytes] | None = None
         try:
             try:
-                with self._lock:
-                    self._running.add(running)
+                self._running.add(running)
                 body = app(environ, start_response)
                 parts = iter(body)
                 first = next(parts, b"")
@@ -106,11 +104,17 @@ class TimeLimit:
         return _Begun(first, parts, body)
 
     def _end(self, running: _Running) -> None:
-        """Make sure that nothing is raised in this thread any more."""
-        with self._lock:
-            self._running.discard(running)
-            if running.interrupted:
-                _raise_in(ctypes.c_ulong(running.thread), None)  # it may not have arrived yet
+        """Make sure that nothing is raised in this thread any more.
+
+        It takes no lock. On Python 3.14 the exception can arrive when a lock has been taken and its
+        ``with`` has not begun: the lock would never be released, and every request would wait for it.
+        """
+        running.ended = True
+        while running.examined:
+            time.sleep(0.001)
+        self._running.discard(running)
+        if running.interrupted:
+            _raise_in(ctypes.c_ulong(running.thread), None)  # it may not have arrived yet
 
     def _overdue(
         self, request_id: str, environ: WSGIEnvironment, start_response: StartResponse
@@ -131,14 +135,8 @@ class TimeLimit:
     def look(self) -> None:
         """Interrupt what is overdue."""
         now = time.monotonic()
-        with self._lock:  # what has left the set since is not interrupted
-            overdue = [running for running in self._running if running.deadline <= now]
-            for running in overdue:
-                running.deadline = now + AGAIN_SECONDS
-                running.interrupted += 1
-                where = _stack_of(running.thread)
-                _raise_in(ctypes.c_ulong(running.thread), ctypes.py_object(RequestOverdueError))
-                running.where = where
+        overdue = [running for running in list(self._running) if running.deadline <= now]
+        overdue = [running for running in overdue if self._interrupt(running, now)]
         for running in overdue:
             WATCHDOG.interrupt(running.thread)
             log.error(
@@ -149,15 +147,34 @@ class TimeLimit:
                 running.where,
             )
 
+    def _interrupt(self, running: _Running, now: float) -> bool:
+        """Raise the exception, unless the app has ended; return whether it was raised."""
+        running.examined = True  # from here on the app's thread waits for us
+        try:
+            if running.ended:
+                return False
+            running.deadline = now + AGAIN_SECONDS
+            running.interrupted += 1
+            where = _stack_of(running.thread)
+            _raise_in(ctypes.c_ulong(running.thread), ctypes.py_object(RequestOverdueError))
+            running.where = where
+            return True
+        finally:
+            running.examined = False
+
 
 class _Running:
     """A request that is inside its app."""
 
-    __slots__ = ("__weakref__", "deadline", "interrupted", "request_id", "thread", "where")
+    __slots__ = ("deadline", "ended", "examined", "interrupted", "request_id", "thread", "where")
 
     def __init__(self, environ: WSGIEnvironment, deadline: float) -> None:
         self.thread = threading.get_ident()
         self.deadline = deadline
+        self.ended = False
+        """Set by its own thread: it is not interrupted any more."""
+        self.examined = False
+        """Set by the thread that looks: it may be interrupted right now."""
         self.interrupted = 0
         self.request_id = environ.get(REQUEST_ID, "")
         self.where = ""
