@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 import tarfile
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import zstandard
@@ -15,12 +15,13 @@ from tenantry.bundles.manifest import MAX_BYTES, read_manifest
 from tenantry.bundles.sealing import COST, MAGIC, Sealer, Unsealer, is_sealed
 from tenantry.bundles.streams import BLOCK, Checking, Limited, Summing
 from tenantry.errors import BundleError
+from tenantry.files.atomic import draft
 from tenantry.files.disk import exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
     from tenantry.bundles.manifest import Manifest, Member
 
@@ -51,41 +52,16 @@ def write_bundle(
     """
     if exists(path):
         raise BundleError(str(path), "the file exists already; nothing was written")
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with _created(partial) as file:
+        with draft(path) as file:
             _write(file, manifest, parts, passphrase=passphrase, cost=cost)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
-        partial.rename(path)
-        sync_folder(path.parent)
+            return file.tell()
     except OSError as error:
         raise BundleError(str(path), f"it cannot be written ({error.strerror})") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return size
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names last that were given or taken in *folder*."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _created(path: Path) -> Iterator[BinaryIO]:
-    with suppress(FileNotFoundError):
-        path.unlink()  # of a command that was killed
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        yield file
 
 
 def _write(
-    file: BinaryIO, manifest: Manifest, parts: Path, *, passphrase: bytes | None, cost: int
+    file: IO[bytes], manifest: Manifest, parts: Path, *, passphrase: bytes | None, cost: int
 ) -> None:
     with ExitStack() as stack:
         target: Any = file

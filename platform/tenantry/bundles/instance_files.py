@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 import stat
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from tenantry.bundles.file_names import check_file_names, is_database_file
 from tenantry.bundles.manifest import FILES, Member
 from tenantry.bundles.streams import BLOCK
 from tenantry.errors import BundleError
+from tenantry.files.atomic import draft, rename
 from tenantry.files.disk import is_file, is_symlink
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def move_files(copied: Copied, parts: Path, folder: Path) -> None:
     """Move files that :func:`copy_files` has copied to where they belong in *folder*."""
     for member in copied.files:
         assert member.path is not None
-        (parts / member.name).rename(_place(folder, member.path))
+        rename(parts / member.name, _place(folder, member.path), lasting=False)
     make_folders(copied.folders, folder)
 
 
@@ -128,14 +128,8 @@ def place_file(content: BinaryIO, folder: Path, path: str) -> None:
 
     :param path: One that :func:`~tenantry.bundles.file_names.check_file_names` has let pass.
     """
-    target = _place(folder, path)
-    partial = target.with_name(f".{secrets.token_hex(8)}.partial")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with os.fdopen(os.open(partial, flags, 0o600), "wb") as file:
+    with draft(_place(folder, path)) as file:
         shutil.copyfileobj(content, file, BLOCK)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(target)
 
 
 def _place(folder: Path, path: str) -> Path:

@@ -6,7 +6,6 @@ events were removed and the head set back: what is left is a whole chain. The an
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.catalog.values import AuditPoint
 from tenantry.errors import AuditAnchorError
+from tenantry.files.locks import lock_descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ class AuditAnchor:
         """
         try:
             with self.path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH)  # the system releases it when the file is closed
+                lock_descriptor(file.fileno(), shared=True)
                 return self._parse(file.read(_WIDTH + 1))
         except FileNotFoundError:
             return None
@@ -75,7 +75,7 @@ class AuditAnchor:
     def _locked(self) -> Iterator[int]:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # the system releases it with the descriptor
+            lock_descriptor(descriptor)
             yield descriptor
         finally:
             os.close(descriptor)

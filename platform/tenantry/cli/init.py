@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
 import stat
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -18,11 +15,13 @@ from tenantry.cli.demonstration import add_demonstrations
 from tenantry.cli.operators import DEFAULT_OPERATOR, echo_invitation, find_operator
 from tenantry.cli.output import echo_facts
 from tenantry.errors import CatalogNotReadyError, SettingsError
+from tenantry.files.atomic import write_atomically
 from tenantry.files.disk import exists
+from tenantry.files.locks import lock_file
 from tenantry.settings import PREFIX, get_settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tenantry.catalog import Catalog
@@ -45,7 +44,7 @@ def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
     """
     keys = prepare_folders(load_settings())
     settings = get_settings()
-    with taking_turns(settings), reaching_catalog(settings) as catalog:
+    with _alone(settings), reaching_catalog(settings) as catalog:
         revision = bring_up_to_date(catalog)
         echo_facts(
             {
@@ -79,7 +78,7 @@ def prepare_folders(settings: Settings) -> str:
         if not exists(reload_file):
             reload_file.touch()
         if not settings.secret_keys:
-            with taking_turns(settings):
+            with _alone(settings):
                 make_keys(file)
             return f"{file}, new: keep a copy in a safe place"
         for path in (settings.data_dir, file):
@@ -90,25 +89,16 @@ def prepare_folders(settings: Settings) -> str:
         raise SettingsError(f"{PREFIX}DATA_DIR", str(settings.data_dir), problem) from error
 
 
-@contextmanager
-def taking_turns(settings: Settings) -> Iterator[None]:
+def _alone(settings: Settings) -> AbstractContextManager[object]:
     """Let several containers start on one folder: each ``tenantry init`` waits for the other."""
-    with (settings.run_dir / "init.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it, however this process ends
-        yield
+    return lock_file(settings.run_dir / "init.lock", wait=None)
 
 
 def make_keys(path: Path) -> None:
     """Put one new key into the file *path*: whole or not at all. The caller has the lock."""
     if exists(path):
         return  # another `tenantry init` was faster: its keys are the keys
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)  # of a command that was killed
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+    write_atomically(path, secrets.token_hex(32) + "\n")
 
 
 def bring_up_to_date(catalog: Catalog) -> str:

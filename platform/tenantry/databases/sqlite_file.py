@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import stat
@@ -19,7 +18,9 @@ from tenantry.databases.engine_cache import IDLE_CONNECTIONS, MAX_OVERFLOW, Clos
 from tenantry.databases.refusal import tell_moves
 from tenantry.databases.timing import TimedConnection
 from tenantry.errors import LinkedPlaceError, PlacementError
+from tenantry.files.atomic import rename
 from tenantry.files.disk import exists, is_file, is_symlink
+from tenantry.files.locks import lock_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,13 +96,9 @@ class SiteDatabase:
         check_own(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path.parent.chmod(0o700)
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)  # two changes of the mode at once would both fail
-            with closing(sqlite3.connect(self.path)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-        finally:
-            os.close(folder)
+        # Two changes of the mode at once would both fail.
+        with lock_folder(self.path.parent), closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
         self.path.chmod(0o600)
 
     def open_engine(self) -> Engine:
@@ -183,7 +180,7 @@ def copy_site(source: SiteDatabase, target: SiteDatabase) -> None:
     partial = target.path.with_name(f"{target.path.name}-partial")
     copy_file(source.path, partial)
     target.drop()
-    partial.rename(target.path)
+    rename(partial, target.path)
 
 
 def copy_file(source: Path, target: Path) -> None:

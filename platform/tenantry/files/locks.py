@@ -1,7 +1,13 @@
-"""One operation at a time on a tenant, whichever commands of this machine they come from.
+"""Locks that the system holds for a process: however the process ends, they are free at once.
 
-A lock is a file of the data folder that the system holds for a process: however that ends, the lock is
-free at once. It says who holds it, and is gone when nobody does.
+A lock belongs to an open file, so threads exclude each other as processes do. Nothing else in this
+code calls ``fcntl``.
+
+- :func:`tenant_lock`: one operation at a time on a tenant.
+- :func:`lock_file`: one command at a time, under a name. The file says nothing and is gone when nobody
+  holds it.
+- :func:`lock_folder`: one process at a time in a folder.
+- :func:`lock_descriptor`, :func:`lock_number`: a file that is open anyway, or one number of many.
 """
 
 from __future__ import annotations
@@ -9,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import struct
 import time
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -29,10 +36,10 @@ WAIT_SECONDS = 2.0
 """How long a command waits for another one that may be at its end."""
 _PAUSE = 0.02
 _LENGTH = 120
-"""Octets of a note. Those who share a lock write theirs over one another's."""
+"""Bytes of a note. Those who share a lock write theirs over one another's."""
 
 _held: ContextVar[frozenset[str]] = ContextVar("tenantry_held", default=frozenset())
-"""Ids of tenants that whoever runs here holds, and no one else."""
+"""Ids of tenants that the code which runs here has locked for itself alone."""
 
 
 @contextmanager
@@ -44,7 +51,7 @@ def tenant_lock(
     shared: bool = False,
     wait: float = WAIT_SECONDS,
 ) -> Iterator[None]:
-    """Keep other operations from the tenant meanwhile. What a holder does itself may hold it again.
+    """Keep other operations from the tenant meanwhile. What a holder does itself may lock it again.
 
     :param doing: What is done to the tenant, for those who are kept away: it is being *restored*.
     :param shared: Only those that exchange or destroy something are kept away, not each other.
@@ -55,8 +62,9 @@ def tenant_lock(
         yield
         return
     path = settings.data_dir / "locks" / f"t_{tenant.id}"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        descriptor = lock(path, shared=shared, wait=wait)
+        descriptor = _acquire(path, shared=shared, wait=wait)
     except BlockingIOError as error:
         note = _read(path)
         known = (note.get("doing", "worked on"), note.get("pid", 0), note.get("since", ""))
@@ -67,7 +75,7 @@ def tenant_lock(
         yield
     finally:
         _held.reset(token)
-        unlock(path, descriptor)
+        _release(path, descriptor)
 
 
 def restore_journal(tenant: Tenant, settings: Settings) -> Path:
@@ -84,56 +92,96 @@ def check_finished(tenant: Tenant, settings: Settings) -> None:
         raise UnfinishedError(tenant.slug, "restore")
 
 
-def lock(path: Path, *, shared: bool = False, wait: float = WAIT_SECONDS) -> int:
-    """Lock the file *path*, which is made; return the descriptor for :func:`unlock`.
+@contextmanager
+def lock_file(
+    path: Path, *, shared: bool = False, wait: float | None = WAIT_SECONDS
+) -> Iterator[int]:
+    """Lock the file *path*, which is made in a folder that is there; the last holder removes it.
 
-    :raises BlockingIOError: Somebody else has it, still.
+    Yield its descriptor.
+
+    :param shared: Let those in who want it shared as well.
+    :param wait: Seconds; ``None`` waits until the lock is free.
+    :raises BlockingIOError: Another process or thread has it, still.
+    """
+    descriptor = _acquire(path, shared=shared, wait=wait)
+    try:
+        yield descriptor
+    finally:
+        _release(path, descriptor)
+
+
+@contextmanager
+def lock_folder(folder: Path, *, wait: float | None = None) -> Iterator[None]:
+    """Lock a folder that is there.
+
+    :param wait: Seconds; ``None`` waits until the lock is free.
+    :raises BlockingIOError: Another process or thread has it, still.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lock_descriptor(descriptor, wait=wait)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock_descriptor(descriptor: int, *, shared: bool = False, wait: float | None = None) -> None:
+    """Lock the open file of a descriptor until that is closed.
+
+    :param wait: Seconds; ``None`` waits until the lock is free.
+    :raises BlockingIOError: Another process or thread has it, still.
     """
     wanted = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    if wait is None:
+        fcntl.flock(descriptor, wanted)
+        return None
     deadline = time.monotonic() + wait
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, wanted | fcntl.LOCK_NB)
-            if _is_at(descriptor, path):  # else its holder has just removed it
-                return descriptor
+            return fcntl.flock(descriptor, wanted | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                os.close(descriptor)
                 raise
             time.sleep(_PAUSE)
+
+
+def lock_number(descriptor: int, number: int) -> None:
+    """Lock one of 2**56 numbers, by the byte of an open file that need not be there.
+
+    :raises BlockingIOError: Another process or thread has it.
+    """
+    wanted = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, number, 1, 0)
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+
+
+def _acquire(path: Path, *, shared: bool, wait: float | None) -> int:
+    while True:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            lock_descriptor(descriptor, shared=shared, wait=wait)
+            if _is_at(descriptor, path):  # else its holder has just removed it, or given it a name
+                return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
 
 
-def share(descriptor: int) -> None:
-    """Let others have the lock, too, who share it.
-
-    :raises BlockingIOError: Another process was faster and has it alone; *descriptor* is closed.
-    """
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise
-
-
-def unlock(path: Path, descriptor: int) -> None:
-    """Let go of a file; the last one removes it."""
+def _release(path: Path, descriptor: int) -> None:
     try:
         with suppress(BlockingIOError):  # others share it
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
+            lock_descriptor(descriptor, wait=0)
+            if _is_at(descriptor, path):
+                path.unlink()
     finally:
         os.close(descriptor)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
     except FileNotFoundError:
         return False
 

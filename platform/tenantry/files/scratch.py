@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenantry.errors import BundleError
-from tenantry.files.locks import lock, unlock
+from tenantry.files.locks import lock_file, lock_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,42 +20,20 @@ def scratch_folder(data_dir: Path) -> Iterator[Path]:
     """Make a folder that is gone afterwards; a killed process's are removed by the next one."""
     home = data_dir / "scratch"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _locked(home):  # nobody sweeps while one is being made
-        _sweep(home)
-        folder = Path(tempfile.mkdtemp(dir=home))
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
+    with ExitStack() as stack:
+        with lock_folder(home):  # nobody sweeps while one is being made
+            _sweep(home)
+            folder = Path(tempfile.mkdtemp(dir=home))
+            stack.enter_context(lock_folder(folder))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(home: Path) -> None:
     for folder in home.iterdir():
-        try:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:
-            continue  # its owner has just removed it
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue  # in use
-        else:
+        # One that is in use is locked; one that is not there has just been removed by its owner.
+        with suppress(OSError), lock_folder(folder, wait=0):
             shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager
@@ -68,12 +44,11 @@ def alone(data_dir: Path, name: str, *, what: str, shared: bool = False) -> Iter
     :param shared: Let those in who want it shared as well.
     :raises BundleError: Another one is at it. What a killed one held is free.
     """
-    path = data_dir / "locks" / name
-    try:
-        descriptor = lock(path, shared=shared)
-    except BlockingIOError as error:
-        raise BundleError(what, "another command is at work on it; wait for its end") from error
-    try:
+    home = data_dir / "locks"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock_file(home / name, shared=shared))
+        except BlockingIOError as error:
+            raise BundleError(what, "another command is at work on it; wait for its end") from error
         yield
-    finally:
-        unlock(path, descriptor)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.catalog.tenants import check_undeletable
 from tenantry.errors import BadTransitionError, TenantExistsError, TenantLockedError
+from tenantry.files.atomic import rename
 from tenantry.files.locks import tenant_lock
 from tenantry.lifecycle.export import reading
 from tenantry.lifecycle.slug_claims import Claims
@@ -69,7 +70,7 @@ def _write_last_bundle(operations: Operations, tenant: Tenant) -> None:
     new.unlink(missing_ok=True)
     # A tenant whose database is gone must be deletable, too.
     operations.export(tenant.slug, new, even_if_lost=True)
-    new.replace(path)
+    rename(new, path)
 
 
 def _check_unclaimed(slug: str, settings: Settings) -> None:

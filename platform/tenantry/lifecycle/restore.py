@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from tenantry.bundles.archive import open_bundle, sync_folder
+from tenantry.bundles.archive import open_bundle
 from tenantry.bundles.instance_files import make_folders
 from tenantry.bundles.manifest import PAGES, Manifest
 from tenantry.bundles.row_members import check_schema, dump_database, fill_database, stored_tables
@@ -25,6 +25,7 @@ from tenantry.bundles.sqlite_pages import check_pages
 from tenantry.databases.refusal import first_line
 from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase, copy_file
 from tenantry.errors import BundleError
+from tenantry.files.atomic import rename, sync_folder, write_atomically
 from tenantry.files.disk import exists
 from tenantry.files.locks import tenant_lock
 from tenantry.files.scratch import scratch_folder
@@ -189,13 +190,7 @@ def _prepare(paths: TenantPaths, path: Path, factory: Factory, *, passphrase: by
         "manifest": json.loads(manifest.to_json()),
         "transient": list(factory.transient_tables),
     }
-    partial = paths.journal.with_suffix(".partial")
-    with partial.open("w") as text:
-        json.dump(journal, text)
-        text.flush()
-        os.fsync(text.fileno())
-    partial.rename(paths.journal)
-    sync_folder(paths.restore)
+    write_atomically(paths.journal, json.dumps(journal))
 
 
 def _prepare_database(
@@ -223,14 +218,14 @@ def _prepare_database(
             copy = made.path.with_name("copy")
             copy_file(made.path, copy)  # one file, without a log beside it
             made.drop()
-            copy.rename(made.path)
+            rename(copy, made.path, lasting=False)
         sync_folder(paths.beside)
         return manifest
     if manifest.pages is not None:
         with scratch_folder(paths.settings.data_dir) as parts:
             database, tables = dump_database(SiteDatabase(pages), parts, name=name)
             for table in tables:
-                (parts / table.name).rename(paths.parts / table.name)
+                rename(parts / table.name, paths.parts / table.name, lasting=False)
         manifest = replace(manifest, database=database, tables=tables, pages=None, counts={})
     manifest = upgrade_rows(paths, manifest, factory, name=name)
     side, engine = dialect_of(paths.database.kind), paths.database.open_engine()

@@ -9,11 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenantry.bundles.archive import sync_folder, write_bundle
+from tenantry.bundles.archive import write_bundle
 from tenantry.bundles.manifest import Manifest, read_manifest
 from tenantry.bundles.row_members import fill_database, stored_tables
 from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase
 from tenantry.errors import BundleError, TenantryError
+from tenantry.files.atomic import rename, sync_folder
 from tenantry.files.disk import exists
 from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.export import gather
@@ -119,11 +120,9 @@ def _exchange_files(paths: TenantPaths) -> None:
     if not exists(paths.files):
         return
     if exists(paths.folder):
-        paths.folder.rename(_free(paths.replaced / "folder"))
+        rename(paths.folder, _free(paths.replaced / "folder"))
     paths.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    paths.files.rename(paths.folder)
-    sync_folder(paths.folder.parent)
-    sync_folder(paths.replaced)
+    rename(paths.files, paths.folder)
 
 
 def _exchange_database(paths: TenantPaths) -> None:
@@ -138,10 +137,9 @@ def _exchange_database(paths: TenantPaths) -> None:
         # The file last: a log that stays behind would be taken for the new file's.
         for suffix in ("-wal", "-shm", "-journal", ""):
             with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).rename(aside / (path.name + suffix))
+                rename(path.with_name(path.name + suffix), aside / (path.name + suffix))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new.rename(path)
-    sync_folder(path.parent)
+    rename(new, path)
 
 
 def _free(path: Path) -> Path:

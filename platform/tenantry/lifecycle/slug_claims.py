@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-import struct
 from typing import TYPE_CHECKING, Self
 
 from tenantry.errors import TenantExistsError
+from tenantry.files.locks import lock_number
 
 if TYPE_CHECKING:
     from tenantry.settings import Settings
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 class Claims:
     """Slugs that no other command creates meanwhile; a context manager that releases all of them.
 
-    One file for all: a claim is a lock on the byte whose number is the slug's hash.
+    One file for all: a claim is a lock on the number that is the slug's hash.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,11 +38,9 @@ class Claims:
         """
         if slug in self._taken:
             raise TenantExistsError(slug)
-        position = int.from_bytes(hashlib.sha256(slug.encode()).digest()[:7], "big")
-        lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, position, 1, 0)
+        number = int.from_bytes(hashlib.sha256(slug.encode()).digest()[:7], "big")
         try:
-            # The lock belongs to this open file, not to the process: threads exclude each other, too.
-            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, lock)
+            lock_number(self._file, number)
         except BlockingIOError as error:
             raise TenantExistsError(slug) from error
         self._taken.add(slug)

@@ -13,11 +13,11 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tenantry.bundles.archive import sync_folder
 from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase
 from tenantry.errors import UnknownSchemaError
+from tenantry.files.atomic import rename, write_atomically
 from tenantry.files.disk import exists
 from tenantry.files.scratch import scratch_folder
 from tenantry.migrations import load_history, read_revision, upgrade
@@ -58,7 +58,7 @@ def upgrade_rows(
         for member in manifest.tables:
             (paths.parts / member.name).unlink()
         for table in tables:
-            (parts / table.name).rename(paths.parts / table.name)
+            rename(parts / table.name, paths.parts / table.name, lasting=False)
     clear_scratch(paths)
     return replace(manifest, database=database, tables=tables, counts={})
 
@@ -78,10 +78,7 @@ def _make_scratch(paths: TenantPaths) -> TenantDatabase:
     if paths.database.kind == "sqlite":
         return SiteDatabase(paths.scratch / FILE_NAME)
     scratch_id = secrets.token_hex(16)
-    partial = paths.scratch_note.with_suffix(".partial")
-    partial.write_text(f"{paths.tenant.placement} {scratch_id}")
-    partial.rename(paths.scratch_note)
-    sync_folder(paths.restore)
+    write_atomically(paths.scratch_note, f"{paths.tenant.placement} {scratch_id}")
     return _on_server(paths, paths.tenant.placement, scratch_id)
 
 

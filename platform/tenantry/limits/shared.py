@@ -6,18 +6,15 @@ better than a platform that does not start.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import mmap
 import os
 import secrets
 import stat
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tenantry.files.atomic import draft
+from tenantry.files.locks import lock_folder
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +35,7 @@ def map_shared(path: Path, size: int) -> tuple[mmap.mmap, bool]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _locked(path.parent):
+        with lock_folder(path.parent):  # so that all workers end up with one file
             return _open(path, HEADER_SIZE + size) or _make(path, HEADER_SIZE + size), True
     except OSError as error:
         log.warning(
@@ -83,22 +80,11 @@ def _open(path: Path, size: int) -> mmap.mmap | None:
 
 def _make(path: Path, size: int) -> mmap.mmap:
     """Put a new file in the place of whatever is there."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
+    with draft(path, lasting=False) as file:
         # With holes in it, a full disk would be told to whoever writes there, as a deadly signal.
-        os.posix_fallocate(descriptor, 0, size)
-        os.pwrite(descriptor, _header(), 0)
-        memory = mmap.mmap(descriptor, size)
-        new.replace(path)
-    except OSError:
-        with suppress(OSError):
-            new.unlink()
-        raise
-    finally:
-        os.close(descriptor)
-    return memory
+        os.posix_fallocate(file.fileno(), 0, size)
+        os.pwrite(file.fileno(), _header(), 0)
+        return mmap.mmap(file.fileno(), size)
 
 
 def _header() -> bytes:
@@ -112,14 +98,3 @@ def _boot() -> bytes:
     except OSError:
         boot = b""
     return boot[:_BOOT_SIZE].ljust(_BOOT_SIZE, b"\0")
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time look and make, so that all workers end up with one file."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from tenantry.databases.binding import Binding
 from tenantry.databases.postgresql_schema import SchemaDatabase, run_all
+from tenantry.files.atomic import write_atomically
 from tenantry.files.disk import is_file
 from tenantry.migrations.description import describe
 from tenantry.migrations.history import find_revision
-from tenantry.migrations.sqlite_template import DRAFT, taking_turns
+from tenantry.migrations.sqlite_template import one_at_a_time
 from tenantry.migrations.upgrade import begin_postgresql, read_revision, upgrade
 
 if TYPE_CHECKING:
@@ -50,11 +51,10 @@ def postgresql_template(server: Server, history: History, folder: Path) -> list[
         major = connection.dialect.server_version_info[0]  # type: ignore[index]
     path = folder / f"{history.fingerprint}.postgresql-{major}.json"
     if not is_file(path):
-        with taking_turns(folder):
+        with one_at_a_time(folder):
             if not is_file(path):
-                draft = path.with_name(DRAFT)
-                draft.write_text(json.dumps(_find_out(server, history, folder)))
-                draft.rename(path)
+                found = json.dumps(_find_out(server, history, folder))
+                write_atomically(path, found, lasting=False)
     statements: list[str] | None = json.loads(path.read_text())
     return statements
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 from tenantry.catalog import Step, StepState
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import TenantLockedError, TenantryError, UnfinishedError
-from tenantry.files.locks import check_finished, lock, tenant_lock
+from tenantry.files.locks import check_finished, lock_file, tenant_lock
 from tenantry.migrations.history import History
 from tenantry.migrations.upgrade import upgrade
 
@@ -150,18 +150,18 @@ def _serve(job: Job, connection: Connection) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)  # the process that orders decides when to stop
     # Held until this process ends: no other run begins while a killed one's last steps are done.
-    lock(run_lock(job.settings), shared=True)
-    history = History(job.folder)
-    while True:
-        try:
-            step: Step = connection.recv()
-        except (EOFError, OSError):
-            return
-        result = _migrate(job, history, step)
-        try:
-            connection.send(result)
-        except OSError:
-            return
+    with lock_file(run_lock(job.settings), shared=True):
+        history = History(job.folder)
+        while True:
+            try:
+                step: Step = connection.recv()
+            except (EOFError, OSError):
+                return
+            result = _migrate(job, history, step)
+            try:
+                connection.send(result)
+            except OSError:
+                return
 
 
 def _migrate(job: Job, history: History, step: Step) -> Step:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import is_schema, tenant_database
 from tenantry.databases.sqlite_file import SiteDatabase
+from tenantry.files.atomic import sync_folder
 from tenantry.migrations.history import load_history
 from tenantry.migrations.sqlite_template import sqlite_template
 from tenantry.migrations.upgrade import read_revision, upgrade
@@ -61,17 +62,9 @@ def _copy(template: Path, path: Path) -> None:
             os.fsync(target.fileno())
     finally:
         draft.unlink(missing_ok=True)
-    _sync(folder)
-    _sync(folder.parent)
+    sync_folder(folder)
+    sync_folder(folder.parent)
 
 
 def _open_new(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,13 +7,13 @@ import socket
 import threading
 import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog import RunState, StepState
 from tenantry.errors import MigrationRunningError
-from tenantry.files.locks import lock, share, unlock
+from tenantry.files.locks import lock_descriptor, lock_file
 from tenantry.migrations.processes import Job, Workers, run_lock
 
 if TYPE_CHECKING:
@@ -217,17 +217,15 @@ class MigrationRunner:
 def _alone(catalog: Catalog, settings: Settings) -> Iterator[str]:
     """Make sure that no other run lives on this data folder; yield the name of the place."""
     node = f"{socket.gethostname()}:{settings.data_dir}"
-    path = run_lock(settings)
-    try:
-        descriptor = lock(path, wait=0)
-        share(descriptor)  # with this run's own processes
-    except BlockingIOError as error:
-        run = catalog.runs.find_last()
-        raise MigrationRunningError(run.id if run else 0, node) from error
-    try:
+    settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(lock_file(run_lock(settings), wait=0))
+            lock_descriptor(descriptor, shared=True, wait=0)  # with this run's own processes
+        except BlockingIOError as error:
+            run = catalog.runs.find_last()
+            raise MigrationRunningError(run.id if run else 0, node) from error
         yield node
-    finally:
-        unlock(path, descriptor)
 
 
 @contextmanager

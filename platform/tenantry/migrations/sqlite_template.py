@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tenantry.databases.sqlite_file import SiteDatabase
+from tenantry.files.atomic import rename
 from tenantry.files.disk import is_file
+from tenantry.files.locks import lock_descriptor
 from tenantry.migrations.upgrade import upgrade
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tenantry.migrations.history import History
 
 DRAFT = ".draft"
-"""The one that is being made; whoever makes one has the lock."""
+"""The one that is being made; the process that makes one has the lock."""
 KEPT_SECONDS = 30 * 86_400
 """Older templates of other schemas go when a new one is made."""
 
@@ -31,7 +32,7 @@ def sqlite_template(history: History, folder: Path) -> Path:
     path = folder / f"{history.fingerprint}.sqlite3"
     if is_file(path):
         return path
-    with taking_turns(folder):
+    with one_at_a_time(folder):
         if not is_file(path):
             _make(history, path)
             _remove_old(folder, but=path)
@@ -44,7 +45,7 @@ def _make(history: History, path: Path) -> None:
     try:
         draft.create()
         upgrade(draft, history)  # the last connection that closes moves the log into the file
-        draft.path.rename(path)
+        rename(draft.path, path, lasting=False)
     finally:
         draft.drop()
 
@@ -58,9 +59,9 @@ def _remove_old(folder: Path, *, but: Path) -> None:
 
 
 @contextmanager
-def taking_turns(folder: Path) -> Iterator[None]:
-    """Let one process of the machine at a time make a template."""
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process of the machine at a time make a template. The lock's file stays."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it, however this process ends
+        lock_descriptor(file.fileno())
         yield

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
+
+from tenantry.files.atomic import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -93,13 +94,7 @@ def take_out(folder: Path, tenant_id: str) -> None:
 
 
 def _write(file: Path, listed: Mapping[str, float]) -> None:
-    draft = file.with_suffix(f".{os.getpid()}.draft")
-    try:
-        draft.write_text(json.dumps(listed))
-        draft.replace(file)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    write_atomically(file, json.dumps(listed), lasting=False)
 
 
 def _living(folder: Path) -> list[Path]:

@@ -8,13 +8,14 @@ import os
 import socket
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tenantry.files.atomic import rename
 from tenantry.worker.folder import MAX_BYTES, SUFFIX, Folder, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def _listen_in(folder: Folder, name: str) -> socket.socket:
         listener.bind(folder.address(draft))
         os.chmod(folder.address(draft), 0o600)  # noqa: PTH101 - not a path of ours
         listener.listen(BACKLOG)
-        os.replace(draft, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+        rename(Path(folder.address(draft)), Path(folder.address(name)), lasting=False)
     except OSError:
         listener.close()
         raise

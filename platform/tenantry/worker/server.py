@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import fcntl
 import os
 import signal
 import socket
@@ -18,6 +17,8 @@ from functools import partial
 from itertools import count
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
+
+from tenantry.files.locks import lock_descriptor
 
 try:
     import uwsgi
@@ -62,7 +63,7 @@ def claim_number(folder: Path) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(folder / str(number), flags, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_descriptor(descriptor, wait=0)
         except BlockingIOError:
             os.close(descriptor)
         else:

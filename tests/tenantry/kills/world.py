@@ -21,7 +21,7 @@ from tenantry.catalog.engine import WRITE, open_engine
 from tenantry.catalog.models import AccountRecord, FormerSlugRecord, TenantRecord
 from tenantry.cli import main
 from tenantry.errors import CatalogNotReadyError, CatalogUnavailableError
-from tenantry.files.locks import lock, unlock
+from tenantry.files.locks import lock_file
 from tenantry.files.scratch import scratch_folder
 from tenantry.settings import get_settings
 from tests.tenantry.kills.books import TABLES
@@ -190,7 +190,8 @@ class World:
             with scratch_folder(self.data):
                 pass
         for path in (self.data / "locks").glob("*"):
-            unlock(path, lock(path, wait=0))
+            with lock_file(path, wait=0):
+                pass
 
     def _find(self, slug: str) -> str:
         (key,) = (key for key, name in self._tenants().items() if name == slug)

@@ -181,7 +181,7 @@ def test_what_is_left_of_an_interrupted_start_is_no_hindrance(
 ) -> None:
     """A process that was killed while it made the file has made none."""
     path.parent.mkdir()
-    path.with_name("rates.new").write_bytes(b"half")
+    path.with_name(".rates.draft").write_bytes(b"half")
     assert open_table().shared
     assert [file.name for file in path.parent.iterdir()] == ["rates"]
 
