@@ -23,7 +23,7 @@ help: ## List what there is.
 setup: $(DEV_STAMP) ## Install everything into .venv, exactly as locked.
 	@:
 
-# A .venv without a working pip is half made: python3-venv was missing, or somebody pressed Ctrl-C.
+# A .venv without a working pip is incomplete: python3-venv was missing, or Ctrl-C stopped it.
 # It is made again, and nothing is left if that fails.
 $(VENV_STAMP):
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
@@ -79,7 +79,7 @@ soak: setup ## Ask, change, break and reload a small pool for a long time; SECON
 
 SEED ?= 1
 
-history: setup ## Write, read, kill, restart, clone and restore, and look whether all is there; SECONDS=600, SEED=1.
+history: setup ## Write, read, kill, restart, clone and restore, and check that all is there; SECONDS=600, SEED=1.
 	@$(BIN)/python -m pytest --history-seconds=$(SECONDS) --history-seed=$(SEED) \
 		tests/live/history $(ARGS)
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tenantry.pool import InstancePool
 
 MAX_FORM = 256 * 1024
-"""Octets of the largest form: there are only short ones here (R48)."""
+"""Bytes of the largest form: there are only short ones here (R48)."""
 
 BLUEPRINTS = (
     home.bp,

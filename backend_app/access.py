@@ -42,7 +42,7 @@ SIGNED_IN = Audience("signed in", platform=True, site=True)
 ACCOUNTS = Audience("accounts", platform=True)
 OPERATORS = Audience("operators", platform=True, operator=True)
 MANAGERS = Audience("managers", site=True)
-"""Whoever has a session on a tenant's host: its owner or staff, or a visiting operator."""
+"""Sessions on a tenant's host: its owner or staff, or a visiting operator."""
 MEMBERS = Audience("members", site=True, member=True)
 
 

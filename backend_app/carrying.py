@@ -44,7 +44,7 @@ def keep_through(carried: dict[str, Any] | None, account_id: str) -> None:
 
 
 def find_held() -> dict[str, Any] | None:
-    """Return what the browser holds, while somebody signs in."""
+    """Return the text that the browser holds during a sign-in."""
     held: dict[str, Any] | None = session.get(KEY)
     return held
 

@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 
 MESSAGES = {
     400: ("That form was not complete", "Go back, reload the page and try again."),
-    403: ("Not for this account", "You are signed in, but this page is for others."),
-    404: ("Nothing here", "This page does not exist, or it is not yours to see."),
-    405: ("Not possible like this", "This address is used by a button, not visited."),
-    413: ("Too large", "What you sent is larger than this page takes."),
+    403: ("Not for this account", "You are signed in, but your account may not use this page."),
+    404: ("Nothing here", "This page does not exist, or your account may not see it."),
+    405: ("Not possible like this", "This address works only from a form."),
+    413: ("Too large", "Your request is larger than this page accepts."),
     429: ("Too many requests", "Wait a moment and try again."),
     500: ("Something went wrong here", "It is logged. The request's number helps to find it."),
 }
@@ -95,8 +95,8 @@ def show_busy(error: HashingBusyError) -> ResponseReturnValue:
 def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
     """Say that nothing can be looked up now; without the catalog nobody is known."""
     log.error("catalog unavailable: %s", error)
-    message = "The platform's records cannot be read just now. Try again in a moment."
-    title = "Not available for the moment"
+    message = "The platform's catalog cannot be read now. Try again in a moment."
+    title = "Not available at the moment"
     return _page(error.status, title, message, retry_after=error.retry_after, bare=True)
 
 

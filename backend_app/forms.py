@@ -114,7 +114,7 @@ class NewTenantForm(Form):
         "Owner's e-mail",
         validators=[DataRequired(), Length(max=254)],
         filters=[_stripped],
-        description="Gets an account, if there is none yet, and a link to set a password.",
+        description="The platform creates an account if there is none, and a link to set a password.",
     )
     listed = BooleanField("Show it in the public directory", default=True)
     submit = SubmitField("Create site")
@@ -144,7 +144,7 @@ class SuspendForm(Form):
         "Reason",
         validators=[DataRequired(), Length(max=500)],
         filters=[_stripped],
-        description="Goes into the audit trail, which the owner can read.",
+        description="The audit trail records it, and the owner can read it.",
         render_kw={"rows": 2},
     )
     submit = SubmitField("Suspend site")
@@ -157,7 +157,7 @@ class VisitForm(Form):
         "Reason",
         validators=[DataRequired(), Length(max=500)],
         filters=[_stripped],
-        description="Goes into the audit trail, which the owner can read.",
+        description="The audit trail records it, and the owner can read it.",
     )
     submit = SubmitField("Manage as operator")
 
@@ -184,7 +184,7 @@ class SiteForm(Form):
             ),
         ],
         filters=[_stripped],
-        description="A tag such as en, ar or pt-BR. Screen readers and search engines go by it.",
+        description="A tag such as en, ar or pt-BR. Screen readers and search engines use it.",
         render_kw={"autocapitalize": "none", "spellcheck": "false", "maxlength": 20},
     )
     accent = ColorField(
@@ -216,7 +216,7 @@ class PurgeForm(FlaskForm):
         filters=[_stripped],
         render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
     )
-    early = BooleanField("Purge it although it could still be brought back")
+    early = BooleanField("Purge it before its purge date")
     submit = SubmitField("Purge it for good")
 
     def validate_typed(self, field: Any) -> None:
@@ -225,6 +225,6 @@ class PurgeForm(FlaskForm):
             raise ValidationError(f"That is not “{self.wanted}”.")
 
     def validate_early(self, field: Any) -> None:
-        """Before the purge date somebody has to mean it."""
+        """Before the purge date the form needs a confirmation."""
         if not self.is_due and not field.data:
-            raise ValidationError("It can still be brought back. Tick this to purge it now.")
+            raise ValidationError("You can still undelete it. Tick this to purge it now.")

@@ -50,7 +50,7 @@ class NothingToDoError(TenantryError):
 
 def _check_quiet(row: TenantRow) -> None:
     if not row.tenant.quiet:
-        raise NothingToDoError(f"{row.tenant.slug} is no quiet copy.")
+        raise NothingToDoError(f"{row.tenant.slug} is not a quiet copy.")
 
 
 def _check_deleted(row: TenantRow) -> None:
@@ -61,13 +61,13 @@ def _check_deleted(row: TenantRow) -> None:
 
 OPERATIONS = {
     "undelete": Operation(
-        title="Bring {name} back",
-        button="Bring it back",
-        text="It is archived then, with all that it had. Its visitors still read that it is closed, "
+        title="Undelete {name}",
+        button="Undelete it",
+        text="It is then archived, with all its data. Its visitors still read that it is closed, "
         "until you resume it.",
         check=_check_deleted,
         run=lambda slug: operations().undelete(slug),
-        done="{name} is back: it is archived, and can be resumed.",
+        done="{name} is undeleted: it is archived, and you can resume it.",
     ),
     "release": Operation(
         title="Release {name}",
@@ -76,7 +76,7 @@ OPERATIONS = {
         "found by search engines. A released site does not become quiet again.",
         check=_check_quiet,
         run=lambda slug: operations().release(slug),
-        done="{name} speaks for itself now.",
+        done="{name} is released.",
     ),
 }
 
@@ -119,5 +119,5 @@ def purge(slug: str) -> ResponseReturnValue:
     except TenantryError as error:
         flash(str(error), "danger")
     else:
-        flash(f"{row.tenant.name} is purged: nothing of it is left but its name.", "success")
+        flash(f"{row.tenant.name} is purged; only its names and its audit trail remain.", "success")
     return redirect(url_for("tenants.show", slug=slug), 303)

@@ -31,7 +31,7 @@ def index() -> ResponseReturnValue:
     """Show the account, and change its password."""
     form = ChangePasswordForm()
     if form.validate_on_submit() and _change(form):
-        flash("Your password is changed. You are signed out everywhere else.", "success")
+        flash("Your password is changed. All your other sessions have ended.", "success")
         return redirect(url_for(".index"), 303)
     sessions = catalog().sessions.list(g.account.id)
     places = {
@@ -48,13 +48,13 @@ def index() -> ResponseReturnValue:
 @bp.post("/account/sessions/<session_id>/end")
 @open_to(ACCOUNTS)
 def end_session(session_id: str) -> ResponseReturnValue:
-    """End one of the account's other sessions; somebody else's is not there (R40)."""
+    """End one of the account's other sessions; another account's is not found (R40)."""
     if session_id == g.session.id:
         abort(404)  # that is what signing out is for
     ended = catalog().sessions.end(
         session_id, account_id=g.account.id, action="account.end-session", by=current_actor()
     )
-    flash("That session is ended." if ended else "That session was over already.", "success")
+    flash("That session is ended." if ended else "That session had already ended.", "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -63,7 +63,7 @@ def end_session(session_id: str) -> ResponseReturnValue:
 def sign_out_everywhere() -> ResponseReturnValue:
     """End all sessions of the account but this one."""
     catalog().sessions.end_all(g.account.id, but=g.session.id, by=current_actor())
-    flash("You are signed out everywhere else.", "success")
+    flash("All your other sessions have ended.", "success")
     return redirect(url_for(".index"), 303)
 
 

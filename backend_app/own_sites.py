@@ -32,7 +32,7 @@ def index() -> ResponseReturnValue:
 @bp.post("/sites/<slug>/manage")
 @open_to(ACCOUNTS)
 def manage(slug: str) -> ResponseReturnValue:
-    """Go to the site's own backend. Somebody else's site is not there at all (R40)."""
+    """Go to the site's own backend. Another account's site is not found (R40)."""
     tenant = catalog().tenants.find(slug)
     if tenant is None or not is_manageable(tenant):
         abort(404)

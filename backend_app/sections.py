@@ -78,7 +78,7 @@ def act(name: str, row_id: str, action: str) -> ResponseReturnValue:
     except ValueError as error:
         flash(str(error), "danger")
     except LookupError:
-        flash("It is not there any more.", "warning")
+        flash("It no longer exists.", "warning")
     else:
         detail = {"section": name, "row": row_id, "choice": choice, "result": message}
         catalog().audit.record(
@@ -101,7 +101,7 @@ def _act(tenant: Tenant, name: str, row_id: str, action: str, choice: str | None
             abort(404)
         offer = _get_offer(section, action)
         if offer.choices and choice not in offer.choices:
-            raise ValueError(f"{choice!r} is none of the choices: {', '.join(offer.choices)}.")
+            raise ValueError(f"{choice!r} is not one of the choices: {', '.join(offer.choices)}.")
         return section.act(action, row_id, choice=choice if offer.choices else None, actor=actor)
 
 

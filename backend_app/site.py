@@ -51,7 +51,7 @@ def settings() -> ResponseReturnValue:
             settings={key: form[key].data for key in KEYS},
             by=current_actor(),
         )
-        flash("Saved. Visitors see it from now on.", "success")
+        flash("Saved. Visitors see it now.", "success")
         return redirect(url_for(".settings"), 303)
     page = render_template(
         "backend/site_settings.html",

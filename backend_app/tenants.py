@@ -104,7 +104,10 @@ def suspend(slug: str) -> ResponseReturnValue:
     except BadTransitionError as error:
         flash(str(error), "warning")
     else:
-        flash(f"{tenant.name} is suspended: its visitors are turned away.", "success")
+        flash(
+            f"{tenant.name} is suspended: its visitors get a notice that it is suspended.",
+            "success",
+        )
     return redirect(url_for(".show", slug=slug), 303)
 
 
@@ -190,7 +193,7 @@ def _find_trouble(tenant: Tenant) -> str | None:
     try:
         if operations().database_missing(tenant):
             place = tenant_database(tenant, backend().settings).shown
-            return f"Its database is not there ({place})."
+            return f"Its database is missing ({place})."
     except TenantryError as error:
         return str(error)
     except OSError as error:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from tenantry import Tenant
 
 STATE_NOTES: Mapping[TenantState, str] = {
-    TenantState.SUSPENDED: "This site is suspended: visitors are turned away. You can read "
+    TenantState.SUSPENDED: "This site is suspended: visitors get a notice. You can read "
     "everything here, but not change what is on the site.",
     TenantState.MAINTENANCE: "This site is in maintenance: visitors are asked to come back later. "
-    "You can read everything here, but not change what is on the site.",
+    "You can read everything here, but cannot change the site's content.",
 }
 """What the people who manage a site must know about its state."""
 
@@ -67,7 +67,7 @@ def note_on(tenant: Tenant) -> str | None:
     if tenant.notice:
         note += f" They read: “{tenant.notice}”"
     if tenant.reopens_at is not None:
-        note += f" It should be over at {tenant.reopens_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+        note += f" It ends at {tenant.reopens_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
     return note
 
 

@@ -1,6 +1,6 @@
 """Counts the queries of a process to its catalog from below: each statement that SQLite runs.
 
-A query adds one octet to a file, so that all processes count together, and the file's size is the sum.
+A query adds one byte to a file, so that all processes count together, and the file's size is the sum.
 """
 
 from __future__ import annotations

@@ -75,11 +75,11 @@ class World:
         options = {"options": f"-csearch_path={name} -crole={name}"}
         return url.update_query_dict(options).render_as_string(hide_password=False)
 
-    def command(self, *words: str) -> float:
+    def command(self, *arguments: str) -> float:
         """Run the program and return the seconds that it took."""
         started = time.perf_counter()
         subprocess.run(
-            [BIN / "tenantry", "migrate", *words],
+            [BIN / "tenantry", "migrate", *arguments],
             env=self.environment,
             cwd=self.history.parent,
             check=True,

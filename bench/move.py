@@ -8,7 +8,7 @@ after the other, and others read, while `tenantry tenant move` brings it from SQ
 then on to SQLite elsewhere. The peer is the plain way, on a second site with the same rows and under
 the same load: close the site, write its rows out, read them into the new database, open it.
 
-What counts is the longest time from one acknowledged write to the next one, whoever's it is: whether
+What counts is the longest time from one acknowledged write of any member to the next one: whether
 writes were refused meanwhile, or waited. Afterwards every comment that was acknowledged is looked for.
 The last line is JSON.
 """
@@ -263,7 +263,7 @@ def _measure(
             took = time.monotonic() - started
             load.wait()
             pause = load.pause(started)
-            lost = _lost(catalog.tenants.get(slug), settings, load)
+            lost = _count_lost(catalog.tenants.get(slug), settings, load)
             kind = settings.get_placement(to).kind
             label = f"{way} to {kind}"
             refused = load.refused - refused
@@ -293,7 +293,7 @@ def _loaded(port: int, host: str) -> Iterator[Load]:
             thread.join()
 
 
-def _lost(tenant: Tenant, settings: Settings, load: Load) -> int:
+def _count_lost(tenant: Tenant, settings: Settings, load: Load) -> int:
     """Return how many acknowledged comments are not where the tenant lives."""
     told = {text for _, text in load.acknowledged}
     engine = tenant_database(tenant, settings).open_engine()

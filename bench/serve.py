@@ -99,7 +99,7 @@ class Turn:
 def load(server: Server, *, seconds: int, folder: Path, size: int) -> Turn:
     """Let wrk ask for so long.
 
-    :param size: Octets of the right answer. All of them had it, and status 200, or this ends here.
+    :param size: Bytes of the right answer. All of them had it, and status 200, or this ends here.
     """
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(folder / "counts.lua")]
     before = server.cpu_seconds()

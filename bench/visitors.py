@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     """Begins at this moment of the monotonic clock, which all processes share."""
 
 PATIENCE = 30.0
-"""Seconds without an octet after which a visitor leaves."""
+"""Seconds without a byte after which a visitor leaves."""
 HEAD_START = 0.3
 """Seconds that processes get to be there when the visit begins."""
 NOTHING = 0

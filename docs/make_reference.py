@@ -57,8 +57,9 @@ SETTINGS = frozenset(
 INTRODUCTION = """\
 # Reference
 
-What you import from `tenantry` when you write a factory. [factories.md](factories.md) shows how the
-names work together. `make reference` builds this page from their docstrings.
+This page lists the names that you import from `tenantry` to write a factory, with their types,
+effects and errors. [factories.md](factories.md) shows how to use them together. `make reference`
+builds this page from the docstrings.
 
 ```python
 from tenantry import Flyweight, Tenant, current_tenant
@@ -66,9 +67,9 @@ from tenantry.errors import NoTenantError
 from tenantry.management import Section
 ```
 
-Three modules are public: `tenantry`, `tenantry.errors` and `tenantry.management`. Every other module
-of the package is private and changes without notice. Importing `tenantry` loads nothing: each name is
-loaded when you first use it.
+Three modules are public: `tenantry`, `tenantry.errors` and `tenantry.management`. All other modules
+of the package are private and change without notice. `import tenantry` loads nothing: Python loads
+each name at its first use.
 """
 
 Documented: TypeAlias = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MESSAGES = {
-    404: ("No such page", "This address leads nowhere. Check its spelling."),
+    404: ("No such page", "There is no page at this address. Check its spelling."),
     405: ("Not possible like this", "This address only shows a page."),
     500: ("Something went wrong here", "It is logged. The request's number helps to find it."),
 }
@@ -50,8 +50,8 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
 def show_catalog_error(error: CatalogUnavailableError) -> ResponseReturnValue:
     """Say that the list of sites cannot be read now; the sites themselves go on."""
     log.error("catalog unavailable: %s", error)
-    message = "The list of sites cannot be read just now. The sites themselves go on as before."
-    response = make_response(_show(error.status, "Not available for the moment", message))
+    message = "The list of sites cannot be read now. The sites themselves work as before."
+    response = make_response(_show(error.status, "Not available at the moment", message))
     response.headers["Retry-After"] = str(error.retry_after)
     return response
 

@@ -1,6 +1,6 @@
 """The page for a name that nobody has: always 404, whatever was asked for on it.
 
-It asks the catalog nothing and leads nowhere by itself, and it is rendered once for all such names of
+It asks the catalog nothing, and it is rendered once for all such names of
 which the same is to be said, so that random names cost the platform next to nothing (R6, R26).
 """
 
@@ -82,7 +82,7 @@ def answer_unknown() -> Response | None:
         return None
     verdict = cast("NameVerdict", request.environ[VERDICT_KEY])
     if prefers_json():
-        free = "Nobody has this name yet."
+        free = "No site has this name yet."
         detail = f"No site can have this name: {verdict.problem}." if verdict.problem else free
         return problem(NOT_FOUND, "No such site", detail)
     page = render_template("front/unknown.html", slug=slug, verdict=verdict)

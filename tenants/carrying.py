@@ -1,4 +1,4 @@
-"""Text that is sent by somebody whose session has ended: it is carried through the sign-in.
+"""Text that is sent after its session has ended: it is carried through the sign-in.
 
 Nothing is kept on the site for people who are not signed in. The sign-in page holds the text in its
 form, beside a signed note of the member whose form it was; after signing in, that member's editor opens
@@ -94,7 +94,7 @@ def deliver(carried: Carried, member: Member) -> str | None:
         carried.key, title=carried.title, body=carried.body, version=carried.version
     )
     if not kept:
-        flash("You may not save this text any more.", "warning")
+        flash("You may no longer save this text.", "warning")
         return None
     return carried.page
 

@@ -47,24 +47,24 @@ TITLES = {
         "The browser sent something that this site does not understand.",
     ),
     403: (
-        "This is not open to you",
+        "You may not use this page",
         "Your account may not do this. If it should, ask the site's owner.",
     ),
     404: (
         "There is no such page",
-        "It may have been moved or deleted, or the address has a typing mistake.",
+        "It may have been moved or deleted, or the address is misspelled.",
     ),
     405: (
-        "That does not work here",
+        "This page cannot be used like this",
         "This page cannot be used in this way. Go back and try again.",
     ),
     413: (
         "That is too large",
-        "What you sent is larger than this site accepts.",
+        "Your request is larger than this site accepts.",
     ),
     500: (
         "Something went wrong here",
-        "The error was logged. Nothing that you did caused it.",
+        "The error was logged. You did not cause it.",
     ),
 }
 STALE_FORM = (
@@ -81,7 +81,7 @@ NOT_SAVED = (
 )
 MOVING = (
     "Nothing was saved yet",
-    "This site is being moved, which takes a moment. Go back and send it again.",
+    "This site is being moved, which takes a moment. Go back and send the form again.",
 )
 
 

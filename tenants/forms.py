@@ -105,8 +105,8 @@ class SignUpForm(_PasswordForm):
     name = StringField(
         "Name",
         filters=[clean_line],
-        validators=[DataRequired("Tell us what to call you."), Length(max=80)],
-        description="Shown beside what you write.",
+        validators=[DataRequired("Enter your name."), Length(max=80)],
+        description="Shown next to your posts and comments.",
         render_kw={"autocomplete": "name"},
     )
     email = EmailField(
@@ -162,8 +162,8 @@ class NameForm(Form):
     name = StringField(
         "Name",
         filters=[clean_line],
-        validators=[DataRequired("Tell us what to call you."), Length(max=80)],
-        description="Shown beside what you write.",
+        validators=[DataRequired("Enter your name."), Length(max=80)],
+        description="Shown next to your posts and comments.",
         render_kw={"autocomplete": "name"},
     )
 

@@ -45,7 +45,7 @@ bp = Blueprint("members", __name__, url_prefix="/members")
 REFUSED = "Wrong e-mail or password."
 WELCOME = (
     "Sign in with your password. If you had an account with this address already, it is unchanged "
-    "and its own password holds."
+    "and its password still works."
 )
 
 
@@ -107,10 +107,10 @@ def ask_to_sign_in() -> ResponseReturnValue:
         return problem(401, "Not signed in", "Only members may do this: sign in first.")
     if request.headers.get("HX-Request"):
         # htmx would put the sign-in page where the preview belongs.
-        return "You are not signed in any more.", 401
+        return "You are no longer signed in.", 401
     if (carried := find_carried()) is not None:
         return ask_for_carried(carried)
-    flash("Sign in to go on.", "info")
+    flash("Sign in to continue.", "info")
     # What was sent without a text can be sent again from the page that its button stands on.
     sent_from = urlsplit(request.referrer or "").path
     wanted = _path() if request.method in {"GET", "HEAD"} else sent_from
@@ -204,7 +204,7 @@ def change_password() -> ResponseReturnValue:
     member.password_hash = hash_password(form.password.data)
     end_sessions(member)
     start_session(member)
-    flash("Your password is changed. You are signed out everywhere else.", "success")
+    flash("Your password is changed. All your other sessions have ended.", "success")
     return redirect(url_for(".me"), 303)
 
 
@@ -215,14 +215,14 @@ def sign_out_everywhere() -> ResponseReturnValue:
     member = get_member()
     end_sessions(member, but=member.session_id)
     db.session.commit()
-    flash("You are signed out everywhere else.", "success")
+    flash("All your other sessions have ended.", "success")
     return redirect(url_for(".me"), 303)
 
 
 @bp.post("/me/sessions/end")
 @only(Role.MEMBER)
 def end_other_session() -> ResponseReturnValue:
-    """End another session of the member; somebody else's is not there."""
+    """End another session of the member; another member's is not found."""
     member, session_id = get_member(), request.form.get("session", "")
     if session_id == member.session_id:
         abort(404)  # that is what signing out is for

@@ -54,7 +54,7 @@ Model: Any = db.Model
 
 
 class Member(UserMixin, Model):
-    """Somebody with an account on this one site."""
+    """A member: an account on this one site."""
 
     __tablename__ = "member"
 
@@ -162,7 +162,7 @@ class Post(_Written, Model):
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
     """When it was deleted; nobody sees it since, and it can be restored for a while."""
     version: Mapped[int] = mapped_column(default=1, server_default="1")
-    """Number of the text: it grows with each one, and whoever edits says which one they saw."""
+    """Number of the text: it grows with each save, and an editor sends the number that they saw."""
 
     author: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
 

@@ -80,7 +80,7 @@ def write() -> ResponseReturnValue:
 @accept_body(megabytes=LONGEST_MB)
 @only(Role.AUTHOR)
 def edit(slug: str) -> ResponseReturnValue:
-    """Change a post; a text that somebody else has saved meanwhile is not overwritten unseen."""
+    """Change a post; a text that another editor has saved meanwhile is not overwritten unseen."""
     post = _get_own(slug)
     if request.method == "GET":
         unsaved = find_unsaved(post_key(post))
@@ -295,7 +295,7 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
             abort(404)
         return _show_conflict(newer, form)
     except IntegrityError:
-        # Somebody took the slug at the same moment; the text is still in the form.
+        # Another request took the slug at the same moment; the text is still in the form.
         db.session.rollback()
         flash("Another post with this title was saved just now. Save yours again.", "warning")
         return show_editor(form), 409

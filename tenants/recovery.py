@@ -26,7 +26,7 @@ LATER = (
     "at the text and send it again."
 )
 NOT_YOURS = (
-    "This page was opened by another member. Their text was not saved, and it is not shown to you."
+    "This page was opened by another member. Their text was not saved, and you cannot see it."
 )
 
 

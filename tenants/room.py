@@ -32,7 +32,7 @@ def find_fullness() -> str | None:
         return None
     member = find_member()
     if member is None or not member.may(Role.EDITOR):
-        return f"This site is full: nothing can be added to it now. {REMEDY}"
+        return f"This site is full: you cannot add anything now. {REMEDY}"
     return f"This site is full. {_explain(quota)}"
 
 
@@ -43,7 +43,7 @@ def find_crowd() -> str | None:
         return None
     if (db.session.scalar(select(func.count()).select_from(Member)) or 0) < allowed:
         return None
-    return f"This site has as many members as it may have. {REMEDY}"
+    return f"This site has its maximum number of members. {REMEDY}"
 
 
 def find_notice() -> str | None:

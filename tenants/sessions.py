@@ -35,7 +35,7 @@ MAX_SESSIONS = 20
 
 
 def start_session(member: Member) -> None:
-    """Make the browser the member's, with nothing left of whoever used it before."""
+    """Make the browser the member's, with nothing left of the previous member."""
     db.session.execute(delete(MemberSession).where(MemberSession.expires_at <= now()))
     kept = select(MemberSession.id).where(MemberSession.member_id == member.id)
     kept = kept.order_by(MemberSession.seen_at.desc())
@@ -117,4 +117,4 @@ def _see(record: MemberSession) -> None:
         db.session.commit()
     except (SQLAlchemyError, TenantryError) as error:
         db.session.rollback()
-        current_app.logger.info("cannot note when a session was last used: %s", error)
+        current_app.logger.info("cannot record when a session was last used: %s", error)

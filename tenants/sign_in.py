@@ -76,7 +76,7 @@ def _adopt_owner(*, email: str, name: str) -> Member:
         member = Member(email=email, name=name or email.partition("@")[0])
         db.session.add(member)
     elif not member.is_platform_owner:
-        # Whoever signed up here with this address never proved that it is theirs. The platform
+        # The member who signed up with this address never proved that it is theirs. The platform
         # vouches for it now, so the password and the sessions that came before it end.
         member.password_hash = None
         end_sessions(member)

@@ -68,7 +68,7 @@ def list_begun() -> Sequence[UnsavedText]:
 
 
 def keep_unsaved(key: str, *, title: str, body: str, version: int) -> bool:
-    """Keep the member's text in the place of the one before it; an empty one needs no keeping.
+    """Keep the member's text instead of the one before; an empty one needs no keeping.
 
     :return: Whether the form is one that this member may send at all.
     """

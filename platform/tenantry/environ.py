@@ -1,4 +1,4 @@
-"""The keys of the WSGI environment that the platform writes, each with who sets it and what it holds.
+"""The keys that the platform writes into a request's WSGI environment.
 
 An app may read :data:`TENANT` and :data:`REQUEST_ID`; the others are the platform's own.
 """

@@ -4,7 +4,7 @@ An error declares this as class attributes, and its facts as annotations. The fa
 of its constructor, in their order::
 
     class HostRestingError(CatalogError):
-        message = "Host {name!r} was another tenant's and rests until {until}."
+        message = "Host {name!r} was another tenant's and is reserved until {until}."
         remedy = "`tenantry host add --take-over` gives it away now."
         until: str
 
@@ -156,7 +156,7 @@ class TenantRenamedError(TenantNotFoundError):
     ``redirects`` says whether the old name still leads visitors to the new one.
     """
 
-    message = "Tenant {name!r} does not exist any more: it is called {now!r} now."
+    message = "Tenant {name!r} was renamed to {now!r}."
     remedy = "Use that name."
     now: str
     redirects: bool = False
@@ -219,7 +219,7 @@ class UnfinishedError(CatalogError):
     """
 
     message = "A {operation} of tenant {name!r} was interrupted."
-    remedy = "`tenantry {operation} {name}` finishes it, and has to come first."
+    remedy = "Run `tenantry {operation} {name}` first: it finishes the work."
     operation: str
 
 
@@ -273,7 +273,7 @@ class HostTakenError(CatalogError):
 class HostRestingError(CatalogError):
     """Another tenant had the host a short time ago."""
 
-    message = "Host {name!r} was another tenant's and rests until {until}."
+    message = "Host {name!r} was another tenant's and is reserved until {until}."
     remedy = "`tenantry host add --take-over` gives it away now."
     until: str
 
@@ -321,7 +321,7 @@ class TooManyTriesError(SignInError):
 class HashingBusyError(TenantryError):
     """The process checks as many passwords as it may; a moment later it can check another one."""
 
-    message = "Many people are signing in just now."
+    message = "Many people are signing in."
     remedy = "Try again in {pause}."
     status = 503
     retry_after = 2
@@ -540,7 +540,7 @@ class UpgradeError(TenantryError):
 class MigrationRunningError(TenantryError):
     """Another run of migrations is under way."""
 
-    message = "Migration run {run_id} is under way on {node}."
+    message = "Migration run {run_id} is in progress on {node}."
     remedy = "`tenantry migrate status` shows how far it is."
     status = 409
     run_id: int
@@ -548,18 +548,18 @@ class MigrationRunningError(TenantryError):
 
 
 class NoRunError(TenantryError):
-    """There is no run of migrations to go on with."""
+    """There is no migration run to continue."""
 
-    message = "No migration run to go on with: {problem}."
-    remedy = "`tenantry migrate` begins one."
+    message = "There is no migration run to continue: {problem}."
+    remedy = "`tenantry migrate` starts one."
     status = 409
     problem: str
 
 
 class RunLostError(TenantryError):
-    """A run of migrations was taken for dead, and another one may be under way."""
+    """A migration run stopped reporting, and another one may be in progress."""
 
-    message = "Migration run {run_id} gave no sign of life for too long, and another node ended it."
+    message = "Migration run {run_id} did not report for too long, and another node ended it."
     remedy = "`tenantry migrate status` shows where it got to."
     status = 409
     run_id: int
@@ -587,7 +587,7 @@ class PoolFullError(PoolError):
 class PoolClosedError(PoolError):
     """The process is shutting down."""
 
-    message = "Tenant {slug!r} is not served any more: this process is stopping."
+    message = "Tenant {slug!r} is no longer served: this process is stopping."
 
 
 class TooManyWaitersError(PoolError):
@@ -611,7 +611,7 @@ class TenantLimitError(PoolError):
 
 
 class RateLimitError(TenantryError):
-    """Somebody asks more often than they may."""
+    """A client or a process sends more requests than it may."""
 
     message = "{who} asks more often than it may."
     remedy = "Try again in {pause}."
@@ -624,7 +624,7 @@ class ProbeError(TenantryError):
     """A new instance did not answer its first, synthetic request; the old one goes on serving."""
 
     message = "The new instance of {slug!r} answered its probe with {answer!r}."
-    remedy = "The log says why; correct the app, then run `tenantry reload` again."
+    remedy = "The log has the reason; fix the app, then run `tenantry reload` again."
     slug: str
     answer: str
 

@@ -1,4 +1,4 @@
-"""The operator's factory, found by its name in the settings."""
+"""Loads the operator's factory from the setting."""
 
 from __future__ import annotations
 
@@ -100,12 +100,14 @@ def _folder(path: str, value: Any) -> Path | None:
     if value is None:
         return None
     if not isinstance(value, (str, Path)) or not is_dir(Path(value)):
-        raise FactoryError(path, f"MIGRATIONS={value!r} is no folder; name that of the revisions")
+        raise FactoryError(
+            path, f"MIGRATIONS={value!r} is not a folder; name the folder of the revisions"
+        )
     return Path(value).absolute()
 
 
 def _names(path: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, (tuple, list)) or not all(isinstance(name, str) for name in value):
-        problem = f"TRANSIENT_TABLES={value!r} is no tuple of names of tables"
+        problem = f"TRANSIENT_TABLES={value!r} is not a tuple of table names"
         raise FactoryError(path, problem)
     return tuple(value)

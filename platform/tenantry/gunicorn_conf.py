@@ -1,4 +1,4 @@
-"""gunicorn's configuration, as `tenantry serve` and ``--config python:tenantry.gunicorn_conf`` take it.
+"""gunicorn's configuration, for `tenantry serve` and ``--config python:tenantry.gunicorn_conf``.
 
 The names are gunicorn's. What it should believe of a request is as little as under any other server.
 """

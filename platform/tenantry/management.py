@@ -1,4 +1,4 @@
-"""What a tenant's app offers its owner in the backend, without either app knowing the other.
+"""The protocol by which a tenant's app offers its owner tables and actions in the backend.
 
 A factory hands a :class:`SiteManagement` to :func:`init_management`. The backend renders its sections
 as tables and calls everything within the app's own context.

@@ -376,7 +376,7 @@ class Settings(BaseSettings):
             try:
                 value = json.loads(value)
             except ValueError as error:
-                raise ValueError(f"{_PLANS_RULE}; it breaks off with: {error}") from None
+                raise ValueError(f"{_PLANS_RULE}; the error is: {error}") from None
         if not isinstance(value, Mapping):
             raise ValueError(_PLANS_RULE)  # noqa: TRY004 - pydantic makes its error of this one
         for plan, limits in value.items():

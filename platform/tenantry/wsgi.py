@@ -1,4 +1,4 @@
-"""``tenantry.wsgi:application`` is the platform, wherever the server is started.
+"""``tenantry.wsgi:application``: the platform, independent of the working folder.
 
 The composition root knows the apps, so it stands beside them and not in this package, and nothing
 imports it. It is loaded from its file: by name, a ``dispatch.py`` in the working folder came first.

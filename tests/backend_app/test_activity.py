@@ -34,7 +34,7 @@ def event(action: str, detail: dict[str, Any] | None = None, **facts: Any) -> Au
         ("tenant.state", {"after": "active"}, "Put the site online"),
         ("section.delete", {"result": "“A” is deleted."}, "“A” is deleted."),
         ("tenant.rename", {"before": "a", "after": "b"}, "Renamed the site from a to b"),
-        ("backend.visit", {}, "Came to manage the site: \N{EN DASH}"),
+        ("backend.visit", {}, "Entered the site's backend: \N{EN DASH}"),
         ("plugin.odd", {}, "plugin.odd"),
         (
             "tenant.configure",
@@ -55,7 +55,7 @@ def test_a_visit_is_one_line() -> None:
     entries = fold([later, *visit])
     assert [entry.sentence for entry in entries] == [
         "Left the site's backend",
-        "Came to manage the site: Help",
+        "Entered the site's backend: Help",
     ]
     assert entries[1].events == tuple(visit)
 

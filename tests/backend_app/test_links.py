@@ -172,7 +172,7 @@ def test_an_operators_visit_is_explicit(world: World, operator: Browser) -> None
     link = re.search(r"http://acme\.example\.test/backend(/enter/[\w-]+)", page)
     assert link
     assert operator.post(link[1], host=ACME).status_code == 303
-    assert "You are here as platform operator" in operator.get("/", ACME).text
+    assert "You are signed in as platform operator" in operator.get("/", ACME).text
     trail = world.browser("olga@example.com", ACME).get("/activity", ACME).text
     assert "Olga called" in trail
     assert "operator@example.com" in trail

@@ -49,7 +49,7 @@ def test_another_session_is_ended(world: World) -> None:
     assert here.get("/account").status_code == 200
     assert ends_of(here) == []
     assert world.actions(world.catalog.tenants.get("acme").id)[0] == "account.end-session"
-    assert "was over already" in here.post(path, follow_redirects=True).text
+    assert "had already ended" in here.post(path, follow_redirects=True).text
 
 
 def test_nobody_ends_another_accounts_session(world: World) -> None:

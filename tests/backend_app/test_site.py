@@ -84,8 +84,8 @@ def test_an_action_is_done_and_in_the_trail(world: World, olga: Browser) -> None
 @pytest.mark.parametrize(
     ("path", "choice", "problem"),
     [
-        pytest.param("3/paint", "green", "none of the choices", id="unknown choice"),
-        pytest.param("99/remove", None, "not there any more", id="row is gone"),
+        pytest.param("3/paint", "green", "not one of the choices", id="unknown choice"),
+        pytest.param("99/remove", None, "no longer exists", id="row is gone"),
         pytest.param("3/refuse", None, "This is never done", id="refused by the app"),
     ],
 )
@@ -144,7 +144,7 @@ def test_whoever_manages_a_site_sees_its_maintenance(
         acme.id, notice="New engine.", reason="ticket 7", reopens_at=ends, by=SYSTEM
     )
     page = olga.get("/", ACME).text
-    assert "They read: “New engine.” It should be over at 2099-12-01 06:00 UTC." in page
+    assert "They read: “New engine.” It ends at 2099-12-01 06:00 UTC." in page
     page = operator.get("/tenants/acme").text
     assert "Visitors read: “New engine.”" in page
     assert "ticket 7" in page

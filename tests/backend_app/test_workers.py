@@ -78,7 +78,7 @@ def test_silent_worker_costs_a_page_no_more_than_a_moment(
             assert operator.get(path).status_code == 200
             assert time.monotonic() - began < 2
         page = text_of(operator, "/workers")
-    assert "process id 77 tells nothing: it does not answer in time" in page
+    assert "process id 77 does not report: it does not answer in time" in page
     assert "3/10000" in page
 
 

@@ -33,7 +33,7 @@ def test_the_landing_page_shows_live_sites(front: Front) -> None:
 
 def test_a_platform_without_sites_says_so(front: Front) -> None:
     """Day one is not an empty page."""
-    assert "The first site is still to come" in front.get("/").text
+    assert "There is no site yet" in front.get("/").text
     assert "No site is listed yet" in front.get("/directory").text
 
 

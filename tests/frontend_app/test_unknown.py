@@ -37,7 +37,7 @@ def test_another_sites_form_gets_it_too(front: Front) -> None:
 def test_it_says_how_to_claim_the_name(front: Front) -> None:
     """With links to the apex, for this page stands on another host."""
     page = front.get("/", unknown="nobody").text
-    assert "Nobody has this name yet" in page
+    assert "No site has this name yet" in page
     assert "nobody.example.test" in page
     assert 'href="http://example.test:8000/#get-a-site"' in page
 
@@ -56,7 +56,7 @@ def test_a_name_that_cannot_be_claimed_is_not_offered(front: Front, slug: str, t
     """Reserved and invalid names: the page says which, by the rule that the command holds to."""
     page = front.get("/", unknown=slug).text
     assert title in page
-    assert f"cannot be claimed: {judge_name(slug).problem}" in unescape(page)
+    assert f"cannot be used: {judge_name(slug).problem}" in unescape(page)
     assert "How to get a site" not in page
 
 
@@ -75,7 +75,7 @@ def test_programs_get_a_problem_document(front: Front) -> None:
         "type": "about:blank",
         "title": "No such site",
         "status": 404,
-        "detail": "Nobody has this name yet.",
+        "detail": "No site has this name yet.",
         "request_id": "0123456789abcdef",
     }
 

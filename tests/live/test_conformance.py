@@ -508,7 +508,7 @@ def test_a_stop_lets_requests_finish(new: New) -> None:
         visits = [visitors.submit(server.site, "acme", "/wait?gate=stop") for _ in range(2)]
         until(lambda: len(server.noted("waiting")) == 2)
         server.send(signal.SIGTERM)
-        until(lambda: "Stopping when the last request has ended" in server.log())
+        until(lambda: "Stopping after the last request" in server.log())
         server.open("stop")
         assert [visit.result().status for visit in visits] == [200, 200]
         assert server.master.wait(40) == 0

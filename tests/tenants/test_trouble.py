@@ -124,7 +124,7 @@ def test_methods_that_a_page_does_not_have(site: Site, method: str) -> None:
     answer = visitor.client.open("/", base_url=visitor.base, method=method)
     assert answer.status_code == 405
     assert "GET" in answer.headers["Allow"]
-    assert "That does not work here" in answer.text
+    assert "This page cannot be used like this" in answer.text
 
 
 def test_what_is_too_large(tmp_path: Path) -> None:

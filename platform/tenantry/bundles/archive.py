@@ -1,4 +1,4 @@
-"""The file itself: a tar of the manifest and its members, packed with Zstandard, sealed if wanted."""
+"""The archive of a bundle: a tar of the manifest and its members, Zstandard, optional encryption."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ class Bundle:
         self._tail = tail
         self.manifest = self._read_manifest()
         if self.manifest.size > max(PLAIN_BYTES, MOST_RATIO * packed):
-            said = f"it says that its {packed} bytes unpack to {self.manifest.size}"
-            raise BundleError(name, f"{said}; no site is as uniform as that")
+            said = f"it claims that its {packed} bytes unpack to {self.manifest.size}"
+            raise BundleError(name, f"{said}; no real site compresses that well")
         limit.allowed += self.manifest.size + _HEADERS * (len(self.manifest.members) + 3)
 
     def members(self) -> Iterator[tuple[Member, BinaryIO]]:
@@ -131,7 +131,7 @@ class Bundle:
             if (summing.size, summing.sum.hexdigest()) != (member.size, member.sha256):
                 raise BundleError(self._name, f"its member {member.name!r} is damaged")
         if self._archive.next() is not None:
-            raise BundleError(self._name, "it has more members than it says")
+            raise BundleError(self._name, "it has more members than its manifest names")
         self._tail.check()
 
     def _read_manifest(self) -> Manifest:
@@ -151,7 +151,7 @@ class Bundle:
             raise BundleError(self._name, f"it ends before its member {name!r}")
         plain = header.type == tarfile.REGTYPE and not header.sparse
         if header.name != name or not plain or size not in (None, header.size):
-            problem = f"it has {header.name[:80]!r} in the place of {name!r}"
+            problem = f"it has {header.name[:80]!r} instead of {name!r}"
             raise BundleError(self._name, problem)
         return header
 
@@ -192,7 +192,7 @@ def open_bundle(path: Path, *, passphrase: bytes | None = None) -> Iterator[Bund
                 packed = os.fstat(file.fileno()).st_size
                 yield Bundle(name, archive, limit, tail, packed=packed)
     except (zstandard.ZstdError, tarfile.TarError, EOFError) as error:
-        raise BundleError(name, "it is damaged, cut off or no bundle") from error
+        raise BundleError(name, "it is damaged, truncated or not a bundle") from error
     except OSError as error:
         if error.filename is None:
             raise

@@ -1,4 +1,4 @@
-"""Names of files in a tenant's folder: what a bundle may bring, and what it must never reach."""
+"""Validates the file names in a bundle: relative paths inside the tenant's folder."""
 
 from __future__ import annotations
 

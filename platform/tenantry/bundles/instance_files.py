@@ -1,4 +1,4 @@
-"""Files of a tenant's folder: copied out for a bundle, and put where they belong out of one."""
+"""Copies the files of a tenant's folder into a bundle and back."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def copy_files(folder: Path, parts: Path, *, name: str) -> Copied:
     :raises BundleError: A file cannot be read, or has a name that no bundle can hold.
     """
     if is_symlink(folder):
-        raise BundleError(name, f"its folder {folder} is a link, and may lead to somebody else's")
+        raise BundleError(
+            name, f"its folder {folder} is a link, and may lead to another tenant's data"
+        )
     members: list[Member] = []
     folders: list[str] = []
     left_out: list[str] = []

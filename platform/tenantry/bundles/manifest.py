@@ -1,4 +1,4 @@
-"""The first member of a bundle: what it is, whose it is, and what belongs to it."""
+"""The manifest, the first member of a bundle: its format version, tenant, members and checksums."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Manifest:
     database: Database | None = None
     tables: tuple[TableMember, ...] = ()
     pages: Member | None = None
-    """The database as SQLite's own file, in the place of tables."""
+    """The database as SQLite's own file, instead of tables."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """The rows of each table in that file."""
     files: tuple[Member, ...] = ()
@@ -127,7 +127,7 @@ def read_manifest(text: bytes) -> Manifest:
         raise ValueError("it is nested too deeply") from error
     content = _mapping(content)
     if content.get("format") != FORMAT:
-        raise ValueError("it is no bundle of a tenant")
+        raise ValueError("it is not a bundle of a tenant")
     if content.get("version") != VERSION:
         raise ValueError(
             f"it has format version {content.get('version')!r} and this release reads {VERSION}"
@@ -182,11 +182,11 @@ def _database(content: Mapping[str, Any]) -> Database:
 
 def _check(manifest: Manifest) -> None:
     if not _ID.fullmatch(manifest.tenant.id):
-        raise ValueError("the tenant's id is none")
+        raise ValueError("the tenant's id is invalid")
     if (manifest.tables or manifest.pages) and manifest.database is None:
-        raise ValueError("it has tables and no database")
+        raise ValueError("it has tables but no database")
     if manifest.pages and (manifest.tables or manifest.pages.name != PAGES):
-        raise ValueError("it has a database twice, or under a strange name")
+        raise ValueError("it has a database twice, or under an unknown name")
     for number, table in enumerate(manifest.tables, 1):
         if table.name != table_member(number):
             raise ValueError(f"{table.name!r} is not the name of a table's member")
@@ -197,7 +197,7 @@ def _check(manifest: Manifest) -> None:
             raise ValueError(f"{file.name!r} does not belong to a bundle")
     check_file_names([str(file.path) for file in manifest.files], manifest.folders)
     if manifest.size > MAX_SIZE:
-        raise ValueError("it says that it unpacks to more than 16 TiB")
+        raise ValueError("it claims to unpack to more than 16 TiB")
 
 
 def table_member(number: int) -> str:
@@ -208,7 +208,7 @@ def table_member(number: int) -> str:
 def _member(content: Mapping[str, Any]) -> dict[str, Any]:
     sha256 = _text(content["sha256"])
     if not _SUM.fullmatch(sha256):
-        raise ValueError("a checksum is none")
+        raise ValueError("a checksum is invalid")
     return {
         "name": _text(content["name"]),
         "size": _number(content["size"]),
@@ -218,19 +218,19 @@ def _member(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError(f"{str(value)[:40]!r} is no object")
+        raise TypeError(f"{str(value)[:40]!r} is not an object")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:40]!r} is no text")
+        raise TypeError(f"{str(value)[:40]!r} is not a text")
     return value
 
 
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise TypeError(f"{str(value)[:40]!r} is no list")
+        raise TypeError(f"{str(value)[:40]!r} is not a list")
     return tuple(_text(item) for item in value)
 
 
@@ -240,5 +240,5 @@ def _counts(value: Any) -> dict[str, int]:
 
 def _number(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{str(value)[:40]!r} is no count")
+        raise TypeError(f"{str(value)[:40]!r} is not a count")
     return value

@@ -1,4 +1,4 @@
-"""Rows in and out: a member for each table, one row a line."""
+"""Reads and writes tables as bundle members: one JSON line for each row."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _fill(
         number += len(lines)
     if number != member.rows or count(connection, table) != member.rows:
         raise BundleError(
-            name, f"table {table.name!r} does not have the {member.rows} rows it says"
+            name, f"table {table.name!r} does not have the {member.rows} rows of the manifest"
         )
 
 

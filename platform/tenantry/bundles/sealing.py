@@ -80,7 +80,7 @@ class Unsealer(io.RawIOBase):
         self._name = name
         self._header = read_exactly(source, _HEADER.size)
         if len(self._header) < _HEADER.size:
-            raise BundleError(name, "it is cut off")
+            raise BundleError(name, "it is truncated")
         _, cost, salt, self._prefix = _HEADER.unpack(self._header)
         if not 1 <= cost <= MAX_COST:
             raise BundleError(name, "it is damaged")
@@ -110,7 +110,7 @@ class Unsealer(io.RawIOBase):
         try:
             plain = self._cipher.decrypt(nonce, sealed, self._header)
         except InvalidTag as error:
-            problem = "it is damaged or cut off"
+            problem = "it is damaged or truncated"
             if not self._number:
                 problem = "the passphrase is wrong, or it is damaged"
             raise BundleError(self._name, problem) from error

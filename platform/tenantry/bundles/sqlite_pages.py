@@ -1,4 +1,4 @@
-"""A SQLite database as its own pages: the quickest copy, with whatever schema it has."""
+"""Copies a SQLite database page by page, with its schema."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Known:
 def read_schema(path: Path, *, is_ours: bool = False, name: str) -> Schema:
     """Return what is in a database but rows. Nothing of it is run.
 
-    :param is_ours: Whether somebody may be writing to it, so that it has a log.
+    :param is_ours: Whether the site may be writing to it, which means that it has a log.
     :param name: What errors call the file.
     :raises BundleError: It cannot be read.
     """
@@ -63,7 +63,7 @@ def read_schema(path: Path, *, is_ours: bool = False, name: str) -> Schema:
 def _check_schema(path: Path, known: Known, *, name: str) -> None:
     """Make sure that a database has a schema that is known.
 
-    A view in the place of a table would answer with anything, or never.
+    A view instead of a table would answer with anything, or never.
     """
     found = read_schema(path, name=name)
     if not known.is_exact:
@@ -73,7 +73,7 @@ def _check_schema(path: Path, known: Known, *, name: str) -> None:
         return
     kind, strange, _, _ = min(min(found ^ schema) for schema in known.schemas)
     problem = f"its database has another schema than sites have ({kind} {strange!r})"
-    raise BundleError(name, f"{problem}; an export has rows alone, and can be imported")
+    raise BundleError(name, f"{problem}; an export contains only rows, and can be imported")
 
 
 def describe_pages(path: Path, *, name: str) -> tuple[Database, Member, dict[str, int]]:
@@ -109,7 +109,7 @@ def check_copy(path: Path, *, name: str) -> None:
         problem = str(error)
     if problem != "ok":
         said = f"its database is damaged ({problem}), and was not backed up"
-        raise BundleError(name, f"{said}; `tenantry restore {name}` brings a good one back")
+        raise BundleError(name, f"{said}; `tenantry restore {name}` restores a good one")
 
 
 def check_pages(path: Path, manifest: Manifest, known: Known | None = None, *, name: str) -> None:
@@ -127,15 +127,14 @@ def check_pages(path: Path, manifest: Manifest, known: Known | None = None, *, n
             if problem != "ok":
                 raise BundleError(name, f"its database is damaged ({problem})")
             if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
-                raise BundleError(
-                    name, "its database has a row that refers to one that is not there"
-                )
+                raise BundleError(name, "its database has a row that refers to a missing one")
             counts = _count(connection)
             revision = _revision(connection, counts)
     except sqlite3.Error as error:
         raise BundleError(name, f"its database is damaged ({error})") from error
     if manifest.database is not None and revision != manifest.database.revision:
-        problem = f"its database is at revision {revision[:40] or 'none'}, and it says another one"
+        found = revision[:40] or "none"
+        problem = f"its database is at revision {found}, but the manifest names another one"
         raise BundleError(name, problem)
     check_counts(counts, manifest.counts, name=name)
 
@@ -147,9 +146,7 @@ def check_counts(found: Mapping[str, int], told: Mapping[str, int], *, name: str
     """
     for table in sorted({*found, *told}):
         if found.get(table) != told.get(table):
-            problem = (
-                f"table {table!r} has {found.get(table)} rows in the place of {told.get(table)}"
-            )
+            problem = f"table {table!r} has {found.get(table)} rows instead of {told.get(table)}"
             raise BundleError(name, problem)
 
 

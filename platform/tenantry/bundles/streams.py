@@ -1,4 +1,4 @@
-"""Streams that check what goes through them: how much it is, and that nothing of it was changed."""
+"""Streams that count bytes, check checksums and enforce size limits."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Checking(io.RawIOBase):
             pass
         expected = _TRAILER.pack(_SKIPPABLE, _TRAILER.size - 8, _MAGIC, self._sum.digest())
         if self._kept != expected:
-            raise BundleError(self._name, "it is damaged or cut off")
+            raise BundleError(self._name, "it is damaged or truncated")
 
 
 class Limited(io.RawIOBase):
@@ -107,6 +107,6 @@ class Limited(io.RawIOBase):
         part = self._source.read(min(len(buffer), BLOCK)) or b""
         self.allowed -= len(part)
         if self.allowed < 0:
-            raise BundleError(self._name, "it unpacks to more than it says")
+            raise BundleError(self._name, "it unpacks to more than it claims")
         buffer[: len(part)] = part
         return len(part)

@@ -1,4 +1,4 @@
-"""The catalog: the system of record of tenants, hosts, accounts and what was done to them.
+"""The catalog: the system of record for tenants, hosts, accounts and the audit trail.
 
 Every method is one short transaction and returns plain values, so callers never hold a session, a lazy
 attribute or an open connection. Whatever changes a tenant also numbers the change and writes an audit

@@ -1,4 +1,4 @@
-"""Accounts in the catalog, and signing in to them."""
+"""Accounts in the catalog: create, find, sign in, set passwords."""
 
 from __future__ import annotations
 

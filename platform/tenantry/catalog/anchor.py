@@ -1,4 +1,4 @@
-"""The audit trail's anchor: the newest event that this machine has seen, kept outside of the table.
+"""The audit trail's anchor: a file with the newest event that this machine has seen.
 
 The chain of hashes shows what was changed in the middle of the trail. It cannot show that the newest
 events were removed and the head set back: what is left is a whole chain. The anchor can.

@@ -1,4 +1,4 @@
-"""The audit trail: appended to, read, and checked."""
+"""The audit trail: append, list and verify events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain of hashes over the audit trail: computed, followed, and compared with its anchor."""
+"""The audit trail's hash chain: compute it, verify it, compare it with the anchor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FOLLOWED = 1000
 _events = cast("Table", AuditRecord.__table__)
 
 _BROKEN = (
-    "Event {} of the audit trail does not follow from the one before it: one of both was changed, or "
+    "Event {} of the audit trail does not match the one before it: one of them was changed, or "
     "events between them were removed or added."
 )
 _NOT_SEEN = (

@@ -1,4 +1,4 @@
-"""Custom hosts in the catalog: asked for, served once they are verified, and at rest when given up.
+"""Custom hosts in the catalog: add, verify, remove, and reserve removed ones for 30 days.
 
 A host that a tenant has given up may still be in people's bookmarks and in DNS. So for a time only the
 tenant that had it may have it again, unless an operator says otherwise.

@@ -1,4 +1,4 @@
-"""From a whole host to its tenant: a bounded memory of the catalog that the change feed keeps true."""
+"""The directory: a bounded cache from hosts to tenants, which the change feed invalidates."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Directory:
 
     :param domain: The platform's own domain; ``<slug>.<domain>`` is the tenant with that slug.
     :param known: Hosts of tenants kept in memory, at most.
-    :param unknown: Hosts that nobody has, kept in memory, at most; and as many that somebody had.
+    :param unknown: Hosts that nobody has, kept in memory, at most; and as many that a tenant had.
     :param lookups: Questions to the catalog per second, at most.
     """
 

@@ -1,4 +1,4 @@
-"""One-use links, by the hash of their tokens: to set a password, or to enter a tenant's backend."""
+"""One-use links: store and redeem hashed tokens that set a password or enter a backend."""
 
 from __future__ import annotations
 

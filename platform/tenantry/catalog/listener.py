@@ -1,4 +1,4 @@
-"""Waiting for changes: on PostgreSQL for its notices, on SQLite for the next poll."""
+"""Waits for changes: PostgreSQL's NOTIFY, or polling elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who owns a tenant and who works for it: the one place that says so, for the backend and the site."""
+"""Memberships: the owners and staff of each tenant."""
 
 from __future__ import annotations
 

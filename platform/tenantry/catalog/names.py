@@ -1,7 +1,7 @@
-"""Names in the catalog: what a slug leads to, and how a tenant gets another one.
+"""Slugs in the catalog: current and former names, and renaming.
 
 A name that a tenant has given up leads to it for a time and stays reserved for ever: an old link must
-never show somebody else's site. Only the tenant that had it may take it back.
+never show another tenant's site. Only the tenant that had it may take it back.
 """
 
 from __future__ import annotations

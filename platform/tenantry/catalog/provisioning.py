@@ -1,4 +1,4 @@
-"""Tenants that are being made: opened together with their owners, all or none, or taken back."""
+"""Tenants in creation: open them together with their owners, or remove them."""
 
 from __future__ import annotations
 

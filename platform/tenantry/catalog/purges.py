@@ -1,4 +1,4 @@
-"""Purging in the catalog: what belongs to a tenant, taking it away, and the tombstone that stays."""
+"""Purges in the catalog: remove a tenant's rows and keep its tombstone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where tenants' data is, was, and is being moved to."""
+"""The placement of each tenant: present, former, and the target of a running move."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of migrations over tenants' databases: who is behind, what was done, what failed."""
+"""Migration runs: their steps, states and failures."""
 
 from __future__ import annotations
 

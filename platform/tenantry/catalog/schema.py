@@ -1,4 +1,4 @@
-"""The catalog's schema: prepared and brought up to date by Alembic."""
+"""The catalog's schema: Alembic creates and upgrades it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions of platform accounts: records that end, one by one or all together (R25)."""
+"""Sessions of platform accounts: create, list and end records (R25)."""
 
 from __future__ import annotations
 
@@ -117,12 +117,12 @@ class Sessions:
                 connection.execute(statement)
                 connection.commit()
         except (CatalogUnavailableError, CatalogFullError) as error:
-            log.warning("cannot note when a session was last used: %s", error)
+            log.warning("cannot record when a session was last used: %s", error)
 
     def end(
         self, session_id: str, *, account_id: str, action: str = "account.sign-out", by: Actor
     ) -> bool:
-        """End one session of the account, also where somebody has a copy of its cookie.
+        """End one session of the account, and with it every copy of its cookie.
 
         :param action: How the audit trail calls it.
         :return: Whether there was one.

@@ -1,4 +1,4 @@
-"""The node's shared counter: one memory-mapped number that every worker compares per request.
+"""The node's change counter: a memory-mapped number that every worker compares per request.
 
 The number is the newest epoch that a writer on this node has committed. Reading it costs tens of
 nanoseconds and no system call, so an unchanged world is almost free. It only wakes: a worker that sees

@@ -1,4 +1,4 @@
-"""What every part of the catalog stands on: short transactions, numbered changes and audit rows."""
+"""The catalog's store: short transactions that number changes and write audit events."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ def _noting_trouble() -> Iterator[None]:
     try:
         yield
     except (OSError, AuditAnchorError, CatalogUnavailableError) as error:
-        log.warning("the audit trail's anchor stays behind: %s", error)
+        log.warning("the audit trail's anchor could not be updated: %s", error)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which schema revision each tenant's database has, as far as the catalog knows."""
+"""The schema revision of each tenant's database, as recorded in the catalog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tenants in the catalog."""
+"""Tenants in the catalog: create, find, list, and change their state and settings."""
 
 from __future__ import annotations
 

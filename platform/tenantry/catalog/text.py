@@ -1,4 +1,4 @@
-"""Text that any database of the catalog can store and search."""
+"""Normalises text for storage and search in any of the catalog's databases."""
 
 from __future__ import annotations
 

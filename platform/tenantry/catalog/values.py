@@ -1,4 +1,4 @@
-"""What the catalog takes and answers with: immutable values, never rows."""
+"""The catalog's parameters and results: immutable values, never rows."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The ``tenantry`` command: deliberate errors in one line, wrong usage with exit 2, bugs loud.
+"""The ``tenantry`` command: prints expected errors in one line, exits with 2 on wrong usage.
 
-This module imports little: a command's own module is imported when the command runs.
+This module imports little: a command's own module is imported when the command runs. Bugs raise.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ import click
 from tenantry.errors import TenantryError
 
 COMMANDS = {
-    "init": "Prepare the data folder, the keys and the catalog.",
+    "init": "Create the data folder, the keys and the catalog.",
     "serve": "Serve the platform with uWSGI or another server until Ctrl-C.",
     "run": "Serve the platform for development, with reloader and debugger.",
-    "reload": "Let the running server take new code, if the new code works.",
+    "reload": "Load new code into the running server, if the new code works.",
     "settings": "List every setting, with its default and its meaning.",
-    "status": "Show how the platform and its workers are doing.",
-    "metrics": "Give the running workers' figures to Prometheus.",
-    "migrate": "Bring every tenant's database to the newest schema revision.",
-    "doctor": "Look whether tenants are safe from each other.",
-    "tenant": "Create, find and change tenants.",
-    "backup": "Back tenants up, list backups and check them.",
-    "restore": "Bring one tenant back from a backup; no other is touched.",
-    "host": "Give tenants hosts of their own.",
-    "account": "Let people in to the platform.",
-    "audit": "Read and check the audit trail.",
+    "status": "Show the state of the platform and its workers.",
+    "metrics": "Print or serve the running workers' figures for Prometheus.",
+    "migrate": "Migrate every tenant's database to the newest schema revision.",
+    "doctor": "Check tenant isolation and this machine.",
+    "tenant": "Create, list and change tenants.",
+    "backup": "Back up tenants, and list and verify backups.",
+    "restore": "Restore one tenant from a backup, without changing another.",
+    "host": "Add, remove and list custom hosts of tenants.",
+    "account": "Create, list and sign out accounts of the platform.",
+    "audit": "List and verify the audit trail.",
 }
 """Each command's name, which is its module's and its attribute's too, and its summary."""
 
@@ -84,12 +84,12 @@ class Program(click.Group):
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-v", "--verbose", is_flag=True, help="Show the log on stderr, tracebacks included.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the log on stderr, with tracebacks.")
 @click.version_option(package_name="tenantry", message="%(prog)s %(version)s")
 def main(*, verbose: bool) -> None:
     """Host many Flask sites in one WSGI deployment.
 
-    Settings are TENANTRY_* variables or stand in the file .env; `tenantry settings` lists them.
+    Settings are TENANTRY_* variables, or lines of the file .env; `tenantry settings` lists them.
     """
     os.umask(0o077)  # what commands make holds secrets: the catalog, the sites, the keys
     # An installed script has its own folder on the path, not this one, where the factory may be.

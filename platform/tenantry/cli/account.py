@@ -1,4 +1,4 @@
-"""``tenantry account``: operators, owners and staff of the platform."""
+"""``tenantry account``: accounts of operators, owners and staff of the platform."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @click.group()
 def account() -> None:
-    """Let people in to the platform."""
+    """Create, list and sign out accounts of the platform."""
 
 
 @account.command()
 @click.argument("email")
-@click.option("--name", default="", help="What people call this person.")
+@click.option("--name", default="", help="The person's name.")
 @click.option("--operator", is_flag=True, help="May operate the whole platform.")
 def create(email: str, *, name: str, operator: bool) -> None:
-    """Add an account for EMAIL and print a one-time link to set its password."""
+    """Create an account for EMAIL and print a one-time link to set its password."""
     with ready_catalog() as catalog:
         added = catalog.accounts.add(email, name=name, operator=operator, by=actor())
         echo_invitation(catalog, added, settings=get_settings())
@@ -36,10 +36,10 @@ def create(email: str, *, name: str, operator: bool) -> None:
 @account.command()
 @click.argument("email")
 def link(email: str) -> None:
-    """Print a new one-time link with which EMAIL sets a password.
+    """Print a new one-time link for EMAIL to set a password.
 
-    This is how a forgotten password is replaced. The link before stops working; the password that
-    is set now works until the new one is set.
+    Use it to replace a forgotten password. It ends the link before; the present password works until
+    the new one is set.
     """
     with ready_catalog() as catalog:
         found = catalog.accounts.find(email)
@@ -53,7 +53,7 @@ def link(email: str) -> None:
 def sign_out(email: str) -> None:
     """End every session of EMAIL, on the platform and at its sites' backends.
 
-    Its password stays; a new one is set with `tenantry account link`.
+    Its password stays; `tenantry account link` sets a new one.
     """
     with ready_catalog() as catalog:
         found = catalog.accounts.find(email)
@@ -65,7 +65,7 @@ def sign_out(email: str) -> None:
 
 @account.command("list")
 @click.option("--search", default="", metavar="TEXT", help="Part of an address or a name.")
-@click.option("--operators", is_flag=True, help="Only those that operate the platform.")
+@click.option("--operators", is_flag=True, help="Only operators.")
 @paged
 def list_accounts(
     *, search: str, operators: bool, page: int, size: int, every: bool, as_json: bool

@@ -1,4 +1,4 @@
-"""``tenantry audit``: reading the audit trail, checking it, and accepting what was restored."""
+"""``tenantry audit``: list and verify the audit trail, and accept a restored one."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def _point(
 
 @click.group()
 def audit() -> None:
-    """Read and check the audit trail."""
+    """List and verify the audit trail."""
 
 
 @audit.command("list")
-@click.option("--tenant", "slug", metavar="SLUG", help="Only what was done to this tenant.")
+@click.option("--tenant", "slug", metavar="SLUG", help="Only this tenant's events.")
 @paged
 def list_events(*, slug: str | None, page: int, size: int, every: bool, as_json: bool) -> None:
-    """List the events, the newest first."""
+    """List the events of the audit trail, the newest first."""
     with ready_catalog() as catalog:
         tenant_id = catalog.tenants.get(slug).id if slug is not None else None
         pages = pages_of(
@@ -63,14 +63,14 @@ def list_events(*, slug: str | None, page: int, size: int, every: bool, as_json:
     "known",
     callback=_point,
     metavar="NUMBER:HASH",
-    help="An event that you have noted elsewhere: it must be there.",
+    help="An event that you have noted elsewhere; it must be in the trail.",
 )
 @json_option
 def verify(*, known: AuditPoint | None, as_json: bool) -> None:
-    """Check that no event was changed, added or removed.
+    """Verify that no event was changed, added or removed.
 
-    Follows the hashes from the first event to the last, and compares them with the anchor in the
-    data folder. Exits with 1 if anything is wrong, and names the first bad event.
+    Verifies the hashes from the first event to the last, and compares them with the anchor in the data
+    folder. If anything is wrong, exits with 1 and names the first bad event.
     """
     with ready_catalog() as catalog:
         found = catalog.audit.verify(known=known)
@@ -87,8 +87,8 @@ def verify(*, known: AuditPoint | None, as_json: bool) -> None:
 def accept(*, reason: str) -> None:
     """Accept the trail as it is, after the catalog was restored from a backup.
 
-    The anchor has then seen events that the catalog has not. A new event says that this was
-    accepted, by whom and why. A chain that is broken in the middle cannot be accepted.
+    The anchor has then seen events that the catalog lacks. A new event records the actor and the
+    reason. A chain that is broken in the middle cannot be accepted.
     """
     with ready_catalog() as catalog:
         click.echo(_praise(catalog.audit.accept(reason, by=actor())))

@@ -1,4 +1,4 @@
-"""``tenantry backup``: making, listing and checking backups."""
+"""``tenantry backup``: make, list and verify backups."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Backup(click.Group):
 
 @click.group(cls=_Backup)
 def backup() -> None:
-    """Back tenants up, list backups and check them."""
+    """Back up tenants, and list and verify backups."""
 
 
 def _folder_option(text: str) -> Callable[..., Any]:
@@ -55,8 +55,8 @@ def _folder_option(text: str) -> Callable[..., Any]:
 @backup.command()
 @click.argument("slugs", nargs=-1, metavar="[SLUG]...")
 @click.option("--all", "every", is_flag=True, help="Every tenant that has data.")
-@_folder_option("Where tenants' folders of backups are.  [default: backups in the data folder]")
-@click.option("--keep", type=click.IntRange(1), help="Remove all but so many of each tenant's.")
+@_folder_option("The folder of the tenants' backup folders.  [default: backups in the data folder]")
+@click.option("--keep", type=click.IntRange(1), help="Keep only this many backups of each tenant.")
 @passphrase_option("Encrypt")
 def make(
     slugs: tuple[str, ...],
@@ -68,7 +68,7 @@ def make(
 ) -> None:
     """Back up each tenant SLUG, or all, while their sites are in use.
 
-    One that cannot be backed up keeps no other from it; the exit code is then 1.
+    If one cannot be backed up, the others still are, and the exit code is 1.
     """
     if every == bool(slugs):
         raise click.UsageError("Give either tenants or --all.")
@@ -105,7 +105,7 @@ def make(
 
 @backup.command("list")
 @click.argument("slugs", nargs=-1, metavar="[SLUG]...")
-@_folder_option("Where to look.  [default: backups in the data folder]")
+@_folder_option("The folder to read.  [default: backups in the data folder]")
 @json_option
 def list_backups(slugs: tuple[str, ...], *, folder: Path | None, as_json: bool) -> None:
     """List the backups of each tenant SLUG, or all, the newest first."""

@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write; it must not be there.",
+    help="The file to write; it must not exist.",
 )
 @click.option("--encrypt", is_flag=True, help="Ask for a passphrase, and encrypt with it.")
 @passphrase_option("Encrypt")
 def export(slug: str, *, output: Path, encrypt: bool, passphrase_file: Path | None) -> None:
-    """Write all of the tenant SLUG into one file, while its site is in use."""
+    """Write the tenant SLUG into one file, while its site is in use."""
     passphrase = new_passphrase(passphrase_file, encrypt=encrypt)
     with ready_operations() as operations:
         manifest = operations.export(slug, output, passphrase=passphrase)
     sealed = ", encrypted" if passphrase is not None else ""
     click.echo(f"Exported {slug} to {plain(output)}: {_content(manifest)}{sealed}.")
     for path in manifest.left_out:
-        click.echo(f"Left out, because it is no plain file: {plain(path)}", err=True)
+        click.echo(f"Left out, because it is not a plain file: {plain(path)}", err=True)
 
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--slug", help="Its name on this platform.  [default: the one that it had]")
-@click.option("--placement", help="Where its data shall live.  [default: the first with room]")
+@click.option("--slug", help="Its name on this platform.  [default: its name in the bundle]")
+@click.option("--placement", help="The placement of its data.  [default: the first with room]")
 @click.option("--plan", help="Its plan.  [default: the platform's default plan]")
-@click.option("--owner", metavar="EMAIL", help="Who owns it; gets an account if there is none.")
+@click.option("--owner", metavar="EMAIL", help="The owner; creates the account if there is none.")
 @passphrase_option("Decrypt")
-@click.option("--dry-run", is_flag=True, help="Only check the file, and say what is in it.")
+@click.option("--dry-run", is_flag=True, help="Only check the file, and show its content.")
 def import_(
     file: Path,
     *,
@@ -57,10 +57,10 @@ def import_(
     passphrase_file: Path | None,
     dry_run: bool,
 ) -> None:
-    """Make a new tenant of FILE, which is checked as a whole before anything is written.
+    """Create a new tenant from FILE, which is checked as a whole first.
 
-    It gets an id and keys of its own: nobody is signed in there, and its custom hosts stay where
-    they are.
+    It gets its own id and keys: sessions of the original do not work there, and its custom hosts are
+    not imported.
     """
     passphrase = known_passphrase(passphrase_file, file)
     chosen = {"slug": slug, "placement": placement, "plan": plan, "owner_email": owner}

@@ -1,4 +1,4 @@
-"""``tenantry tenant clone`` and ``release``: a copy that stays quiet until it may speak."""
+"""``tenantry tenant clone`` and ``release``: a copy that sends nothing until it is released."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tenantry.settings import get_settings
 @click.command()
 @click.argument("slug")
 @click.argument("new")
-@click.option("--owner", metavar="EMAIL", help="Who owns it.  [default: who owns SLUG]")
+@click.option("--owner", metavar="EMAIL", help="The owner.  [default: the owners of SLUG]")
 @dry_run_option
 def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
-    """Make the tenant NEW of what the tenant SLUG is at this moment.
+    """Create the tenant NEW as a copy of the tenant SLUG.
 
     It sends no mail, calls no webhooks and runs no jobs until it is released.
     """
@@ -22,7 +22,7 @@ def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
     with ready_operations(settings) as operations:
         if dry_run:
             found = operations.preview_clone(slug, new, owner_email=owner)
-            click.echo(f"Would make {new} of {slug}, which is {found.state}.")
+            click.echo(f"Would create {new} as a copy of {slug}, which is {found.state}.")
             return
         made = operations.clone(slug, new, owner_email=owner)
     click.echo(f"Cloned {slug} to {made.slug}: {settings.site_url(made)}")
@@ -41,4 +41,4 @@ def release(slug: str, *, dry_run: bool) -> None:
             click.echo(f"Would release {slug}.")
         else:
             operations.release(slug)
-            click.echo(f"{slug} speaks for itself now.")
+            click.echo(f"{slug} is released.")

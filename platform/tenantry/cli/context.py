@@ -1,4 +1,4 @@
-"""What the commands share: catalog, operations, the audit trail's actor, set-up links, --dry-run."""
+"""Helpers of all commands: an open catalog, the actor of the audit trail, set-up links, --dry-run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tenantry.lifecycle import Operations
     from tenantry.settings import Settings
 
-dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would happen.")
 
 
 def actor() -> Actor:

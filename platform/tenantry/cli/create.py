@@ -1,4 +1,4 @@
-"""``tenantry tenant create``: one tenant, or all that a file names."""
+"""``tenantry tenant create``: one tenant, or every tenant in a CSV file."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("slug", required=False)
-@click.option("--name", help="What people call the site.  [default: the slug]")
-@click.option("--owner", metavar="EMAIL", help="Who owns it; gets an account if there is none.")
+@click.option("--name", help="The site's name for people.  [default: the slug]")
+@click.option("--owner", metavar="EMAIL", help="The owner; creates the account if there is none.")
 @click.option("--plan", help="The plan of each new tenant.  [default: TENANTRY_DEFAULT_PLAN]")
 @click.option(
-    "--placement", metavar="NAME", help="Where its data goes.  [default: where there is room]"
+    "--placement", metavar="NAME", help="The placement of its data.  [default: the first with room]"
 )
 @click.option(
     "--from-file",
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     help=f"Create every tenant of a CSV file with the columns {', '.join(COLUMNS)}.",
 )
 @click.option(
-    "--all-or-nothing", is_flag=True, help="With --from-file: one bad line, and none is created."
+    "--all-or-nothing", is_flag=True, help="With --from-file: if one line fails, create none."
 )
 def create(
     slug: str | None,
@@ -50,15 +50,15 @@ def create(
     file: Path | None,
     all_or_nothing: bool,
 ) -> None:
-    """Create the tenant SLUG, or all tenants of a file.
+    """Create the tenant SLUG, or every tenant of a file.
 
-    Invalid lines of a file are reported with their line numbers, and the others are created. If there
-    is an invalid line, the exit code is 1.
+    Invalid lines of a file are reported with their line number. The valid lines are created, and the
+    exit code is 1 if any line was invalid.
     """
     if (slug is None) == (file is None):
         raise click.UsageError("Give either a SLUG or --from-file.")
     if file is not None and (name is not None or owner is not None):
-        raise click.UsageError("With --from-file, names and owners stand in the file.")
+        raise click.UsageError("With --from-file, names and owners are in the file.")
     if file is None and all_or_nothing:
         raise click.UsageError("--all-or-nothing goes with --from-file.")
     settings = get_settings()
@@ -109,7 +109,7 @@ def create_all(operations: Operations, lines: Sequence[Line]) -> None:
     for line in bad:
         _tell(line, line.problem)
     if bad:
-        problem = f"Nothing was created: {len(bad)} of {len(lines)} lines are wrong."
+        problem = f"Nothing was created: {len(bad)} of {len(lines)} lines are invalid."
         raise click.ClickException(problem)
     with progress("Preparing", total=len(lines)) as step:
         try:

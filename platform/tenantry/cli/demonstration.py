@@ -1,4 +1,4 @@
-"""The demonstration sites of ``tenantry init --demo``."""
+"""Creates the demonstration sites of ``tenantry init --demo``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def add_demonstrations(operations: Operations, *, owner: str) -> None:
     """Add the factory's demonstration sites that are missing, unless the platform is in real use.
 
-    They belong to *owner*, so that there is somebody who can write on them.
+    They belong to *owner*, who can then write on them.
 
     A site is opened when its example content is complete. So one that is open is never touched
     again, and one that an interrupted run left behind is completed.
@@ -33,7 +33,7 @@ def add_demonstrations(operations: Operations, *, owner: str) -> None:
         click.echo(f"TENANTRY_FACTORY={settings.factory} has no DEMONSTRATIONS; no sites added.")
         return
     if not found and any(catalog.tenants.count_by_state().values()):
-        click.echo("The platform has sites of its own; no demonstration sites added.")
+        click.echo("The platform already has sites; no demonstration sites added.")
         return
     missing = [slug for slug in wanted if _is_incomplete(found.get(slug))]
     with progress("Demonstration sites", total=len(missing)) as step:

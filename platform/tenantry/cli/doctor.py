@@ -1,4 +1,4 @@
-"""``tenantry doctor``: whether tenants are safe from each other, and the server on this machine."""
+"""``tenantry doctor``: checks tenant isolation, and the server on this machine."""
 
 from __future__ import annotations
 
@@ -43,28 +43,27 @@ INDENT = 9
 
 
 @click.command()
-@click.option("--only", type=click.Choice(PARTS), help="Look at this part only.")
+@click.option("--only", type=click.Choice(PARTS), help="Check this part only.")
 @click.option(
     "--allow",
     "allowed",
     metavar="NAME",
     multiple=True,
-    help="What is found about NAME is known and in order; can be given again.",
+    help="Accept the findings about NAME; repeatable.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(1, 3600),
     default=SECONDS,
     show_default=True,
-    help="How long the factory's examination may take.",
+    help="How long the check of the factory may take.",
 )
 @json_option
 def doctor(*, only: str | None, allowed: tuple[str, ...], seconds: float, as_json: bool) -> None:
-    """Look whether tenants are safe from each other.
+    """Check tenant isolation and this machine.
 
-    Builds two throw-away tenants with the configured factory, visits every page and sends every
-    form of both, and reports what one leaves where the other can reach it. Also looks at settings,
-    files and limits of this machine. Exits with 1 if anything is unsafe.
+    Builds two temporary tenants with the configured factory, visits every page, sends every form, and
+    reports shared state and leaked instances. Exits with 1 if anything is unsafe.
     """
     found = allowing(gather(only=only, seconds=seconds), allowed)
     found.sort(key=lambda finding: ORDER[finding.severity])

@@ -35,16 +35,16 @@ NOW = {
     "builds_running": "Instances that are being built now.",
     "waiting": "Requests that wait for a build.",
     "queued": "Builds that wait for a place.",
-    "backing_off": "Sites whose newest revision could not be built and is not tried again yet.",
+    "backing_off": "Sites whose newest revision failed to build and waits for its next try.",
 }
 EVER = {
     "hits": "Requests that found their instance.",
     "builds": "Instances built.",
     "failures": "Builds that failed.",
     "timeouts": "Requests that gave up waiting for a build.",
-    "refusals": "Requests refused because no instance could be lent.",
+    "refusals": "Requests refused because no instance was available.",
     "busy": "Requests refused because their site had its whole share of the threads.",
-    "evictions": "Instances given up to make room.",
+    "evictions": "Instances evicted to make room.",
     "retirements": "Instances replaced because their site had changed.",
     "disposals": "Instances disposed of.",
 }
@@ -55,8 +55,8 @@ BUDGET = {
     "descriptors": "file descriptors",
 }
 LIMITS = {
-    "refused_tenant": "Requests refused because their site was asked too often.",
-    "refused_client": "Requests refused because their client asked too often.",
+    "refused_tenant": "Requests refused because their site was above its rate.",
+    "refused_client": "Requests refused because their client was above its rate.",
 }
 COST_HELP = {
     "wall": "time that requests took",
@@ -84,7 +84,7 @@ class _Collector(Collector):
         yield _total("tenantry_workers", "Workers that answer.", len(self._reports))
         yield _total(
             "tenantry_workers_silent",
-            "Workers that are there and do not answer.",
+            "Workers that exist and do not answer.",
             len(self._found.troubles),
         )
         yield from self._processes()
@@ -136,7 +136,7 @@ class _Collector(Collector):
         )
         yield self._gauge(
             "leaked_instances",
-            "Instances that were given up and do not die.",
+            "Leaked instances: disposed of, but still in memory.",
             lambda worker: leaks.get(worker.worker, 0),
         )
 

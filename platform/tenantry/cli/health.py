@@ -1,4 +1,4 @@
-"""Asking the server on this machine whether it answers."""
+"""Asks the server on this machine for ``/-/health``."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _is_healthy(settings: Settings, *, timeout: float) -> bool:
 
 
 def _accepts(path: str, *, timeout: float) -> bool:
-    # It speaks the uwsgi protocol; that somebody accepts has to do.
+    # It speaks the uwsgi protocol; an accepted connection has to do.
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
         connection.connect(path)

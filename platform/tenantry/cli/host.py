@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 
 @click.group()
 def host() -> None:
-    """Give tenants hosts of their own."""
+    """Add, remove and list custom hosts of tenants."""
 
 
 @host.command()
 @click.argument("slug")
 @click.argument("name", metavar="HOST")
 @click.option(
-    "--unproven", is_flag=True, help="Serve it on your word: nobody has proved whose domain it is."
+    "--unproven", is_flag=True, help="Serve it without proof that the domain belongs to the tenant."
 )
-@click.option("--take-over", is_flag=True, help="Also if another tenant had it a short time ago.")
+@click.option(
+    "--take-over", is_flag=True, help="Also if another tenant had it in the last 30 days."
+)
 def add(slug: str, name: str, *, unproven: bool, take_over: bool) -> None:
-    """Give the tenant SLUG the host HOST, which is not served before it is verified.
+    """Add the host HOST to the tenant SLUG; it is not served until it is verified.
 
-    The host that is verified first becomes the address in the tenant's links. Point HOST's DNS to
-    the server yourself.
+    The host that is verified first becomes the address in the tenant's links. Point HOST's DNS to the
+    server yourself.
     """
     proof: HostProof | None = "operator" if unproven else None
     with ready_catalog() as catalog:
@@ -43,7 +45,7 @@ def add(slug: str, name: str, *, unproven: bool, take_over: bool) -> None:
     if canonical in tenant.hosts:
         click.echo(f"{slug} answers on {', '.join(tenant.hosts)} too.")
         if unproven:
-            click.echo(f"Nobody has proved that {canonical} is theirs: it is served on your word.")
+            click.echo(f"No one has proved that {canonical} is theirs: it is served on your word.")
     else:
         click.echo(
             f"{canonical} is pending and not served: nobody has proved that it is {slug}'s. "
@@ -56,7 +58,7 @@ def add(slug: str, name: str, *, unproven: bool, take_over: bool) -> None:
 @click.argument("name", metavar="HOST")
 @dry_run_option
 def remove(slug: str, name: str, *, dry_run: bool) -> None:
-    """Take HOST from the tenant SLUG; it is answered as a foreign host from the next request on.
+    """Remove HOST from the tenant SLUG; from the next request on it is a foreign host.
 
     If it was served, no other tenant gets it for 30 days.
     """
@@ -69,14 +71,14 @@ def remove(slug: str, name: str, *, dry_run: bool) -> None:
             click.echo(f"Would take {canonical} from {slug}.")
             return
         catalog.hosts.remove(tenant.id, canonical, by=actor())
-    click.echo(f"{slug} does not answer on {canonical} any more.")
+    click.echo(f"{slug} no longer answers on {canonical}.")
 
 
 @host.command("list")
 @click.argument("slug", required=False)
 @json_option
 def list_hosts(slug: str | None, *, as_json: bool) -> None:
-    """List the custom hosts of the tenant SLUG, or of all, pending ones too."""
+    """List the custom hosts of the tenant SLUG, or of all tenants, including pending ones."""
     settings = get_settings()
     with ready_catalog(settings) as catalog:
         hosts = catalog.hosts.list(catalog.tenants.get(slug).id if slug else None)

@@ -1,4 +1,4 @@
-"""``tenantry init``: everything that has to be there before the first request. Safe to say again."""
+"""``tenantry init``: creates the data folder, keys and catalog; safe to repeat."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 @click.option(
     "--operator",
     metavar="EMAIL",
-    help=f"Who operates the platform, while nobody does yet.  [default: {DEFAULT_OPERATOR}]",
+    help=f"The first operator, while there is none.  [default: {DEFAULT_OPERATOR}]",
 )
 @click.option("--no-link", is_flag=True, help="Make no set-up link; `tenantry serve` makes one.")
 def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
-    """Prepare the data folder, the keys and the catalog.
+    """Create the data folder, the keys and the catalog.
 
-    What is there already stays. While no operator has a password, it prints a one-time link to set
-    one; each new link ends the one before.
+    Keeps what exists. While no operator has a password, it prints a one-time link to set one; each new
+    link ends the one before.
     """
     keys = prepare_folders(load_settings())
     settings = get_settings()
@@ -60,7 +60,7 @@ def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
         if not catalog.accounts.has_operator():
             account = find_operator(catalog, operator)
             if not no_link:
-                click.echo("\nNobody operates the platform yet.")
+                click.echo("\nThe platform has no operator yet.")
                 echo_invitation(catalog, account, settings=settings)
 
 
@@ -118,5 +118,5 @@ def bring_up_to_date(catalog: Catalog) -> str:
 def _warn_if_open(path: Path) -> None:
     if exists(path) and stat.S_IMODE(path.stat().st_mode) & 0o007:
         click.echo(
-            f"Warning: everybody on this machine can open {path}; run `chmod o= {path}`.", err=True
+            f"Warning: every user of this machine can open {path}; run `chmod o= {path}`.", err=True
         )

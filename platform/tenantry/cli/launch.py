@@ -1,4 +1,4 @@
-"""How each server is started: the command line that ``tenantry serve`` runs."""
+"""The command line of each server that ``tenantry serve`` starts."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def command_of(server: str, settings: Settings) -> list[str]:
             f"{server} is not installed; `pip install 'tenantry[{server}]'` brings it."
         )
     if settings.socket:
-        problem = f"only uWSGI speaks its protocol; take the setting away for {server}"
+        problem = f"only uWSGI speaks its protocol; remove the setting for {server}"
         raise SettingsError(f"{PREFIX}SOCKET", settings.socket, problem)
     if server == "gunicorn":
         return [sys.executable, "-m", "gunicorn", "--config", "python:tenantry.gunicorn_conf"]

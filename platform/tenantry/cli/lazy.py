@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they run: most commands need little of the platform."""
+"""A command group that imports a command's module when the command runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module when somebody runs the command, or asks for help on the group.
+    """Imports a command's module when the command runs, or for the group's help.
 
     :param members: Each command's name with its module and the attribute in it:
         ``{"clone": "tenantry.cli.clone:clone"}``. Commands can be added in the usual way too.

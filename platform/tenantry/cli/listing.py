@@ -1,4 +1,4 @@
-"""Options and paging that the listings share."""
+"""Options and paging of all listings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures of the machine as a command says them: a sentence with a remedy, and no traceback."""
+"""Failures of the machine as a sentence with a remedy, without a traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from tenantry.files.disk import explain, is_full
 from tenantry.files.shipped import explain_missing
 
-DATABASE_REMEDY = "Look at its disk, its owner and its server, then say the same command again."
+DATABASE_REMEDY = "Look at its disk, its owner and its server, then run the command again."
 
 
 def explain_failure(error: Exception) -> str | None:
@@ -21,9 +21,7 @@ def explain_failure(error: Exception) -> str | None:
         return explain(error)
     cause = error.orig if isinstance(error, DBAPIError) else error
     if is_full(cause):
-        return (
-            f"A database has no room to grow ({cause}). Make room, then say the same command again."
-        )
+        return f"A database has no room to grow ({cause}). Make room, then run the command again."
     # What is wrong in a statement is another kind of error, in both drivers.
     kinds: tuple[type[Exception], ...] = (sqlite3.OperationalError,)
     if psycopg := sys.modules.get("psycopg"):  # an error of a driver that is not loaded is none

@@ -1,7 +1,7 @@
 """``tenantry metrics``: the running workers' figures for Prometheus.
 
-A program beside the server, which asks the workers' sockets: no request to a site can reach it, and
-it answers while every thread of the server is busy.
+A program beside the server, which asks the workers' sockets. No request to a site can reach it, and it
+answers while every thread of the server is busy.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def _address(
     except ValueError:
         address, number = None, -1
     if address is None or number not in range(65536) or host.startswith("[") != (":" in host):
-        raise click.BadParameter(f"{value!r} is no address as 127.0.0.1:9101 or [::1]:9101.")
+        raise click.BadParameter(
+            f"{value!r} is not an address such as 127.0.0.1:9101 or [::1]:9101."
+        )
     return address, number
 
 
@@ -59,10 +61,10 @@ def _address(
 @click.option(
     "--allow-remote",
     is_flag=True,
-    help="Let --listen take an address that other machines reach: the figures name sites.",
+    help="Let --listen take an address that other machines reach; the figures name sites.",
 )
 def metrics(*, listen: tuple[IPAddress, int] | None, allow_remote: bool) -> None:
-    """Give the running workers' figures to Prometheus."""
+    """Print or serve the running workers' figures for Prometheus."""
     folder = get_settings().workers_dir
     if listen is None:
         click.echo(exposition(survey(folder)), nl=False)
@@ -71,7 +73,7 @@ def metrics(*, listen: tuple[IPAddress, int] | None, allow_remote: bool) -> None
     if not (address.is_loopback or allow_remote):
         raise click.ClickException(
             f"{address} can be reached from other machines, and the figures name your sites; "
-            "listen on 127.0.0.1, or say --allow-remote behind a firewall."
+            "listen on 127.0.0.1, or add --allow-remote behind a firewall."
         )
     try:
         server = _Server(address, port, folder=folder)

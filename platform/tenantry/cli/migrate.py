@@ -1,4 +1,4 @@
-"""``tenantry migrate``: every tenant's database at the newest schema revision."""
+"""``tenantry migrate``: migrates every tenant's database to the newest schema revision."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ SHOWN = 20
     default=2,
     show_default=True,
     metavar="N",
-    help="Databases that are migrated at once.",
+    help="How many databases to migrate at once.",
 )
 @click.option(
     "--canary",
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Migrate so many first; if one fails, stop.",
+    help="Migrate this many first; stop if one fails.",
 )
 @click.option(
     "--max-failures",
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Begin no more after so many failures.  [default: no limit]",
+    help="Start no more after this many failures.  [default: no limit]",
 )
-@click.option("--resume", is_flag=True, help="Go on with the last run, which did not end.")
-@click.option("--retry-failed", is_flag=True, help="Do again what failed in the last run.")
+@click.option("--resume", is_flag=True, help="Continue the last run, which did not end.")
+@click.option("--retry-failed", is_flag=True, help="Repeat the failed databases of the last run.")
 @click.option("--only", multiple=True, metavar="SLUG", help="Only this tenant; repeatable.")
 @click.option(
     "--lock-timeout",
@@ -60,7 +60,7 @@ SHOWN = 20
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait for others who use a database.",
+    help="How long to wait for other users of a database.",
 )
 @click.option("--dry-run", is_flag=True, help="Only print the SQL.")
 @click.pass_context
@@ -76,10 +76,10 @@ def migrate(
     lock_timeout: float,
     dry_run: bool,
 ) -> None:
-    """Bring every tenant's database to the newest schema revision.
+    """Migrate every tenant's database to the newest schema revision.
 
-    One failure stops nobody else; a tenant that fails is as it was. Ctrl-C ends the steps under way and
-    leaves a run that --resume goes on with.
+    If a tenant fails, it stays as it was and the others continue. Ctrl-C lets the databases in progress
+    finish, and leaves a run that --resume continues.
     """
     if context.invoked_subcommand is not None:
         return
@@ -103,7 +103,7 @@ def migrate(
 @migrate.command()
 @json_option
 def status(*, as_json: bool) -> None:
-    """Show which tenants are at which schema revision, and what the last run did."""
+    """Show how many tenants are at each schema revision, and what the last run did."""
     history = find_history()
     newest = history.head if history else None
     with ready_catalog() as catalog:
@@ -177,7 +177,7 @@ def run(
     pending = counts[StepState.PENDING]
     problem = f"{told}, {counts[StepState.FAILED]} failed, {pending} not begun."
     remedy = "resume" if pending else "retry-failed"
-    raise click.ClickException(f"{problem} `tenantry migrate --{remedy}` goes on.")
+    raise click.ClickException(f"{problem} `tenantry migrate --{remedy}` continues the run.")
 
 
 def echo_plan(catalog: Catalog, history: History, only: Sequence[str]) -> None:
@@ -188,7 +188,7 @@ def echo_plan(catalog: Catalog, history: History, only: Sequence[str]) -> None:
         click.echo(f"-- Every tenant is at schema revision {history.head}.")
     for group in groups:
         schema = group.schema_revision
-        shown = schema or "unknown, shown from nothing on"
+        shown = schema or "unknown, shown from an empty database on"
         click.echo(f"-- {group.tenants} tenants on {group.placement}, schema revision {shown}")
         example = catalog.tenants.get_by_id(group.example)
         try:

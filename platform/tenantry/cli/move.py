@@ -1,4 +1,4 @@
-"""``tenantry tenant move``: to another placement, and what is left at the old one."""
+"""``tenantry tenant move``: moves a tenant's database to another placement, and drops the old copy."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("slug")
-@click.option("--to", metavar="PLACEMENT", help="Where its database shall live.")
-@click.option("--drop", is_flag=True, help="Destroy the copy that the last move has left.")
+@click.option("--to", metavar="PLACEMENT", help="The new placement of its database.")
+@click.option("--drop", is_flag=True, help="Destroy the old copy that the last move left behind.")
 @dry_run_option
 def move(slug: str, *, to: str | None, drop: bool, dry_run: bool) -> None:
     """Move the database of the tenant SLUG to another placement, while its site is in use.
 
-    Pages are answered all the time; what is sent in the last moment is answered 503, to be sent again.
-    The old copy takes no more writes, and stays until --drop.
+    The site serves pages all the time; writes during the last moment get a 503 with Retry-After. The
+    old copy accepts no more writes, and stays until --drop.
     """
     if drop == (to is not None):
         raise click.UsageError("Give either --to PLACEMENT or --drop.")

@@ -1,4 +1,4 @@
-"""The platform's first operator, and the invitation to set a password. No password is ever printed."""
+"""The platform's first operator, and the link that sets a password. No password is ever printed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find_operator(catalog: Catalog, email: str | None = None) -> Account:
     if account is None:
         return catalog.accounts.add(wanted, operator=True, by=actor())
     if not account.operator:
-        problem = f"{wanted} has an account that does not operate the platform"
+        problem = f"{wanted} has an account without the operator's role"
         raise click.ClickException(f"{problem}; name another one with --operator.")
     return account
 

@@ -1,4 +1,4 @@
-"""How commands answer: tables and progress for people, JSON for programs."""
+"""Output of commands: tables and progress for people, JSON for programs."""
 
 from __future__ import annotations
 

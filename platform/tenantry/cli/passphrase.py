@@ -1,4 +1,4 @@
-"""Passphrases of bundles: from a file, from stdin or typed, never from the command line."""
+"""Reads passphrases of bundles from a file, stdin or a terminal, never from the command line."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Run by ``tenantry reload`` in a process of its own: loads the application and asks it two things.
+"""The separate process of ``tenantry reload``: loads the application and requests two pages.
 
-Its only output on stdout is the verdict: :data:`WORKS`, or why not.
+Its only output on stdout is the verdict: :data:`WORKS`, or the reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``tenantry reload``: new code for a running server, if the new code works."""
+"""``tenantry reload``: loads new code into a running server, if the new code works."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SECONDS = 120
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Only look whether the new code works.")
+@click.option("--check", is_flag=True, help="Only check that the new code works.")
 def reload(*, check: bool) -> None:
-    """Let the running server take new code, if the new code works.
+    """Load new code into the running server, if the new code works.
 
-    Another process loads it first and asks it for the front page and the backend. If that fails,
-    the old code keeps serving. If not, one worker after the other takes the new code.
+    A separate process first loads it and requests the front page and the backend. If that fails, the
+    server keeps the old code. Otherwise it replaces its workers one after the other.
     """
     settings = get_settings()
     if (problem := find_problem()) is not None:
@@ -53,5 +53,5 @@ def find_problem() -> str | None:
     if verdict == WORKS:
         return None
     click.echo(done.stderr.strip(), err=True)  # the traceback is what its author needs
-    reason = verdict or f"it ended with exit code {done.returncode}"
+    reason = verdict or f"the process ended with exit code {done.returncode}"
     return f"The new code does not work: {plain(reason).removesuffix('.')}."

@@ -1,4 +1,4 @@
-"""``tenantry restore``: a tenant's data back as it was."""
+"""``tenantry restore``: restores a tenant's data from a backup."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tenantry.values.wording import counted
     help="The backup.  [default: the newest one in the data folder]",
 )
 @passphrase_option("Decrypt")
-@click.option("--dry-run", is_flag=True, help="Only check the backup, and say what is in it.")
+@click.option("--dry-run", is_flag=True, help="Only check the backup, and show its content.")
 def restore(slug: str, *, file: Path | None, passphrase_file: Path | None, dry_run: bool) -> None:
-    """Bring one tenant back from a backup; no other is touched.
+    """Restore one tenant from a backup, without changing another.
 
     If a restore was interrupted, the same command finishes it.
     """

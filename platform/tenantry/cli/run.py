@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def run(*, port: int | None, no_reload: bool, no_debugger: bool) -> None:
     """Serve the platform for development, with reloader and debugger.
 
-    Whoever reaches the debugger can run any code. So it serves this machine only, and never under
-    uWSGI; `tenantry serve` is for all other uses.
+    Anyone who reaches the debugger can run any code. It therefore serves only this machine, and never
+    runs under uWSGI; use `tenantry serve` for everything else.
     """
     if port is not None:
         os.environ[f"{PREFIX}PORT"] = str(port)  # links follow, here and after each reload
@@ -69,7 +69,7 @@ def refuse_to_be_reached(address: str) -> None:
         raise click.ClickException("The development server does not run under uWSGI.")
     if not _is_loopback(address):
         problem = (
-            "the debugger runs any code for whoever reaches it; bind 127.0.0.1, or use "
+            "anyone who reaches the debugger can run any code; bind 127.0.0.1, or use "
             "`tenantry serve`"
         )
         raise SettingsError(f"{PREFIX}BIND", address, problem)

@@ -1,4 +1,4 @@
-"""Pages of tables: printed once, or again and again until Ctrl-C."""
+"""Prints pages of tables once, or repeatedly until Ctrl-C."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tenantry serve``: a server with a look before and the addresses after."""
+"""``tenantry serve``: checks settings and port, starts a server, and prints the addresses."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ SHOWN_SITES = 5
     type=click.Choice(SERVERS),
     default="uwsgi",
     show_default=True,
-    help="Which server; the others are installed as tenantry[gunicorn] and tenantry[granian].",
+    help="Which server; install the others with tenantry[gunicorn] and tenantry[granian].",
 )
 def serve(*, server: str) -> None:
     """Serve the platform with uWSGI or another server until Ctrl-C.
 
-    uWSGI takes uwsgi.ini of the working directory, or else the one that comes with Tenantry. Ctrl-C
-    and SIGTERM let the last requests finish; a second one does not.
+    uWSGI uses the uwsgi.ini of the working directory, or the one in the package. Ctrl-C and SIGTERM let
+    the in-flight requests finish; a second one stops at once.
     """
     settings = get_settings()
     keys_of(settings.secret_keys)
@@ -62,7 +62,7 @@ def serve(*, server: str) -> None:
             announce(catalog, settings=settings)
     code = process.wait()
     if not process.is_stopping:
-        raise click.ClickException(f"The server ended by itself, with exit code {code}.")
+        raise click.ClickException(f"The server ended with exit code {code}.")
     click.echo("Stopped.")
 
 
@@ -94,7 +94,7 @@ def announce(catalog: Catalog, *, settings: Settings) -> None:
         click.echo(f"  {'':<10}  and {rest} more: tenantry tenant list")
     click.echo(f"  Backend     {settings.backend_url}\n")
     if not catalog.accounts.has_operator():
-        click.echo("Nobody operates the platform yet.")
+        click.echo("The platform has no operator yet.")
         echo_invitation(catalog, find_operator(catalog), settings=settings)
 
 

@@ -1,4 +1,4 @@
-"""A server as a child of ``tenantry serve``: started, stopped gracefully, never left alone."""
+"""Runs a server as a child of ``tenantry serve``: starts it, stops it gracefully, ends with it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Server:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether somebody has asked for the end."""
+        """Whether a signal has requested the stop."""
         return self._stops > 0
 
     def start(self) -> None:
@@ -99,7 +99,7 @@ class Server:
             if self._started.poll() is not None:
                 if self.is_stopping:
                     return False
-                raise click.ClickException("The server did not start; the reason stands above.")
+                raise click.ClickException("The server did not start; see the reason above.")
             if time.monotonic() > deadline:
                 self._kill()
                 self._started.wait()
@@ -135,7 +135,7 @@ class Server:
         if self._stops > 1 or not self._ready:
             self._kill()
         else:
-            _say("Stopping when the last request has ended; Ctrl-C again stops now.")
+            _say("Stopping after the last request; press Ctrl-C again to stop now.")
             self._process.send_signal(signal.SIGTERM)
             signal.alarm(STOP_SECONDS)
 

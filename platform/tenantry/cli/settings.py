@@ -1,4 +1,4 @@
-"""``tenantry settings``: every setting, its default and its meaning."""
+"""``tenantry settings``: lists every setting with its default and its meaning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenantry.settings import PREFIX, Settings
 def settings(*, as_json: bool) -> None:
     """List every setting, with its default and its meaning.
 
-    It reads no setting, so it works also where one is wrong.
+    It reads no setting, so it also works if one is wrong.
     """
     found = [
         {

@@ -1,4 +1,4 @@
-"""``tenantry status``: one look at the whole platform and its running workers."""
+"""``tenantry status``: shows the platform and its running workers."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ WATCH_SECONDS = 2.0
     flag_value=WATCH_SECONDS,
     type=click.FloatRange(0.1, 3600),
     metavar="[SECONDS]",
-    help="Look again every so many seconds (2), until Ctrl-C.",
+    help="Refresh every so many seconds (2), until Ctrl-C.",
 )
 def status(*, as_json: bool, seconds: float | None) -> None:
-    """Show how the platform and its workers are doing."""
+    """Show the state of the platform and its workers."""
     settings = get_settings()
     # A walk through thousands of sites' folders: once is enough.
     look = partial(gather, settings, size=folder_size(settings.data_dir))

@@ -1,4 +1,4 @@
-"""``tenantry tenant``: finding tenants, and what is done to one."""
+"""``tenantry tenant``: lists and shows tenants; the group of all commands on one tenant."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     },
 )
 def tenant() -> None:
-    """Create, find and change tenants."""
+    """Create, list and change tenants."""
 
 
 @tenant.command("list")
@@ -54,7 +54,7 @@ def tenant() -> None:
     default="slug",
     show_default=True,
     metavar="COLUMN",
-    help=f"One of {', '.join(SORTS)}; with - in front the other way round.",
+    help=f"One of {', '.join(SORTS)}; put - in front to reverse it.",
 )
 @paged
 def list_tenants(
@@ -85,7 +85,7 @@ def list_tenants(
 @click.argument("slug")
 @json_option
 def show(slug: str, *, as_json: bool) -> None:
-    """Show all about the tenant SLUG."""
+    """Show every value of the tenant SLUG."""
     settings = get_settings()
     with ready_catalog(settings) as catalog:
         facts = _to_json(catalog.tenants.get_row(slug), settings)
@@ -98,7 +98,7 @@ def show(slug: str, *, as_json: bool) -> None:
         echo_json(facts)
         return
     facts["former_names"] = [
-        f"{name.slug} (leads here until {name.redirects_until:%Y-%m-%d})"
+        f"{name.slug} (redirects until {name.redirects_until:%Y-%m-%d})"
         if name.redirects
         else f"{name.slug} (reserved)"
         for name in former

@@ -1,4 +1,4 @@
-"""``tenantry tenant check``: whether tenants' data is sound, without disturbing their sites."""
+"""``tenantry tenant check``: checks that tenants' data exists and is sound, while their sites serve."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tenantry.values.wording import counted
 @click.option("--all", "every", is_flag=True, help="Every tenant that has data.")
 @json_option
 def check(slugs: tuple[str, ...], *, every: bool, as_json: bool) -> None:
-    """Check whether the data of each tenant SLUG, or of all, is there and sound.
+    """Check that the data of each tenant SLUG, or of all, exists and is sound.
 
-    Sites are served meanwhile. Exit code 1 says that something is wrong, and where.
+    Their sites serve meanwhile. If something is wrong, the exit code is 1 and stderr names it.
     """
     if every == bool(slugs):
         raise click.UsageError("Give either tenants or --all.")

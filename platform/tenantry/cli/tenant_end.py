@@ -1,4 +1,4 @@
-"""``tenantry tenant archive``, ``delete``, ``undelete`` and ``purge``: how a tenant's life ends."""
+"""``tenantry tenant archive``, ``delete``, ``undelete`` and ``purge``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 reason_option = click.option(
-    "--reason", default="", help="Why; kept in the audit trail, not shown to visitors."
+    "--reason", default="", help="The reason; stored in the audit trail, not shown to visitors."
 )
 
 
@@ -31,7 +31,7 @@ reason_option = click.option(
 @reason_option
 @dry_run_option
 def archive(slug: str, *, reason: str, dry_run: bool) -> None:
-    """Answer 410 for the tenant SLUG from the next request on; all of it is kept.
+    """Answer 410 for the tenant SLUG from the next request on; its data stays.
 
     `tenantry tenant resume` serves it again.
     """
@@ -54,9 +54,9 @@ def archive(slug: str, *, reason: str, dry_run: bool) -> None:
 @yes_option
 @dry_run_option
 def delete(slug: str, *, reason: str, yes: bool, dry_run: bool) -> None:
-    """Close the tenant SLUG, write a bundle of it, and let it be purged after some time.
+    """Archive the tenant SLUG, write a bundle of it, and mark it as deleted.
 
-    Until then (TENANTRY_PURGE_DAYS) `tenantry tenant undelete` brings it back.
+    For TENANTRY_PURGE_DAYS, `tenantry tenant undelete` restores it. Then it can be purged.
     """
     settings = get_settings()
     with ready_operations(settings) as operations:
@@ -82,7 +82,7 @@ def delete(slug: str, *, reason: str, yes: bool, dry_run: bool) -> None:
 @click.argument("slug")
 @dry_run_option
 def undelete(slug: str, *, dry_run: bool) -> None:
-    """Bring the deleted tenant SLUG back: it is archived, with all that it had."""
+    """Restore the deleted tenant SLUG: it is then archived, with all its data."""
     with ready_operations() as operations:
         row = operations.preview_undelete(slug)
         if row.tenant.state is TenantState.ARCHIVED:
@@ -96,14 +96,15 @@ def undelete(slug: str, *, dry_run: bool) -> None:
 
 @click.command()
 @click.argument("slug", required=False)
-@click.option("--due", is_flag=True, help="All deleted tenants whose purge date is over.")
+@click.option("--due", is_flag=True, help="All deleted tenants whose purge date has passed.")
 @click.option("--early", is_flag=True, help="Also before SLUG's purge date.")
 @yes_option
 @dry_run_option
 def purge(slug: str | None, *, due: bool, early: bool, yes: bool, dry_run: bool) -> None:
-    """Destroy all that the deleted tenant SLUG had; nothing brings it back.
+    """Destroy all data of the deleted tenant SLUG; there is no way back.
 
-    Its id, its names and its audit trail stay. Exit code 1 says that something is left, and what.
+    Its id, its names and its audit trail stay. If something is left, the exit code is 1 and stderr
+    names it.
     """
     if due == (slug is not None) or (due and early):
         raise click.UsageError("Give either a SLUG, perhaps with --early, or --due.")
@@ -134,7 +135,7 @@ def _purge_all(operations: Operations, rows: list[TenantRow], *, early: bool) ->
         except TenantryError as error:
             left.append(str(error))
         else:
-            click.echo(f"{slug} is purged: nothing of it is left but its name.")
+            click.echo(f"{slug} is purged; only its names and its audit trail remain.")
     if left:
         raise click.ClickException("\n".join(map(plain, left)))
 

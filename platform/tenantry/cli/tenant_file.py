@@ -1,4 +1,4 @@
-"""Reading the CSV file of ``tenantry tenant create --from-file``."""
+"""Reads the CSV file of ``tenantry tenant create --from-file``."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def check_together(lines: Sequence[Line], catalog: Catalog) -> Iterator[Line]:
             continue
         slug = line.order.slug
         if slug in first:
-            yield replace(line, problem=f"{slug!r} stands on line {first[slug]} already")
+            yield replace(line, problem=f"{slug!r} is on line {first[slug]} already")
         elif problem := _find_problem(slug, catalog):
             yield replace(line, problem=problem)
         else:

@@ -14,10 +14,10 @@ from tenantry.values.tenant import TenantState
 @click.argument("new")
 @dry_run_option
 def rename(old: str, new: str, *, dry_run: bool) -> None:
-    """Call the tenant OLD by the name NEW from the next request on.
+    """Rename the tenant OLD to NEW from the next request on.
 
-    Its old address redirects to the new one for a time (TENANTRY_RENAME_REDIRECT_DAYS), and no other
-    tenant can ever have the old name. Its own hosts, data and keys stay as they are.
+    Its old address redirects to the new one for TENANTRY_RENAME_REDIRECT_DAYS. No other tenant can ever
+    have the old name. Its custom hosts, data and keys stay as they are.
     """
     settings = get_settings()
     days = settings.rename_redirect_days
@@ -26,20 +26,22 @@ def rename(old: str, new: str, *, dry_run: bool) -> None:
     )
     with ready_operations(settings) as operations:
         if operations.preview_rename(old, new).slug == new:
-            click.echo(f"{old} is called {new} already.")
+            click.echo(f"{old} has the name {new} already.")
         elif dry_run:
             click.echo(f"Would call {old} {new}; {redirect}.")
         else:
             url = settings.site_url(operations.rename(old, new))
-            click.echo(f"{old} is called {new} now: {url}; {redirect}.")
+            click.echo(f"{old} is renamed to {new}: {url}; {redirect}.")
 
 
 @click.command()
 @click.argument("slug")
-@click.option("--reason", default="", help="Why; kept in the audit trail, not shown to visitors.")
+@click.option(
+    "--reason", default="", help="The reason; stored in the audit trail, not shown to visitors."
+)
 @dry_run_option
 def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
-    """Answer 403 for the tenant SLUG from the next request on; nothing of it is lost."""
+    """Answer 403 for the tenant SLUG from the next request on; its data stays."""
     with ready_operations() as operations:
         found = operations.preview_transition(slug, TenantState.SUSPENDED)
         if found.state is TenantState.SUSPENDED:
@@ -55,7 +57,7 @@ def suspend(slug: str, *, reason: str, dry_run: bool) -> None:
 @click.argument("slug")
 @dry_run_option
 def resume(slug: str, *, dry_run: bool) -> None:
-    """Serve the tenant SLUG again that was in maintenance, suspended or archived."""
+    """Serve the tenant SLUG again, after maintenance, suspension or archiving."""
     with ready_operations() as operations:
         found = operations.preview_transition(slug, TenantState.ACTIVE)
         if found.state is TenantState.ACTIVE:

@@ -1,4 +1,4 @@
-"""``tenantry tenant maintenance``."""
+"""``tenantry tenant maintenance``: answers 503 for a tenant until it is resumed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ MAX_SECONDS = 365 * 24 * 3600
 
 @click.command()
 @click.argument("slug")
-@click.option("--message", default="", help="What visitors read.  [default: that it comes back]")
-@click.option("--reason", default="", help="Why; kept in the audit trail, not shown to visitors.")
+@click.option(
+    "--message", default="", help="What visitors read.  [default: that it comes back soon]"
+)
+@click.option(
+    "--reason", default="", help="The reason; stored in the audit trail, not shown to visitors."
+)
 @click.option("--until", type=click.DateTime(FORMATS), metavar="TIME", help="When it ends, in UTC.")
 @click.option(
     "--retry-after",
@@ -37,8 +41,8 @@ def maintenance(
 ) -> None:
     """Answer 503 for the tenant SLUG from the next request on, until it is resumed.
 
-    `Retry-After` says when the end is, if it is known. Nothing ends it by itself:
-    `tenantry tenant resume` does. Run it again to change what visitors read.
+    `Retry-After` gives the time until the end, if it is known. The maintenance does not end by itself:
+    `tenantry tenant resume` ends it. Run the command again to change the message.
     """
     ends = _end(until, seconds)
     with ready_operations() as operations:
@@ -63,9 +67,11 @@ def _end(until: datetime | None, seconds: int | None) -> datetime | None:
         return None
     ends = until.replace(tzinfo=UTC)
     if ends <= now:
-        raise click.ClickException(f"{ends:%Y-%m-%d %H:%M} UTC is over; it is {now:%H:%M} UTC.")
+        raise click.ClickException(
+            f"{ends:%Y-%m-%d %H:%M} UTC is in the past; it is {now:%H:%M} UTC."
+        )
     return ends
 
 
-def _until(ends: datetime | None) -> str:
-    return f" until {ends:%Y-%m-%d %H:%M} UTC" if ends else ""
+def _until(end: datetime | None) -> str:
+    return f" until {end:%Y-%m-%d %H:%M} UTC" if end else ""

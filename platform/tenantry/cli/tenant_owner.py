@@ -1,4 +1,4 @@
-"""``tenantry tenant owner``."""
+"""``tenantry tenant owner``: shows and changes the owners of a tenant."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("slug")
-@click.option("--add", metavar="EMAIL", help="Let this account own it, too; made if there is none.")
-@click.option("--remove", metavar="EMAIL", help="Take it from this owner; at least one stays.")
-@click.option("--transfer", metavar="EMAIL", help="Let this account own it, and nobody else.")
+@click.option(
+    "--add", metavar="EMAIL", help="Make this account an owner, too; creates it if there is none."
+)
+@click.option("--remove", metavar="EMAIL", help="Remove this owner; at least one stays.")
+@click.option("--transfer", metavar="EMAIL", help="Make this account the only owner.")
 @dry_run_option
 @json_option
 def owner(
@@ -32,9 +34,9 @@ def owner(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Show or change who owns the tenant SLUG.
+    """Show or change the owners of the tenant SLUG.
 
-    An owner manages the site in its backend and is signed in at the site itself as its owner.
+    An owner manages the site in its backend, and is signed in on the site itself as its owner.
     """
     given: dict[Change, str | None] = {"add": add, "remove": remove, "transfer": transfer}
     chosen = [(change, email) for change, email in given.items() if email is not None]

@@ -1,4 +1,4 @@
-"""``tenantry tenant plan``."""
+"""``tenantry tenant plan``: applies another plan's limits to a tenant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tenantry.cli.context import dry_run_option, ready_operations
 @click.argument("new", metavar="PLAN")
 @dry_run_option
 def plan(slug: str, new: str, *, dry_run: bool) -> None:
-    """Hold the tenant SLUG to the limits of PLAN from the next request on.
+    """Apply the limits of PLAN to the tenant SLUG from the next request on.
 
     TENANTRY_LIMIT_PLANS names the plans and their limits.
     """

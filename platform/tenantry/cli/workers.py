@@ -1,4 +1,4 @@
-"""What running workers tell about themselves, as tables that fit 80 columns."""
+"""The running workers' reports as tables that fit 80 columns."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MOST = 5
 MOST_FAILURES = 20
 MAX_PROBLEM = 300
 
-NOBODY = "No worker answers: the server does not run, or runs with another data folder."
+NOBODY = "No worker answers: the server is not running, or uses another data folder."
 
 
 def worker_parts(found: Survey) -> Iterator[Part]:
     """Yield everything that is worth a look; what there is nothing of is left out."""
     figures = Figures(found.reports)
     for pid, problem in sorted(found.troubles.items()):
-        yield f"The worker with process id {pid} tells nothing: {problem}."
+        yield f"The worker with process id {pid} does not report: {problem}."
     if not found.reports:
         if not found.troubles:
             yield NOBODY
@@ -63,7 +63,7 @@ def _work(workers: Sequence[Worker]) -> Table:
 
 def _holdings(workers: Sequence[Worker]) -> Table:
     return Table(
-        "What they hold",
+        "In use",
         ["Worker", "Memory", "Connections", "Descriptors", "Threads", "GC pause", "Refused"],
         [
             [
@@ -140,7 +140,7 @@ def _leaks(figures: Figures) -> Iterator[Table]:
     now = time.time()
     rest = len(leaks) - MOST_FAILURES
     yield Table(
-        "Given up, but still there",
+        "Leaked instances",
         ["Site", "For", "Worker", "Held by"],
         [
             [leak.slug, age(now - leak.since), leak.worker, leak.held_by[:MAX_PROBLEM]]

@@ -1,1 +1,1 @@
-"""Where tenants' data lives."""
+"""Tenants' databases: SQLite files and PostgreSQL schemas."""

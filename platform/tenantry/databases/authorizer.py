@@ -1,4 +1,4 @@
-"""What a SQLite connection of a tenant may do: work on its own file, and nothing to the process.
+"""SQLite's authorizer for tenants' connections: allows work on the tenant's own file only.
 
 SQLite asks the authorizer once for each part of a statement that it prepares, not for each row. What
 is refused fails with "not authorized".

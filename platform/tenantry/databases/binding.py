@@ -1,4 +1,4 @@
-"""What a transaction on a PostgreSQL server begins with: clean, in one tenant's role, in its schema.
+"""Binds each PostgreSQL transaction to its tenant: role, search path and timeouts.
 
 All of it goes to the server in one message together with ``BEGIN``, so that it costs no round trip of
 its own and is right behind a pooler in transaction mode too: whatever a session was left with, by
@@ -39,7 +39,7 @@ CLEAN = (
 LEVELS = frozenset({"READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"})
 _USUAL = ("READ COMMITTED", False, False)
 _NOT_IN_RECOVERY = b"0A000"
-"""What PostgreSQL says to whoever begins to write on a standby."""
+"""PostgreSQL's error for a write transaction on a standby."""
 # Begun for writing whatever the session was left with; but where server, database or role say that
 # nothing is written now, as hosters do when a disk fills up, that holds.
 _AS_THE_SERVER_SAYS = (
@@ -93,7 +93,7 @@ def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     binding: Binding | None = options.get(OPTION)
     if binding is None:
-        raise ConfinementError("a transaction that belongs to no tenant")
+        raise ConfinementError("a transaction without a tenant")
     modes = options.get(MODES, _USUAL)
     opening = binding.opening(modes)
     driver: Any = connection.connection.driver_connection
@@ -110,12 +110,12 @@ def _begin(connection: Connection) -> None:
     _explain(connection, binding, opening)
 
 
-def _send(driver: Any, words: str) -> PGresult:
-    """Let the server do *words*, in one message; the driver's cursors cost more than that takes."""
+def _send(driver: Any, statements: str) -> PGresult:
+    """Send *statements* to the server in one message; the driver's cursors would cost more time."""
     started = perf_counter()
     driver.begin_waiting()
     try:
-        result: PGresult = driver.pgconn.exec_(words.encode())
+        result: PGresult = driver.pgconn.exec_(statements.encode())
     finally:
         driver.end_waiting()
         SPENT.database += perf_counter() - started
@@ -135,7 +135,7 @@ def _explain(connection: Connection, binding: Binding, opening: str) -> None:
 
 
 def _refuse_two_phases(_connection: Connection, _xid: Any) -> None:
-    raise ConfinementError("two-phase transactions, which outlive their tenant's binding")
+    raise ConfinementError("two-phase transactions, which outlive their binding to the tenant")
 
 
 def _take_modes(_target: Any, options: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ def _take_modes(_target: Any, options: dict[str, Any]) -> None:
     level = str(chosen.get("isolation_level") or _USUAL[0]).upper().replace("_", " ")
     if level not in LEVELS:
         raise ConfinementError(
-            f"isolation level {level}; a statement outside a transaction would be nobody's"
+            f"isolation level {level}; a statement outside a transaction has no tenant"
         )
     read_only = bool(chosen.get("postgresql_readonly"))
     options[MODES] = (level, read_only, bool(chosen.get("postgresql_deferrable")))

@@ -1,4 +1,4 @@
-"""Engines that are opened when asked for, each for one tenant, within the process's budget."""
+"""A cache of SQLAlchemy engines, one for each tenant, within the process's budget."""
 
 from __future__ import annotations
 

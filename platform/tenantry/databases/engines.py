@@ -1,4 +1,4 @@
-"""Engines of tenants' SQLite files: light, opened when asked for, within the process's budget.
+"""SQLAlchemy engines of tenants' SQLite files, within the process's budget.
 
 An engine made by ``create_engine`` compiles every statement anew and carries a dialect of its own.
 These share both, so that a tenant's first page costs no compiling and an engine some microseconds.

@@ -1,4 +1,4 @@
-"""Tenants that sign in to a server by themselves: each with its own role, password and connections.
+"""Engines for tenants that sign in to PostgreSQL with their own role and password.
 
 On a connection that all share, injected SQL can take a neighbour's role. The role of a tenant is a
 member of no other one, so that the server refuses to give a session of its own any other.

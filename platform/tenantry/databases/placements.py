@@ -1,4 +1,4 @@
-"""Where tenants' data is: a placement is a database server with a name, and a tenant lives on one."""
+"""Finds a tenant's database from its placement, and chooses placements for new tenants."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TenantDatabase(Protocol):
         """Return how many bytes of that hold something, as far as the server knows."""
 
     def check(self) -> str | None:
-        """Look whether it is sound; return what is wrong."""
+        """Check that it is sound; return the problem."""
 
 
 def tenant_database(tenant: Tenant, settings: Settings) -> TenantDatabase:
@@ -111,7 +111,7 @@ def choose_placement(
 
     :param count: Returns how many tenants live on each placement; asked only where that matters.
     :raises UnknownPlacementError: Nothing has the name asked for.
-    :raises NoRoomError: All are full. Whoever asks for one by name has looked for room.
+    :raises NoRoomError: All are full. If you name a placement, its capacity limit is not checked.
     """
     if asked is not None:
         return settings.get_placement(asked)

@@ -1,4 +1,4 @@
-"""A schema and a role for each tenant on a PostgreSQL server, both named by its id."""
+"""One tenant's schema and role on a PostgreSQL server, both named by its id."""
 
 from __future__ import annotations
 
@@ -171,7 +171,9 @@ class SchemaDatabase:
                 connection.exec_driver_sql("SET LOCAL ROLE NONE")
                 # Roles are the server's: another database of it may have the tenant's other copy.
                 has_role = not connection.scalar(_ELSEWHERE, {"name": self.name})
-            if has_schema:  # somebody else's, or it would be gone: then that is said
+            if (
+                has_schema
+            ):  # owned by another role, or it would be gone: PostgreSQL then reports that
                 connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {self.name} CASCADE")
             if has_role:
                 connection.exec_driver_sql(f"DROP ROLE {self.name}")
@@ -192,7 +194,7 @@ class SchemaDatabase:
         return self.size()
 
     def check(self) -> str | None:
-        """Look whether role and schema are there and nobody else may enter; return what is wrong."""
+        """Check that role and schema exist and no other role may enter; return the problem."""
         try:
             with self._as_platform() as connection:
                 return self._find_problem(connection)

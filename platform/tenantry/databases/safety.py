@@ -1,4 +1,4 @@
-"""Whether a server is set up so that no tenant can reach another one's data."""
+"""Checks that a PostgreSQL server isolates its tenants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OLDEST = 160000
 """PostgreSQL 16: before, who may make roles may join any of them, also those that run programs."""
 
-# It is asked before anything is known of the search_path: an operator of somebody else's, which might
+# It is asked before anything is known of the search_path: a tenant's operator, which might
 # fit better than the server's own, must not be found.
 _QUESTION = """
 SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version,
@@ -62,7 +62,7 @@ def verify(connection: psycopg.Connection[Any], placement: Placement) -> Setup:
     with connection.cursor(row_factory=class_row(Setup)) as cursor:
         setup = cursor.execute(_QUESTION).fetchone()
     if setup is None:  # pragma: no cover - who is connected has a role
-        raise UnsafePlacementError(placement.name, "its login role is not there", "Make it.")
+        raise UnsafePlacementError(placement.name, "its login role does not exist", "Make it.")
     for problem, remedy in find_problems(setup):
         raise UnsafePlacementError(placement.name, problem, remedy)
     return setup
@@ -78,12 +78,12 @@ def find_problems(setup: Setup) -> Iterator[tuple[str, str]]:
         )
     if setup.is_superuser or setup.bypasses:
         yield (
-            f"the login role {setup.role!r} may do everything, and a tenant's SQL could become it",
-            "Make one for it: `CREATE ROLE tenantry LOGIN CREATEROLE NOINHERIT PASSWORD '...'`.",
+            f"the login role {setup.role!r} is a superuser, and a tenant's SQL could take this role",
+            "Create one for it: `CREATE ROLE tenantry LOGIN CREATEROLE NOINHERIT PASSWORD '...'`.",
         )
     if setup.inherits:
         yield (
-            f"the login role {setup.role!r} inherits what all tenants' roles may",
+            f"the login role {setup.role!r} inherits the rights of all tenants' roles",
             f"Run `ALTER ROLE {role} NOINHERIT`.",
         )
     if setup.search_path.strip('" '):
@@ -93,17 +93,17 @@ def find_problems(setup: Setup) -> Iterator[tuple[str, str]]:
         )
     if setup.public_is_open:
         yield (
-            "everybody may create tables and functions in the schema public",
+            "every role may create tables and functions in the schema public",
             "Run `REVOKE CREATE ON SCHEMA public FROM PUBLIC`.",
         )
     if not setup.makes_roles:
         yield (
-            f"the login role {setup.role!r} may make no roles",
+            f"the login role {setup.role!r} cannot create roles",
             f"Run `ALTER ROLE {role} CREATEROLE`.",
         )
     if not setup.makes_schemas:
         yield (
-            f"the login role {setup.role!r} may make no schemas in {setup.database!r}",
+            f"the login role {setup.role!r} cannot create schemas in {setup.database!r}",
             f"Run `GRANT CREATE ON DATABASE {_quoted(setup.database)} TO {role}`.",
         )
 

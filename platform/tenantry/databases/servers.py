@@ -1,4 +1,4 @@
-"""PostgreSQL servers: one engine, with one small pool, for all tenants of a server in a process."""
+"""PostgreSQL servers: one engine and one small pool per server and process."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class Server:
         self.setup = None  # what comes back may be another one
 
     def _pause(self) -> None:
-        """Fail at once where connecting has just failed, or somebody else is trying again."""
+        """Fail at once if connecting has just failed, or another thread is trying again."""
         with self._lock:
             if self._failure is None:
                 return
@@ -204,7 +204,7 @@ def _check_alive(driver: Any, _record: Any, _proxy: Any) -> None:
 
 
 def probe(placement: Placement) -> Setup:
-    """Connect once, and look whether the server keeps tenants apart; return what it is.
+    """Connect once, and check that the server isolates tenants; return its setup.
 
     :raises UnsafePlacementError: It does not.
     :raises DatabaseUnavailableError: It does not answer.

@@ -1,4 +1,4 @@
-"""A SQLite file for each tenant."""
+"""One tenant's SQLite file."""
 
 from __future__ import annotations
 
@@ -157,9 +157,9 @@ class SiteDatabase:
 
 
 def check_own(path: Path) -> None:
-    """Make sure that no link stands in the place of a tenant's file, nor of the folder of it.
+    """Make sure that neither a tenant's file nor its folder is a link.
 
-    Whoever can put one there could let a site show, and write to, what is another one's.
+    A user who can put one there could make a site show, and write to, another site's data.
 
     :raises LinkedPlaceError: One does.
     """
@@ -174,7 +174,7 @@ def check_own(path: Path) -> None:
 
 
 def copy_site(source: SiteDatabase, target: SiteDatabase) -> None:
-    """Copy a database as it is at one moment, whoever writes to it; *target* appears when whole."""
+    """Copy a database as it is at one moment, during writes; *target* appears when whole."""
     target.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     target.path.parent.chmod(0o700)
     partial = target.path.with_name(f"{target.path.name}-partial")

@@ -1,4 +1,4 @@
-"""Connections whose time is counted: each adds what it took to :data:`tenantry.resources.usage.SPENT`.
+"""Measures database time per request in :data:`tenantry.resources.usage.SPENT`.
 
 SQLite works while rows are fetched as much as while a statement begins, and waits for the disk at the
 commit: all three are counted, in the thread that asked. From PostgreSQL all rows have come when a

@@ -1,4 +1,4 @@
-"""The whole way of a request, put together."""
+"""Builds the front door: the middleware, dispatchers and mounts of every request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Apps below paths, found in a time that the path's length does not change."""
+"""Mounts apps below paths, in a time that does not depend on the path's length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first path segment names the tenant."""
+"""Dispatches by path: the first segment names the tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new instance's first request, made up, before visitors are sent to it."""
+"""Probes a new instance with a request for its front page, before visitors reach it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a tenant's former name to the same page under the name that it has now."""
+"""Redirects a tenant's former name to the same page under its present name."""
 
 from __future__ import annotations
 

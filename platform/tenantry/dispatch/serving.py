@@ -1,4 +1,4 @@
-"""Serving one tenant: its state decides, the pool lends its app, the body holds the lease."""
+"""Serves one tenant: checks its state, acquires an instance, returns a body that ends the lease."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def closed_as(tenant: Tenant) -> tuple[int, str, int | None]:
     return status, tenant.notice or message, seconds
 
 
-UNABLE = ("This site could not be started just now.", logging.WARNING)
+UNABLE = ("This site could not be started.", logging.WARNING)
 BUSY: dict[type[PoolError], tuple[str, int]] = {
-    TenantBusyError: ("This site is very busy just now.", logging.DEBUG),
-    TenantLimitError: ("This site is asked for too often just now.", logging.DEBUG),
+    TenantBusyError: ("This site is very busy.", logging.DEBUG),
+    TenantLimitError: ("This site gets too many requests.", logging.DEBUG),
 }
 """What a site answers that has more visitors than it may have: message, and how loudly to say so in
 the log, which the flood must not fill; status and metrics count them."""
@@ -154,7 +154,7 @@ class InstanceServer:
             environ,
             start_response,
             500,
-            "The site ran into an error. It has been noted.",
+            "The site had an error. It has been logged.",
             error_id=error_id,
             error=error,
         )

@@ -1,4 +1,4 @@
-"""The host names the tenant."""
+"""Dispatches by host: the apex, a tenant's subdomain or a custom host."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class SubdomainDispatcher:
             return self._unknown(environ, start_response)
         if nested := label_under(host, self._domain):
             return self._not_to_be_had(judge_name(nested), environ, start_response)
-        message = "This server is not the one for the domain in your address bar."
+        message = "This server does not serve the domain in your address bar."
         return self._pages.answer(environ, start_response, 421, message)
 
     def _not_to_be_had(

@@ -1,4 +1,4 @@
-"""Looks for what would let one tenant reach another, and for what the machine lacks.
+"""The doctor: checks tenant isolation of a factory, and the machine.
 
 :func:`examine` runs the factory in a process of its own, with two throw-away tenants;
 :func:`examine_settings` and :func:`examine_machine` look at what is around it.

@@ -1,4 +1,4 @@
-"""Settings that are valid and still no good idea."""
+"""Checks settings that are valid but unsafe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def examine_settings(settings: Settings, *, debug: bool = False) -> list[Finding
         *_check_origins(settings),
         *_check_work(settings, debug=debug),
     ]
-    return found or [fine(CHECK, f"{PREFIX}*", "All of them go together.")]
+    return found or [fine(CHECK, f"{PREFIX}*", "They are compatible.")]
 
 
 def _is_local(settings: Settings) -> bool:
@@ -48,8 +48,8 @@ def _check_keys(settings: Settings) -> Iterator[Finding]:
         yield unsafe(
             CHECK,
             subject,
-            "A key has hardly any different characters. Who guesses it can sign any session.",
-            "Put one made with `openssl rand -hex 32` in front.",
+            "A key has few different characters. An attacker who guesses it can sign any session.",
+            "Put a new one from `openssl rand -hex 32` in front.",
         )
 
 
@@ -60,14 +60,14 @@ def _check_reach(settings: Settings) -> Iterator[Finding]:
         yield warning(
             CHECK,
             f"{PREFIX}TRUST_ANY_PEER",
-            f"Who reaches {settings.bind}:{settings.port} past the proxy can forge addresses.",
-            "Make sure of the firewall, or bind 127.0.0.1 or a Unix socket.",
+            f"Anyone who reaches {settings.bind}:{settings.port} past the proxy can forge addresses.",
+            "Check the firewall, or bind 127.0.0.1 or a Unix socket.",
         )
     elif not settings.trusted_proxies:
         yield warning(
             CHECK,
             f"{PREFIX}BIND",
-            f"Everybody who reaches {settings.bind}:{settings.port} speaks to uWSGI itself, "
+            f"Anyone who reaches {settings.bind}:{settings.port} talks to uWSGI itself, "
             "without TLS and without a proxy's limits.",
             "Put a proxy in front, as the page about deployment shows.",
         )
@@ -85,7 +85,7 @@ def _check_origins(settings: Settings) -> Iterator[Finding]:
         yield warning(
             CHECK,
             f"{PREFIX}TRUSTED_PROXIES",
-            "Links are https, so a proxy stands in front, but its X-Forwarded-For is not believed: "
+            "Links are https, so a proxy stands in front, but its X-Forwarded-For is not trusted: "
             "all visitors have the proxy's address, and share one limit of requests.",
             "Set it to the number of proxies.",
         )

@@ -1,4 +1,4 @@
-"""The examination itself, in the doctor's own process: two tenants are built, visited and given up.
+"""Examines a factory in the doctor's process: builds two tenants, visits them, disposes of them.
 
 Its order matters: what a first visit fills lies before the first look, and what must be gone at the
 end is held here by nobody.
@@ -97,7 +97,7 @@ class Examination:
 
     def _provision(self, factory: Factory, patients: Iterable[Patient]) -> None:
         for patient in patients:
-            self.tell("making the data of a tenant")
+            self.tell("provisioning a tenant")
             with self._stopping("provision() fails for a new tenant"):
                 factory.provision(patient.tenant)
             with self._stopping("provision() fails when it is called again"):
@@ -124,8 +124,8 @@ class Examination:
         first, second = patients
         if first.app is second.app:
             self._stop(
-                "It returns the same app for two tenants, so that one is served as the other.",
-                "Make an app for each call, or use tenantry.Flyweight.",
+                "It returns the same app for two tenants: one is served as the other.",
+                "Create an app for each call, or use tenantry.Flyweight.",
             )
 
     def _look(self, patients: list[Patient]) -> None:
@@ -142,7 +142,7 @@ class Examination:
         identity = first.identity
 
         def look() -> shared.Look:
-            self.tell("looking at what tenants share")
+            self.tell("inspecting what tenants share")
             roots = shared.roots_of(second.app, ownership=ownership)
             return shared.look(roots, identity=identity, ownership=ownership)
 
@@ -169,7 +169,7 @@ class Examination:
                 warning(
                     shared.CHECK,
                     "the process",
-                    f"It has more than {len(after.walk.objects):,} objects; not all were looked at.",
+                    f"It has more than {len(after.walk.objects):,} objects; not all were inspected.",
                 )
             )
         elif not known:
@@ -178,7 +178,7 @@ class Examination:
                 fine(
                     shared.CHECK,
                     "the process",
-                    f"{number} objects that all tenants reach hold nothing of one.",
+                    f"{number} objects that all tenants reach hold no tenant's data.",
                 )
             )
 
@@ -201,8 +201,8 @@ class Examination:
                     unsafe(
                         PAGES,
                         place,
-                        f"It shows what belongs to the {other} tenant.",
-                        "Find what both reach and it comes from; key that by tenant id.",
+                        f"It shows the {other} tenant's data.",
+                        "Find the shared state behind it, and key it by tenant id.",
                     )
                 )
         troubles = {place: what for report in reports for place, what in report.troubles.items()}
@@ -214,7 +214,7 @@ class Examination:
                     PAGES,
                     self.settings.factory,
                     "There was more to visit than time, or requests, allowed.",
-                    "Give it more --seconds, if pages are slow.",
+                    "If pages are slow, raise --seconds.",
                 )
             )
         report = reports[0]
@@ -239,13 +239,13 @@ class Examination:
                         FACTORY,
                         f"{self.settings.factory} (dispose)",
                         f"Disposing of an instance fails: {_said(error)}",
-                        "What it has not closed stays open in the server.",
+                        "Resources that it has not closed stay open in the server.",
                     )
                 )
 
     def _release(self, patients: list[Patient], exits: ExitWatcher, known: set[int]) -> set[str]:
-        """Let go of the apps, and look whether they die; return what holds them."""
-        self.tell("looking whether disposed instances die")
+        """Release the apps, and check that they are freed; return their holders."""
+        self.tell("checking that disposed instances are freed")
         graves = [Grave(patient.app) for patient in patients]
         for patient in patients:
             patient.app = None
@@ -265,7 +265,9 @@ class Examination:
                 names.add("")
                 self.emit(_held(holders.Hold(holders.nearest(app), None), whose))
         if not any(grave.find() is not None for grave in graves):
-            self.emit(fine(holders.INSTANCES, self.settings.factory, "Disposed instances die."))
+            self.emit(
+                fine(holders.INSTANCES, self.settings.factory, "Disposed instances are freed.")
+            )
         return names
 
     def _look_for_traces(self, patients: list[Patient], known: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Starts the examination of a factory in a process of its own, in a folder that is thrown away."""
+"""Starts the examination of a factory in a separate process and a temporary folder."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _run(
         os.close(reading)
         # The group is its own: what the examined code started goes as well.
         with suppress(ProcessLookupError):
-            if process.poll() is None and not _ends(process):
+            if process.poll() is None and not _is_terminated(process):
                 os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
         with suppress(ProcessLookupError):
@@ -120,7 +120,7 @@ def _run(
     return progress, code
 
 
-def _ends(process: subprocess.Popen[bytes]) -> bool:
+def _is_terminated(process: subprocess.Popen[bytes]) -> bool:
     try:
         process.wait(1.0)
     except subprocess.TimeoutExpired:
@@ -147,7 +147,7 @@ def _cut_short(factory: str, progress: _Progress, code: int, seconds: float, tex
             "factory",
             factory,
             f"The examination did not end within {seconds:.0f} s; it was {progress.stage}.",
-            "See where it hangs with `tenantry --verbose doctor`, or give it more --seconds.",
+            "See where it hangs with `tenantry --verbose doctor`, or raise --seconds.",
         )
     last = [line for line in text.splitlines() if line.strip()][-LAST_LINES:]
     return unsafe(

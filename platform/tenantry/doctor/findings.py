@@ -1,4 +1,4 @@
-"""What an examination finds: a value for each thing, which can travel between processes."""
+"""Findings: the values that an examination reports."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def fine(check: str, subject: str, sentence: str) -> Finding:
 
 
 def allowing(findings: Iterable[Finding], names: Iterable[str]) -> list[Finding]:
-    """Return *findings*, where those about *names* are in order: somebody has looked at them."""
+    """Return *findings*, with those about *names* accepted by the operator."""
     allowed = frozenset(names)
     return [
         fine(found.check, found.subject, f"Allowed: {found.sentence}")

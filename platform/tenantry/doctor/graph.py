@@ -1,4 +1,4 @@
-"""Walks through live objects from named roots, and tells by which names each one is reached."""
+"""Walks the graph of live objects from named roots, and records each object's path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who holds an app that should be gone: a module, a signal, a thread, a function for the exit."""
+"""Finds what holds a leaked app: a module, a signal, a thread, an ``atexit`` function."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Hold:
 
     name: str
     value: Any
-    """The object; whoever searches for more holders steps around it."""
+    """The object; a search for further holders skips it."""
 
     place: str = ""
 
@@ -80,16 +80,16 @@ def signal_holders(apps: Mapping[int, str], *, live: bool) -> Iterator[Suspicion
 
 
 def _signal_finding(name: str, receiver: Any, whose: str, *, weak: bool, everyone: bool) -> Finding:
-    remedy = "Connect a function of the module once, and ask current_app in it."
+    remedy = "Connect a function of the module once, and use current_app in it."
     if everyone:
         sentence = (
             f"Signal {name!r} calls it for every tenant's requests, and it belongs to {whose}."
         )
         if not weak:
-            sentence += " The signal keeps it for ever."
+            sentence += " The signal holds it for ever."
         remedy += " Or name the app: connect(..., sender=app)."
     else:
-        sentence = f"Signal {name!r} keeps it for ever, and with it {whose}."
+        sentence = f"Signal {name!r} holds it for ever, and with it {whose}."
         remedy += " Or disconnect it, without naming a sender, in dispose(app)."
     return unsafe(SIGNALS, f"{_called(receiver)} (receiver)", sentence, remedy)
 
@@ -127,8 +127,8 @@ def thread_holders(
             finding = warning(
                 THREADS,
                 subject,
-                "It was started by an instance or a request, and goes on.",
-                "Make sure that there is one for the process, not one for each tenant.",
+                "An instance or a request started it, and it continues.",
+                "Start one for the process, not one for each tenant.",
             )
         yield Suspicion(finding, id(thread))
 
@@ -145,10 +145,10 @@ def holders(app: Any, exits: Sequence[Exit], *, around: Iterable[int] = ()) -> l
         name = _find(app, [*module_roots(), *exit_roots(exits), *others(threads)], avoid)
         if name is None:
             break
-        found.append(Hold(name.subject, name.holding, name.path))
-        if id(name.holding) in avoid or type(name.holding) is types.ModuleType:
+        found.append(Hold(name.subject, name.holder_object, name.path))
+        if id(name.holder_object) in avoid or type(name.holder_object) is types.ModuleType:
             break
-        avoid.add(id(name.holding))
+        avoid.add(id(name.holder_object))
     return found
 
 

@@ -1,4 +1,4 @@
-"""How a tenant is recognised: its names in keys, and its mark in whatever was made of its requests."""
+"""Recognises a tenant: its names in keys, and its mark in data from its requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine gives the server: who reads its files, what it may open, where data is."""
+"""Checks the machine: file modes, descriptors, the listen queue, the disk."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def check_files(settings: Settings, machine: Machine) -> Iterator[Finding]:
         yield warning(
             "files",
             f"{settings.data_dir} (folder)",
-            "The data folder is not there yet.",
+            "The data folder does not exist yet.",
             "Run `tenantry init`.",
         )
         return
@@ -130,7 +130,7 @@ def check_files(settings: Settings, machine: Machine) -> Iterator[Finding]:
     ]
     yield from found
     if not found:
-        yield fine("files", f"{settings.data_dir} (folder)", "Nobody else can open what is in it.")
+        yield fine("files", f"{settings.data_dir} (folder)", "No other user can open its content.")
 
 
 def _private(settings: Settings) -> Iterator[Path]:
@@ -148,7 +148,7 @@ def _check_file(path: Path, user: int) -> Iterator[Finding]:
         status = path.stat()
         text = path.read_text(errors="replace") if path.name == ".env" else ""
     except OSError as error:
-        yield unsafe("files", f"{path} (file)", f"It cannot be looked at: {error.strerror}.")
+        yield unsafe("files", f"{path} (file)", f"It cannot be checked: {error.strerror}.")
         return
     if path.name == ".env" and not re.search(
         rf"^\s*{PREFIX}(SECRET|CATALOG|DATABASES)", text, re.MULTILINE
@@ -160,14 +160,14 @@ def _check_file(path: Path, user: int) -> Iterator[Finding]:
         yield unsafe(
             "files",
             subject,
-            f"It belongs to user {status.st_uid}, not to the one who runs this, {user}.",
+            f"It belongs to user {status.st_uid}, not to the user of this command, {user}.",
             f"Run the server and `tenantry` as one user, or `chown {user} {path}`.",
         )
     if mode & 0o007:
         yield unsafe(
             "files",
             subject,
-            "Everybody on this machine can open it.",
+            "Every user of this machine can open it.",
             f"chmod {wanted} {path}",
         )
     elif mode & 0o020 or (mode & 0o040 and not folder):
@@ -187,7 +187,7 @@ def check_descriptors(settings: Settings, machine: Machine) -> Iterator[Finding]
         yield unsafe(
             "descriptors",
             f"{PREFIX}POOL_DESCRIPTORS (setting)",
-            f"{settings.pool_descriptors} are more than the {machine.descriptors} that a process "
+            f"{settings.pool_descriptors} is more than the {machine.descriptors} that a process "
             "may open.",
             "Lower it, or raise `ulimit -n` where the server starts (systemd: LimitNOFILE).",
         )
@@ -225,7 +225,9 @@ def check_listen_queue(ini: Path | None, machine: Machine) -> Iterator[Finding]:
             f"sysctl -w net.core.somaxconn={wanted}, or lower `listen`.",
         )
     else:
-        sentence = f"The kernel allows {machine.somaxconn} waiting connections; {wanted} are asked."
+        sentence = (
+            f"The kernel allows {machine.somaxconn} waiting connections; {wanted} are requested."
+        )
         yield fine("listen queue", subject, sentence)
 
 
@@ -257,7 +259,7 @@ def check_disk(settings: Settings, machine: Machine) -> Iterator[Finding]:
         yield warning(
             "disk",
             subject,
-            f"It is on {machine.file_system}, and gone after a restart of the machine.",
+            f"It is on {machine.file_system}, and is lost at a restart of the machine.",
             f"Put {PREFIX}DATA_DIR on a disk.",
         )
     if machine.free_mb < LOW_FREE_MB:

@@ -1,4 +1,4 @@
-"""The name by which an operator knows an object: the way to it from a module."""
+"""Names an object by its path from a module."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Name:
     holder: str
     """As far as names go: ``shop.views._cache``."""
 
-    holding: Any
+    holder_object: Any
     """The object that *holder* names."""
 
     @property
@@ -39,7 +39,9 @@ class Name:
         """The holder with its kind: ``shop.views._cache (dict)``."""
         if self.holder.endswith(")"):  # it tells its kind already
             return self.holder
-        held = self.holding.cell_contents if type(self.holding) is types.CellType else self.holding
+        held = self.holder_object
+        if type(held) is types.CellType:
+            held = held.cell_contents
         kind = "lru_cache" if type(held) is LRU else type(held).__name__
         return f"{self.holder} ({kind})"
 
@@ -47,7 +49,7 @@ class Name:
 def spell(label: str, chain: Sequence[Any]) -> Name:
     """Return the name of the last object of *chain*, each of which holds the next."""
     path = holder = label
-    holding = chain[0]
+    holder_object = chain[0]
     named = True
     for parent, value, before in zip(chain, chain[1:], (None, *chain), strict=False):
         part, plain = _step(before, parent, value)
@@ -56,8 +58,8 @@ def spell(label: str, chain: Sequence[Any]) -> Name:
         if not named and (own := _own_name(value)) is not None:
             path, named = own, True
         if named:
-            holder, holding = path, value
-    return Name(path, holder, holding)
+            holder, holder_object = path, value
+    return Name(path, holder, holder_object)
 
 
 def _step(before: Any, parent: Any, value: Any) -> tuple[str, bool]:  # noqa: PLR0911 - a table of kinds

@@ -1,4 +1,4 @@
-"""What may be shared between tenants: state of libraries that holds nothing of anybody's."""
+"""State of libraries that tenants may share, because it holds no tenant's data."""
 
 from __future__ import annotations
 

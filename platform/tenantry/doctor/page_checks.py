@@ -1,4 +1,4 @@
-"""What a page offers to go on with: its links and its forms."""
+"""Extracts the links and forms of a page."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ class Person:
             return part.attributes.get("min") or part.value or "1"
         if part.kind in FIXED:
             return FIXED[part.kind]
-        return self._words(part, name)
+        return self._text_for(part, name)
 
-    def _words(self, part: Field, name: str) -> str:
+    def _text_for(self, part: Field, name: str) -> str:
         length = part.attributes.get("maxlength") or ""
         most = int(length) if length.isdecimal() else 1000
         text = self.mark if "slug" in name else f"{self.mark} {name}"

@@ -1,4 +1,4 @@
-"""What live objects hold, read without running any code of theirs.
+"""Reads what a live object holds, without running its code.
 
 Proxies, properties and ``__getattr__`` are stepped around: types are compared with ``type()``, and
 attributes are read below their classes.
@@ -26,7 +26,7 @@ LEAVES = frozenset(
         types.FrameType, types.TracebackType, types.ModuleType, weakref.ref,
     }
 )  # fmt: skip
-"""Types that lead nowhere, or where nobody should go: modules are roots of their own."""
+"""Types whose objects are not followed: modules are roots of their own."""
 
 
 def children(value: Any) -> Iterable[Any]:  # noqa: PLR0911 - a table of kinds

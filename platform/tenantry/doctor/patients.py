@@ -1,4 +1,4 @@
-"""The two throw-away tenants: who they are, and what is left of them."""
+"""The two temporary tenants of an examination."""
 
 from __future__ import annotations
 

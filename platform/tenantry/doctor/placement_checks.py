@@ -1,4 +1,4 @@
-"""Whether the servers that hold tenants' data answer, and keep tenants apart."""
+"""Checks that PostgreSQL servers answer and isolate tenants."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ def examine_placements(settings: Settings) -> Iterator[Finding]:
 
 
 def _examine_login(placement: Placement, setup: Setup, subject: str, settings: Settings) -> Finding:
-    """Look whether tenants can sign in by themselves, or what it means that they do not."""
+    """Check that tenants can sign in, or explain a shared login."""
     if placement.login == "own":
         if (problem := _try_login(placement, settings)) is not None:
-            sentence = f"{placement.shown} does not let tenants sign in by themselves: {problem}."
+            sentence = f"{placement.shown} does not let tenants sign in: {problem}."
             return unsafe("placements", subject, sentence, _LET_IN)
     elif setup.settings_are_open:
         sentence = "Its tenants share one login, and SQL that is injected into a SELECT can leave "
         return warning("placements", subject, f"{sentence}its tenant's role.", _CLOSE)
-    return fine("placements", subject, f"{placement.shown} keeps tenants apart.")
+    return fine("placements", subject, f"{placement.shown} isolates tenants.")
 
 
 def _try_login(placement: Placement, settings: Settings) -> str | None:
@@ -91,7 +91,7 @@ def _try_login(placement: Placement, settings: Settings) -> str | None:
 
 
 def examine_homes(settings: Settings, counts: Mapping[str, int]) -> Iterator[Finding]:
-    """Look whether every placement that tenants live on is named.
+    """Check that the settings name every placement that tenants live on.
 
     :param counts: How many tenants live on each placement, as the catalog says.
     """
@@ -101,7 +101,7 @@ def examine_homes(settings: Settings, counts: Mapping[str, int]) -> Iterator[Fin
 
 
 def examine_plans(settings: Settings, counts: Mapping[str, int]) -> Iterator[Finding]:
-    """Look whether every plan that tenants have is named.
+    """Check that the settings name every plan that tenants have.
 
     :param counts: How many tenants have each plan, as the catalog says.
     """
@@ -121,9 +121,9 @@ def examine_moves(settings: Settings, moves: Iterable[Tenant]) -> Iterator[Findi
                 yield warning(
                     "placements",
                     f"{tenant.slug} (tenant)",
-                    "A move of it was interrupted: its database notes what is written, and may take "
-                    "no writes at all.",
-                    f"Say `tenantry tenant move {tenant.slug} --to ...` again.",
+                    "A move of it was interrupted: its database records changes, and may refuse "
+                    "all writes.",
+                    f"Run `tenantry tenant move {tenant.slug} --to ...` again.",
                 )
         except TenantLockedError:
             continue  # it is under way

@@ -1,4 +1,4 @@
-"""The GET routes of an app, and addresses for them."""
+"""Lists the GET routes of an app, and builds addresses for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutable state that several tenants reach: what a tenant left in it, and what changed in it."""
+"""Finds shared mutable state: one tenant's data in it, and changes between visits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PROXIES = frozenset({"LocalProxy", "SQLAlchemy", "TenantSQLAlchemy", "scoped_ses
 """Types of module-level names that answer differently for each tenant."""
 
 REACHED = "every tenant reaches it"
-KEYING = "Key it by tenant id, keep it in app.extensions, or do without."
+KEYING = "Key it by tenant id, store it in app.extensions, or remove it."
 
 
 @dataclass(slots=True, eq=False)
@@ -132,8 +132,8 @@ def unkeyed_caches(seen: Look, identity: Identity) -> Iterator[Finding]:
             yield unsafe(
                 CHECK,
                 name.subject,
-                f"It keeps results for every tenant alike, and its function asks {asked}.",
-                "Make the tenant's id an argument, or do without the cache.",
+                f"It returns the same results for every tenant, but its function reads {asked}.",
+                "Make the tenant's id an argument, or remove the cache.",
             )
 
 
@@ -158,8 +158,8 @@ def kept_entries(seen: Look) -> Iterator[Finding]:
             CHECK,
             name.subject,
             "It keeps the tenant's entry after its instance was disposed of, so it grows with the "
-            "tenants that come by.",
-            "Remove the entry in dispose(app), or give the container a limit.",
+            "number of tenants.",
+            "Remove the entry in dispose(app), or limit the container.",
         )
 
 
@@ -243,7 +243,7 @@ def _changed(name: Name, seen: Walk, number: int) -> Finding:
             CHECK,
             name.subject,
             "A request of the first tenant filled it, and its keys name no tenant. That is right "
-            "only while its results depend on nothing but its arguments.",
+            "only if its results depend only on its arguments.",
             "Make the tenant's id an argument if they do.",
         )
     if seen.own[number]:
@@ -259,7 +259,7 @@ def _changed(name: Name, seen: Walk, number: int) -> Finding:
         name.subject,
         "The first tenant's requests changed it. It belongs to a library and is shared by all "
         f"tenants{_place(name)}.",
-        "Make sure that it holds nothing of a tenant's.",
+        "Make sure that it holds no tenant's data.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether the audit trail is what was written."""
+"""Checks the audit trail."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def examine_audit(found: AuditCheck) -> Iterator[Finding]:
         yield unsafe("audit", SUBJECT, found.problem, remedy)
     elif found.anchor is None and found.checked:
         sentence = (
-            "Nothing outside of the table has seen its events: a cut end would not be noticed."
+            "The trail has no anchor outside its table: the removal of its newest events would not "
+            "be detected."
         )
         yield warning("audit", SUBJECT, sentence, "Run `tenantry init`.")
     else:
-        yield fine("audit", SUBJECT, f"{found.checked} events follow from each other to the end.")
+        yield fine("audit", SUBJECT, f"{found.checked} events have valid hashes, to the end.")

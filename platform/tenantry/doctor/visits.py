@@ -1,4 +1,4 @@
-"""Visits a tenant's app as its members would: every GET route, every link, every form.
+"""Visits a tenant's app as its members do: every GET route, link and form.
 
 There is a limit to everything, and each request has its time.
 """
@@ -61,11 +61,11 @@ class Report:
     """Whether time or number of requests ran out before everything was visited."""
 
     leaks: list[str] = field(default_factory=list)
-    """Pages that show what belongs to somebody else."""
+    """Pages that show another tenant's data."""
 
 
 class Visitor:
-    """Somebody with a browser of their own, who goes everywhere and fills in everything.
+    """A visitor with a browser, who visits every page and fills in every form.
 
     :param origin: Scheme, host and port of the tenant's site.
     :param is_foreign: Says whether a page has what no visitor of this tenant may see.

@@ -1,4 +1,4 @@
-"""Watches what code does while it runs: what it imports, and what it leaves for the exit."""
+"""Records imports and ``atexit`` functions while code runs."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class ImportWatcher:
                 CHECK,
                 f"{', '.join(dict.fromkeys(ends))} (module)",
                 f"A request imported it, in {by}, line {line}. The first visitor of each worker "
-                "waits for that, and a module that fails to load fails there.",
-                "Import it where the factory's module begins.",
+                "waits for it. If the module fails to load, the request fails.",
+                "Import it at the top of the factory's module.",
             )
 
 

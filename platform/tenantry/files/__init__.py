@@ -1,1 +1,1 @@
-"""What the platform does with files: locks, scratch folders, and what the disk may answer."""
+"""Files of the platform: locks, scratch folders, and errors of the disk."""

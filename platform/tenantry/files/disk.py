@@ -1,4 +1,4 @@
-"""What the machine refuses, in words: a full disk, a read-only one, a file that is not ours to use.
+"""Explains errors of the disk: full, read-only, not permitted.
 
 Libraries wrap what the system said in errors of their own; here it is found again.
 """
@@ -17,22 +17,22 @@ ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 """What the system says of a path at which nothing is; everything else means that it cannot tell."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 LEAST_FREE = 64 * 1024
-"""Octets below which nothing of use fits on a disk: SQLite's shared memory alone takes 32 KiB."""
+"""Bytes below which nothing useful fits on a disk: SQLite's shared memory alone takes 32 KiB."""
 
 REMEDIES = {
     errno.ENOSPC: "Make room on that disk",
     errno.EDQUOT: "Raise that quota, or make room",
     errno.EROFS: "Mount that file system for writing",
-    errno.EACCES: "Let the user who says this use it",
-    errno.EPERM: "Let the user who says this use it",
-    errno.EIO: "Look at that disk: the system's log says more",
-    errno.ELOOP: "Take the link away: what is the platform's own must stand there itself",
-    errno.ENOTDIR: "Take the file away that stands where a folder has to be",
-    errno.EISDIR: "Take the folder away that stands where a file has to be",
+    errno.EACCES: "Give access to the user of this command",
+    errno.EPERM: "Give access to the user of this command",
+    errno.EIO: "Check that disk; the system's log has details",
+    errno.ELOOP: "Replace the link with the file or folder itself",
+    errno.ENOTDIR: "Remove the file: a folder has to be there",
+    errno.EISDIR: "Remove the folder: a file has to be there",
     errno.EMFILE: "Allow the process more open files (`ulimit -n`)",
     errno.ENFILE: "Allow the machine more open files",
-    errno.ENODEV: "Look whether that disk is mounted",
-    errno.ESTALE: "Look whether that disk is mounted",
+    errno.ENODEV: "Check that the disk is mounted",
+    errno.ESTALE: "Check that the disk is mounted",
 }
 """What to do about it, for those failures that are the machine's and not a mistake of ours."""
 
@@ -104,7 +104,7 @@ def explain(error: OSError) -> str | None:
     if remedy is None:
         return None
     where = f"{error.filename}: " if error.filename is not None else ""
-    return f"{where}{error.strerror}. {remedy}, then say the same command again."
+    return f"{where}{error.strerror}. {remedy}, then run the command again."
 
 
 def _mode(path: Path, *, follow: bool = True) -> int:

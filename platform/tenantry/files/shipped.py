@@ -1,4 +1,4 @@
-"""Files that come with Tenantry: a wheel has them inside the package, a checkout at its root."""
+"""Finds files that are shipped with Tenantry, in a wheel or a checkout."""
 
 from __future__ import annotations
 

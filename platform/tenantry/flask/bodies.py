@@ -1,4 +1,4 @@
-"""How a Flask view asks for longer request bodies than a form has."""
+"""Lets a Flask view accept longer request bodies than a form has."""
 
 from __future__ import annotations
 

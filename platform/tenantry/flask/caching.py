@@ -1,4 +1,4 @@
-"""Pages that are the same for everybody, which browsers and caches may keep."""
+"""HTTP caching of pages that are the same for everyone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page that asks before something is done, for browsers with and without scripts."""
+"""Confirmation pages, with and without scripts."""
 
 from __future__ import annotations
 

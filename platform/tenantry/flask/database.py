@@ -1,4 +1,4 @@
-"""Flask-SQLAlchemy whose engine is the current tenant's."""
+"""A Flask-SQLAlchemy extension whose engine is the current tenant's."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class TenantSQLAlchemy(SQLAlchemy):
         except DBAPIError as error:
             # The server went away after the view's last statement. What was committed is committed,
             # the rest is rolled back without us: the answer stands.
-            log.warning("a database was gone at the end of a request: %s", error.orig or error)
+            log.warning(
+                "a database was unavailable at the end of a request: %s", error.orig or error
+            )
         finally:
             self.session.registry.clear()  # an error keeps remove() from it
 

@@ -1,4 +1,4 @@
-"""What people recognise a session by: the browser, and roughly where it is."""
+"""Describes a session's device for its owner: browser and network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of a Flask app for clients that ask for JSON."""
+"""Error handlers of a Flask app that answer problem+json to clients that ask for JSON."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _replace_pages(response: Response) -> Response:
     if response.mimetype == "text/html" and prefers_json():
         phrase = HTTP_STATUS_CODES.get(response.status_code, "Error")
         form: Faulty | None = g.get("faulty_form")
-        detail = "The form has faults." if form else "The request was refused."
+        detail = "The form has invalid fields." if form else "The request was refused."
         document = problem(
             response.status_code, phrase, detail, errors=dict(form.errors) if form else None
         )

@@ -1,4 +1,4 @@
-"""How much room a tenant takes of what its plan allows, looked at now and then.
+"""Measures a tenant's room at most every five seconds, and compares it with its plan.
 
 A site over its quota can be read and can delete, but should not grow: its app asks
 :func:`find_exceeded` before it adds something, and says why it does not. Looking costs a file or a

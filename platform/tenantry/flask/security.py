@@ -1,4 +1,4 @@
-"""Response headers and the origin check that every app of ours has."""
+"""Security headers and the origin check."""
 
 from __future__ import annotations
 

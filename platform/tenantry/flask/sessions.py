@@ -1,4 +1,4 @@
-"""Session cookies that belong to one tenant: own key, own name, own path, the tenant's id inside."""
+"""Session cookies of one tenant: its own key, name and path, with its id inside."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def check_cookie_settings(config: Mapping[str, Any]) -> None:
         ),
         "SESSION_COOKIE_NAME": (
             _is_name(config["SESSION_COOKIE_NAME"]),
-            "use letters, digits, '-' and '_'; over HTTPS the platform itself puts '__Host-' in front",
+            "use letters, digits, '-' and '_'; over HTTPS the platform itself adds '__Host-'",
         ),
     }
     for setting, (accepted, remedy) in remedies.items():
@@ -89,7 +89,7 @@ class ScopedSessionInterface(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         session = self._load(app, request)
-        # One that names no tenant was not made here, whoever had the key.
+        # One that names no tenant was not made here, even with the right key.
         if session and session.get(SCOPE) != self._scope:
             return self.session_class()
         return session
@@ -97,10 +97,10 @@ class ScopedSessionInterface(SecureCookieSessionInterface):
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         # Here and not after the request: asking flask.session whether it was touched touches it.
         if session.modified:
-            # It is sent with somebody's cookie, whatever the view says about its page (R23).
+            # The request has a cookie, whatever the view says about its page (R23).
             response.headers["Cache-Control"] = "private, no-store"
         elif session.accessed:
-            # A shared cache must never keep a page that was made for somebody.
+            # A shared cache must never keep a page that was made for one visitor.
             response.headers.setdefault("Cache-Control", "private, no-store")
         if session and session.modified:
             session[SCOPE] = self._scope
@@ -111,7 +111,7 @@ class ScopedSessionInterface(SecureCookieSessionInterface):
         if serializer is None:
             return None
         values = request.cookies.getlist(self._cookie_name(app, request))
-        # Two cookies of one name: somebody else set one of them. Neither is trusted (R18).
+        # Two cookies of one name: another site set one of them. Neither is trusted (R18).
         if len(values) != 1:
             return self.session_class()
         max_age = int(app.permanent_session_lifetime.total_seconds())

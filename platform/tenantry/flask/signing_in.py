@@ -1,4 +1,4 @@
-"""What every way to sign in needs: a limit on tries, and devices that are known.
+"""Rate limits of sign-in attempts, and known devices.
 
 .. code-block:: python
 
@@ -122,7 +122,7 @@ def _remember(account: str) -> None:
 def _read() -> dict[str, Any]:
     values = request.cookies.getlist(_cookie_name())
     try:
-        # Of two cookies of one name somebody else has set one (R18).
+        # Of two cookies of one name, another site has set one (R18).
         known = _serializer().loads(values[0], max_age=DEVICE_LIVES) if len(values) == 1 else None
     except BadSignature:
         known = None

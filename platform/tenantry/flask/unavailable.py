@@ -1,4 +1,4 @@
-"""What a site answers while it cannot do something for a moment.
+"""Responses of a site whose database or disk fails.
 
 That is a write for which its old database is closed and the new one not yet known, and a password while
 as many are being checked as may be.

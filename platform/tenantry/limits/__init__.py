@@ -1,4 +1,4 @@
-"""How often something may happen: in a process, or in all workers of the machine together."""
+"""Rate limits: token buckets of a process, or shared by all workers of the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's listening sockets: whether a connection is queued for which no thread is free."""
+"""Detects queued connections for which no thread is free."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ class ClientRates:
         take = self._table.take_tokens
         if take(f"told of {client}", 0.1, 1)[0] and take("told", 1, 10)[0]:
             log.warning(
-                "answered 429: client %r asks more than %g times a second; if this is a proxy of "
-                "yours, TENANTRY_TRUSTED_PROXIES is not right",
+                "answered 429: client %r asks more than %g times a second; if this is your "
+                "proxy, set TENANTRY_TRUSTED_PROXIES",
                 client,
                 self.rate,
             )

@@ -1,4 +1,4 @@
-"""Whom an address stands for: limits count subscribers, not addresses."""
+"""Maps client addresses to subscribers: an IPv4 address or an IPv6 /64."""
 
 from __future__ import annotations
 

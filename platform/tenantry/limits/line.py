@@ -1,4 +1,4 @@
-"""A line: requests beyond a limit wait their turn, first come, first served, and not for long.
+"""A line: requests beyond a limit wait their turn for a short time, first come, first served.
 
 A request that waits keeps a thread of the server. So three cases:
 
@@ -35,7 +35,7 @@ WEIGHT = 0.25
 
 
 class Turn:
-    """A request's place in a line. Whoever joins a line leaves it, on every path."""
+    """A request's place in a line. A request that joins a line leaves it on every path."""
 
     __slots__ = ("_wake", "granted")
 

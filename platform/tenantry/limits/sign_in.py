@@ -1,4 +1,4 @@
-"""How often passwords may be tried: by whom from where, and never by locking an account.
+"""Rate limits of sign-in attempts by network and device; they never lock an account.
 
 Counting by account alone lets anybody keep anybody signed out. So tries are counted
 

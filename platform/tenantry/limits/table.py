@@ -1,4 +1,4 @@
-"""Token buckets of a fixed number of tenants and clients, shared by the workers of the machine.
+"""A fixed-size table of token buckets, shared by the machine's workers.
 
 A bucket is one number, the moment at which it will be full again (the "theoretical arrival time" of
 the generic cell rate algorithm), and a bucket that is full need not be remembered. So the table needs

@@ -1,1 +1,1 @@
-"""What every request passes on its way in: one middleware per module."""
+"""WSGI middleware of every request: one per module."""

@@ -1,4 +1,4 @@
-"""One line of JSON per request, written when the response has gone out.
+"""The access log: one JSON line per request, written after the response.
 
 The server's own log format does not escape what clients send; here every string passes JSON's encoder
 (R56). The query is left out, and so is whatever looks like a token in the path.
@@ -81,7 +81,7 @@ class AccessLog:
         ) -> Callable[[bytes], object]:
             if exc_info is not None and "uwsgi.version" in environ:
                 # uWSGI does not take it: it would send the new head and no body. It does put a new
-                # head in the place of one that it has not sent, and sends it with the first bytes.
+                # head instead of one that it has not sent, and sends it with the first bytes.
                 _, error, traceback = exc_info
                 if body.size and error is not None:
                     raise error.with_traceback(traceback)
@@ -155,14 +155,16 @@ class AccessLog:
         now = time.monotonic()
         if now >= self._silent_until:
             self._silent_until = now + _SILENT_SECONDS
-            log.warning("the access log cannot be written, requests are served without: %s", error)
+            log.warning(
+                "the access log cannot be written; requests are served without it: %s", error
+            )
 
     def _failed(
         self, error: Exception, environ: WSGIEnvironment, start: StartResponse
     ) -> Iterable[bytes]:
         error_id = secrets.token_hex(4)
         log.error("a request failed, error %s", error_id, exc_info=error)
-        message = "The platform ran into an error. It has been noted."
+        message = "The platform had an error. It has been logged."
         return self._pages.answer(
             environ,
             start,

@@ -1,4 +1,4 @@
-"""Request bodies: how long, of how many fields, and read when the request has its place.
+"""Request bodies: limits of size and fields, read when the request has its place.
 
 The gate judges what the headers say. A body is read only when the request has a share of the worker:
 a site that does not exist, that is closed or that has its fill of requests costs its sender's bytes
@@ -224,7 +224,7 @@ class RequestBody:
             waited=self._waited if self._begun else None,
         )
         if sending is None:
-            message = "Too many visitors are sending something just now. Try again in a moment."
+            message = "Too many visitors are sending data. Try again in a moment."
             raise SendersBusyError(message, retry_after=5)
         self._begun = True
         began, until = senders.clock(), sending.deadline
@@ -234,7 +234,7 @@ class RequestBody:
             if is_full(error):
                 raise _not_kept(error) from error
             if senders.clock() >= until:
-                message = "What you sent came too slowly. Try again on a better connection."
+                message = "Your data came too slowly. Try again on a better connection."
                 raise BodyTooSlowError(message) from error
             raise BodyBrokenError("The body of this request stopped before its end.") from error
         finally:

@@ -1,4 +1,4 @@
-"""How often one client may ask, whichever sites it asks for."""
+"""Limits the request rate of each client."""
 
 from __future__ import annotations
 

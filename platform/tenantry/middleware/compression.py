@@ -1,4 +1,4 @@
-"""Compresses pages, scripts and documents with gzip, wherever they come from.
+"""Compresses pages, scripts and documents with gzip.
 
 The platform does this and not the proxy in front of it, because two things are known here only:
 

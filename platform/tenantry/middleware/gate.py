@@ -1,4 +1,4 @@
-r"""The request gate: what is malformed, oversized or ambiguous stops here, before any app sees it.
+r"""The request gate: refuses malformed, oversized and ambiguous requests before any app.
 
 WSGI servers pass on what they could not make sense of: NUL and ``..`` in paths, joined duplicate
 headers, odd lengths, chunked bodies that look empty. Each check below says which confusion it ends.
@@ -127,7 +127,7 @@ class RequestGate:
     def _check_proxies(self, environ: WSGIEnvironment) -> None:
         """Count forwarded values: a client's ``X_Forwarded_For`` would arrive as one more (R2)."""
         if "uwsgi.version" in environ:
-            # uWSGI believes whoever sends X-Forwarded-Proto or -Ssl. HTTPS is set by its own TLS or
+            # uWSGI trusts X-Forwarded-Proto and -Ssl from any sender. HTTPS is set by its own TLS or
             # by nginx; no header ends up under this name.
             secure = environ.get("HTTPS") in {"on", "1"}
             environ["wsgi.url_scheme"] = "https" if secure else "http"
@@ -144,7 +144,7 @@ class RequestGate:
             if not self._hops:
                 del environ[name]
             elif value.count(",") + 1 != self._hops:
-                raise Refusal(400, "The proxy headers of this request do not add up.")
+                raise Refusal(400, "The proxy headers of this request are inconsistent.")
 
     def _check_body(self, environ: WSGIEnvironment) -> None:
         """Settle on one length of the body, or refuse (R13, R14; RFC 9112, section 6)."""
@@ -168,7 +168,7 @@ class RequestGate:
             del environ["HTTP_TRANSFER_ENCODING"]
             return
         if find_chunk_reader(environ, 0) is None:
-            raise Refusal(411, "This server takes no body without a Content-Length.")
+            raise Refusal(411, "This server accepts no body without a Content-Length.")
         environ[BODY] = RequestBody(self._bodies, environ, None)
 
 
@@ -197,7 +197,7 @@ def check_target(environ: WSGIEnvironment) -> None:
     if len(path) + len(query) > MAX_TARGET:
         raise Refusal(414, f"An address may have {MAX_TARGET} characters at most.")
     if not query.isprintable() and _CONTROL.search(query) is not None:
-        raise Refusal(400, "The query of this address has characters it may not have.")
+        raise Refusal(400, "The query of this address has forbidden characters.")
     if not path.startswith("/"):
         path = environ["PATH_INFO"] = _path_of(path, environ.get("HTTP_HOST", ""))
     # Nearly every path is plain, and these four take a quarter of the search's time.
@@ -207,7 +207,7 @@ def check_target(environ: WSGIEnvironment) -> None:
 
 def _check_path(path: str) -> None:
     if _BAD_PATH.search(path) is not None:
-        raise Refusal(400, "The path of this address has characters or segments it may not have.")
+        raise Refusal(400, "The path of this address has forbidden characters or segments.")
     try:
         path.encode("latin-1").decode("utf-8")
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""``/-/health``: the process answers. Nothing more, whatever the host, so that a balancer can ask."""
+"""Answers ``/-/health`` on every host, and nothing more."""
 
 from __future__ import annotations
 

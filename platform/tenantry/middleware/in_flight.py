@@ -1,4 +1,4 @@
-"""How many requests of one of the platform's own apps a worker answers at once.
+"""Limits the in-flight requests of the front app and of the backend.
 
 Tenants have such a limit in the pool. Without one here, visitors of the front page or of the sign-in
 page could take every thread, and each site would wait for them.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tenantry.limits.line import Turn
     from tenantry.ui.error_pages import Pages
 
-_BUSY = "The platform is very busy just now. Try again in a moment."
+_BUSY = "The platform is very busy. Try again in a moment."
 
 
 class InFlightLimit:

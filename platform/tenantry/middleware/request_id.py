@@ -1,4 +1,4 @@
-"""The id under which everything about one request is logged."""
+"""The id of a request in all logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clients whose request bodies are arriving: how many may hold a thread, and for how long."""
+"""Limits the threads that wait for arriving request bodies, and aborts slow ones."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Senders:
                     sending.deadline = math.inf
                     self.aborted += 1
                     _stop_reading(sending.descriptor)
-                    log.info("cut off a request body from %s: it came too slowly", sending.client)
+                    log.info("aborted a request body from %s: it came too slowly", sending.client)
 
     def _in_the_way(self, client: str) -> list[Sending]:
         """Return the requests one of which has to end first; none if there is a place."""

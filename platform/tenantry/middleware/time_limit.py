@@ -1,4 +1,4 @@
-"""One request that takes too long ends alone: 504, while the rest of its worker goes on.
+"""Ends a single request that takes too long with 504; its worker continues.
 
 No server of ours can do that: a thread cannot be killed. Python can raise an exception in another
 thread, and that is what happens here, as far as it goes. The exception comes when the thread executes
@@ -120,7 +120,7 @@ class TimeLimit:
         self, request_id: str, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         error = TimeoutError(f"the request took more than {self._seconds:g} s")
-        message = "This page took too long. It has been noted."
+        message = "This page took too long. It has been logged."
         return self._pages.answer(
             environ, start_response, 504, message, error_id=request_id, error=error
         )
@@ -130,7 +130,7 @@ class TimeLimit:
             try:
                 self.look()
             except Exception:
-                log.exception("looking for requests that take too long failed")
+                log.exception("the check for requests that take too long failed")
 
     def look(self) -> None:
         """Interrupt what is overdue."""

@@ -1,4 +1,4 @@
-"""Schema revisions of tenants' databases: new ones begin at the newest, others are brought there."""
+"""Schema revisions of tenants' databases: templates for new ones, runs for existing ones."""
 
 from tenantry.migrations.history import History, load_history
 from tenantry.migrations.provision import provision_database

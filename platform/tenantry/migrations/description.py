@@ -1,4 +1,4 @@
-"""A PostgreSQL schema as the statements that make another one like it, read from the server."""
+"""Describes a PostgreSQL schema as the statements that create it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A factory's schema revisions: an Alembic folder, read once."""
+"""A factory's Alembic history, loaded once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _RUNNING = threading.Lock()
-"""`alembic.op` is one for the whole process: revisions run in one thread at a time. Whoever wants
+"""`alembic.op` is one for the whole process: revisions run in one thread at a time. A thread that wants
 several at once takes several processes."""
 
 # A table: a view by that name could take for ever to answer.

@@ -1,4 +1,4 @@
-"""The template of new PostgreSQL schemas: the statements of one that went through all revisions."""
+"""The template of new PostgreSQL schemas: the statements of a fully migrated one."""
 
 from __future__ import annotations
 

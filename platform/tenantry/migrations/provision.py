@@ -1,4 +1,4 @@
-"""Making a tenant's database at the newest schema revision, without replaying history."""
+"""Creates a tenant's database at the newest schema revision from a template."""
 
 from __future__ import annotations
 

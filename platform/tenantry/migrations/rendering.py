@@ -1,4 +1,4 @@
-"""What migrating would do, as SQL; no tenant's database is touched."""
+"""Renders pending migrations as SQL, without touching a tenant's database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of migrations over many tenants: in parallel, on record, and able to go on where it ended."""
+"""Runs migrations over many tenants: parallel, recorded, resumable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a move needs of a database, whatever its kind: at the end it comes from, and where it goes."""
+"""The interface of change capture, for both kinds of databases."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ChangeCapture(Protocol):
         """Return the row with a key, as JSON values."""
 
     def put(self, connection: Connection, table: Table, rows: Sequence[list[Any]]) -> None:
-        """Insert rows, or put them in the place of those with the same keys."""
+        """Insert rows, or replace those with the same keys."""
 
     def given(self, row: Sequence[Any], sorts: Sequence[Sort]) -> tuple[Any, ...]:
         """Return a row of JSON values as the driver takes it.

@@ -1,4 +1,4 @@
-"""What a table's rows are, added up: two databases have the same rows if the sums are the same.
+"""Digests of a table's rows, to compare two databases.
 
 The order in which rows come does not matter: databases of two kinds do not sort alike.
 """
@@ -63,7 +63,7 @@ def _meant(value: Any, sort: Sort) -> Any:  # noqa: C901, PLR0911 - one for each
             return ("t", value.isoformat())
         case UUID():
             return value.hex
-    raise ValueError(f"there is no way to compare a value of type {type(value).__name__}")
+    raise ValueError(f"cannot compare a value of type {type(value).__name__}")
 
 
 def _number(value: Decimal) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The end of a move that is a schema of a PostgreSQL server.
+"""Change capture on a PostgreSQL schema.
 
 Many write at once, and what was noted first may be committed last: a note carries its transaction, and
 the server tells which of them a snapshot has seen.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = (*repeat(0.2, 15), *repeat(1.5, 8))
 """How long to wait for locks, try by try. Writers queue behind who waits, so first only a little. The
-server ends a vacuum that is in the way only for somebody who has waited for a second."""
+server ends a vacuum that is in the way only for a lock request that has waited for a second."""
 
 _LATER = (
     "(c.x >= pg_catalog.pg_snapshot_xmin(%s::pg_catalog.pg_snapshot) "

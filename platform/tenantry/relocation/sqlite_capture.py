@@ -1,4 +1,4 @@
-"""The end of a move that is a SQLite file.
+"""Change capture on a SQLite file.
 
 Writers come one after the other, so a note's number tells what came later.
 """
@@ -28,7 +28,7 @@ LOCK_SECONDS = 30
 
 
 class SqliteCapture:
-    """A file: whoever begins a transaction to write is alone."""
+    """A file: a write transaction is the only one."""
 
     def __init__(self) -> None:
         self.side: RowDialect = SqliteDialect()

@@ -1,4 +1,4 @@
-"""All rows of one database brought to another one, while people write to the first."""
+"""Copies all rows of one database to another while people write to the first."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Transfer:
 
     def forget(self) -> None:
         """Remove from the source what was made there, also what refuses to write."""
-        with self._told("be freed of what the move has made in it"):
+        with self._told("be cleaned of what the move created in it"):
             self._from.forget(self._source)
 
     def begin(self) -> None:
@@ -95,7 +95,7 @@ class Transfer:
             if before != after:
                 problem = f"its data is at schema revision {before or 'none'}, new ones are at"
                 raise MoveError(
-                    self._name, f"{problem} {after or 'none'}; say `tenantry migrate` first"
+                    self._name, f"{problem} {after or 'none'}; run `tenantry migrate` first"
                 )
             self._match({table.name: table for table in found})
             with self._from.locking(self._source, self._tables) as connection:
@@ -146,7 +146,7 @@ class Transfer:
                 self.follow()
             else:
                 return
-        # It takes long, and whoever waited for the lock would not be told why.
+        # It takes long, and a request that waits for the lock would get no reason.
         self._close(lambda _: None)
         self.copy()
 

@@ -1,1 +1,1 @@
-"""What a worker may use and what each tenant has used: memory, connections, pauses, popularity."""
+"""A worker's resources: budget, garbage collection, usage and popularity of tenants."""

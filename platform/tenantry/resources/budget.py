@@ -1,4 +1,4 @@
-"""What a worker may keep: instances, memory, SQLite connections and file descriptors, in one place."""
+"""A worker's budget: instances, memory, SQLite connections and file descriptors."""
 
 from __future__ import annotations
 

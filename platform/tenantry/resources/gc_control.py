@@ -1,4 +1,4 @@
-"""The garbage collector's part in hosting many apps: short pauses, and a watch on what does not die.
+"""Controls Python's garbage collector: short pauses, and detection of leaked instances.
 
 A full collection walks through every container object of the process and stops all threads meanwhile;
 with thousands of live apps that is a tenth of a second and more. Objects that are there to stay are
@@ -39,7 +39,7 @@ MAX_WATCHED = 10_000
 NAMED = 3
 """Leaked instances whose holders are searched for at a thaw: each search walks through every object."""
 
-UNNAMED = "not looked for: there are too many of them"
+UNNAMED = "not searched: there are too many"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class LeakedInstance:
     """Kinds of the objects that refer to it; ``tenantry doctor`` finds their names."""
 
 
-class _Watched:
+class _Tracked:
     __slots__ = ("at", "disposed_at", "reference", "reported", "slug", "tenant_id")
 
     def __init__(self, reference: weakref.ref[Any], tenant_id: str, slug: str, at: float) -> None:
@@ -77,7 +77,7 @@ class GcControl:
         self._clock = clock
         self._lock = threading.Lock()
         self._fresh = 0
-        self._watched: list[_Watched] = []
+        self._watched: list[_Tracked] = []
         self._thaw_at = float("-inf")
         self._stopped = 0.0  # seconds, all pauses together
         self.collections = 0
@@ -110,7 +110,7 @@ class GcControl:
             reference = weakref.ref(instance)
         except TypeError:  # not every object can be watched
             return
-        watched = _Watched(reference, tenant_id, slug, self._clock())
+        watched = _Tracked(reference, tenant_id, slug, self._clock())
         with self._lock:
             if len(self._watched) < MAX_WATCHED:
                 self._watched.append(watched)
@@ -132,14 +132,14 @@ class GcControl:
             living = self._thaw(overdue) if thaw else []
         for one in living[:NAMED]:
             log.warning(
-                "an instance of %s (%s) was disposed of and lives on, held by: %s; "
+                "leaked an instance of %s (%s): it is disposed of, but held by: %s; "
                 "`tenantry doctor` names the holder",
                 one.slug,
                 one.tenant_id,
                 one.reported,
             )
         if living[NAMED:]:
-            log.warning("%d more disposed instances live on", len(living) - NAMED)
+            log.warning("%d more instances leaked", len(living) - NAMED)
 
     def leaked(self) -> list[LeakedInstance]:
         """Return the disposed instances that were seen to live on after a full collection."""
@@ -159,7 +159,7 @@ class GcControl:
             "longest_pause": round(self.longest_pause, 6),
         }
 
-    def _thaw(self, overdue: list[_Watched]) -> list[_Watched]:
+    def _thaw(self, overdue: list[_Tracked]) -> list[_Tracked]:
         """Collect frozen cycles too; return those of the overdue that are none, marked as reported."""
         before = self._stopped
         gc.unfreeze()
@@ -188,7 +188,7 @@ class GcControl:
 def _holders(reference: weakref.ref[Any]) -> str:
     """Return the kinds of the objects that refer to an instance, as ``dict, list``."""
     instance = reference()
-    if instance is None:  # it has gone since somebody looked
+    if instance is None:  # it was freed since the last check
         return "nobody any more"
     referrers = gc.get_referrers(instance)
     kinds = {type(one).__name__ for one in referrers if type(one).__name__ != "frame"}

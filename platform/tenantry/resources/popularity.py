@@ -1,4 +1,4 @@
-"""Who is asked for how often, kept from one generation of workers to the next.
+"""Counts requests by tenant, and stores the counts for the next generation of workers.
 
 Each worker writes down now and then whom it was asked for. Its successor reads what all of them have
 written (:mod:`tenantry.worker.warmup`).
@@ -71,7 +71,7 @@ class Popularity:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write(self._file, dict(listed))
         except OSError as error:
-            log.warning("it is not kept who is asked for how often: %s", error)
+            log.warning("the list of the most used tenants cannot be written: %s", error)
 
     def forget(self, tenant_ids: Collection[str]) -> None:
         """Leave tenants that are no more out of the lists that will be written."""

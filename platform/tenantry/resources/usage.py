@@ -1,4 +1,4 @@
-"""What each tenant has cost this process: requests, wall, processor and database time."""
+"""Usage of each tenant in this process: requests, wall, processor and database time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Spent(threading.local):
 
 
 SPENT = Spent()
-"""Engines add the time of their statements; whoever counts takes the difference."""
+"""Engines add the time of their statements; a counter takes the difference."""
 
 
 class Ledger:

@@ -1,4 +1,4 @@
-"""Values of a database as JSON, exactly, and in words that every kind of database understands.
+"""Encodes database values as JSON, exactly, for every kind of database.
 
 Text, whole numbers, truth values, ordinary floats and ``null`` stand for themselves. Everything else
 is an object with one key that says what it is, as ``{"bytes": "AAE="}``.
@@ -102,7 +102,7 @@ def _from_python(value: Any) -> Any:  # noqa: PLR0911 - one for each type
             return {"time": value.isoformat(timespec="microseconds")}
         case UUID():
             return {"uuid": str(value)}
-    raise ValueError(f"there is no way to write a value of type {type(value).__name__}")
+    raise ValueError(f"cannot write a value of type {type(value).__name__}")
 
 
 def load_row(line: bytes) -> list[Any]:
@@ -129,7 +129,7 @@ def to_sqlite(value: Any, _sort: Sort) -> Any:
         case bool():
             return int(value)
         case float() if math.isnan(value):
-            raise ValueError("SQLite keeps no NaN")
+            raise ValueError("SQLite cannot store NaN")
         case Decimal():
             return _number(value)
         case datetime():
@@ -152,12 +152,12 @@ def to_postgresql(value: Any, sort: Sort) -> Any:
     if sort == "numeric" and isinstance(value, float):
         return Decimal(repr(value))  # the server itself would keep fifteen digits
     if isinstance(value, str) and "\0" in value:
-        raise ValueError("PostgreSQL keeps no text with a NUL")
+        raise ValueError("PostgreSQL cannot store a text with NUL")
     return value
 
 
 def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def check_value(value: Any) -> None:
@@ -202,7 +202,7 @@ def _decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
     except ArithmeticError as error:
-        raise ValueError(f"{text[:40]!r} is no number") from error
+        raise ValueError(f"{text[:40]!r} is not a number") from error
 
 
 def _datetime(text: str) -> datetime | _Written:
@@ -217,7 +217,7 @@ def _number(value: Decimal) -> int | float:
         return int(value)
     number = float(value)
     if not value.is_finite() or Decimal(repr(number)) != value:
-        raise ValueError(f"SQLite keeps no number as exact as {str(value)[:60]}")
+        raise ValueError(f"SQLite cannot store a number as exact as {str(value)[:60]}")
     return number
 
 

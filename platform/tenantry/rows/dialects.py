@@ -1,4 +1,4 @@
-"""The two kinds of databases, by name."""
+"""The row dialects by kind of database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a PostgreSQL database at one moment, and filling one."""
+"""Reads a consistent snapshot of a PostgreSQL schema, and fills one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a SQLite database at one moment, and filling one."""
+"""Reads a consistent snapshot of a SQLite file, and fills one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SqliteDialect:
                 broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first()
             ) is not None:
                 raise ValueError(
-                    f"a row of {broken[0]!r} refers to one of {broken[2]!r} that is not there"
+                    f"a row of {broken[0]!r} refers to one of {broken[2]!r} that does not exist"
                 )
             connection.commit()
 

@@ -1,4 +1,4 @@
-"""Tables and statements that both kinds of databases share."""
+"""Tables and statements of both row dialects."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def select(
 
 
 def insert(connection: Connection, table: Table, mark: str) -> str:
-    """Return what inserts a row, with *mark* in the place of each value."""
+    """Return what inserts a row, with *mark* for each value."""
     names = ", ".join(quoted(connection, name) for name in table.columns)
     marks = ", ".join(mark for _ in table.columns)
     overriding = " OVERRIDING SYSTEM VALUE" if mark == "%s" else ""

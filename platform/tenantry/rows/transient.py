@@ -1,4 +1,4 @@
-"""What a tenant's data loses when it comes out of a copy: sessions, one-use links."""
+"""Empties a copy's transient tables: sessions, one-use links."""
 
 from __future__ import annotations
 

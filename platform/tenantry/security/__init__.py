@@ -1,1 +1,1 @@
-"""Keys for each tenant and purpose out of the master keys, and passwords."""
+"""Derived keys for each tenant and purpose, and password hashing."""

@@ -1,4 +1,4 @@
-"""Master keys in, a key for each tenant and purpose out."""
+"""Derives a key for each tenant and purpose from the master keys."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ MIN_LENGTH = 10
 ACCOUNT_MIN_LENGTH = 12
 """Characters of a password of a platform account, which opens whole sites."""
 MIN_GUESSES = 10
-"""A power of ten. Fewer guesses are a matter of days for somebody who has stolen the hash."""
+"""A power of ten. Fewer guesses take an attacker with the hash only days."""
 MAX_BYTES = 1024
 _CONCURRENT = 2
 _LOOKED_AT = 72
@@ -104,7 +104,7 @@ def check_password(password: str, *context: str, min_length: int = MIN_LENGTH) -
     if count_guesses(password, *context) < 10**MIN_GUESSES:
         raise WeakPasswordError(
             "This password is easy to guess: do not build it from a name, a common password or a row "
-            "of keys. A few words that do not belong together do well."
+            "of keys. Use a few unrelated words."
         )
 
 

@@ -1,4 +1,4 @@
-"""The shared look: templates and assets of every page that the platform shows."""
+"""Shared templates and assets of every page."""
 
 from __future__ import annotations
 

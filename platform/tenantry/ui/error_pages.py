@@ -1,4 +1,4 @@
-"""What the front door answers by itself: a page, or problem+json for those who ask for JSON."""
+"""The front door's responses: a page, or problem+json if the client asks for JSON."""
 
 from __future__ import annotations
 

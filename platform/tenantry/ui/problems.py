@@ -1,4 +1,4 @@
-"""Errors for programs, as RFC 9457 describes them, and who is to get one instead of a page."""
+"""Error documents of RFC 9457, and the choice between them and a page."""
 
 from __future__ import annotations
 

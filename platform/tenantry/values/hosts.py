@@ -16,7 +16,7 @@ from tenantry.errors import BadHostError
 from tenantry.values.scripts import is_one_script, scripts_of
 
 MAX_HOST = 253
-"""Octets of a host name without the trailing dot (RFC 1035, section 2.3.4)."""
+"""Bytes of a host name without the trailing dot (RFC 1035, section 2.3.4)."""
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")

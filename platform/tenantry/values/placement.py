@@ -1,4 +1,4 @@
-"""A placement as a value: a server, or a folder, with a name; and how an operator writes it."""
+"""A placement: a named server or folder, and how the setting writes it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def read_placements(value: Any) -> tuple[Placement, ...]:
         try:
             value = json.loads(value)
         except ValueError as error:
-            raise ValueError(f"{RULE}; it breaks off with: {error}") from None
+            raise ValueError(f"{RULE}; the error is: {error}") from None
     if not isinstance(value, Mapping) or not value:
         raise ValueError(RULE)
     return tuple(_read(name, entry) for name, entry in value.items())
@@ -98,7 +98,7 @@ def _read(name: Any, entry: Any) -> Placement:
             name, "postgresql", url=url, tenants=tenants, connections=connections, login=login
         )
     if "login" in options:
-        raise ValueError(f"placement {name!r} has no server to sign in to: take its `login` out")
+        raise ValueError(f"placement {name!r} has no server to sign in to: remove its `login`")
     if isinstance(url, str) and (url == SQLITE or url.startswith(f"{SQLITE}:///")):
         return Placement(name, folder=_folder(name, url), tenants=tenants)
     raise ValueError(
@@ -121,7 +121,7 @@ def _login(name: str, value: Any) -> Login:
         return value  # type: ignore[no-any-return]
     raise ValueError(
         f"placement {name!r} has login={str(value)[:40]}; give `own`, the default, for a "
-        "login of each tenant's own, or `shared` for the login of the URL"
+        "separate login of each tenant, or `shared` for the login of the URL"
     )
 
 

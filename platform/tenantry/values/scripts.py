@@ -1,4 +1,4 @@
-"""Which scripts a word is written in, to refuse names that are made to look like others.
+"""Detects the scripts of a word, to refuse look-alike names.
 
 The rule is the one for *highly restrictive* identifiers of Unicode Technical Standard 39, section 5.2:
 one script, or Latin with the scripts that Japanese, Chinese or Korean are written in. A word all in one

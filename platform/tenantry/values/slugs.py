@@ -51,7 +51,7 @@ class NameVerdict:
 
 
 FREE = NameVerdict(NameState.FREE)
-HELD = NameVerdict(NameState.HELD, "it was another site's name and stays reserved")
+HELD = NameVerdict(NameState.HELD, "another site had this name, and it stays reserved")
 TAKEN = NameVerdict(NameState.TAKEN, "a site with this name exists already")
 MALFORMED = NameVerdict(
     NameState.MALFORMED,

@@ -1,4 +1,4 @@
-"""A tenant as a value: what every other module knows about one customer and its site."""
+"""A tenant: the immutable value that all modules share, its states and their transitions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TRANSITIONS: Mapping[TenantState, frozenset[TenantState]] = MappingProxyType(
 """The allowed transitions.
 
 A site that was served is archived before it is deleted: nobody writes to it any more when its last copy
-is taken. What is deleted comes back to *archived*, from where somebody decides to serve it again, and
+is taken. What is deleted comes back to *archived*, from where an operator serves it again, and
 only until its purge date; the catalog refuses it after that. Purging is no transition: a purged tenant
 stays *deleted* for ever, and its id and slug are never used again.
 """

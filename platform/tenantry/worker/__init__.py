@@ -1,4 +1,4 @@
-"""What a running worker tells about itself, and how it is asked: a Unix socket in the data folder.
+"""The parts of a worker beside its requests: server, scheduler, warm-up, logs, status socket.
 
 It is the platform's only way to look inside a worker. Nothing that a visitor sends reaches it: the
 folder is closed to every other user of the machine, and no host name leads there.

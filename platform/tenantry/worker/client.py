@@ -1,4 +1,4 @@
-"""The asking side: all workers are asked at once; the silent ones cost one moment together."""
+"""Asks all workers at once, with one timeout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workers' reports as values: what is missing is nothing, what is unknown is left out.
+"""The workers' reports as values.
 
 While new code is taken, workers of two releases run side by side, and each tells what it knows.
 """
@@ -53,7 +53,7 @@ class Worker:
 
     @property
     def refused(self) -> int:
-        """Requests that were refused because somebody wanted more than their share."""
+        """Requests that were refused because of a limit."""
         return sum(self.pool.get(name, 0) for name in ("busy", "refusals")) + sum(
             self.limits.values()
         )

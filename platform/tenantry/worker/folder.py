@@ -1,4 +1,4 @@
-"""The folder of the workers' sockets, entered through a descriptor: a path may be too long for them."""
+"""The folder of the workers' sockets, opened by a descriptor because a path can be too long."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Folder:
 
         The socket of a worker that has been killed is removed on the way.
 
-        :raises BlockingIOError: Somebody is, with more questions before them than they can queue.
+        :raises BlockingIOError: A worker listens, and its queue is full.
         """
         peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         peer.setblocking(False)
@@ -64,7 +64,7 @@ class Folder:
         return peer
 
     def remove(self, name: str) -> None:
-        """Remove a socket; somebody else may have done so."""
+        """Remove a socket; another process may have done so."""
         with suppress(OSError):
             os.unlink(name, dir_fd=self.descriptor)
 

@@ -1,4 +1,4 @@
-"""Figures as people read them, in a terminal and in the backend."""
+"""Formats figures for a terminal and for the backend."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def duration(seconds: float) -> str:
 
 
 def next_try(seconds: float) -> str:
-    """Return when a failed build may be tried again: somebody has to ask for it."""
+    """Return when a failed build may be tried again, at a request."""
     return f"in {seconds:.0f} s" if seconds >= 1 else "next visit"
 
 

@@ -1,4 +1,4 @@
-"""The application log: one JSON object per line, with the request and the tenant it is about."""
+"""The application log: one JSON object per line, with its request and its tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker tells whoever asks it on its socket: one document of plain values."""
+"""A worker's report: one document of plain values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker's side: a thread that tells everyone who connects how the worker is doing."""
+"""The thread that serves a worker's report on its socket."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Reporter:
         try:
             self._listener = self._listen()
         except OSError as error:
-            log.warning("this worker cannot be asked how it is doing: %s", error)
+            log.warning("this worker cannot report: %s", error)
             return
         self._thread = threading.Thread(
             target=self._run, args=(self._listener,), name="reporter", daemon=True
@@ -110,7 +110,7 @@ class Reporter:
             document = json.dumps(self._report(), default=str).encode()
         except Exception:
             log.exception("the report of this worker failed")
-            return _trouble("its report failed; the log says why")
+            return _trouble("its report failed; the log has the reason")
         if len(document) > MAX_BYTES:
             log.error("the report of this worker has %d bytes and is not sent", len(document))
             return _trouble("its report is too long to be sent")

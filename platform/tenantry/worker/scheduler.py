@@ -1,4 +1,4 @@
-"""The background thread of a worker: it polls for changes and does what has to be done now and then.
+"""The background thread of a worker: polls for changes and runs periodic tasks.
 
 It is started in the worker, never before a fork: a thread does not survive one.
 """

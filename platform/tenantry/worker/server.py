@@ -1,4 +1,4 @@
-"""The server that runs this process: which one it is, which of its workers this is, how it is asked.
+"""The server that runs this process: uWSGI, gunicorn or Granian, behind one interface.
 
 WSGI has no words for workers, forks, listening sockets and connections, and each server has its own.
 What the platform needs of them is here; nothing else imports a server.

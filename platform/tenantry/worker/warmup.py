@@ -1,4 +1,4 @@
-"""The most used tenants are built before the first visitor asks: a deploy is no thundering herd.
+"""Warm-up: builds the most used tenants before their first visitor.
 
 A new worker builds the first of the list that its predecessors have left
 (:mod:`tenantry.resources.popularity`), one after the other, in a thread of its own.

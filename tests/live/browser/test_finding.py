@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def test_a_free_name_leads_to_a_site(visitor: Person) -> None:
     """Nobody's name shows what it is, and the way to get it."""
     visitor.go("nobody", "/some/where", status=404)
-    visitor.sees("Nobody has this name yet")
+    visitor.sees("No site has this name yet")
     expect(visitor.page.get_by_text("nobody.localhost", exact=False).first).to_be_visible()
     visitor.click("How to get a site", role="link")
     expect(visitor.page.get_by_role("heading", name="Get a site")).to_be_in_viewport()

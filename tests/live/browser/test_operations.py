@@ -44,10 +44,10 @@ def test_a_deleted_site_comes_back_and_is_purged(platform: Server, operator: Per
 
     delete()
     operator.look("site-deleted")
-    operator.click("Bring it back", role="link")
+    operator.click("Undelete it", role="link")
     operator.sees("Bring Attic back")
     operator.look("site-bring-back")
-    operator.click("Bring it back")
+    operator.click("Undelete it")
     operator.is_told("Attic is back")
 
     delete()
@@ -69,7 +69,7 @@ def test_a_copy_is_released(platform: Server, operator: Person, visitor: Person)
     operator.click("Release the copy", role="link")
     operator.look("site-release")
     operator.click("Release it")
-    operator.is_told("speaks for itself now")
+    operator.is_told("is released")
     visitor.go("acme-copy")
     expect(visitor.page.get_by_text("This site is a copy.")).to_have_count(0)
 
@@ -106,7 +106,7 @@ def test_names_that_nobody_can_have(platform: Server, visitor: Person) -> None:
         ("oldname", "stays reserved"),
         ("a.b", "one word before the domain"),
         ("billing", "keeps this name for itself"),
-        ("nobody-yet", "Nobody has this name yet"),
+        ("nobody-yet", "No site has this name yet"),
     ):
         visitor.go(slug, status=404)
         expect(visitor.page.get_by_text(text)).to_be_visible()

@@ -248,7 +248,7 @@ def test_pages_while_a_change_cannot_be_built(new_server: NewServer, new_person:
         until(lambda: page.reload() and page.get_by_text("2 sites could not").count())
         expect(alert).to_be_visible()
         operator.look("backend-failing-dashboard")
-        for slug, words in {"acme": "goes on serving", "globex": "No older revision"}.items():
+        for slug, words in {"acme": "goes on serving", "globex": "no older revision"}.items():
             operator.go("", f"/backend/tenants/{slug}")
             expect(alert).to_contain_text("The factory does not like the tagline")
             expect(alert).to_contain_text(words)

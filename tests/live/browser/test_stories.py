@@ -158,7 +158,7 @@ def test_a_suspended_site_turns_its_visitors_away(operator: Person, visitor: Per
 
     operator.menu().get_by_role("link", name="Sites", exact=True).click()
     operator.click("initech", role="link")
-    suspension = operator.page.locator("form").filter(has_text="Visitors are turned away")
+    suspension = operator.page.locator("form").filter(has_text="Visitors get a notice at once")
     suspension.get_by_label("Reason").fill("The rent was not paid")
     suspension.get_by_role("button", name="Suspend site").click()
     operator.is_told("Initech Engineering is suspended")
@@ -248,8 +248,10 @@ def test_an_operator_visits_a_site(operator: Person) -> None:
     visit.get_by_role("button", name="Manage as operator").click()
     operator.sees("Manage Acme Workshop")
     operator.click("Continue")
-    expect(operator.page.get_by_text("You are here as platform operator")).to_be_visible()
-    expect(operator.page.get_by_text("Came to manage the site: The owner called")).to_be_visible()
+    expect(operator.page.get_by_text("You are signed in as platform operator")).to_be_visible()
+    expect(
+        operator.page.get_by_text("Entered the site's backend: The owner called")
+    ).to_be_visible()
     operator.look("site-backend-as-operator")
     operator.click("Leave")
     operator.sees("Dashboard")

@@ -168,7 +168,7 @@ def test_a_preview_without_a_session_says_so(new_person: NewPerson) -> None:
     sign_out_elsewhere(author)
     author.expect_status(401)
     author.click("Preview")
-    expect(author.page.get_by_role("alert")).to_contain_text("not signed in any more")
+    expect(author.page.get_by_role("alert")).to_contain_text("no longer signed in")
     expect(author.page.get_by_role("heading", name="Sign in")).to_have_count(0)
     expect(author.page.get_by_label("Text", exact=True)).to_have_value("Look at me")
     author.page.once("dialog", lambda dialog: dialog.accept())

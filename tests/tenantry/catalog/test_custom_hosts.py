@@ -65,7 +65,7 @@ def test_a_host_rests_before_another_tenant_gets_it(any_catalog: Catalog) -> Non
     any_catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM)
     for _ in range(2):
         any_catalog.hosts.remove(acme.id, SHOP, by=SYSTEM)
-        with pytest.raises(HostRestingError, match=r"rests until 20..-..-..\. .*--take-over"):
+        with pytest.raises(HostRestingError, match=r"is reserved until 20..-..-..\. .*--take-over"):
             any_catalog.hosts.add(bolt.id, SHOP, proof="operator", by=SYSTEM)
         assert any_catalog.hosts.list() == ()
         assert any_catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM).hosts == (SHOP,)

@@ -149,4 +149,4 @@ def test_where_nothing_can_be_written_sessions_are_read_on(
     catalog.sessions.touch(old)
 
     assert catalog.sessions.list(account.id) == (old,)
-    assert "cannot note when a session was last used" in caplog.text
+    assert "cannot record when a session was last used" in caplog.text

@@ -94,7 +94,7 @@ def test_refusals_are_one_line(acme: Desk) -> None:
     (row,) = json.loads(acme.done("backup", "list", "--json"))
     for extra in ([], ["--dry-run"]):
         told = acme.refused("restore", "bakery", "--from", row["file"], *extra)
-        assert "is of another tenant ('acme')" in told
+        assert "belongs to another tenant ('acme')" in told
     (acme.folder / "bad").write_bytes(Path(row["file"]).read_bytes()[:-1])
-    assert "damaged or cut off" in acme.refused("backup", "verify", "bad")
-    assert "damaged or cut off" in acme.refused("restore", "acme", "--from", "bad")
+    assert "damaged or truncated" in acme.refused("backup", "verify", "bad")
+    assert "damaged or truncated" in acme.refused("restore", "acme", "--from", "bad")

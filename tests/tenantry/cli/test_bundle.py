@@ -86,13 +86,15 @@ def test_refusals_are_one_line(acme: Desk) -> None:
     for extra in ([], ["--dry-run"]):
         assert "exists already" in acme.refused("tenant", "import", "acme.tenant", *extra)
     (acme.folder / "bad").write_bytes((acme.folder / "acme.tenant").read_bytes()[:-1])
-    assert "damaged or cut off" in acme.refused("tenant", "import", "bad", "--slug", "copy")
+    assert "damaged or truncated" in acme.refused("tenant", "import", "bad", "--slug", "copy")
     assert "cannot name a site" in acme.refused("tenant", "import", "acme.tenant", "--slug", "A!")
 
 
 def test_clone_and_release(acme: Desk) -> None:
     """A clone is told to be quiet, and is released by its own command."""
-    assert "Would make copy of acme" in acme.done("tenant", "clone", "acme", "copy", "--dry-run")
+    assert "Would create copy as a copy of acme" in acme.done(
+        "tenant", "clone", "acme", "copy", "--dry-run"
+    )
     assert "does not exist" in acme.refused("tenant", "show", "copy")
     assert "quiet until `tenantry tenant release copy`" in acme.done(
         "tenant", "clone", "acme", "copy"
@@ -102,7 +104,7 @@ def test_clone_and_release(acme: Desk) -> None:
     for extra in ([], ["--dry-run"]):
         assert "exists already" in acme.refused("tenant", "clone", "acme", "copy", *extra)
     assert "Would release copy." in acme.done("tenant", "release", "copy", "--dry-run")
-    assert "speaks for itself" in acme.done("tenant", "release", "copy")
+    assert "is released" in acme.done("tenant", "release", "copy")
     assert "is not quiet" in acme.done("tenant", "release", "copy")
     assert facts(acme, "copy")["quiet"] is False
     assert "quiet" not in acme.done("tenant", "list")

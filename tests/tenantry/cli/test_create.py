@@ -176,8 +176,8 @@ def test_all_or_nothing_checks_first(ready: Desk) -> None:
     result = ready.run("tenant", "create", "--all-or-nothing", "--from-file", write(ready, BAD))
     assert result.exit_code == 1
     assert told(result.stderr) == [*NUMBERS, 12]
-    assert "stands on line 2 already" in result.stderr
-    assert "Nothing was created: 8 of 9 lines are wrong." in result.stderr
+    assert "is on line 2 already" in result.stderr
+    assert "Nothing was created: 8 of 9 lines are invalid." in result.stderr
     assert slugs(ready) == ["nine"]
     assert folders(ready) == 1
 

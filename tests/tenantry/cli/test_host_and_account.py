@@ -31,7 +31,7 @@ def test_hosts_come_and_go(acme: Desk) -> None:
     words = ["host", "add", "acme", "WWW.Acme.test.", "--unproven"]
     text = acme.done(*words)
     assert "acme answers on www.acme.test too" in text
-    assert "Nobody has proved that www.acme.test is theirs" in text
+    assert "No one has proved that www.acme.test is theirs" in text
     assert acme.done(*words) == text
     (row,) = json.loads(acme.done("host", "list", "--json"))
     assert (row["host"], row["tenant"]) == ("www.acme.test", "acme")
@@ -60,7 +60,7 @@ def test_a_host_rests_after_it_was_served(acme: Desk) -> None:
     acme.done("tenant", "create", "bakery")
     acme.done("host", "add", "acme", "www.acme.test", "--unproven")
     acme.done("host", "remove", "acme", "www.acme.test")
-    assert "rests until" in acme.refused("host", "add", "bakery", "www.acme.test", "--unproven")
+    assert "is reserved until" in acme.refused("host", "add", "bakery", "www.acme.test", "--unproven")
     acme.done("host", "add", "bakery", "www.acme.test", "--unproven", "--take-over")
 
 

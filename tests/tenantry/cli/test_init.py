@@ -91,7 +91,7 @@ def test_operator_cannot_be_somebody_else(desk: Desk) -> None:
     desk.done("account", "create", "owner@example.com")
     result = desk.run("init", "--operator", "owner@example.com")
     assert result.exit_code == 1
-    assert "does not operate the platform" in result.stderr
+    assert "without the operator's role" in result.stderr
 
 
 def test_no_link_once_somebody_operates(desk: Desk) -> None:
@@ -120,7 +120,7 @@ def test_open_data_folder_is_told(desk: Desk) -> None:
     (desk.folder / "var").chmod(0o755)
     result = desk.run("init")
     assert result.exit_code == 0
-    assert "everybody on this machine can open" in result.stderr
+    assert "every user of this machine can open" in result.stderr
 
 
 def test_newer_catalog_is_refused(ready: Desk) -> None:
@@ -215,7 +215,7 @@ def test_platform_in_use_gets_no_demonstration(desk: Desk) -> None:
         Operations(catalog, factory, settings=get_settings(), actor=SYSTEM).create(
             "own", name="Own"
         )
-    assert "has sites of its own" in desk.done("init", "--demo")
+    assert "already has sites" in desk.done("init", "--demo")
     with desk.catalog as catalog:
         assert catalog.tenants.find("acme") is None
 

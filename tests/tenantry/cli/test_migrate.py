@@ -170,7 +170,7 @@ def test_an_interrupted_run_ends_what_it_has_begun(six: Desk, signum: int) -> No
     os.kill(process.pid, signum)
     (six.folder / "wait").unlink()
     assert process.wait(SECONDS) == 1
-    assert "not begun. `tenantry migrate --resume` goes on." in six.log
+    assert "not begun. `tenantry migrate --resume` continues the run." in six.log
 
     with six.catalog as catalog:
         last = catalog.runs.find_last()

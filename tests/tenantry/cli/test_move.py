@@ -54,7 +54,7 @@ def test_an_interrupted_move_is_told(acme: Desk) -> None:
     assert "moving to disk" in acme.done("tenant", "list")
     assert "Moving to" in acme.done("tenant", "show", "acme")
     told = acme.done("tenant", "move", "acme", "--to", "disk", "--dry-run")
-    assert "cleared away first" in told
+    assert "Would first remove" in told
     assert "acme lives on disk now" in acme.done("tenant", "move", "acme", "--to", "disk")
 
 

@@ -92,7 +92,7 @@ def test_worker_that_tells_nothing_is_named(ready: Desk, worker: dict[str, Any])
     """A broken report is not the same as no worker."""
     worker["pool"] = worker  # a circle is no JSON
     text = ready.done("status")
-    assert f"process id {os.getpid()} tells nothing: its report failed" in text
+    assert f"process id {os.getpid()} does not report: its report failed" in text
     assert "No worker answers" not in text
     facts = json.loads(ready.done("status", "--json"))
     assert [silent["pid"] for silent in facts["silent_workers"]] == [os.getpid()]

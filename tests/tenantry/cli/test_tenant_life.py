@@ -42,7 +42,7 @@ def test_rename_dry_run(two: Desk) -> None:
     """It says what would happen, and refuses what would be refused."""
     with two.catalog as catalog:
         epoch, events = catalog.changes.read_epoch(), catalog.audit.list().total
-    assert "Would call acme bolt" in two.done("tenant", "rename", "acme", "bolt", "--dry-run")
+    assert "Would rename acme to bolt" in two.done("tenant", "rename", "acme", "bolt", "--dry-run")
     assert "bakery" in two.refused("tenant", "rename", "acme", "bakery", "--dry-run")
     with two.catalog as catalog:
         assert (catalog.changes.read_epoch(), catalog.audit.list().total) == (epoch, events)
@@ -66,14 +66,14 @@ def test_a_former_name_is_told_to_whoever_uses_it(two: Desk) -> None:
     """Commands do not follow it silently, but say the new one; show lists it; none gets it."""
     two.done("tenant", "rename", "acme", "bolt")
     for command in ("show", "suspend"):
-        assert "called 'bolt' now" in two.refused("tenant", command, "acme")
-    assert "called 'bolt' now" in two.refused("tenant", "rename", "acme", "coil")
+        assert "renamed to 'bolt'" in two.refused("tenant", command, "acme")
+    assert "renamed to 'bolt'" in two.refused("tenant", "rename", "acme", "coil")
     assert "'acme' was another tenant's and stays reserved" in two.refused(
         "tenant", "create", "acme"
     )
     (name,) = json.loads(two.done("tenant", "show", "bolt", "--json"))["former_names"]
     assert name["slug"] == "acme"
-    assert "acme (leads here until 20" in two.done("tenant", "show", "bolt")
+    assert "acme (redirects until 20" in two.done("tenant", "show", "bolt")
 
 
 def test_a_file_with_a_former_name_is_refused_as_a_whole(two: Desk) -> None:
@@ -147,7 +147,7 @@ def test_delete_undelete_delete_purge(two: Desk) -> None:
     dry = two.done("tenant", "purge", "acme", "--early", "--dry-run")
     assert str(bundle) in dry
     assert bundle.exists()
-    assert "nothing of it is left" in two.done("tenant", "purge", "acme", "--early", "--yes")
+    assert "only its names" in two.done("tenant", "purge", "acme", "--early", "--yes")
     assert not bundle.exists()
     assert not get_settings().tenant_dir(tenant.id).exists()
     assert "purged already" in two.done("tenant", "purge", "acme", "--yes")
@@ -177,7 +177,7 @@ def test_purge_due(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Would purge acme" in two.done("tenant", "purge", "--due", "--dry-run")
     assert "give --yes to purge 1 tenant." in two.refused("tenant", "purge", "--due")
     out = two.done("tenant", "purge", "--due", "--yes")
-    assert out == "acme is purged: nothing of it is left but its name.\n"
+    assert out == "acme is purged; only its names and its audit trail remain.\n"
     assert two.done("tenant", "purge", "--due", "--yes") == "Nothing is due.\n"
     assert "undeleted until" in two.done("tenant", "delete", "bakery", "--yes")
 

@@ -69,7 +69,7 @@ def test_said_again_it_changes_what_visitors_read(acme: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        pytest.param(["acme", "--until", "2020-01-01 00:00"], "is over", id="past"),
+        pytest.param(["acme", "--until", "2020-01-01 00:00"], "is in the past", id="past"),
         pytest.param(["nobody"], "does not exist", id="unknown"),
         pytest.param(["closed"], "is archived and cannot become maintenance", id="archived"),
         pytest.param(["closed", "--dry-run"], "cannot become", id="dry run"),

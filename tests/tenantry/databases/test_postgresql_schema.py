@@ -146,7 +146,7 @@ def test_a_session_is_left_clean(
 def test_what_belongs_to_no_tenant_does_not_begin(make: Callable[..., TenantDatabase]) -> None:
     """The tripwire: the server's own engine, without a view, begins nothing."""
     database: Any = make()
-    with pytest.raises(ConfinementError, match="belongs to no tenant"):
+    with pytest.raises(ConfinementError, match="without a tenant"):
         database.server._engine.connect().execute(text("SELECT 1"))
     two_phases = pytest.raises(ConfinementError, match="two-phase")
     with database.open_engine().connect() as connection, two_phases:
@@ -292,10 +292,10 @@ def test_a_server_is_tried_again(server_url: str) -> None:
 
 
 UNSAFE = [
-    pytest.param("SUPERUSER", "NOSUPERUSER", "may do everything", id="superuser"),
-    pytest.param("BYPASSRLS", "NOBYPASSRLS", "may do everything", id="bypass"),
+    pytest.param("SUPERUSER", "NOSUPERUSER", "is a superuser", id="superuser"),
+    pytest.param("BYPASSRLS", "NOBYPASSRLS", "is a superuser", id="bypass"),
     pytest.param("INHERIT", "NOINHERIT", "NOINHERIT`", id="inherits"),
-    pytest.param("NOCREATEROLE", "CREATEROLE", "CREATEROLE`", id="no roles"),
+    pytest.param("NOCREATEROLE", "CREATEROLE", "CREATEROLE`", id="cannot create roles"),
     pytest.param(
         "SET search_path = public", "SET search_path = ''", "SET search_path = ''`", id="path"
     ),

@@ -377,7 +377,7 @@ def test_a_site_that_is_asked_too_often_is_429(
 
     assert (page.status, page.headers["retry-after"]) == (429, "7")
     assert page.headers["content-type"].startswith("text/html")
-    assert "asked for too often" in page.text
+    assert "gets too many requests" in page.text
     assert (problem.status, problem.headers["retry-after"]) == (429, "7")
     assert problem.headers["content-type"] == "application/problem+json"
     assert json.loads(problem.body)["status"] == 429

@@ -33,7 +33,7 @@ def bad(found: list[Finding]) -> list[Finding]:
     ("factory", "subject", "says"),
     [
         pytest.param("module_cache", "module_cache._cache (dict)", "data", id="module cache"),
-        pytest.param("module_cache", "GET /", "belongs to the first tenant", id="neighbour's page"),
+        pytest.param("module_cache", "GET /", "the first tenant's data", id="neighbour's page"),
         pytest.param("request_list", "request_list.ORDERS (list)", "data", id="list of requests"),
         pytest.param("counter", "counter.hits (int)", "changed it", id="counter"),
         pytest.param("closure", "closure.search.recent (list)", "data", id="closure"),
@@ -53,7 +53,7 @@ def bad(found: list[Finding]) -> list[Finding]:
         pytest.param(
             "signal_kept",
             "signal_kept.create_app.<locals>.count (receiver)",
-            "keeps it for ever, and with it the first tenant's app",
+            "holds it for ever, and with it the first tenant's app",
             id="signal of one app",
         ),
         pytest.param("thread", "thread.poll (thread)", "holds the first tenant's app", id="thread"),

@@ -71,7 +71,7 @@ def test_full_disks_are_recognised(error: BaseException | None, *, full: bool) -
 def test_failures_of_the_machine_have_a_remedy() -> None:
     """The file, what the system said, what to do; a mistake of ours is none of them."""
     assert explain(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/srv/x")) == (
-        "/srv/x: No space left on device. Make room on that disk, then say the same command again."
+        "/srv/x: No space left on device. Make room on that disk, then run the command again."
     )
     assert (explain(OSError(errno.EROFS, "Read-only")) or "").startswith("Read-only. Mount")
     assert explain(OSError(errno.ENOENT, "No such file", "/srv/x")) is None

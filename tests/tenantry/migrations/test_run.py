@@ -297,13 +297,13 @@ def test_a_second_run_is_refused_while_one_lives(local: World, tmp_path: Path) -
     with _alone(local.catalog, local.settings), pytest.raises(MigrationRunningError):
         local.run()
     elsewhere = local.catalog.runs.begin("0002", node="elsewhere", options={}, by=SYSTEM)
-    with pytest.raises(MigrationRunningError, match="run 1 is under way on elsewhere"):
+    with pytest.raises(MigrationRunningError, match="run 1 is in progress on elsewhere"):
         local.run()
     with local.catalog.store.writing(SYSTEM) as writer:
         record = writer.session.get_one(MigrationRunRecord, elsewhere.id)
         record.seen_at -= STALE + timedelta(seconds=1)
     assert counts(local.run()) == {"ok": 4}
-    with pytest.raises(RunLostError, match="run 1 gave no sign of life"):
+    with pytest.raises(RunLostError, match="run 1 did not report"):
         local.catalog.runs.record_steps(elsewhere.id, (), by=SYSTEM)
 
 

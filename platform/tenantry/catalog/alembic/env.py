@@ -1,4 +1,4 @@
-"""Runs the catalog's migrations on the connection that :mod:`tenantry.catalog.schema` hands over."""
+"""Runs the catalog's migrations on the connection of :mod:`tenantry.catalog.schema`."""
 
 from alembic import context
 

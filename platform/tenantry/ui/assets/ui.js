@@ -106,7 +106,7 @@
   // A part of the page that could not be fetched says so; without this, nothing would happen at all.
   var FAILURES = {
     0: "The server does not answer. Check your connection and try again.",
-    401: "You are not signed in any more. Sign in in another window and try again.",
+    401: "You are no longer signed in. Sign in in another window and try again.",
     403: "You may not do this.",
     429: "That was too often. Wait a moment and try again."
   };
