@@ -1,4 +1,4 @@
-"""What a database says when it refuses: in one line, or as an error of ours.
+"""Translates the refusal of a closed, moved database into :class:`SiteMovingError`.
 
 When its tenant has just left it, SQLite calls the refusal a broken constraint, which apps take for
 their own visitors' mistake: a name that is taken, say.

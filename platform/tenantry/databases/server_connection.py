@@ -1,4 +1,4 @@
-"""Connections to a PostgreSQL server: watched while they wait, and their time is counted.
+"""Connections to PostgreSQL servers that the watchdog can abort, and whose time is measured.
 
 Like all that imports the driver, this module is loaded where a server is used, and not before.
 """
@@ -37,7 +37,7 @@ class WatchedConnection(psycopg.Connection[Any]):
         super().__init__(*arguments, **options)
         self._ending = threading.Lock()
         self.address = ""
-        self.lost: Callable[[], None] = _nobody
+        self.on_abort: Callable[[], None] = _nobody
 
     def begin_waiting(self) -> None:
         """Say that a thread is about to wait for the server."""
@@ -57,14 +57,14 @@ class WatchedConnection(psycopg.Connection[Any]):
         finally:
             self.end_waiting()
 
-    def watch(self, address: str, lost: Callable[[], None] | None = None) -> None:
+    def watch(self, address: str, on_abort: Callable[[], None] | None = None) -> None:
         """Have the connection watched from now on.
 
         :param address: How the server is reached; who has the same one shares its fate.
-        :param lost: Called when it has been cut off.
+        :param on_abort: Called after the connection is aborted.
         """
         self.address = address
-        self.lost = lost or _nobody
+        self.on_abort = on_abort or _nobody
         WATCHDOG.add(self)
 
     def abort(self, since: float) -> bool:
@@ -73,7 +73,7 @@ class WatchedConnection(psycopg.Connection[Any]):
             if self.waiting_since != since:
                 return False
             self._shut_down()
-        self.lost()
+        self.on_abort()
         return True
 
     def interrupt(self, thread: int) -> None:

@@ -1,6 +1,6 @@
-"""Connections to a PostgreSQL server that has stopped answering are cut off: no thread waits on.
+"""Aborts connections to a PostgreSQL server that has stopped answering.
 
-A server that is stopped in the middle, or a network that swallows what is sent, keeps whoever waits for
+A server that is stopped in the middle, or a network that drops packets, keeps threads that wait for
 an answer waiting for ever: timeouts of statements are the server's own. Every thread of a worker would
 end up there, and the neighbours on other servers with them. So a thread watches how long others have
 been waiting; when it is long, it asks the server itself, by a connection of its own. A server that has
@@ -67,7 +67,7 @@ class ConnectionWatchdog:
         for address, waiting in stuck.items():
             if not _is_there(address):
                 gone = sum(one.abort(since) for one, since in waiting)
-                log.error("a PostgreSQL server does not answer: %d connections cut off", gone)
+                log.error("a PostgreSQL server does not answer: %d connections aborted", gone)
                 cut += gone
         return cut
 
@@ -81,7 +81,7 @@ class ConnectionWatchdog:
             try:
                 self.look()
             except Exception:
-                log.exception("looking for servers that do not answer failed")
+                log.exception("the check for servers that do not answer failed")
 
     def _forget(self) -> None:
         self._lock = threading.Lock()

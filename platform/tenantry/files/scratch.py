@@ -50,5 +50,5 @@ def alone(data_dir: Path, name: str, *, what: str, shared: bool = False) -> Iter
         try:
             stack.enter_context(lock_file(home / name, shared=shared))
         except BlockingIOError as error:
-            raise BundleError(what, "another command is at work on it; wait for its end") from error
+            raise BundleError(what, "another command uses it; wait until it ends") from error
         yield

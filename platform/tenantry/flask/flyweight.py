@@ -1,4 +1,4 @@
-"""Many Flask instances that share everything immutable with one prototype.
+"""Flyweights: Flask instances that share everything immutable with one prototype.
 
 A full app per tenant costs hundreds of kilobytes and tens of milliseconds, growing with its routes. A
 flyweight is a true :class:`~flask.Flask` object with an identity of its own; the URL map, views,

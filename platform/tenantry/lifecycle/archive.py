@@ -1,4 +1,4 @@
-"""Archives a tenant: its site answers 410, and its data stays."""
+"""Closing a site without losing anything of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Creates many tenants: all of them, or none."""
+"""Creating many tenants: all of them, or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes a tenant's plan."""
+"""Giving a tenant another plan."""
 
 from __future__ import annotations
 

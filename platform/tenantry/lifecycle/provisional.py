@@ -1,4 +1,4 @@
-"""Finishes or removes tenants whose creation was interrupted."""
+"""Tenants that a killed import or clone left half made: the same command again completes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Suspends and resumes a tenant."""
+"""Suspending a tenant, and resuming it."""
 
 from __future__ import annotations
 

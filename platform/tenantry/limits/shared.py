@@ -39,7 +39,7 @@ def map_shared(path: Path, size: int) -> tuple[mmap.mmap, bool]:
             return _open(path, HEADER_SIZE + size) or _make(path, HEADER_SIZE + size), True
     except OSError as error:
         log.warning(
-            "rate limits are counted by each worker for itself, because %s cannot be shared (%s); "
+            "each worker counts rate limits for itself, because %s cannot be shared (%s); "
             "let the server's user write there",
             path,
             error.strerror or error,
@@ -79,9 +79,9 @@ def _open(path: Path, size: int) -> mmap.mmap | None:
 
 
 def _make(path: Path, size: int) -> mmap.mmap:
-    """Put a new file in the place of whatever is there."""
+    """Put a new file there, over any other."""
     with draft(path, lasting=False) as file:
-        # With holes in it, a full disk would be told to whoever writes there, as a deadly signal.
+        # With holes in it, a full disk would kill the process that writes there with a signal.
         os.posix_fallocate(file.fileno(), 0, size)
         os.pwrite(file.fileno(), _header(), 0)
         return mmap.mmap(file.fileno(), size)

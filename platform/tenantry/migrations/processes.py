@@ -1,4 +1,4 @@
-"""Processes that migrate one database at a time.
+"""Worker processes that each migrate one database at a time.
 
 Processes and not threads: Alembic's `op` is one for a process, and running revisions is mostly Python.
 A process that dies fails the database that it was at work on, and nobody else's.
@@ -88,12 +88,12 @@ class Workers:
 
     @property
     def idle(self) -> bool:
-        """Whether somebody can take a step."""
+        """Whether a process can take a step."""
         return any(len(worker.steps) < self._depth for worker in self._workers)
 
     @property
     def busy(self) -> bool:
-        """Whether somebody is at work."""
+        """Whether a process is at work."""
         return any(worker.steps for worker in self._workers)
 
     def give(self, step: Step) -> None:

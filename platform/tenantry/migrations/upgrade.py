@@ -1,4 +1,4 @@
-"""Bringing one tenant's database to the newest schema revision: wholly, or not at all."""
+"""Migrates one tenant's database to the newest schema revision in one transaction."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def upgrade(
         raise UpgradeError(problem[0]) from error
     except SiteMovingError as error:
         raise UpgradeError(
-            "a move has closed it to writers and was interrupted; say `tenantry tenant move` again"
+            "an interrupted move has closed it to writers; run `tenantry tenant move` again"
         ) from error
     finally:
         engine.dispose()
@@ -121,7 +121,7 @@ def _check_references(connection: Connection) -> None:
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
     if broken is not None:
         table, _, other, _ = broken
-        raise UpgradeError(f"a row of {table!r} refers to one of {other!r} that is not there")
+        raise UpgradeError(f"a row of {table!r} refers to one of {other!r} that does not exist")
 
 
 @contextmanager

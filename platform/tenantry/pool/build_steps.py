@@ -1,4 +1,4 @@
-"""Times the named steps of a build."""
+"""Where the time of a build goes: named steps, timed while they happen."""
 
 from __future__ import annotations
 

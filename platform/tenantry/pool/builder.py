@@ -1,4 +1,4 @@
-"""The builder: one build per tenant, in a separate thread, with room reserved beforehand."""
+"""Building instances: one build per tenant, in a thread of its own, with a place found beforehand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lease: one request's use of an instance."""
+"""One request's hold on an instance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a pool: instances, builds, and places of waiting requests."""
+"""What a pool is made of: instances, builds on their way, and the places of those who wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pool's reports: statistics, failures and slow builds."""
+"""What a pool tells about itself."""
 
 from __future__ import annotations
 

@@ -60,7 +60,9 @@ def test_a_host_rests_after_it_was_served(acme: Desk) -> None:
     acme.done("tenant", "create", "bakery")
     acme.done("host", "add", "acme", "www.acme.test", "--unproven")
     acme.done("host", "remove", "acme", "www.acme.test")
-    assert "is reserved until" in acme.refused("host", "add", "bakery", "www.acme.test", "--unproven")
+    assert "is reserved until" in acme.refused(
+        "host", "add", "bakery", "www.acme.test", "--unproven"
+    )
     acme.done("host", "add", "bakery", "www.acme.test", "--unproven", "--take-over")
 
 

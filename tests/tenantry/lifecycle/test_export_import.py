@@ -321,7 +321,7 @@ def a_file(name: str) -> dict[str, Any]:
     ("changes", "problem"),
     [
         pytest.param({"version": 2}, "format version 2", id="newer format"),
-        pytest.param({"format": "else"}, "not a bundle", id="another format"),
+        pytest.param({"format": "else"}, "no bundle", id="another format"),
         pytest.param({"files": [a_file("files/../x")]}, "leaves the folder", id="dots"),
         pytest.param({"files": [a_file("files//etc/x")]}, "leaves the folder", id="absolute"),
         pytest.param({"files": [a_file("/etc/x")]}, "does not belong", id="outside"),
@@ -421,7 +421,7 @@ def test_rows_of_an_older_schema_are_brought_up_to_date(
 
     ledger.operations(catalog, settings).export("copy", tmp_path / "two")
     events = catalog.audit.list().total
-    with pytest.raises(BundleError, match="schema revision 0002, and this release does not know"):
+    with pytest.raises(BundleError, match="schema revision 0002, and this release does not have"):
         Operations(catalog, old, settings=settings, actor=SYSTEM).import_(
             tmp_path / "two", slug="back"
         )
