@@ -1,4 +1,4 @@
-"""Locks that the system holds for a process: however the process ends, they are free at once.
+"""Tenant locks: one operation at a time on a tenant, over all processes of the machine.
 
 A lock belongs to an open file, so threads exclude each other as processes do. Nothing else in this
 code calls ``fcntl``.

@@ -1,4 +1,4 @@
-"""Places for what is half done: private, and swept when the process that made them is gone."""
+"""Scratch folders: private, and removed after the process that created them has ended."""
 
 from __future__ import annotations
 

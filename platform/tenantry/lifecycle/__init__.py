@@ -1,4 +1,4 @@
-"""What happens to a tenant in its life: one module per operation, all of them behind `Operations`."""
+"""The operations on tenants: one module each."""
 
 from tenantry.lifecycle.create_many import Order
 from tenantry.lifecycle.operations import Operations

@@ -1,4 +1,4 @@
-"""Closing a site without losing anything of it."""
+"""Archives a tenant: its site answers 410, and its data stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backups: files that each hold a tenant as it was at one moment."""
+"""Backs up tenants into bundles, skips unchanged ones, and removes old backups."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _back_up(tenant: Tenant, home: Path, *, passphrase: bytes | None, settings: 
         manifest = gather_pages(tenant, parts, settings=settings)
         if last is not None and before is not None:
             if manifest.database is None and before.database is not None:
-                problem = f"its database is not there, and was at {last.created:%Y-%m-%d %H:%M} UTC"
+                problem = f"its database is missing, and was at {last.created:%Y-%m-%d %H:%M} UTC"
                 raise BundleError(tenant.slug, problem)
             if _same(before, manifest):
                 return last

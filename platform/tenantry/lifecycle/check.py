@@ -1,4 +1,4 @@
-"""Checking whether a tenant's data is sound, while its site is served."""
+"""Checks that a tenant's data exists and is sound, while its site serves."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _find_problems(operations: Operations, tenant: Tenant) -> Iterator[str]:
     try:
         database = tenant_database(tenant, settings)
         if operations.database_missing(tenant):
-            yield f"its database is not there ({database.shown})"
+            yield f"its database is missing ({database.shown})"
         elif database.exists() and (problem := database.check()) is not None:
             yield f"{database.shown}: {problem}"
         elif isinstance(database, SiteDatabase) and not _is_usable(database):

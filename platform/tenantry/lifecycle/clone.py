@@ -1,4 +1,4 @@
-"""Cloning a tenant: a copy of a site that sends nothing to anyone until it is released."""
+"""Clones a tenant: a quiet copy until it is released."""
 
 from __future__ import annotations
 

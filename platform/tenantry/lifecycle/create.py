@@ -1,4 +1,4 @@
-"""Creating a tenant: the catalog's row, its own data and its owner, or nothing at all."""
+"""Creates a tenant: catalog row, data and owner, or nothing."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def add(
         left = catalog.tenants.get_row(slug)
         if not _is_abandoned(left, settings):
             raise
-        log.warning("tenant %s was being created when its process ended; it begins anew", slug)
+        log.warning("tenant %s was being created when its process ended; it starts again", slug)
         take_back(operations, left.tenant)
         return row()
 
@@ -194,7 +194,7 @@ def take_back(operations: Operations, tenant: Tenant) -> None:
         remove_data(tenant, operations.settings)
         catalog.provisioning.forget(tenant.id, by=by)
     except TenantryError:
-        log.exception("tenant %s (%s) could not be taken back", tenant.slug, tenant.id)
+        log.exception("tenant %s (%s) could not be removed", tenant.slug, tenant.id)
 
 
 def remove_data(tenant: Tenant, settings: Settings) -> None:

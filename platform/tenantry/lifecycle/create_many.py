@@ -1,4 +1,4 @@
-"""Creating many tenants: all of them, or none."""
+"""Creates many tenants: all of them, or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deleting a tenant so that it can come back: it is closed, bundled, and marked with a purge date."""
+"""Deletes a tenant: archives it, writes a bundle, and sets a purge date."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def preview_delete(operations: Operations, slug: str) -> TenantRow:
 
 
 def _write_last_bundle(operations: Operations, tenant: Tenant) -> None:
-    """Write the tenant's last bundle in the place of one that an earlier deletion left."""
+    """Write the tenant's last bundle, over the one of an earlier deletion."""
     path = operations.settings.last_bundle(tenant.id)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.new")

@@ -1,4 +1,4 @@
-"""Exporting a tenant: all its data in one file, while its site is in use."""
+"""Exports a tenant into a bundle while its site is in use."""
 
 from __future__ import annotations
 

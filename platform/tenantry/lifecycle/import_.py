@@ -1,4 +1,4 @@
-"""Importing a tenant: a bundle becomes a tenant with an id and keys of its own, or nothing happens."""
+"""Imports a bundle as a new tenant with its own id and keys, or nothing."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _find_older_schema(path: Path, manifest: Manifest, factory: Factory) -> _Old
     try:
         lacking = history.path_from(revision)
     except UnknownSchemaError as error:
-        known = f"this release does not have that; its newest is {history.head}"
+        known = f"this release does not know it; its newest is {history.head}"
         problem = f"its data is at schema revision {revision[:40]}, and {known}"
         raise BundleError(str(path), problem) from error
     return _OlderSchema(history, revision) if lacking else None

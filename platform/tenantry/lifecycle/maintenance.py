@@ -1,4 +1,4 @@
-"""Closing a site for a time, with a sentence for its visitors."""
+"""Closes a site for a time, with a message for its visitors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tenants whose database should be there and is not.
+"""Finds tenants whose database is missing.
 
 A factory may make sites without a database. But if a database was lost, no copy of the tenant may be
 made: a backup without it would take the place of one that has it.
@@ -91,5 +91,5 @@ def check_present(operations: Operations, tenant: Tenant) -> None:
     """
     if operations.database_missing(tenant):
         shown = tenant_database(tenant, operations.settings).shown
-        remedy = f"`tenantry restore {tenant.slug}` brings it back from a backup"
-        raise BundleError(tenant.slug, f"its database is not there ({shown}); {remedy}")
+        remedy = f"`tenantry restore {tenant.slug}` restores it from a backup"
+        raise BundleError(tenant.slug, f"its database is missing ({shown}); {remedy}")

@@ -1,4 +1,4 @@
-"""Moving a tenant's database to another placement while its site is in use.
+"""Moves a tenant's database to another placement while its site is in use.
 
 Pages can be read all the time. Nothing can be written from the moment when the old database is closed
 to writers until the workers see the new placement, at their next request. The catalog alone says which
@@ -114,9 +114,7 @@ def preview_move(operations: Operations, slug: str, to: str) -> MovePreview | No
     if tenant.placement == to:
         return None
     if row.former_placement:
-        problem = (
-            f"its old copy is still on {row.former_placement!r}; when nothing is missing in the "
-        )
+        problem = f"its old copy is still on {row.former_placement!r}; if the new one is complete, "
         raise MoveError(slug, f"{problem}new one, run `tenantry tenant move {slug} --drop` first")
     check_finished(tenant, settings)
     if wanted.tenants and catalog.tenants.count_by_placement().get(to, 0) >= wanted.tenants:
@@ -126,7 +124,7 @@ def preview_move(operations: Operations, slug: str, to: str) -> MovePreview | No
     if not source.exists():
         raise MoveError(slug, f"it has no database at {source.shown}")
     if row.moving_to != to and target.exists():
-        problem = f"{target.shown} is there already, and is not of a move that was interrupted"
+        problem = f"{target.shown} exists already, and is not from an interrupted move"
         raise MoveError(slug, problem)
     _check_schema(operations.factory, slug, source)
     return MovePreview(tenant, to, source, target, row.moving_to)
@@ -155,10 +153,10 @@ def _move(
     try:
         provision(operations, replace(tenant, placement=preview.to))
     except ProvisionError as error:
-        problem = f"its new database could not be made ({error.problem})"
+        problem = f"its new database could not be created ({error.problem})"
         raise MoveError(tenant.slug, problem) from error
     if not preview.target.exists():
-        raise MoveError(tenant.slug, "the factory makes no database for new sites")
+        raise MoveError(tenant.slug, "the factory creates no database for new sites")
     step("provisioned")
     transfer = Transfer(preview.source, preview.target, name=tenant.slug, advance=advance)
     try:
@@ -225,8 +223,8 @@ def preview_drop_former(operations: Operations, slug: str) -> TenantPaths:
     """Return what :func:`drop_former` would destroy."""
     row, settings = operations.catalog.tenants.get_row(slug), operations.settings
     if not row.former_placement:
-        raise MoveError(slug, "there is no old copy of it to drop")
+        raise MoveError(slug, "it has no old copy to drop")
     if not tenant_database(row.tenant, settings).exists():
         problem = f"its database on {row.tenant.placement!r} is not there"
-        raise MoveError(slug, f"{problem}, so that the old copy is the only one")
+        raise MoveError(slug, f"{problem}, so the old copy is the only one")
     return TenantPaths(replace(row.tenant, placement=row.former_placement), settings)

@@ -1,4 +1,4 @@
-"""Every operation on tenants behind one object: for commands, the console, scripts and jobs."""
+"""All operations on tenants behind one object, for commands, console, scripts and jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Giving a tenant another plan."""
+"""Changes a tenant's plan."""
 
 from __future__ import annotations
 

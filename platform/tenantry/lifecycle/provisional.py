@@ -1,4 +1,4 @@
-"""Tenants that a killed import or clone left half made: the same command again completes them."""
+"""Finishes or removes tenants whose creation was interrupted."""
 
 from __future__ import annotations
 

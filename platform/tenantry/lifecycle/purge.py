@@ -1,4 +1,4 @@
-"""Destroying all data of a deleted tenant, and proving that nothing is left.
+"""Purges a deleted tenant: destroys its data and proves that nothing is left.
 
 Its tombstone stays: the id and the names that it had are never given away again.
 """

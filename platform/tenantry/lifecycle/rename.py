@@ -1,4 +1,4 @@
-"""Giving a tenant another name; its old addresses redirect to the new one for a time.
+"""Renames a tenant; its former name redirects for a time.
 
 Everything of a tenant is named by its id, so nothing on disk moves and no key changes. Sessions on its
 own hosts go on. Those under the platform's domain belong to the old host, as cookies do: they work

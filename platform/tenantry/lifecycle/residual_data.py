@@ -1,4 +1,4 @@
-"""Finding what is left of a tenant anywhere: what a purge would destroy, and what it could not."""
+"""Finds everything that belongs to a tenant, before and after a purge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Restoring one tenant from a backup, completely or not at all.
+"""Restores a tenant from a backup, without changing another tenant.
 
 Everything is unpacked and checked beside the site first, while it serves. Once the journal is written,
 the restore will happen: if the command is interrupted, the same command goes on where it stopped. The
@@ -157,8 +157,12 @@ def check_owner(manifest: Manifest, tenant: Tenant, path: Path) -> None:
     :raises BundleError: It is not.
     """
     if manifest.tenant.id != tenant.id:
-        problem = f"it is of another tenant ({manifest.tenant.slug!r}) and not of {tenant.slug!r}"
-        raise BundleError(str(path), f"{problem}; `tenantry tenant import` makes a new one of it")
+        problem = (
+            f"it belongs to another tenant ({manifest.tenant.slug!r}) and not of {tenant.slug!r}"
+        )
+        raise BundleError(
+            str(path), f"{problem}; `tenantry tenant import` creates a new one from it"
+        )
 
 
 def _prepare(paths: TenantPaths, path: Path, factory: Factory, *, passphrase: bytes | None) -> None:

@@ -1,4 +1,4 @@
-"""Slugs of tenants that are being created on this machine: a claim ends with its process."""
+"""Claims the slugs of tenants in creation, for the lifetime of a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Suspending a tenant, and resuming it."""
+"""Suspends and resumes a tenant."""
 
 from __future__ import annotations
 

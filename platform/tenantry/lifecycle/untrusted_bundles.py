@@ -1,4 +1,4 @@
-"""Checks of a bundle that anyone may have made, before anything in it is used."""
+"""Checks an untrusted bundle before its data is used: sizes, quota, schema."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def known_schemas(
         history = load_history(factory.migrations)
         schemas.append(_schema_at(revision, history, settings, name=name))
     elif not schemas:
-        raise BundleError(name, "its database says no schema revision, and sites here have one")
+        raise BundleError(name, "its database has no schema revision, but sites here have one")
     return Known(tuple(schemas), is_exact=True)
 
 
@@ -96,7 +96,7 @@ def _schema_at(revision: str, history: History, settings: Settings, *, name: str
     try:
         history.path_from(revision)
     except UnknownSchemaError as error:
-        known = f"this release does not have that; its newest is {history.head}"
+        known = f"this release does not know it; its newest is {history.head}"
         problem = f"its data is at schema revision {revision[:40]}, and {known}"
         raise BundleError(name, problem) from error
     if revision == history.head:
@@ -119,5 +119,5 @@ def receive(factory: Factory, tenant: Tenant) -> None:
     except TenantryError:
         raise
     except Exception as error:
-        log.exception("what tenant %s (%s) has received was refused", tenant.slug, tenant.id)
+        log.exception("the data that tenant %s (%s) received was refused", tenant.slug, tenant.id)
         raise ProvisionError(tenant.slug, f"{type(error).__name__}: {error}") from error

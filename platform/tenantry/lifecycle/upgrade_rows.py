@@ -1,4 +1,4 @@
-"""Bringing a backup's rows from an older schema revision to the tenant's present one.
+"""Migrates a backup's rows from an older schema revision to the database's own.
 
 The rows are filled into a scratch database at their own revision, the revisions since run there, and
 the rows are read again. All that happens beside the site. Before a scratch schema is made on a server,

@@ -1,4 +1,4 @@
-"""Verifying a backup: it is unpacked into a scratch folder and checked as a restore would."""
+"""Verifies a backup: unpacks it into a scratch folder and checks everything."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ def _check_rows(member: TableMember, content: BinaryIO, *, name: str) -> None:
             raise BundleError(name, f"table {member.table!r}, row {rows} {problem}")
     if rows != member.rows:
         raise BundleError(
-            name, f"table {member.table!r} does not have the {member.rows} rows it says"
+            name, f"table {member.table!r} does not have the {member.rows} rows of the manifest"
         )

@@ -1,4 +1,4 @@
-"""A piece of memory that the machine's processes share through a file.
+"""Memory that processes share through a mapped file.
 
 Whatever is wrong with the file, the caller gets memory: a limit that each worker keeps for itself is
 better than a platform that does not start.

@@ -1,4 +1,4 @@
-"""The template that new SQLite databases are copied from: all revisions, run once per schema."""
+"""The template that new SQLite databases are copied from."""
 
 from __future__ import annotations
 

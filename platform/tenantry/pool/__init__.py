@@ -1,4 +1,4 @@
-"""The bounded cache of instances: each tenant's app is built once, lent, retired and disposed of."""
+"""The pool: a bounded cache of instances, each built once, leased, retired and disposed of."""
 
 from tenantry.pool.build_steps import build_step
 from tenantry.pool.instance_pool import InstancePool

@@ -1,4 +1,4 @@
-"""Who waits: a request that cannot be served at once waits for its instance, or is refused."""
+"""Admission: decides which requests wait for an instance, and which are refused."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Admission(Generic[App]):
                 self._listeners, until=until, near_for=partial(self._state.near_for, place)
             )
         except BaseException:
-            if self._state.leave_line(place):  # it came all the same, and is somebody else's
+            if self._state.leave_line(place):  # it came all the same, and goes to another request
                 self._end(place.pooled)
             raise
         granted = self._state.leave_line(place)

@@ -1,4 +1,4 @@
-"""Factories that raised: when each may try again, and what an operator reads of it."""
+"""Back-off: when a failed factory may try again, and what operators read about it."""
 
 from __future__ import annotations
 

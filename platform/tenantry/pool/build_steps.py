@@ -1,4 +1,4 @@
-"""Where the time of a build goes: named steps, timed while they happen."""
+"""Times the named steps of a build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building instances: one build per tenant, in a thread of its own, with a place found beforehand."""
+"""The builder: one build per tenant, in a separate thread, with room reserved beforehand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bounded cache of instances: each tenant's app is built once, lent, retired and disposed of.
+"""The instance pool, composed of state, builder and admission.
 
 Laws, each with a test: one build per tenant however many requests miss at once; nothing foreign runs
 under the lock; an instance in use is never disposed of; the last lease out disposes of a retired one;

@@ -1,4 +1,4 @@
-"""One request's hold on an instance."""
+"""A lease: one request's use of an instance."""
 
 from __future__ import annotations
 

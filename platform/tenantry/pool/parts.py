@@ -1,4 +1,4 @@
-"""What a pool is made of: instances, builds on their way, and the places of those who wait."""
+"""The parts of a pool: instances, builds, and places of waiting requests."""
 
 from __future__ import annotations
 

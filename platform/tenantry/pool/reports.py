@@ -1,4 +1,4 @@
-"""What a pool tells about itself."""
+"""The pool's reports: statistics, failures and slow builds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pool holds, under one lock.
+"""The pool's state, under one lock.
 
 Each public method is one transaction, and here are all places that take the lock. No foreign code runs
 under it (factory, probe, dispose, log handlers, tokens): what has to be started, disposed of or paid
@@ -68,7 +68,7 @@ class PoolState(Generic[App]):
         self.max_waiting = max_waiting
         self.clock = clock
         self.short = False
-        """Memory or descriptors were short when somebody looked last."""
+        """Memory or descriptors were short at the last check."""
         # Everything below is owned by the lock.
         self.lock = threading.Lock()
         self._acquire, self._release = self.lock.acquire, self.lock.release

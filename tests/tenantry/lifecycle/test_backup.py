@@ -188,7 +188,7 @@ def test_a_copy_of_one_cannot_be_opened_as_another(
     globex = make(catalog, settings, "globex")
     before = content(globex, settings)
     path = back_up(catalog, settings).path
-    with pytest.raises(BundleError, match="is of another tenant"):
+    with pytest.raises(BundleError, match="belongs to another tenant"):
         ledger.operations(catalog, settings).restore("globex", path)
     assert content(globex, settings) == before
     assert catalog.tenants.get("globex") == globex

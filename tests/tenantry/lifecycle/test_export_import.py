@@ -421,7 +421,7 @@ def test_rows_of_an_older_schema_are_brought_up_to_date(
 
     ledger.operations(catalog, settings).export("copy", tmp_path / "two")
     events = catalog.audit.list().total
-    with pytest.raises(BundleError, match="schema revision 0002, and this release does not have"):
+    with pytest.raises(BundleError, match="schema revision 0002, and this release does not know"):
         Operations(catalog, old, settings=settings, actor=SYSTEM).import_(
             tmp_path / "two", slug="back"
         )

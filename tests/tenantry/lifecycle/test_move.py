@@ -707,7 +707,7 @@ class TestRefusals:
             move(catalog, full, "disk")
         target = tenant_database(replace(acme, placement="disk"), settings)
         target.create()
-        with pytest.raises(MoveError, match="is there already"):
+        with pytest.raises(MoveError, match="exists already"):
             move(catalog, settings, "disk")
         assert target.exists()
 

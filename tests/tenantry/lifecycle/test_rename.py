@@ -53,7 +53,7 @@ def test_the_same_again_finds_it_done(catalog: Catalog, settings: Settings) -> N
     for _ in range(2):
         bolt = operations.rename("acme", "bolt")
         assert bolt.slug == "bolt"
-    with pytest.raises(TenantRenamedError, match="called 'bolt' now"):
+    with pytest.raises(TenantRenamedError, match="renamed to 'bolt'"):
         operations.rename("acme", "coil")
 
 

@@ -123,7 +123,7 @@ def site(make_site: Callable[[Factory | None], Site]) -> Site:
         ),
         pytest.param(
             "UPDATE alembic_version SET version_num = '0009'",
-            "does not have",
+            "does not know",
             id="no such revision",
         ),
     ],
