@@ -18,13 +18,13 @@ import backend_app
 import frontend_app
 from tenantry.catalog import open_catalog
 from tenantry.catalog.directory import Directory
+from tenantry.databases.engines import ENGINES
 from tenantry.databases.placements import find_orphaned_placements, get_server
 from tenantry.dispatch import build_door
 from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError, TenantryError
 from tenantry.factory import Factory, load_factory
 from tenantry.flask.binding import EXTENSION, init_tenant
-from tenantry.flask.database import ENGINES
 from tenantry.flask.sessions import check_cookie_settings
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 import tenants
 from bench.world import full_site, open_world, settings_in, visits
 from tenantry.catalog.directory import Directory
+from tenantry.databases.engines import ENGINES
 from tenantry.dispatch import build_door
-from tenantry.flask.database import ENGINES
 from tenantry.pool import InstancePool
 from tenantry.resources.gc_control import GcControl
 

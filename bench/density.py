@@ -24,7 +24,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 import tenants
 from bench.world import full_site
-from tenantry.flask.database import ENGINES
+from tenantry.databases.engines import ENGINES
 from tenantry.pool import InstancePool
 from tenantry.resources.budget import Budget
 from tenantry.resources.gc_control import GcControl

@@ -37,7 +37,6 @@ from bench.world import DOMAIN, open_world
 from tenantry.catalog.engine import WRITE
 from tenantry.catalog.models import TenantRecord
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.migrations import provision_database
 from tenantry.settings import Settings, load_settings
 from tenantry.values.tenant import Tenant
@@ -68,8 +67,8 @@ class World:
     def url_of(self, tenant: Tenant) -> str:
         """Return the URL that a script would give Alembic."""
         database = tenant_database(tenant, self.settings)
-        if isinstance(database, SiteDatabase):
-            return f"sqlite:///{database.path}"
+        if database.file is not None:
+            return f"sqlite:///{database.file}"
         url = make_url(self.settings.get_placement("local").url)
         name = f"t_{tenant.id}"
         options = {"options": f"-csearch_path={name} -crole={name}"}

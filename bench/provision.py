@@ -31,10 +31,10 @@ from bench.postgres import server
 from bench.world import DOMAIN, open_world
 from tenantry.catalog import SYSTEM
 from tenantry.catalog.directory import Directory
+from tenantry.databases.engines import ENGINES
 from tenantry.databases.placements import tenant_database
 from tenantry.dispatch import build_door
 from tenantry.factory import Factory
-from tenantry.flask.database import ENGINES
 from tenantry.lifecycle import Operations
 from tenantry.migrations import load_history, provision_database, upgrade
 from tenantry.pool import InstancePool

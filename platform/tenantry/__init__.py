@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tenantry.catalog.accounts import canonical_email
     from tenantry.catalog.values import Page
     from tenantry.databases.placements import TenantDatabase
-    from tenantry.databases.sqlite_file import SiteDatabase, confine
+    from tenantry.databases.sqlite_connections import confine
+    from tenantry.databases.sqlite_file import SiteDatabase
     from tenantry.flask.binding import current_settings, current_tenant, init_tenant, site_url
     from tenantry.flask.bodies import accept_body
     from tenantry.flask.caching import let_caches_keep
@@ -96,7 +97,8 @@ _ROOMS = {
     "tenantry.catalog.accounts": ("canonical_email",),
     "tenantry.catalog.values": ("Page",),
     "tenantry.databases.placements": ("TenantDatabase",),
-    "tenantry.databases.sqlite_file": ("SiteDatabase", "confine"),
+    "tenantry.databases.sqlite_connections": ("confine",),
+    "tenantry.databases.sqlite_file": ("SiteDatabase",),
     "tenantry.errors": ("errors",),
     "tenantry.flask.binding": ("current_settings", "current_tenant", "init_tenant", "site_url"),
     "tenantry.flask.bodies": ("accept_body",),

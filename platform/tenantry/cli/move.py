@@ -71,5 +71,5 @@ def _drop(operations: Operations, slug: str, *, dry_run: bool) -> None:
         return
     place = operations.preview_drop_former(slug)
     size = place.database.size() if place.database.exists() else 0
-    what = f"the old copy of {slug} on {place.tenant.placement}"
+    what = f"the old copy of {slug} on {place.location.placement}"
     click.echo(f"Would destroy {what}, {size / 2**20:,.1f} MiB: {plain(place.database.shown)}")

@@ -25,7 +25,7 @@ from tenantry.databases.engine_cache import (
     EngineCache,
 )
 from tenantry.databases.refusal import tell_moves
-from tenantry.databases.sqlite_file import (
+from tenantry.databases.sqlite_connections import (
     BUSY_SECONDS,
     DESCRIPTORS,
     check_own,
@@ -147,3 +147,7 @@ def _shared() -> tuple[Dialect, Any]:
     template.dispose()
     tell_moves(template.dialect)
     return template.dialect, LRUCache(STATEMENTS)
+
+
+ENGINES = OpenEngines()
+"""The process's open files, whichever app they serve. The composition root gives them its budget."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Protocol
 
-from tenantry.databases.sqlite_file import site_database
+from tenantry.databases.sqlite_file import file_at
 from tenantry.errors import NoRoomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
-    from tenantry.databases.postgresql_schema import SchemaDatabase
     from tenantry.databases.servers import Server
+    from tenantry.databases.template import Template
     from tenantry.settings import Settings
+    from tenantry.values.location import Location
     from tenantry.values.placement import Kind, Placement
     from tenantry.values.tenant import Tenant
 
@@ -30,8 +33,15 @@ class TenantDatabase(Protocol):
     def shown(self) -> str:
         """Where it is, for people; never with a password."""
 
+    @property
+    def file(self) -> Path | None:
+        """The file that is all of it; ``None`` if a server keeps it among others."""
+
     def exists(self) -> bool:
         """Say whether it has been made."""
+
+    def is_empty(self) -> bool:
+        """Say whether it is there with nothing in it at all, as no site's ever is."""
 
     def remains(self) -> tuple[str, ...]:
         """Return the names of what is there of it, were it not enough to be served."""
@@ -39,11 +49,34 @@ class TenantDatabase(Protocol):
     def create(self) -> None:
         """Make it, empty, if it is not there."""
 
+    def create_from(self, template: Template) -> bool:
+        """Make it at the newest schema revision; return whether this call did."""
+
     def drop(self) -> None:
         """Destroy it with all that is in it; what is not there is no error."""
 
     def open_engine(self) -> Engine:
         """Return an engine confined to it. The caller disposes of it."""
+
+    def serving_engine(self) -> Engine:
+        """Return the engine that all requests of this process share; nobody disposes of it."""
+
+    def close(self) -> None:
+        """Close what this process's requests have open of it."""
+
+    def revision(self) -> str:
+        """Return the schema revision that it says it has; empty if it says none."""
+
+    def migrating(
+        self, connection: Connection, lock_timeout: float
+    ) -> AbstractContextManager[None]:
+        """Open a transaction in which nobody else migrates it; commit if the block ends well."""
+
+    def login_to_admit(self) -> str | None:
+        """Return the login that has to be let in before it can be made here; ``None`` for none."""
+
+    def admit(self, login: str) -> None:
+        """Let a login of another placement make the tenant's next database."""
 
     def size(self) -> int:
         """Return how many bytes it takes."""
@@ -60,16 +93,25 @@ def tenant_database(tenant: Tenant, settings: Settings) -> TenantDatabase:
 
     :raises UnknownPlacementError: The settings do not name it any more.
     """
-    placement = settings.get_placement(tenant.placement)
+    return database_at(tenant.location, settings, plan=tenant.plan)
+
+
+def database_at(location: Location, settings: Settings, *, plan: str = "") -> TenantDatabase:
+    """Return the database at a location, be there a tenant or not.
+
+    :param plan: Whose limits its statements have; by default the default plan's.
+    :raises UnknownPlacementError: The settings do not name the placement.
+    """
+    placement = settings.get_placement(location.placement)
     if placement.kind != "postgresql":
-        return site_database(tenant, settings)
+        return file_at(location, settings, plan=plan)
     from tenantry.databases.binding import Binding  # noqa: PLC0415 - see get_server
     from tenantry.databases.postgresql_schema import SchemaDatabase  # noqa: PLC0415
 
     binding = Binding(
-        f"t_{tenant.id}",
-        statement_seconds=settings.statement_seconds_of(tenant.plan),
-        lock_seconds=settings.lock_seconds_of(tenant.plan),
+        f"t_{location.id}",
+        statement_seconds=settings.statement_seconds_of(plan),
+        lock_seconds=settings.lock_seconds_of(plan),
     )
     return SchemaDatabase(get_server(placement, settings), binding)
 
@@ -82,11 +124,6 @@ def get_server(placement: Placement, settings: Settings) -> Server:
     from tenantry.databases.servers import SERVERS  # noqa: PLC0415
 
     return SERVERS.get(placement, settings)
-
-
-def is_schema(database: TenantDatabase) -> TypeGuard[SchemaDatabase]:
-    """Say whether it is a schema on a PostgreSQL server."""
-    return database.kind == "postgresql"
 
 
 def find_orphaned_placements(settings: Settings, counts: Mapping[str, int]) -> list[str]:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tenantry.databases.binding import NAME, Binding
 from tenantry.databases.refusal import first_line
+from tenantry.databases.revisions import find_revision
 from tenantry.errors import DatabaseUnavailableError, PlacementError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from tenantry.databases.servers import Server
+    from tenantry.databases.template import Template
 
 TABLES_AT_ONCE = 50
 OBJECTS_AT_ONCE = 1000
@@ -84,6 +86,11 @@ class SchemaDatabase:
         return "postgresql"
 
     @property
+    def file(self) -> None:
+        """Nothing: the server keeps it among others."""
+        return
+
+    @property
     def name(self) -> str:
         """Of the schema and of the role."""
         return self.binding.name
@@ -142,17 +149,40 @@ class SchemaDatabase:
                 run_all(connection, [*making, *statements])
         return not has_schema
 
-    def let_in(self, other: SchemaDatabase) -> None:
-        """Let another placement's login have this role, if it is on the same server."""
-        with other._as_platform() as connection:
-            has_role, _ = other._ask_state(connection)
-            login = connection.exec_driver_sql(
-                "SELECT pg_catalog.quote_ident(current_user)"
-            ).scalar_one()
-            is_in = has_role and connection.scalar(_MEMBER, {"name": self.name})
-        if has_role and not is_in:
-            with self._as_platform() as connection:
-                connection.exec_driver_sql(f"GRANT {self.name} TO {login} WITH ADMIN OPTION")
+    def create_from(self, template: Template) -> bool:
+        """Make role and schema with the template's statements, in one transaction; once."""
+        statements = template.statements(self.server)
+        return self.create_with(statements or ()) and statements is not None
+
+    def revision(self) -> str:
+        """Return the schema revision that the schema says it has; empty if it says none."""
+        with self.open_engine().connect() as connection:
+            return find_revision(connection)
+
+    @contextmanager
+    def migrating(self, connection: Connection, lock_timeout: float) -> Iterator[None]:
+        """Begin, and let nobody else migrate the schema meanwhile."""
+        with connection.begin():
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(lock_timeout * 1000)}")
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            # By a lock that only its own role can take. Before the first revision there is nothing to
+            # lock: of two that make the table one is refused.
+            if find_revision(connection):
+                connection.exec_driver_sql("LOCK TABLE alembic_version IN SHARE ROW EXCLUSIVE MODE")
+            yield
+
+    def login_to_admit(self) -> str | None:
+        """Return the placement's login if the role is there and does not let it in; it is quoted."""
+        with self._as_platform() as connection:
+            has_role, _ = self._ask_state(connection)
+            if not has_role or connection.scalar(_MEMBER, {"name": self.name}):
+                return None
+            return str(connection.scalar(_LOGIN))
+
+    def admit(self, login: str) -> None:
+        """Let another placement's login on this server have the role."""
+        with self._as_platform() as connection:
+            connection.exec_driver_sql(f"GRANT {self.name} TO {login} WITH ADMIN OPTION")
 
     def drop(self) -> None:
         """Destroy schema and role, a few tables in each transaction; what is not there is no error."""
@@ -183,6 +213,18 @@ class SchemaDatabase:
     def open_engine(self) -> Engine:
         """Return an engine confined to the schema; its connections may be its neighbours' as well."""
         return self.server.open_engine(self.binding)
+
+    def serving_engine(self) -> Engine:
+        """Return the same: a server's connections are shared in any case."""
+        return self.open_engine()
+
+    def close(self) -> None:
+        """Close the sessions that this process has open as the tenant's role."""
+        self.server.close_tenant(self.name)
+
+    def is_empty(self) -> bool:
+        """Say no: a schema that is there was made by a transaction that made all of it."""
+        return False
 
     def size(self) -> int:
         """Return the bytes of all tables, with what they keep beside themselves."""

@@ -3,43 +3,39 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import sqlite3
-import stat
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.exc import DisconnectionError
 
-from tenantry.databases.authorizer import restrict
 from tenantry.databases.engine_cache import IDLE_CONNECTIONS, MAX_OVERFLOW, ClosingPool
-from tenantry.databases.refusal import tell_moves
-from tenantry.databases.timing import TimedConnection
-from tenantry.errors import LinkedPlaceError, PlacementError
-from tenantry.files.atomic import rename
+from tenantry.databases.engines import ENGINES
+from tenantry.databases.revisions import HAS_VERSION, LOCK_SECONDS, VERSION
+from tenantry.databases.sqlite_connections import BUSY_SECONDS, check_own, confine, mark_platforms
+from tenantry.errors import PlacementError, UpgradeError
+from tenantry.files.atomic import rename, sync_folder
 from tenantry.files.disk import exists, is_file, is_symlink
 from tenantry.files.locks import lock_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
+    from tenantry.databases.template import Template
     from tenantry.settings import Settings
+    from tenantry.values.location import Location
     from tenantry.values.tenant import Tenant
 
 FILE_NAME = "site.sqlite3"
 SUFFIXES = ("-wal", "-shm", "-journal", "")
 """What SQLite adds to a file's name, the file last: a log that stays behind would be another one's."""
-BUSY_SECONDS = 5
-DESCRIPTORS = 3
-"""What a connection takes: the file, its write-ahead log and the index of that."""
-_FILE = "tenantry.file"
-"""Key under which a pooled connection remembers its file; the path is empty in memory."""
-_PLATFORMS = "tenantry.platforms"
-"""Key under which a connection of the platform's own work is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +43,14 @@ class SiteDatabase:
     """One tenant's database file."""
 
     path: Path
+
+    statement_seconds: float = field(default=0.0, compare=False)
+    """How long a statement of a request may take; 0 sets no limit."""
+
+    @property
+    def file(self) -> Path:
+        """The file; a copy of it is a copy of the database."""
+        return self.path
 
     @property
     def kind(self) -> Literal["sqlite"]:
@@ -105,8 +109,68 @@ class SiteDatabase:
         """Return an engine for the platform's own work: confined to this file, and without a limit."""
         check_own(self.path)
         engine = create_engine(self.url, hide_parameters=True, **self.engine_options)
-        event.listen(engine, "connect", _prepare_for_platform)
+        event.listen(engine, "connect", mark_platforms)
         return confine(engine)
+
+    def create_from(self, template: Template) -> bool:
+        """Put a copy of the template's file here, which lasts when this returns, if there is none."""
+        for left in self.path.parent.glob(f".{self.path.name}.draft-*"):
+            left.unlink(missing_ok=True)  # of a process that was killed: only one makes a tenant
+        if self.exists():
+            return False
+        copy_new(template.file(), self.path)
+        return True
+
+    def revision(self) -> str:
+        """Return the schema revision that the file says it has; empty if it says none.
+
+        :raises sqlite3.Error: The file cannot be read.
+        """
+        # An engine would cost more than everything else. To begin a log and end it costs more than to
+        # read, too. Where there is none, nobody is at work on the file, and it can be read as it is.
+        logs = (self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-journal"))
+        if not any(exists(log) for log in logs):
+            with suppress(sqlite3.Error):
+                return self._ask_revision("ro&immutable=1")
+        return self._ask_revision("rw")
+
+    def _ask_revision(self, mode: str) -> str:
+        uri = f"file:{quote(str(self.path))}?mode={mode}"
+        with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS)) as connection:
+            if not connection.execute(HAS_VERSION["sqlite"]).fetchone()[0]:
+                return ""
+            found = connection.execute(VERSION).fetchone()
+            return str(found[0]) if found else ""
+
+    @contextmanager
+    def migrating(self, connection: Connection, lock_timeout: float) -> Iterator[None]:
+        """Hold the write lock: the driver alone would begin too late for DDL to be taken back."""
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(lock_timeout * 1000)}")
+        # SQLite alters most things by copying a table and dropping the old one, which would delete
+        # what refers to it. It is checked afterwards instead, as SQLite's own manual says.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield
+            _check_references(connection)
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+
+    def serving_engine(self) -> Engine:
+        """Return the engine that this process's requests use, from the budget of open files."""
+        return ENGINES.get(self.path, statement_seconds=self.statement_seconds)
+
+    def close(self) -> None:
+        """Close what this process's requests have open."""
+        ENGINES.close(self.path)
+
+    def login_to_admit(self) -> None:
+        """Return nothing: a file has no logins."""
+
+    def admit(self, login: str) -> None:
+        """Do nothing: a file has no roles."""
 
     def drop(self) -> None:
         """Remove the file and its log; what is not there is no error."""
@@ -153,34 +217,53 @@ class SiteDatabase:
                 answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.Error as error:
             return str(error)
-        return None if answer == "ok" else str(answer)
+        if answer != "ok":
+            return str(answer)
+        usable = os.access(self.path, os.R_OK | os.W_OK)
+        return None if usable else "the user of this command cannot write it"
 
 
-def check_own(path: Path) -> None:
-    """Make sure that neither a tenant's file nor its folder is a link.
-
-    A user who can put one there could make a site show, and write to, another site's data.
-
-    :raises LinkedPlaceError: One does.
-    """
-    for place in (path.parent, path):
-        try:
-            found = os.lstat(place)
-        except OSError:
-            continue  # nothing is no link; opening it will tell
-        if stat.S_ISLNK(found.st_mode):
-            problem = f"{place} is a link, and may lead to another tenant's data"
-            raise LinkedPlaceError("local", problem)
+def _check_references(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        table, _, other, _ = broken
+        raise UpgradeError(f"a row of {table!r} refers to one of {other!r} that does not exist")
 
 
-def copy_site(source: SiteDatabase, target: SiteDatabase) -> None:
-    """Copy a database as it is at one moment, during writes; *target* appears when whole."""
-    target.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target.path.parent.chmod(0o700)
-    partial = target.path.with_name(f"{target.path.name}-partial")
-    copy_file(source.path, partial)
-    target.drop()
-    rename(partial, target.path)
+def copy_new(template: Path, path: Path) -> None:
+    """Put a copy of *template* at *path*: whole, and never over another one; it lasts afterwards."""
+    folder = path.parent
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    draft = folder / f".{path.name}.draft-{secrets.token_hex(4)}"
+    try:
+        with template.open("rb") as source, os.fdopen(_open_new(draft), "wb") as target:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            # Its name comes before it lasts: a journal then takes file and folders in one write.
+            # Nobody is let in to the site before this returns.
+            with suppress(FileExistsError):  # another process was faster
+                os.link(draft, path)
+            draft.unlink()
+            os.fsync(target.fileno())
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(folder)
+    sync_folder(folder.parent)
+
+
+def _open_new(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def copy_site(source: Path, target: Path) -> None:
+    """Copy a database as it is at one moment, whoever writes to it; *target* appears when whole."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target.parent.chmod(0o700)
+    partial = target.with_name(f"{target.name}-partial")
+    copy_file(source, partial)
+    SiteDatabase(target).drop()
+    rename(partial, target)
 
 
 def copy_file(source: Path, target: Path) -> None:
@@ -209,89 +292,11 @@ def site_database(tenant: Tenant, settings: Settings) -> SiteDatabase:
     if placement.kind != "sqlite":
         problem = f"tenant {tenant.slug!r} has no file; ask for tenant_database() instead"
         raise PlacementError(placement.name, problem)
-    if placement.folder is None:
-        return SiteDatabase(settings.tenant_dir(tenant.id) / FILE_NAME)
-    return SiteDatabase(placement.folder / f"t_{tenant.id}" / FILE_NAME)
+    return file_at(tenant.location, settings, plan=tenant.plan)
 
 
-def confine(engine: Engine) -> Engine:
-    """Make every connection of *engine* safe: no way into another file, foreign keys enforced.
-
-    A pooled connection is used again only while its file is the one that stands under its name. The
-    time of its statements is counted, unless the engine has a ``creator`` of its own.
-    """
-    if not event.contains(engine, "checkout", _check_file):
-        guard(engine)
-        event.listen(engine, "do_connect", _count_time)
-        tell_moves(engine)
-    return engine
-
-
-def guard(target: Engine | type[ClosingPool]) -> None:
-    """Have the connections of an engine, or of a whole kind of pools, prepared and checked."""
-    event.listen(target, "connect", _prepare)
-    event.listen(target, "checkout", _check_file)
-
-
-_NO_INDEX = frozenset(
-    {
-        "SQLITE_IOERR_SHMSIZE",
-        "SQLITE_IOERR_SHMOPEN",
-        "SQLITE_IOERR_SHMMAP",
-        "SQLITE_CANTOPEN",
-        "SQLITE_READONLY_CANTINIT",
-        "SQLITE_READONLY_DIRECTORY",
-    }
-)
-"""What SQLite says where the index of a write-ahead log cannot be made."""
-
-
-def lacks_index(error: sqlite3.Error, path: Path) -> bool:
-    """Say whether a file cannot be opened only because no log can be made beside it, and needs none.
-
-    On a full disk, or in a folder that may not be written to, SQLite cannot even read a database in
-    WAL mode that nobody else has open. Without anything in the log, the file alone is the whole
-    database, and nobody can be writing to it.
-    """
-    if getattr(error, "sqlite_errorname", "") not in _NO_INDEX or not is_file(path):
-        return False
-    try:
-        return path.with_name(path.name + "-wal").stat().st_size == 0
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-
-
-def _count_time(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
-    options.setdefault("factory", TimedConnection)
-
-
-def _check_file(_connection: Any, record: Any, _proxy: Any) -> None:
-    # An open handle outlives its file's name: it would go on writing, and acknowledging, into a
-    # file that was deleted or that a restored one has replaced.
-    path, identity = record.info[_FILE]
-    if path and _identity(path) != identity:
-        raise DisconnectionError(f"{path} is not the file that was opened")
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - for each request that asks the database
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _prepare_for_platform(_connection: Any, record: Any) -> None:
-    record.info[_PLATFORMS] = True
-
-
-def _prepare(connection: Any, record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA synchronous = FULL")
-    path = cursor.execute("PRAGMA database_list").fetchone()[2]
-    cursor.close()
-    restrict(connection, is_platforms=_PLATFORMS in record.info)
-    record.info[_FILE] = (path, _identity(path) if path else None)
+def file_at(location: Location, settings: Settings, *, plan: str = "") -> SiteDatabase:
+    """Return the file of a location on a placement of files."""
+    folder = settings.get_placement(location.placement).folder
+    home = settings.tenant_dir(location.id) if folder is None else folder / f"t_{location.id}"
+    return SiteDatabase(home / FILE_NAME, settings.statement_seconds_of(plan))

@@ -9,9 +9,7 @@ from flask import g
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.exc import DBAPIError
 
-from tenantry.databases.engines import OpenEngines
-from tenantry.databases.placements import is_schema, tenant_database
-from tenantry.databases.sqlite_file import SiteDatabase
+from tenantry.databases.placements import tenant_database
 from tenantry.flask.binding import EXTENSION, current_binding
 
 if TYPE_CHECKING:
@@ -20,13 +18,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from sqlalchemy import Engine
 
-    from tenantry.settings import Settings
-    from tenantry.values.tenant import Tenant
-
 log = logging.getLogger(__name__)
-
-ENGINES = OpenEngines()
-"""The process's open files, whichever app they serve. The composition root gives them its budget."""
 
 _ENGINES = "_tenantry_engines"
 
@@ -53,7 +45,7 @@ class TenantSQLAlchemy(SQLAlchemy):
         settings, tenant = current_binding()
         engines: Mapping[str | None, Engine] | None = g.get(_ENGINES)
         if engines is None:
-            engines = {None: _engine(tenant, settings)}
+            engines = {None: tenant_database(tenant, settings).serving_engine()}
             # The same for the whole request: were the engine closed and made anew meanwhile, the
             # session would go on with a second connection, beside its own unfinished transaction.
             setattr(g, _ENGINES, engines)
@@ -61,14 +53,9 @@ class TenantSQLAlchemy(SQLAlchemy):
 
     def close(self, app: Flask) -> None:
         """Close what the app's tenant alone has open; a factory's ``dispose`` calls it."""
-        binding = app.extensions[
-            EXTENSION
-        ]  # a request of now may already know of another placement
-        database = tenant_database(binding.tenant, binding.settings)
-        if isinstance(database, SiteDatabase):
-            ENGINES.close(database.path)
-        elif is_schema(database):
-            database.server.close_tenant(database.name)
+        # The app's own, and not the request's: that may already know of another placement.
+        binding = app.extensions[EXTENSION]
+        tenant_database(binding.tenant, binding.settings).close()
 
     def _teardown_session(self, _error: BaseException | None) -> None:
         try:
@@ -81,11 +68,3 @@ class TenantSQLAlchemy(SQLAlchemy):
             )
         finally:
             self.session.registry.clear()  # an error keeps remove() from it
-
-
-def _engine(tenant: Tenant, settings: Settings) -> Engine:
-    database = tenant_database(tenant, settings)
-    if isinstance(database, SiteDatabase):
-        seconds = settings.statement_seconds_of(tenant.plan)
-        return ENGINES.get(database.path, statement_seconds=seconds)
-    return database.open_engine()

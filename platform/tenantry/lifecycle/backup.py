@@ -130,12 +130,12 @@ def gather_pages(tenant: Tenant, parts: Path, *, settings: Settings) -> Manifest
     :raises BundleError: Something of it cannot be read.
     """
     database = tenant_database(tenant, settings)
-    if not isinstance(database, SiteDatabase) or not database.exists():
+    if database.file is None or not database.exists():
         return gather(tenant, parts, settings=settings)
     copy = parts / PAGES
     copy.parent.mkdir(mode=0o700)
     try:
-        copy_file(database.path, copy)
+        copy_file(database.file, copy)
     except (OSError, sqlite3.Error) as error:
         raise BundleError(tenant.slug, f"its database cannot be read ({error})") from error
     check_copy(copy, name=tenant.slug)
@@ -151,14 +151,12 @@ def find_fingerprint(tenant: Tenant, settings: Settings) -> str:
     Every commit of SQLite writes to the file or to its log. A file of which the last change is too
     fresh could change once more within what the clock of the file system tells apart.
     """
-    database = tenant_database(tenant, settings)
-    if not isinstance(database, SiteDatabase):
+    file = tenant_database(tenant, settings).file
+    if file is None:
         return ""
-    paths = [database.path, database.path.with_name(database.path.name + "-wal")]
+    paths = [file, file.with_name(file.name + "-wal")]
     folder = settings.tenant_dir(tenant.id)
-    paths += sorted(
-        path for path in folder.rglob("*") if not path.name.startswith(database.path.name)
-    )
+    paths += sorted(path for path in folder.rglob("*") if not path.name.startswith(file.name))
     summed, newest = hashlib.sha256(), 0
     for path in paths:
         with suppress(FileNotFoundError):

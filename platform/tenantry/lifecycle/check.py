@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import TenantryError
 from tenantry.files.disk import exists, explain, is_symlink
 from tenantry.files.locks import check_finished
@@ -29,10 +28,6 @@ def check_tenant(operations: Operations, tenant: Tenant) -> tuple[str, ...]:
     return tuple(_find_problems(operations, tenant))
 
 
-def _is_usable(database: SiteDatabase) -> bool:
-    return not database.exists() or os.access(database.path, os.R_OK | os.W_OK)
-
-
 def _find_problems(operations: Operations, tenant: Tenant) -> Iterator[str]:
     settings = operations.settings
     try:
@@ -50,8 +45,6 @@ def _find_problems(operations: Operations, tenant: Tenant) -> Iterator[str]:
             yield f"its database is missing ({database.shown})"
         elif database.exists() and (problem := database.check()) is not None:
             yield f"{database.shown}: {problem}"
-        elif isinstance(database, SiteDatabase) and not _is_usable(database):
-            yield f"{database.path} cannot be written by this command's user"
     except TenantryError as error:
         yield str(error)
     except OSError as error:

@@ -8,7 +8,7 @@ from tenantry.bundles.instance_files import copy_files, move_files
 from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
 from tenantry.catalog.accounts import canonical_email
 from tenantry.databases.placements import tenant_database
-from tenantry.databases.sqlite_file import SiteDatabase, copy_site
+from tenantry.databases.sqlite_file import copy_site
 from tenantry.errors import BundleError
 from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.create import find_schema, provision
@@ -98,9 +98,9 @@ def _copy(operations: Operations, source: Tenant, target: Tenant, parts: Path) -
     settings = operations.settings
     before, after = tenant_database(source, settings), tenant_database(target, settings)
     fast = False
-    if isinstance(before, SiteDatabase) and isinstance(after, SiteDatabase) and before.exists():
+    if before.file is not None and after.file is not None and before.exists():
         # The pages bring rows and schema, so the factory finds nothing to do.
-        copy_site(before, after)
+        copy_site(before.file, after.file)
         forget_move(after)
         fast = True
     provision(operations, target)

@@ -15,7 +15,6 @@ from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.errors import ProvisionError, TenantExistsError, TenantryError
 from tenantry.files.disk import explain
 from tenantry.lifecycle.slug_claims import Claims
-from tenantry.migrations import read_revision
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def find_schema(factory: Factory, tenant: Tenant, *, settings: Settings) -> str:
     """Return the schema revision of the tenant's database; empty where there are none."""
     if factory.migrations is None:
         return ""
-    return read_revision(tenant_database(tenant, settings))
+    return tenant_database(tenant, settings).revision()
 
 
 @contextmanager

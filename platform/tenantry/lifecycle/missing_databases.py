@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import get_server, tenant_database
-from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase, site_database
+from tenantry.databases.sqlite_file import FILE_NAME, site_database
 from tenantry.errors import BundleError, TenantryError, UnknownPlacementError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def database_missing(operations: Operations, tenant: Tenant) -> bool:
     """Say whether a tenant has lost its database, or a part of what it needs to be reached."""
     database = tenant_database(tenant, operations.settings)
-    if database.exists() and not (isinstance(database, SiteDatabase) and database.is_empty()):
+    if database.exists() and not database.is_empty():
         return False
     return bool(database.remains()) or bool(operations.catalog.schemas.find(tenant.id))
 

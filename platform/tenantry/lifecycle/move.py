@@ -13,15 +13,16 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tenantry.databases.placements import choose_placement, is_schema, tenant_database
+from tenantry.databases.placements import choose_placement, database_at, tenant_database
 from tenantry.errors import MoveError, NoRoomError, ProvisionError, TenantryError
 from tenantry.files.disk import exists
 from tenantry.files.locks import check_finished, tenant_lock
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.tenant_paths import TenantPaths
-from tenantry.migrations import load_history, read_revision
+from tenantry.migrations import load_history
 from tenantry.relocation.transfer import Transfer, count_rows, forget_move
+from tenantry.values.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +121,7 @@ def preview_move(operations: Operations, slug: str, to: str) -> MovePreview | No
     if wanted.tenants and catalog.tenants.count_by_placement().get(to, 0) >= wanted.tenants:
         raise NoRoomError((to,))
     source = tenant_database(tenant, settings)
-    target = tenant_database(replace(tenant, placement=to), settings)
+    target = database_at(Location(tenant.id, to), settings, plan=tenant.plan)
     if not source.exists():
         raise MoveError(slug, f"it has no database at {source.shown}")
     if row.moving_to != to and target.exists():
@@ -134,7 +135,7 @@ def _check_schema(factory: Factory, slug: str, source: TenantDatabase) -> None:
     """Refuse rows of an older schema: the new database has the newest one."""
     if factory.migrations is None:
         return
-    found, newest = read_revision(source), load_history(factory.migrations).head
+    found, newest = source.revision(), load_history(factory.migrations).head
     if found != newest:
         problem = f"its data is at schema revision {found or 'none'}, not at {newest}"
         raise MoveError(slug, f"{problem}; run `tenantry migrate --only {slug}` first")
@@ -148,8 +149,8 @@ def _move(
     step: Callable[[str], object],
 ) -> Moved:
     tenant = preview.tenant
-    if is_schema(preview.source) and is_schema(preview.target):
-        preview.source.let_in(preview.target)
+    if (login := preview.target.login_to_admit()) is not None:
+        preview.source.admit(login)
     try:
         provision(operations, replace(tenant, placement=preview.to))
     except ProvisionError as error:
@@ -184,8 +185,8 @@ def _clear_away(operations: Operations, preview: MovePreview) -> None:
     """Undo what a killed move did."""
     forget_move(preview.source)
     if preview.left:
-        left = replace(preview.tenant, placement=preview.left)
-        tenant_database(left, operations.settings).drop()
+        left = Location(preview.tenant.id, preview.left)
+        database_at(left, operations.settings).drop()
         operations.catalog.relocations.cancel(preview.tenant.id, by=operations.actor)
 
 
@@ -216,7 +217,7 @@ def drop_former(operations: Operations, slug: str) -> str:
         if former.beside is not None and exists(former.beside):
             shutil.rmtree(former.beside)
         operations.catalog.relocations.forget_former(tenant.id, by=operations.actor)
-    return former.tenant.placement
+    return former.location.placement
 
 
 def preview_drop_former(operations: Operations, slug: str) -> TenantPaths:
@@ -227,4 +228,5 @@ def preview_drop_former(operations: Operations, slug: str) -> TenantPaths:
     if not tenant_database(row.tenant, settings).exists():
         problem = f"its database on {row.tenant.placement!r} is not there"
         raise MoveError(slug, f"{problem}, so the old copy is the only one")
-    return TenantPaths(replace(row.tenant, placement=row.former_placement), settings)
+    former = Location(row.tenant.id, row.former_placement)
+    return TenantPaths(row.tenant, settings, location=former)

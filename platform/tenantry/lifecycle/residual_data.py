@@ -41,7 +41,7 @@ def find_residual_data(operations: Operations, tenant: Tenant) -> tuple[Residual
         database = paths.database
         if remains := database.remains():
             what = "its database" if database.exists() else f"of its database {', '.join(remains)}"
-            found.append(ResidualData(f"{what} on {paths.tenant.placement}", database.size()))
+            found.append(ResidualData(f"{what} on {paths.location.placement}", database.size()))
     found += [
         ResidualData(f"its folder {folder}", _size(folder))
         for folder in folders_of(everywhere)

@@ -137,7 +137,7 @@ def _get_restorable(operations: Operations, slug: str) -> Tenant:
 
 def _make_schema_anew(operations: Operations, paths: TenantPaths) -> None:
     """Make an empty schema for a tenant whose server has lost it; the site is closed first."""
-    if paths.database.kind == "sqlite" or paths.database.exists():
+    if paths.database.file is not None or paths.database.exists():
         return
     if paths.tenant.state is TenantState.ACTIVE:
         operations.catalog.tenants.transition(
@@ -208,7 +208,7 @@ def _prepare_database(
         check_pages(pages, manifest, known, name=name)
         empty_tables(SiteDatabase(pages), transient, name=name)
     if paths.beside is not None:
-        assert isinstance(paths.database, SiteDatabase)
+        assert paths.database.file is not None
         paths.beside.mkdir(parents=True, exist_ok=True, mode=0o700)
         made = SiteDatabase(paths.beside / FILE_NAME)
         if manifest.pages is not None:
@@ -216,7 +216,7 @@ def _prepare_database(
         else:
             manifest = upgrade_rows(paths, manifest, factory, name=name)
             # The present file has the schema that the rows ask for, or the fill refuses them.
-            copy_file(paths.database.path, made.path)
+            copy_file(paths.database.file, made.path)
             fill_database(made, manifest, stored_tables(manifest, paths.parts), name=name)
             empty_tables(made, transient, name=name)
             copy = made.path.with_name("copy")

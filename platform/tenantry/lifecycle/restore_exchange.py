@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.bundles.archive import write_bundle
 from tenantry.bundles.manifest import Manifest, read_manifest
 from tenantry.bundles.row_members import fill_database, stored_tables
-from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase
+from tenantry.databases.sqlite_file import FILE_NAME
 from tenantry.errors import BundleError, TenantryError
 from tenantry.files.atomic import rename, sync_folder
 from tenantry.files.disk import exists
@@ -126,9 +126,9 @@ def _exchange_files(paths: TenantPaths) -> None:
 
 
 def _exchange_database(paths: TenantPaths) -> None:
-    assert isinstance(paths.database, SiteDatabase)
+    assert paths.database.file is not None
     assert paths.beside is not None
-    new, path = paths.beside / FILE_NAME, paths.database.path
+    new, path = paths.beside / FILE_NAME, paths.database.file
     if not exists(new):
         return
     if exists(path):  # in a folder of its own; otherwise it went aside with the files

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tenantry.bundles.manifest import FILES
-from tenantry.databases.placements import tenant_database
+from tenantry.databases.placements import database_at
 from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase
 from tenantry.files.disk import exists
 from tenantry.files.locks import restore_journal
+from tenantry.values.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,10 +25,16 @@ if TYPE_CHECKING:
 
 
 class TenantPaths:
-    """The paths of one tenant at its placement."""
+    """The paths of one tenant at a placement.
 
-    def __init__(self, tenant: Tenant, settings: Settings) -> None:
+    :param location: By default where it lives; a tenant that moves is at two places.
+    """
+
+    def __init__(
+        self, tenant: Tenant, settings: Settings, *, location: Location | None = None
+    ) -> None:
         self.tenant = tenant
+        self.location = location or tenant.location
         self.settings = settings
         self.folder = settings.tenant_dir(tenant.id)
         self.backups = backups_dir(settings) / f"t_{tenant.id}"
@@ -48,14 +54,14 @@ class TenantPaths:
 
         :raises UnknownPlacementError: The settings do not name it.
         """
-        return tenant_database(self.tenant, self.settings)
+        return database_at(self.location, self.settings, plan=self.tenant.plan)
 
     @property
     def beside(self) -> Path | None:
         """The folder for a SQLite file beside the tenant's own, on the same disk."""
-        if not isinstance(self.database, SiteDatabase):
+        if self.database.file is None:
             return None
-        folder = self.database.path.parent
+        folder = self.database.file.parent
         return folder.with_name(f"{folder.name}.restore")
 
     @property
@@ -86,11 +92,11 @@ def backups_dir(settings: Settings) -> Path:
 
 
 def find_paths(operations: Operations, tenant: Tenant) -> tuple[TenantPaths, ...]:
-    """Return the tenant's paths as it is, as it was before it moved, and as a killed move left it."""
+    """Return the tenant's paths where it lives, where it lived before, and where a killed move went."""
     row = operations.catalog.tenants.get_row(tenant.slug)
     names = (tenant.placement, row.former_placement, row.moving_to)
     return tuple(
-        TenantPaths(replace(tenant, placement=name), operations.settings)
+        TenantPaths(tenant, operations.settings, location=Location(tenant.id, name))
         for name in dict.fromkeys(names)
         if name
     )

@@ -78,9 +78,10 @@ def known_schemas(
     if manifest.pages is None or manifest.database is None:
         return Known()
     schemas = []
-    if isinstance(present, SiteDatabase) and present.exists() and not present.is_empty():
+    file = present.file if present is not None and present.exists() else None
+    if present is not None and file is not None and not present.is_empty():
         with suppress(BundleError):  # a damaged database may be the reason for the restore
-            schemas.append(read_schema(present.path, is_ours=True, name=name))
+            schemas.append(read_schema(file, is_ours=True, name=name))
     if factory.migrations is None:
         return Known(tuple(schemas))
     revision = manifest.database.revision

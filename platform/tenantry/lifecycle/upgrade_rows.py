@@ -14,13 +14,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
-from tenantry.databases.placements import tenant_database
+from tenantry.databases.placements import database_at
 from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase
 from tenantry.errors import UnknownSchemaError
 from tenantry.files.atomic import rename, write_atomically
 from tenantry.files.disk import exists
 from tenantry.files.scratch import scratch_folder
-from tenantry.migrations import load_history, read_revision, upgrade
+from tenantry.migrations import load_history, upgrade
+from tenantry.values.location import Location
 
 if TYPE_CHECKING:
     from tenantry.bundles.manifest import Manifest
@@ -44,7 +45,7 @@ def upgrade_rows(
     assert manifest.database is not None
     if factory.migrations is None or not manifest.database.revision:
         return manifest
-    history, present = load_history(factory.migrations), read_revision(paths.database)
+    history, present = load_history(factory.migrations), paths.database.revision()
     if present not in _since(manifest.database.revision, history):
         return manifest
     clear_scratch(paths)
@@ -75,11 +76,11 @@ def clear_scratch(paths: TenantPaths) -> None:
 
 def _make_scratch(paths: TenantPaths) -> TenantDatabase:
     """Return a database of the same kind as the tenant's; it is not there yet."""
-    if paths.database.kind == "sqlite":
+    if paths.database.file is not None:
         return SiteDatabase(paths.scratch / FILE_NAME)
     scratch_id = secrets.token_hex(16)
-    write_atomically(paths.scratch_note, f"{paths.tenant.placement} {scratch_id}")
-    return _on_server(paths, paths.tenant.placement, scratch_id)
+    write_atomically(paths.scratch_note, f"{paths.location.placement} {scratch_id}")
+    return _on_server(paths, paths.location.placement, scratch_id)
 
 
 def _since(revision: str, history: History) -> frozenset[str]:
@@ -91,5 +92,4 @@ def _since(revision: str, history: History) -> frozenset[str]:
 
 
 def _on_server(paths: TenantPaths, placement: str, scratch_id: str) -> TenantDatabase:
-    tenant = replace(paths.tenant, id=scratch_id, placement=placement)
-    return tenant_database(tenant, paths.settings)
+    return database_at(Location(scratch_id, placement), paths.settings, plan=paths.tenant.plan)

@@ -4,7 +4,7 @@ from tenantry.migrations.history import History, load_history
 from tenantry.migrations.provision import provision_database
 from tenantry.migrations.rendering import render
 from tenantry.migrations.run import Options, ResumeOptions, migrate
-from tenantry.migrations.upgrade import Upgrade, read_revision, upgrade
+from tenantry.migrations.upgrade import Upgrade, upgrade
 
 __all__ = [
     "History",
@@ -14,7 +14,6 @@ __all__ = [
     "load_history",
     "migrate",
     "provision_database",
-    "read_revision",
     "render",
     "upgrade",
 ]

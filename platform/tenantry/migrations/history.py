@@ -24,15 +24,6 @@ _RUNNING = threading.Lock()
 """`alembic.op` is one for the whole process: revisions run in one thread at a time. A thread that wants
 several at once takes several processes."""
 
-# A table: a view by that name could take for ever to answer.
-_HAS_VERSION = {
-    "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'",
-    # In the tenant's schema, where operators of its own may be: these are the server's.
-    "postgresql": "SELECT pg_catalog.count(*) FROM pg_catalog.pg_class "
-    "WHERE relkind OPERATOR(pg_catalog.=) 'r' "
-    "AND oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('alembic_version')",
-}
-
 
 class History:
     """The line of revisions in an Alembic folder, from nothing to its head.
@@ -115,11 +106,3 @@ def load_history(folder: Path) -> History:
     :raises HistoryError: The folder has no revisions, or more than one newest.
     """
     return History(folder)
-
-
-def find_revision(connection: Connection) -> str:
-    """Return the revision that the database says it has; empty if it says none."""
-    # Alembic's own way looks at much more, which for many databases is most of the time.
-    if not connection.exec_driver_sql(_HAS_VERSION[connection.dialect.name]).scalar():
-        return ""
-    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")

@@ -1,4 +1,11 @@
-"""The template of new PostgreSQL schemas: the statements of a fully migrated one."""
+"""The template of new PostgreSQL schemas: the statements of a fully migrated one.
+
+Alembic's offline SQL, rendered once, is as fast (1.1 times as long, over histories of 20 and of 60
+revisions), but it is not always what the revisions do: it turns each tab in a row into four blanks,
+doubles a backslash because it asked no server how to write one, and a revision may do less in offline
+mode. No error would show it. So the statements are read from a schema that the revisions made, and a
+second schema made of them must come out the same.
+"""
 
 from __future__ import annotations
 
@@ -12,33 +19,14 @@ from tenantry.databases.postgresql_schema import SchemaDatabase, run_all
 from tenantry.files.atomic import write_atomically
 from tenantry.files.disk import is_file
 from tenantry.migrations.description import describe
-from tenantry.migrations.history import find_revision
 from tenantry.migrations.sqlite_template import one_at_a_time
-from tenantry.migrations.upgrade import begin_postgresql, read_revision, upgrade
+from tenantry.migrations.upgrade import upgrade
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tenantry.databases.servers import Server
     from tenantry.migrations.history import History
-
-
-def make_schema(database: SchemaDatabase, history: History, folder: Path) -> None:
-    """Make the schema with everything of the newest revision; one that has a revision is left alone.
-
-    :param folder: Where templates are kept, for all processes of the machine.
-    """
-    statements = postgresql_template(database.server, history, folder)
-    if database.create_with(statements or ()) and statements is not None:
-        return
-    if statements is None:
-        upgrade(database, history)
-        return
-    if read_revision(database):
-        return
-    with database.open_engine().connect() as connection, begin_postgresql(connection):
-        if not find_revision(connection):
-            run_all(connection, statements)
 
 
 def postgresql_template(server: Server, history: History, folder: Path) -> list[str] | None:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from tenantry.values.location import Location
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -87,6 +89,11 @@ class Tenant:
 
     settings: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, hash=False)
     """What the site's owner chose (JSON values)."""
+
+    @property
+    def location(self) -> Location:
+        """Where its data is."""
+        return Location(self.id, self.placement)
 
     @property
     def key(self) -> tuple[str, int]:

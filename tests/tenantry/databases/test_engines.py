@@ -15,7 +15,8 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from tenantry.databases.engine_cache import MAX_OVERFLOW
 from tenantry.databases.engines import OpenEngines
-from tenantry.databases.sqlite_file import DESCRIPTORS, SiteDatabase
+from tenantry.databases.sqlite_connections import DESCRIPTORS
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.resources.budget import Budget, Footprint
 from tests.tenantry.support import FakeClock, at_once
 

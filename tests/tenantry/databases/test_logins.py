@@ -13,7 +13,6 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.postgresql_schema import SchemaDatabase
 from tenantry.databases.servers import SERVERS
-from tenantry.migrations.upgrade import begin_postgresql
 from tenantry.values.placement import read_placements
 from tests.conftest import OTHER_KEY
 from tests.tenantry.support import a_tenant
@@ -95,7 +94,7 @@ def test_a_neighbours_advisory_lock_keeps_nobody_waiting(
     )
     with bolt.open_engine().connect() as neighbour:
         neighbour.execute(locking, {"name": acme.name})
-        with acme.open_engine().connect() as connection, begin_postgresql(connection, 0.2):
+        with acme.open_engine().connect() as connection, acme.migrating(connection, 0.2):
             connection.exec_driver_sql("CREATE TABLE notes (body TEXT)")
         acme.create()
         acme.drop()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,16 +13,22 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tenantry import site_database
-from tenantry.databases.placements import TenantDatabase, choose_placement, tenant_database
+from tenantry.databases.placements import (
+    TenantDatabase,
+    choose_placement,
+    database_at,
+    tenant_database,
+)
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.errors import NoRoomError, PlacementError, UnknownPlacementError
 from tests.tenantry.support import a_tenant, at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from sqlalchemy import Engine
 
+    from tenantry.databases.servers import Server
     from tenantry.settings import Settings
 
 
@@ -194,3 +203,56 @@ def test_what_people_wrote_is_in_no_error(engine: Engine) -> None:
     with engine.connect() as connection, pytest.raises(DBAPIError) as failed:
         connection.execute(text("INSERT INTO nowhere VALUES (:it)"), {"it": "geheim"})
     assert "geheim" not in str(failed.value)
+
+
+class Newest:
+    """A template of one revision, as both kinds of databases take it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def file(self) -> Path:
+        """Return a SQLite file."""
+        made = SiteDatabase(self.folder / "template" / "one.sqlite3")
+        made.create()
+        with closing(sqlite3.connect(made.path)) as connection:
+            connection.executescript(";".join(self.statements(None)))
+        return made.path
+
+    def statements(self, _server: Server | None) -> list[str]:
+        """Return statements."""
+        version = "CREATE TABLE alembic_version (version_num VARCHAR(32))"
+        return [version, "INSERT INTO alembic_version VALUES ('0001')"]
+
+
+def test_each_kind_of_database_does_what_all_do(any_settings: Settings, tmp_path: Path) -> None:
+    """Whatever holds it: made once of a template, served, closed, at its revision, gone."""
+    tenant = a_tenant()
+    database = tenant_database(tenant, any_settings)
+    assert database.create_from(Newest(tmp_path))
+    assert not database.create_from(Newest(tmp_path)), "it is there"
+    assert (database.exists(), database.is_empty(), database.check()) == (True, False, None)
+    assert database.revision() == "0001"
+    assert (database.file is not None) == (database.kind == "sqlite")
+    assert database.login_to_admit() is None, "its own login is let in"
+
+    with database.serving_engine().connect() as connection:
+        assert (
+            connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"
+        )
+    database.close()
+    database_at(tenant.location, any_settings).drop()
+    assert not database.exists()
+    assert database.remains() == ()
+
+
+def test_nobody_asks_of_which_kind_a_database_is() -> None:
+    """What depends on the kind is a method of both: a third one would be found nowhere else."""
+    asks = re.compile(r"isinstance\([^()]*(Site|Schema)Database")
+    code = [
+        path
+        for place in ("platform", "tenants", "backend_app")
+        for path in Path(place).rglob("*.py")
+    ]
+    assert code
+    assert [str(path) for path in code if asks.search(path.read_text())] == []

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from tenantry.databases.sqlite_file import SiteDatabase, confine, site_database
+from tenantry.databases.sqlite_connections import confine
+from tenantry.databases.sqlite_file import SiteDatabase, site_database
 from tests.tenantry.support import a_tenant, at_once
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DatabaseError
 
 from tenantry.databases.engines import OpenEngines
-from tenantry.databases.sqlite_file import SiteDatabase, confine
+from tenantry.databases.sqlite_connections import confine
+from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.resources.usage import SPENT
 
 if TYPE_CHECKING:

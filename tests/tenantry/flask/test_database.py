@@ -9,8 +9,8 @@ from flask import Flask
 from sqlalchemy import insert, literal_column, select, text
 
 from tenantry import Flyweight, TenantSQLAlchemy, init_tenant, tenant_database
+from tenantry.databases.engines import ENGINES
 from tenantry.errors import NoTenantError
-from tenantry.flask.database import ENGINES
 from tests.tenantry.support import a_tenant
 
 if TYPE_CHECKING:

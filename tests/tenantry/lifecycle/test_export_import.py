@@ -20,7 +20,7 @@ from tenantry.databases.placements import tenant_database
 from tenantry.errors import BundleError, TenantExistsError
 from tenantry.factory import Factory
 from tenantry.lifecycle import Operations
-from tenantry.migrations import provision_database, read_revision
+from tenantry.migrations import provision_database
 from tenantry.security.keys import keys_of
 from tenantry.values.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
@@ -412,7 +412,7 @@ def test_rows_of_an_older_schema_are_brought_up_to_date(
     copy = Operations(catalog, new, settings=settings, actor=SYSTEM).import_(
         tmp_path / "one", slug="copy"
     )
-    assert read_revision(tenant_database(copy, settings)) == "0002"
+    assert tenant_database(copy, settings).revision() == "0002"
     engine = tenant_database(copy, settings).open_engine()
     with engine.begin() as connection:
         rows = connection.exec_driver_sql("SELECT id, name FROM people")

@@ -19,7 +19,6 @@ from tenantry.migrations import (
     load_history,
     migrate,
     provision_database,
-    read_revision,
 )
 from tests.tenantry.lifecycle.hostile import Observer
 from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
@@ -112,7 +111,7 @@ class Site:
         database = tenant_database(self.tenant, self.settings)
         assert database.check() is None
         assert database.size() == database.used() > 0
-        assert read_revision(database)
+        assert database.revision()
         assert self.operations.check(self.tenant) == ()
         assert self.operations.find_residual_data(self.tenant)
         assert {found.severity for found in examine_placements(self.settings)} == {"ok"}

@@ -16,7 +16,6 @@ from tenantry.errors import BundleError, PlacementError
 from tenantry.factory import Factory
 from tenantry.lifecycle import Operations
 from tenantry.lifecycle.tenant_paths import TenantPaths, backups_dir
-from tenantry.migrations import read_revision
 from tenantry.values.tenant import TenantState
 from tests.tenantry.support import opened
 
@@ -89,7 +88,7 @@ def test_a_restore_brings_it_back(
     restored = operations.restore("acme", drain=0)
     assert restored.state is TenantState.ACTIVE
     assert members(acme, any_settings) == 1
-    assert read_revision(tenant_database(acme, any_settings))
+    assert tenant_database(acme, any_settings).revision()
 
 
 def test_what_is_lost_can_be_deleted(

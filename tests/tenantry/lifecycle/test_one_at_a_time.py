@@ -24,7 +24,6 @@ from tenantry.migrations import (
     ResumeOptions,
     migrate,
     provision_database,
-    read_revision,
 )
 from tenantry.values.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
@@ -260,9 +259,9 @@ def test_a_run_passes_over_a_tenant_that_is_being_restored(
     (told,) = catalog.runs.list_failed_steps(ended.id)
     assert told.tenant.slug == "acme"
     assert said in told.error
-    assert read_revision(tenant_database(acme, any_settings)) == "0001"
+    assert tenant_database(acme, any_settings).revision() == "0001"
 
     again = run(pending=True)
     assert (again.state, again.counts[StepState.OK]) == (RunState.DONE, 2)
     assert catalog.runs.list_failed_steps(again.id) == ()
-    assert read_revision(tenant_database(acme, any_settings)) == "0002"
+    assert tenant_database(acme, any_settings).revision() == "0002"

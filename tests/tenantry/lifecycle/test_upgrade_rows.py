@@ -16,7 +16,7 @@ from tenantry.databases.servers import SERVERS
 from tenantry.errors import BundleError
 from tenantry.factory import Factory
 from tenantry.lifecycle import Operations
-from tenantry.migrations import load_history, provision_database, read_revision, upgrade
+from tenantry.migrations import load_history, provision_database, upgrade
 from tests.conftest import names
 from tests.tenantry.migrations.support import FAILS, NAME, PEOPLE, write_revisions
 from tests.tenantry.support import opened
@@ -117,7 +117,7 @@ def test_rows_go_through_the_revisions(site: Site, superuser: psycopg.Connection
     """What was there then is there again, as if it had been migrated; what came later is gone."""
     site.restore()
     assert site.rows("id, name") == [(1, "number 1"), (7, "number 7")]
-    assert read_revision(tenant_database(site.tenant, site.settings)) == "0003"
+    assert tenant_database(site.tenant, site.settings).revision() == "0003"
     assert site.catalog.schemas.count() == {"0003": 1}
     assert site.catalog.tenants.get("acme").state == "active"
     schemas = names(superuser, "SELECT nspname FROM pg_namespace")

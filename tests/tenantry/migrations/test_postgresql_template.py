@@ -8,7 +8,7 @@ import pytest
 
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.postgresql_schema import SchemaDatabase
-from tenantry.migrations import History, provision_database, read_revision, upgrade
+from tenantry.migrations import History, provision_database, upgrade
 from tenantry.migrations.description import describe
 from tenantry.migrations.postgresql_template import postgresql_template
 from tenants import MIGRATIONS
@@ -83,7 +83,7 @@ def test_statements_make_what_revisions_make(
     replayed.create()
     upgrade(replayed, History(folder))
 
-    assert read_revision(database_of(ACME, pg_settings)) == History(folder).head
+    assert database_of(ACME, pg_settings).revision() == History(folder).head
     assert described(ACME, pg_settings) == described(GLOBEX, pg_settings) is not None
     assert len(list(pg_settings.templates_dir.glob("*.postgresql-*.json"))) == 1
     schemas = names(superuser, "SELECT nspname FROM pg_namespace")
@@ -125,7 +125,7 @@ def test_what_statements_cannot_tell_is_replayed(
     database = database_of(ACME, pg_settings)
     assert postgresql_template(database.server, History(folder), pg_settings.templates_dir) is None
     provision_database(ACME, pg_settings, folder)
-    assert read_revision(database) == "0003"
+    assert database.revision() == "0003"
 
 
 def test_a_schema_that_is_there_is_left_alone(pg_settings: Settings, tmp_path: Path) -> None:
@@ -138,6 +138,6 @@ def test_a_schema_that_is_there_is_left_alone(pg_settings: Settings, tmp_path: P
         connection.exec_driver_sql("INSERT INTO people DEFAULT VALUES")
     write_revisions(folder, NAME, first=2)
     provision_database(ACME, pg_settings, folder)
-    assert read_revision(database) == "0001"
+    assert database.revision() == "0001"
     with database.open_engine().begin() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM people").scalar() == 1

@@ -11,7 +11,7 @@ import pytest
 
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import UpgradeError
-from tenantry.migrations import History, provision_database, read_revision
+from tenantry.migrations import History, provision_database
 from tenantry.migrations.sqlite_template import KEPT_SECONDS, sqlite_template
 from tests.tenantry.migrations.support import (
     FAILS,
@@ -43,7 +43,7 @@ def test_a_new_database_is_complete(folder: Path, settings: Settings) -> None:
     """It has the newest schema and what revisions put in, is private, and in WAL mode."""
     provision_database(ACME, settings, folder)
 
-    assert read_revision(tenant_database(ACME, settings)) == "0002"
+    assert tenant_database(ACME, settings).revision() == "0002"
     assert columns(ACME, settings, "people") == ["id", "name"]
     assert ask(ACME, settings, "SELECT name FROM people") == [("first",)]
     assert ask(ACME, settings, "PRAGMA journal_mode") == [("wal",)]
@@ -108,14 +108,14 @@ def test_a_history_that_fails_leaves_no_template(folder: Path, settings: Setting
     assert {path.name for path in settings.templates_dir.iterdir()} == {"lock"}
     write_revisions(folder, "pass", first=3)
     provision_database(ACME, settings, folder)
-    assert read_revision(tenant_database(ACME, settings)) == "0003"
+    assert tenant_database(ACME, settings).revision() == "0003"
 
 
 def test_a_database_without_a_schema_gets_one(folder: Path, settings: Settings) -> None:
     """What an interruption left empty is completed; what has a schema is left as it is."""
     tenant_database(ACME, settings).create()
     provision_database(ACME, settings, folder)
-    assert read_revision(tenant_database(ACME, settings)) == "0002"
+    assert tenant_database(ACME, settings).revision() == "0002"
     ask(ACME, settings, "UPDATE alembic_version SET version_num = '0001'")
     provision_database(ACME, settings, folder)
-    assert read_revision(tenant_database(ACME, settings)) == "0001"
+    assert tenant_database(ACME, settings).revision() == "0001"

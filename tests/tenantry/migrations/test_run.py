@@ -23,7 +23,6 @@ from tenantry.migrations import (
     ResumeOptions,
     migrate,
     provision_database,
-    read_revision,
     render,
 )
 from tenantry.migrations.run import _alone
@@ -90,7 +89,7 @@ class World:
     def schemas(self) -> dict[str, str]:
         """Return where each database says that it is; the catalog must say the same."""
         found = {
-            slug: read_revision(tenant_database(tenant, self.settings))
+            slug: tenant_database(tenant, self.settings).revision()
             for slug, tenant in self.tenants.items()
         }
         with self.catalog.store.reading() as session:

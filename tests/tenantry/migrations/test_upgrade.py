@@ -10,7 +10,7 @@ import pytest
 
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import HistoryError, UnknownSchemaError, UpgradeError
-from tenantry.migrations import History, provision_database, read_revision, upgrade
+from tenantry.migrations import History, provision_database, upgrade
 from tests.tenantry.migrations.support import (
     FAILS,
     NAME,
@@ -47,7 +47,7 @@ def test_what_is_lacking_is_run_and_no_more(folder: Path, settings: Settings) ->
     done = upgrade(database, history)
     assert (done.before, done.after) == ("0001", "0002")
     assert columns(ACME, settings, "people") == ["id", "name"]
-    assert read_revision(database) == "0002"
+    assert database.revision() == "0002"
     again = upgrade(database, history)
     assert (again.before, again.after) == ("0002", "0002")
 
@@ -59,7 +59,7 @@ def test_a_failing_revision_takes_everything_back(folder: Path, settings: Settin
     with pytest.raises(UpgradeError, match="no_such_table"):
         upgrade(database, History(folder))
 
-    assert read_revision(database) == "0001"
+    assert database.revision() == "0001"
     assert columns(ACME, settings, "people") == ["id"]
     write_revisions(folder, "pass", first=3)
     assert upgrade(database, History(folder)).after == "0003"
@@ -116,7 +116,7 @@ def test_a_database_of_a_newer_release_is_left_alone(folder: Path, settings: Set
     ask(ACME, settings, "UPDATE alembic_version SET version_num = '0009'")
     with pytest.raises(UnknownSchemaError, match=r"'0009'.*'0001'"):
         upgrade(tenant_database(ACME, settings), History(folder))
-    assert read_revision(tenant_database(ACME, settings)) == "0009"
+    assert tenant_database(ACME, settings).revision() == "0009"
 
 
 @pytest.mark.parametrize(
