@@ -28,24 +28,37 @@ NAMES = frozenset(
         "Chore",
         "End",
         "Housekeeper",
+        "Lending",
+        "MOVES",
+        "Nap",
         "Passage",
+        "Patience",
+        "Resident",
+        "Shelf",
         "Side",
         "TenantHeldError",
         "Watched",
         "belongings",
         "bring_up",
         "cut_off",
+        "draw",
         "ends",
         "find_homeless",
+        "give_back",
         "half_made",
+        "hold",
         "holding",
         "homeless",
         "housekeeping",
+        "journey",
         "keeper",
         "lead_on",
+        "linger",
         "lost",
         "making",
         "older",
+        "others_wait",
+        "resident",
         "sides",
         "stalls",
         "standby",
@@ -54,7 +67,7 @@ NAMES = frozenset(
         "words",
     }
 )
-"""Private names for what has a name: a lock, a task, a transition, a leak."""
+"""Private names for what has a name: a lock, a task, a transition, a leak, a pooled instance."""
 
 PHRASES = re.compile(
     r"""

@@ -257,7 +257,7 @@ def _open_new(path: Path) -> int:
 
 
 def copy_site(source: Path, target: Path) -> None:
-    """Copy a database as it is at one moment, whoever writes to it; *target* appears when whole."""
+    """Copy a database as it is at one moment, during writes; *target* appears when whole."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     target.parent.chmod(0o700)
     partial = target.with_name(f"{target.name}-partial")

@@ -48,7 +48,7 @@ class Limit:
     """0 sets no limit."""
 
 
-class Patience:
+class Deadline:
     """How much of a limit is left on one connection; only what SQLite works is counted."""
 
     __slots__ = ("_left", "_limit", "_until")
@@ -75,20 +75,20 @@ class Patience:
 
 
 def _counted(method: Callable[P, R], *, begins: bool = False) -> Callable[P, R]:
-    """Count the time of a cursor's method, also against the patience of its connection."""
+    """Count the time of a cursor's method, also against the deadline of its connection."""
 
     @wraps(method)
     def counted(*arguments: P.args, **options: P.kwargs) -> R:
-        patience: Patience = arguments[0].connection.patience  # type: ignore[attr-defined]
+        deadline: Deadline = arguments[0].connection.deadline  # type: ignore[attr-defined]
         if begins:
-            patience.begin()
+            deadline.begin()
         started = perf_counter()
-        patience.go_on(started)
+        deadline.go_on(started)
         try:
             return method(*arguments, **options)
         finally:
             worked = perf_counter() - started
-            patience.pause(worked)
+            deadline.pause(worked)
             SPENT.database += worked
 
     return counted
@@ -113,12 +113,12 @@ class TimedConnection(sqlite3.Connection):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.patience = Patience(Limit())
+        self.deadline = Deadline(Limit())
 
     def limit(self, limit: Limit) -> None:
         """End statements that take longer than this says, also when it says something else later."""
-        self.patience = Patience(limit)
-        self.set_progress_handler(self.patience.is_over, STEPS)
+        self.deadline = Deadline(limit)
+        self.set_progress_handler(self.deadline.is_over, STEPS)
 
     def cursor(self, factory: Any = TimedCursor) -> Any:
         """Return a cursor that is counted, unless another kind is asked for."""

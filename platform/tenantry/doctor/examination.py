@@ -305,20 +305,20 @@ class Examination:
         raise StoppedError
 
 
-def _held(hold: holders.Hold, whose: str) -> Finding:
-    if hold.value is None:
+def _held(found: holders.Hold, whose: str) -> Finding:
+    if found.value is None:
         return unsafe(
             holders.INSTANCES,
             whose,
             "It lives on after it was disposed of, and no module, signal or thread holds it; before "
-            f"it stands: {hold.name}.",
+            f"it stands: {found.name}.",
             "An object of a C extension may hold it.",
         )
-    named = hold.name.startswith(f"{hold.place} ") or hold.place.startswith("atexit.")
-    place = "" if named else f", at {hold.place}"
+    named = found.name.startswith(f"{found.place} ") or found.place.startswith("atexit.")
+    place = "" if named else f", at {found.place}"
     return unsafe(
         holders.INSTANCES,
-        hold.name,
+        found.name,
         f"It holds {whose} after it was disposed of{place}. Such instances fill the worker's memory.",
         "Remove it in dispose(app), or keep a weak reference.",
     )

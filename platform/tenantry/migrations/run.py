@@ -157,7 +157,7 @@ class MigrationRunner:
 
     def _pass(self, limit: int | None, advance: Callable[[], None]) -> None:
         """Do the pending steps, or so many of them."""
-        self._hold(limit)
+        self._begin_maintenance(limit)
         claimed: deque[Step] = deque()
         left, more = limit, True
         try:
@@ -205,7 +205,7 @@ class MigrationRunner:
         self._recorded = time.monotonic()
         self._catalog.runs.record_steps(self._run.id, done, by=self._by)
 
-    def _hold(self, limit: int | None) -> None:
+    def _begin_maintenance(self, limit: int | None) -> None:
         """Show the maintenance page of those whose lacking revisions ask for it."""
         schemas = self._catalog.runs.list_pending_schemas(self._run.id)
         asking = [schema for schema in schemas if self._history.needs_maintenance(schema)]

@@ -117,8 +117,8 @@ def test_two_runs_at_once(six: Desk) -> None:
     slow(six.folder)
     process = six.start("migrate")
     until(lambda: begun(six.folder), why=lambda: six.log)
-    assert "Migration run 1 is under way" in run(six, "migrate", code=1)
-    assert "under way" in run(six, "migrate", "--resume", code=1)
+    assert "Migration run 1 is in progress" in run(six, "migrate", code=1)
+    assert "in progress" in run(six, "migrate", "--resume", code=1)
     assert status(six)["run"]["state"] == "running"
     (six.folder / "wait").unlink()
     assert process.wait(SECONDS) == 0, six.log

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tenantry.databases.engines import OpenEngines
 from tenantry.databases.sqlite_file import SiteDatabase
-from tenantry.databases.timing import Limit, Patience
+from tenantry.databases.timing import Deadline, Limit
 from tenantry.resources.budget import Budget
 
 if TYPE_CHECKING:
@@ -171,14 +171,14 @@ def test_the_platforms_own_work_is_not_cut_off(
 def test_a_slow_reader_does_not_use_up_the_time_of_a_statement() -> None:
     """Only what SQLite works on a statement is counted, not what is done with rows in between."""
     limit = Limit(1.0)
-    patience = Patience(limit)
-    patience.begin()
-    patience.go_on(0.0)  # at a time long ago
-    assert patience.is_over()
-    patience.pause(0.25)
-    patience.go_on(float("inf"))
-    assert not patience.is_over()
+    deadline = Deadline(limit)
+    deadline.begin()
+    deadline.go_on(0.0)  # at a time long ago
+    assert deadline.is_over()
+    deadline.pause(0.25)
+    deadline.go_on(float("inf"))
+    assert not deadline.is_over()
     limit.seconds = 0
-    patience.begin()
-    patience.go_on(0.0)
-    assert not patience.is_over()
+    deadline.begin()
+    deadline.go_on(0.0)
+    assert not deadline.is_over()

@@ -321,7 +321,7 @@ def a_file(name: str) -> dict[str, Any]:
     ("changes", "problem"),
     [
         pytest.param({"version": 2}, "format version 2", id="newer format"),
-        pytest.param({"format": "else"}, "no bundle", id="another format"),
+        pytest.param({"format": "else"}, "not a bundle", id="another format"),
         pytest.param({"files": [a_file("files/../x")]}, "leaves the folder", id="dots"),
         pytest.param({"files": [a_file("files//etc/x")]}, "leaves the folder", id="absolute"),
         pytest.param({"files": [a_file("/etc/x")]}, "does not belong", id="outside"),
