@@ -28,7 +28,7 @@ def rename(old: str, new: str, *, dry_run: bool) -> None:
         if operations.preview_rename(old, new).slug == new:
             click.echo(f"{old} has the name {new} already.")
         elif dry_run:
-            click.echo(f"Would call {old} {new}; {redirect}.")
+            click.echo(f"Would rename {old} to {new}; {redirect}.")
         else:
             url = settings.site_url(operations.rename(old, new))
             click.echo(f"{old} is renamed to {new}: {url}; {redirect}.")
