@@ -270,13 +270,13 @@ def gone(world: World) -> World:
 def test_a_deleted_site_is_brought_back(gone: World, operator: Browser) -> None:
     """Its page has the way; a page without scripts asks, and only its form does it."""
     assert 'href="/backend/tenants/acme/undelete"' in operator.get("/tenants/acme").text
-    assert "Bring Acme back" in operator.get("/tenants/acme/undelete").text
+    assert "Undelete Acme" in operator.get("/tenants/acme/undelete").text
     assert gone.catalog.tenants.get("acme").state is TenantState.DELETED
     assert operator.post("/tenants/acme/undelete").status_code == 303
     assert gone.catalog.tenants.get("acme").state is TenantState.ARCHIVED
     event = gone.catalog.audit.list().items[0]
     assert (event.action, event.actor) == ("tenant.state", "operator@example.com")
-    assert "Acme is back" in operator.get("/tenants/acme").text
+    assert "Acme is undeleted" in operator.get("/tenants/acme").text
     assert operator.get("/tenants/acme/undelete").status_code == 303
     assert "acme is not deleted" in operator.get("/tenants/acme").text
 

@@ -46,8 +46,7 @@ def _move(operations: Operations, slug: str, to: str, *, dry_run: bool) -> None:
         click.echo(f"  {plain(preview.source.shown)}")
         click.echo(f"  {plain(preview.target.shown)}")
         if preview.left:
-            left = f"What an interrupted move has left on {preview.left}"
-            click.echo(f"{left} would be cleared away first.")
+            click.echo(f"Would first remove what an interrupted move left on {preview.left}.")
         return
     # Each row is read from the source, and read again from the target.
     total = 2 * (preview.rows // BATCH + 1)

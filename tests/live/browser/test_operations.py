@@ -45,10 +45,10 @@ def test_a_deleted_site_comes_back_and_is_purged(platform: Server, operator: Per
     delete()
     operator.look("site-deleted")
     operator.click("Undelete it", role="link")
-    operator.sees("Bring Attic back")
+    operator.sees("Undelete Attic")
     operator.look("site-bring-back")
     operator.click("Undelete it")
-    operator.is_told("Attic is back")
+    operator.is_told("Attic is undeleted")
 
     delete()
     operator.click("Purge it", role="link")
