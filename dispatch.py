@@ -9,10 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
-
-from flask import Flask
 
 import backend_app
 import frontend_app
@@ -23,9 +20,8 @@ from tenantry.databases.placements import find_orphaned_placements, get_server
 from tenantry.dispatch import build_door
 from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError, TenantryError
-from tenantry.factory import Factory, load_factory
-from tenantry.flask.binding import EXTENSION, init_tenant
-from tenantry.flask.sessions import check_cookie_settings
+from tenantry.factory import Factory
+from tenantry.flask.factories import load_factory
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
 from tenantry.middleware.bodies import BodyLimits
@@ -54,7 +50,6 @@ if TYPE_CHECKING:
 
     from tenantry.catalog import Catalog
     from tenantry.settings import Settings
-    from tenantry.values.tenant import Tenant
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +130,7 @@ def assemble(settings: Settings, catalog: Catalog) -> Platform:
         descriptors=settings.pool_descriptors,
     )
     ENGINES.budget = budget
-    factory = load_factory(settings.factory)
+    factory = load_factory(settings)
     prepare(factory)
     rates = RateTable(settings.run_dir / "rates")
     probe, listeners = Probe(settings), Listeners(find_listeners, threads=settings.threads)
@@ -185,7 +180,7 @@ def build_pool(
 ) -> InstancePool[WSGIApplication]:
     """Return the pool of tenants' instances."""
     return InstancePool(
-        partial(build_instance, factory=factory, settings=settings),
+        factory.build,
         dispose=factory.dispose,
         probe=probe,
         budget=budget,
@@ -198,16 +193,6 @@ def build_pool(
         take_tokens=limits.take_tokens,
         listeners=listeners,
     )
-
-
-def build_instance(tenant: Tenant, *, factory: Factory, settings: Settings) -> WSGIApplication:
-    """Build a tenant's app, and bind it to the tenant if it is a Flask app that did not do so."""
-    app = factory.build(tenant)
-    if isinstance(app, Flask) and EXTENSION in app.extensions:
-        check_cookie_settings(app.config)  # it may have been configured after it was bound
-    elif isinstance(app, Flask):
-        init_tenant(app, tenant, settings=settings)
-    return app
 
 
 def connect_changes(platform: Platform) -> None:

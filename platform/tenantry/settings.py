@@ -145,7 +145,13 @@ class Settings(BaseSettings):
     )
     factory: str = Field(
         default="tenants:create_app",
-        description="The callable that builds a tenant's app, as `module:name`.",
+        description="What builds a tenant's app, in the words of `flask --app`: `module:name`, "
+        "`module:name('production')`, `folder/file.py:name`, or `module` alone for its `create_app`.",
+    )
+    factory_args: list[Any] | None = Field(
+        default=None,
+        description="What the factory is called with, as a JSON list. By default the tenant is passed "
+        "to a parameter that is named `tenant` or annotated `Tenant`, and nothing else.",
     )
     routing: Literal["subdomain", "path", "both"] = Field(
         default="subdomain",

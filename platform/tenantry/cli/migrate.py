@@ -13,7 +13,7 @@ from tenantry.cli.listing import json_option
 from tenantry.cli.output import echo_facts, echo_json, echo_table, plain, progress
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import UnknownSchemaError
-from tenantry.factory import load_factory
+from tenantry.flask.factories import load_factory
 from tenantry.migrations import Options, ResumeOptions, load_history, render
 from tenantry.migrations import migrate as migrate_tenants
 from tenantry.settings import get_settings
@@ -133,7 +133,7 @@ def status(*, as_json: bool) -> None:
 
 def find_history() -> History | None:
     """Return the factory's revisions, if it has any."""
-    folder = load_factory(get_settings().factory).migrations
+    folder = load_factory(get_settings()).migrations
     return None if folder is None else load_history(folder)
 
 

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Flask
-
 from tenantry.doctor import holders, shared
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
 from tenantry.doctor.neutral import Ownership
@@ -22,8 +20,7 @@ from tenantry.doctor.patients import Grave, Patient, make_patient, open_files, w
 from tenantry.doctor.visits import Report, visit
 from tenantry.doctor.watchers import ExitWatcher, ImportWatcher
 from tenantry.errors import TenantryError
-from tenantry.factory import load_factory
-from tenantry.flask.binding import EXTENSION, init_tenant
+from tenantry.flask.factories import load_factory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -93,7 +90,7 @@ class Examination:
     def _load(self) -> Factory:
         self.tell(f"importing {self.settings.factory}")
         with self._stopping("The factory cannot be imported"):
-            return load_factory(self.settings.factory)
+            return load_factory(self.settings)
 
     def _provision(self, factory: Factory, patients: Iterable[Patient]) -> None:
         for patient in patients:
@@ -118,9 +115,6 @@ class Examination:
             self.tell("building a tenant's app")
             with self._stopping("The factory fails for a new tenant"):
                 patient.app = factory.build(patient.tenant)
-                app = patient.app
-                if issubclass(type(app), Flask) and EXTENSION not in app.extensions:
-                    init_tenant(app, patient.tenant, settings=self.settings)
         first, second = patients
         if first.app is second.app:
             self._stop(

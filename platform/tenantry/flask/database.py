@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any, cast
 
-from flask import g
-from flask_sqlalchemy import SQLAlchemy
+from flask import current_app, g
+from flask_sqlalchemy import SQLAlchemy, track_modifications
+from flask_sqlalchemy.cli import add_models_to_shell
 from sqlalchemy.exc import DBAPIError
 
 from tenantry.databases.placements import tenant_database
 from tenantry.flask.binding import EXTENSION, current_binding
+from tenantry.flask.building import current_build
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +21,21 @@ if TYPE_CHECKING:
     from flask import Flask
     from sqlalchemy import Engine
 
+    from tenantry.databases.placements import TenantDatabase
+
 log = logging.getLogger(__name__)
 
 _ENGINES = "_tenantry_engines"
+
+_DEFAULTS: Mapping[str, Any] = {
+    "SQLALCHEMY_DATABASE_URI": None,
+    "SQLALCHEMY_ENGINE_OPTIONS": {},
+    "SQLALCHEMY_ECHO": False,
+    "SQLALCHEMY_BINDS": {},
+    "SQLALCHEMY_RECORD_QUERIES": False,
+    "SQLALCHEMY_TRACK_MODIFICATIONS": False,
+}
+"""What Flask-SQLAlchemy's own ``init_app`` leaves in the config for apps that read it."""
 
 
 class TenantSQLAlchemy(SQLAlchemy):
@@ -32,20 +47,41 @@ class TenantSQLAlchemy(SQLAlchemy):
     """
 
     def init_app(self, app: Flask) -> None:
-        """Register the extension on *app*; unlike Flask-SQLAlchemy's, it makes no engine."""
+        """Register the extension on *app*; unlike Flask-SQLAlchemy's, it makes no engine.
+
+        While a tenant is being provisioned, its empty database is there when this returns, so that
+        the factory can go on with ``create_all()``.
+        """
+        if "sqlalchemy" in app.extensions:
+            raise RuntimeError(
+                "This app has a SQLAlchemy extension already; import that one instead."
+            )
         app.extensions["sqlalchemy"] = self
         app.teardown_appcontext(self._teardown_session)
+        if self._add_models_to_shell:
+            app.shell_context_processor(add_models_to_shell)
+        for name, default in _DEFAULTS.items():
+            app.config.setdefault(name, default)
+        for bind in app.config["SQLALCHEMY_BINDS"]:
+            self._make_metadata(bind)
+        if app.config["SQLALCHEMY_TRACK_MODIFICATIONS"]:
+            track_modifications._listen(self.session)  # noqa: SLF001 - as Flask-SQLAlchemy does
+        build = current_build()
+        if build is not None and build.creates_database:
+            tenant_database(build.tenant, build.settings).create()
 
     @property
     def engines(self) -> Mapping[str | None, Engine]:
-        """The engine of the current tenant, under the key ``None``.
+        """The engine of the current tenant, under ``None`` and each name of ``SQLALCHEMY_BINDS``.
 
         :raises NoTenantError: There is no tenant here.
         """
         settings, tenant = current_binding()
         engines: Mapping[str | None, Engine] | None = g.get(_ENGINES)
         if engines is None:
-            engines = {None: tenant_database(tenant, settings).serving_engine()}
+            engine = tenant_database(tenant, settings).serving_engine()
+            binds = current_app.config.get("SQLALCHEMY_BINDS") or ()
+            engines = dict.fromkeys((None, *binds), engine)
             # The same for the whole request: were the engine closed and made anew meanwhile, the
             # session would go on with a second connection, beside its own unfinished transaction.
             setattr(g, _ENGINES, engines)
@@ -68,3 +104,41 @@ class TenantSQLAlchemy(SQLAlchemy):
             )
         finally:
             self.session.registry.clear()  # an error keeps remove() from it
+
+
+def database_uri(database: TenantDatabase) -> str:
+    """Return what an app reads as the URL of its tenant's database.
+
+    A schema on a server has none: only the platform's transactions are bound to it. The host of the
+    URL does not exist, so an engine that an app makes of it cannot reach a neighbour's data.
+    """
+    if database.file is not None:
+        return f"sqlite:///{database.file}"
+    return "postgresql+psycopg://tenantry.invalid/"
+
+
+_init_app = SQLAlchemy.init_app
+
+
+@wraps(_init_app)
+def _init_for_tenant(self: SQLAlchemy, app: Flask) -> None:
+    """Register an extension that knows of no tenants; in a tenant's build it becomes one that does."""
+    if current_build() is None:
+        _init_app(self, app)
+        return
+    extension: Any = self
+    extension.__class__ = _tenant_kind(extension.__class__)
+    TenantSQLAlchemy.init_app(extension, app)
+
+
+SQLAlchemy.init_app = _init_for_tenant  # type: ignore[method-assign]
+
+
+@lru_cache(maxsize=64)
+def _tenant_kind(kind: Any) -> type[TenantSQLAlchemy]:
+    if issubclass(kind, TenantSQLAlchemy):
+        return kind
+    if kind is SQLAlchemy:
+        return TenantSQLAlchemy
+    made = type(kind.__name__, (TenantSQLAlchemy, kind), {"__module__": kind.__module__})
+    return cast("type[TenantSQLAlchemy]", made)

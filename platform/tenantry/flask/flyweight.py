@@ -19,6 +19,7 @@ from werkzeug.local import LocalProxy
 
 from tenantry.errors import FrozenError, UnfitError
 from tenantry.flask.binding import init_tenant
+from tenantry.flask.building import building
 from tenantry.flask.database import TenantSQLAlchemy
 from tenantry.flask.unavailable import answer_unavailable
 from tenantry.pool.build_steps import build_step
@@ -97,7 +98,8 @@ class Flyweight:
         """
         with self._lock, build_step("prototype"):
             if self._prototype is None:
-                prototype = _build(self._build)
+                with building(None):  # the first tenant's build may have brought us here
+                    prototype = _build(self._build)
                 release(prototype)
                 check_fit(prototype)
                 answer_unavailable(prototype)

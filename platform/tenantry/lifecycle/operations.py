@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tenantry.factory import load_factory
+from tenantry.flask.factories import load_factory
 from tenantry.lifecycle.archive import archive_tenant
 from tenantry.lifecycle.backup import backup_tenant
 from tenantry.lifecycle.check import check_tenant
@@ -71,7 +71,7 @@ class Operations:
 
         :raises FactoryError: The settings name none.
         """
-        return load_factory(self.settings.factory)
+        return load_factory(self.settings)
 
     create = create_tenant
     create_many = create_tenants

@@ -1,0 +1,150 @@
+"""Binding before the build: each Flask app that a factory makes for a tenant is the tenant's own.
+
+Flask apps are made by ``Flask.__init__``, which looks here whether a tenant's app is being built. Then
+the new app has the tenant's keys, folder, session and pinned settings before the factory's next line
+runs. Outside of a build, nothing differs: the look is one read of a context variable, so builds in
+several threads do not mix.
+"""
+
+from __future__ import annotations
+
+import base64
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from tenantry.errors import TenantryError
+from tenantry.flask.binding import EXTENSION, init_tenant
+from tenantry.flask.pins import Pins, fixed_values, pinned_kind
+from tenantry.flask.sessions import check_cookie_settings
+from tenantry.security.keys import keys_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from _typeshed.wsgi import WSGIApplication
+
+    from tenantry.settings import Settings
+    from tenantry.values.tenant import Tenant
+
+
+class SharedAppError(TenantryError, RuntimeError):
+    """A factory returned an app that is not this tenant's alone."""
+
+    def __init__(self, factory: str, slug: str, problem: str) -> None:
+        super().__init__(factory, slug, problem)
+        self.factory = factory
+        self.slug = slug
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.factory} {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One run of a factory for one tenant."""
+
+    tenant: Tenant
+    settings: Settings
+    database_uri: str
+    creates_database: bool = False
+    """Whether the tenant is being provisioned: an extension may create its empty database."""
+    apps: list[Flask] = field(default_factory=list)
+    """The Flask apps that it has made so far."""
+
+    def bind(self, app: Flask) -> None:
+        """Make a new app the tenant's."""
+        own_folder, root = app.instance_path, app.config.root_path
+        init_tenant(app, self.tenant, settings=self.settings)
+        is_relative = root == own_folder != app.root_path
+        config: Any = pinned_kind(type(app.config))(
+            app.instance_path if is_relative else root, dict(app.config)
+        )
+        config.pin(self._pins(), shared_root=own_folder if is_relative else None)
+        app.config = config
+        self.apps.append(app)
+
+    def _pins(self) -> Pins:
+        tenant_id = self.tenant.id
+        keys = keys_of(self.settings.secret_keys)
+
+        def derive(purpose: str) -> list[str]:
+            # As text: apps put it together with other text, or parse it.
+            return [as_text(key) for key in keys.derive(tenant_id, purpose)]
+
+        return Pins(
+            folder=self.settings.tenant_dir(tenant_id),
+            prefix=f"t_{tenant_id}:",
+            fixed=fixed_values(derive),
+            database_uri=self.database_uri,
+        )
+
+
+def as_text(key: bytes) -> str:
+    """Return a key as text that is safe in URLs and cookies."""
+    return base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+
+
+_current: ContextVar[Build | None] = ContextVar("tenantry_build", default=None)
+
+
+def current_build() -> Build | None:
+    """Return the run of a factory that the caller is part of."""
+    return _current.get()
+
+
+@contextmanager
+def building(build: Build | None) -> Iterator[None]:
+    """Bind each Flask app that the block makes to the build's tenant; ``None``: to no tenant."""
+    token = _current.set(build)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def check_built(app: WSGIApplication, build: Build, *, factory: str) -> None:
+    """Refuse an app that another tenant has too.
+
+    :param factory: How the factory is called in the settings.
+    :raises SharedAppError: The app was made for another tenant, or before the factory ran.
+    :raises UnsafeCookieError: Its session cookie would reach further than the tenant's site.
+    """
+    if not isinstance(app, Flask):
+        return  # a WSGI app of another kind, or a middleware around one of the apps made here
+    slug = build.tenant.slug
+    binding = app.extensions.get(EXTENSION)
+    if binding is None or binding.tenant is None:
+        problem = (
+            f"returned an app that was made before it was called for {slug}: all tenants would share "
+            f"it. Make the app inside the function: `app = Flask(__name__)`, its routes and "
+            f"extensions, `return app`."
+        )
+        raise SharedAppError(factory, slug, problem)
+    if binding.tenant.id != build.tenant.id:
+        problem = (
+            f"returned {binding.tenant.slug}'s app for {slug}. Make a new app in each call, or use "
+            f"tenantry.Flyweight."
+        )
+        raise SharedAppError(factory, slug, problem)
+    check_cookie_settings(app.config)  # it may have been configured after it was bound
+    app.instance_path = str(build.settings.tenant_dir(build.tenant.id))
+
+
+_init = Flask.__init__
+
+
+@wraps(_init)
+def _init_bound(self: Flask, *arguments: Any, **options: Any) -> None:
+    _init(self, *arguments, **options)
+    build = _current.get()
+    if build is not None:
+        build.bind(self)
+
+
+Flask.__init__ = _init_bound  # type: ignore[method-assign]
