@@ -153,6 +153,11 @@ class Settings(BaseSettings):
         description="What the factory is called with, as a JSON list. By default the tenant is passed "
         "to a parameter that is named `tenant` or annotated `Tenant`, and nothing else.",
     )
+    provision: list[str] = Field(
+        default=[],
+        description="Commands of the app itself that are run once for each new tenant, as a JSON "
+        'list: `["init-db"]`. They run as `tenantry flask SLUG` runs them.',
+    )
     routing: Literal["subdomain", "path", "both"] = Field(
         default="subdomain",
         description="How a request names its tenant: by its host, by the first path segment "

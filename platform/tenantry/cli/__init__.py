@@ -28,6 +28,7 @@ COMMANDS = {
     "metrics": "Print or serve the running workers' figures for Prometheus.",
     "migrate": "Migrate every tenant's database to the newest schema revision.",
     "doctor": "Check tenant isolation and this machine.",
+    "flask": "Run a command of a tenant's own app.",
     "tenant": "Create, list and change tenants.",
     "backup": "Back up tenants, and list and verify backups.",
     "restore": "Restore one tenant from a backup, without changing another.",

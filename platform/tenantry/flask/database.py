@@ -137,7 +137,7 @@ SQLAlchemy.init_app = _init_for_tenant  # type: ignore[method-assign]
 @lru_cache(maxsize=64)
 def _tenant_kind(kind: Any) -> type[TenantSQLAlchemy]:
     if issubclass(kind, TenantSQLAlchemy):
-        return kind
+        return cast("type[TenantSQLAlchemy]", kind)
     if kind is SQLAlchemy:
         return TenantSQLAlchemy
     made = type(kind.__name__, (TenantSQLAlchemy, kind), {"__module__": kind.__module__})

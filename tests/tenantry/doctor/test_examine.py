@@ -67,14 +67,14 @@ def bad(found: list[Finding]) -> list[Finding]:
         pytest.param("at_exit", "atexit.register(at_exit.close)", "app after", id="exit"),
         pytest.param("registry", "registry.APPS (dict)", "<tenant id>", id="registry"),
         pytest.param("open_file", "journal (file)", "stays open", id="open file"),
-        pytest.param("same_app", "same_app:create_app", "the same app", id="same app"),
+        pytest.param("same_app", "same_app:create_app", "made before it was called", id="same app"),
         pytest.param(
             "hanging:create_failure", "hanging:create_failure", "no such theme", id="failure"
         ),
         pytest.param(
             "hanging:create_bomb",
             "hanging:create_bomb",
-            "exit code 3) while building a tenant's app",
+            "exit code 3) while making the data of a tenant",
             id="end of the process",
         ),
         pytest.param("nothing", "nothing:create_app", "no module 'nothing'", id="no factory"),
@@ -155,7 +155,7 @@ def test_a_factory_that_hangs_is_given_up(diagnose: Diagnose) -> None:
     """The doctor waits as long as it was told to, and says what it waited for."""
     [finding] = diagnose("hanging", seconds=3)
     assert finding.severity is UNSAFE
-    assert "within 3 s; it was building a tenant's app" in finding.sentence
+    assert "within 3 s; it was making the data of a tenant" in finding.sentence
 
 
 def test_nothing_of_the_platform_is_touched(
