@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from tenantry.bundles import live_databases
 from tenantry.bundles.file_names import check_file_names, is_database_file
 from tenantry.bundles.manifest import FILES, Member
 from tenantry.bundles.streams import BLOCK
@@ -19,6 +20,7 @@ from tenantry.files.disk import is_file, is_symlink
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from io import BufferedReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Copied:
 def copy_files(folder: Path, parts: Path, *, name: str) -> Copied:
     """Copy the files of *folder* below *parts*.
 
-    The database's own files are passed over, and so is what disappears meanwhile.
+    The database's own files are passed over, and so is what disappears meanwhile. SQLite files that an
+    app opens by itself are copied as they are between two of its transactions.
 
     :param name: What errors call the site.
     :raises BundleError: A file cannot be read, or has a name that no bundle can hold.
@@ -49,7 +52,7 @@ def copy_files(folder: Path, parts: Path, *, name: str) -> Copied:
     left_out: list[str] = []
     try:
         for path, entry in _walk(folder, ""):
-            if is_database_file(path):
+            if is_database_file(path) or live_databases.is_part(entry):
                 continue
             if path.endswith("/"):
                 folders.append(path[:-1])
@@ -97,9 +100,17 @@ def _copy(source: Path, target: Path, path: str) -> Member | None:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if live_databases.is_database(file):
+            live_databases.copy(source, file, target)
+            with target.open("rb") as copied:
+                return Member(FILES + path, target.stat().st_size, _digest(copied))
         with target.open("xb") as copy:
             size, digest = _pour(file, copy)
     return Member(FILES + path, size, digest)
+
+
+def _digest(file: BufferedReader) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _pour(source: BinaryIO, target: BinaryIO) -> tuple[int, str]:
