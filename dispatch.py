@@ -20,7 +20,7 @@ from tenantry.databases.placements import find_orphaned_placements, get_server
 from tenantry.dispatch import build_door
 from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError, TenantryError
-from tenantry.factory import Factory
+from tenantry.flask.factories import load_factory
 from tenantry.flask.factories import load_factory
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from tenantry.catalog import Catalog
+    from tenantry.factory import Factory
     from tenantry.settings import Settings
 
 log = logging.getLogger(__name__)
