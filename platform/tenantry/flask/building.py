@@ -35,14 +35,10 @@ if TYPE_CHECKING:
 class SharedAppError(TenantryError, RuntimeError):
     """A factory returned an app that is not this tenant's alone."""
 
-    def __init__(self, factory: str, slug: str, problem: str) -> None:
-        super().__init__(factory, slug, problem)
-        self.factory = factory
-        self.slug = slug
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"{self.factory} {self.problem}"
+    message = "{factory} {problem}"
+    factory: str
+    slug: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
