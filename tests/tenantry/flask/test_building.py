@@ -13,8 +13,8 @@ import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
+from tenantry import current_tenant
 from tenantry.errors import FactoryError
-from tenantry.flask import current_tenant
 from tenantry.flask.building import SharedAppError
 from tenantry.flask.factories import load_factory
 from tests.tenantry.support import a_tenant, ask
@@ -226,7 +226,7 @@ def test_the_tenant_is_known_from_the_first_line(load: Load) -> None:
     factory = load(
         """
         from flask import Flask
-        from tenantry.flask import current_tenant
+        from tenantry import current_tenant
         def create_app():
             app = Flask(__name__)
             with app.app_context():
