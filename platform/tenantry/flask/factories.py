@@ -26,8 +26,8 @@ def load_factory(settings: Settings) -> Factory:
     """Import ``TENANTRY_FACTORY`` and return it with its hooks.
 
     ``build`` binds the apps before the factory's first line. ``provision`` also runs the commands of
-    ``TENANTRY_PROVISION``. A factory without ``provision`` builds the tenant's app once instead: one that
-    uses Flask-SQLAlchemy finds an empty database. A factory without ``dispose`` closes what
+    ``TENANTRY_PROVISION``. A factory without ``provision`` builds the tenant's app once instead: one
+    that uses Flask-SQLAlchemy finds an empty database. A factory without ``dispose`` closes what
     Flask-SQLAlchemy has open.
 
     :raises FactoryError: There is no such factory, or it cannot be called.

@@ -74,7 +74,7 @@ def bad(found: list[Finding]) -> list[Finding]:
         pytest.param(
             "hanging:create_bomb",
             "hanging:create_bomb",
-            "exit code 3) while making the data of a tenant",
+            "exit code 3) while provisioning a tenant",
             id="end of the process",
         ),
         pytest.param("nothing", "nothing:create_app", "no module 'nothing'", id="no factory"),
@@ -155,7 +155,7 @@ def test_a_factory_that_hangs_is_given_up(diagnose: Diagnose) -> None:
     """The doctor waits as long as it was told to, and says what it waited for."""
     [finding] = diagnose("hanging", seconds=3)
     assert finding.severity is UNSAFE
-    assert "within 3 s; it was making the data of a tenant" in finding.sentence
+    assert "within 3 s; it was provisioning a tenant" in finding.sentence
 
 
 def test_nothing_of_the_platform_is_touched(
