@@ -501,6 +501,14 @@ class UnfitError(TenantryError, TypeError):
     instead: str
 
 
+class SharedAppError(TenantryError, RuntimeError):
+    """A factory returned an app that is not this tenant's alone."""
+
+    message = "{factory} {problem}"
+    factory: str
+    problem: str
+
+
 class UnsafeCookieError(TenantryError, ValueError):
     """A factory configures a session cookie that would reach further than its tenant."""
 

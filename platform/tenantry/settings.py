@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     )
     provision: list[str] = Field(
         default=[],
-        description="Commands of the app itself that are run once for each new tenant, as a JSON "
+        description="Commands of the app itself that run once for each new tenant, as a JSON "
         'list: `["init-db"]`. They run as `tenantry flask SLUG` runs them.',
     )
     routing: Literal["subdomain", "path", "both"] = Field(

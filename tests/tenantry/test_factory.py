@@ -63,7 +63,7 @@ def test_a_plain_callable_is_enough(modules: Path) -> None:
 def test_migrations_that_are_nowhere_are_told(modules: Path) -> None:
     """Otherwise a misspelt folder would mean that there is never anything to migrate."""
     (modules / "lost_factory.py").write_text("def make(tenant): ...\nMIGRATIONS = 'nowhere'\n")
-    with pytest.raises(FactoryError, match="MIGRATIONS='nowhere' is no folder"):
+    with pytest.raises(FactoryError, match="MIGRATIONS='nowhere' is not a folder"):
         load_factory("lost_factory:make")
 
 

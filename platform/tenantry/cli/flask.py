@@ -28,20 +28,20 @@ SERVED = (TenantState.ACTIVE, TenantState.MAINTENANCE, TenantState.SUSPENDED)
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("--all", "everyone", is_flag=True, help="Run it for every tenant, one after another.")
 @click.argument(
-    "words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[SLUG] COMMAND..."
+    "arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[SLUG] COMMAND..."
 )
-def flask(*, everyone: bool, words: tuple[str, ...]) -> None:
-    """Run a command of a tenant's own app: `tenantry flask acme shell`, `tenantry flask acme routes`.
+def flask(*, everyone: bool, arguments: tuple[str, ...]) -> None:
+    """Run a command of a tenant's own app.
 
-    Any command that the app or its extensions register with Flask can be run, and `shell` and
-    `routes`. With --all there is no SLUG: the command runs for every tenant, a failure stops nobody
-    else's, and the exit code is 1 if there was one.
+    `tenantry flask acme shell` and `tenantry flask acme routes` work for every app. Any command that
+    the app or its extensions register with Flask works, too. With --all there is no SLUG: the command
+    runs for every tenant. If it fails for one, it still runs for the others, and the exit code is 1.
     """
     settings = get_settings()
     factory = load_factory(settings)
     with ready_catalog(settings) as catalog:
         if not everyone:
-            slug, *command = words
+            slug, *command = arguments
             raise SystemExit(_run(catalog, factory, catalog.tenants.get(slug), command))
         pages = pages_of(
             lambda page, size: catalog.tenants.list(page=page, size=size),
@@ -53,7 +53,7 @@ def flask(*, everyone: bool, words: tuple[str, ...]) -> None:
         failed = []
         for tenant in tenants:
             click.echo(f"{plain(tenant.slug)}:", err=True)
-            if _run(catalog, factory, tenant, list(words)):
+            if _run(catalog, factory, tenant, list(arguments)):
                 failed.append(tenant.slug)
     if failed:
         raise click.ClickException(f"{len(failed)} of {len(tenants)} failed: {', '.join(failed)}.")

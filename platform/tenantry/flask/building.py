@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from tenantry.errors import TenantryError
+from tenantry.errors import SharedAppError
 from tenantry.flask.binding import EXTENSION, init_tenant
 from tenantry.flask.pins import Pins, fixed_values, pinned_kind
 from tenantry.flask.sessions import check_cookie_settings
@@ -30,15 +30,6 @@ if TYPE_CHECKING:
 
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
-
-
-class SharedAppError(TenantryError, RuntimeError):
-    """A factory returned an app that is not this tenant's alone."""
-
-    message = "{factory} {problem}"
-    factory: str
-    slug: str
-    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +112,13 @@ def check_built(app: WSGIApplication, build: Build, *, factory: str) -> None:
             f"it. Make the app inside the function: `app = Flask(__name__)`, its routes and "
             f"extensions, `return app`."
         )
-        raise SharedAppError(factory, slug, problem)
+        raise SharedAppError(factory, problem)
     if binding.tenant.id != build.tenant.id:
         problem = (
             f"returned {binding.tenant.slug}'s app for {slug}. Make a new app in each call, or use "
             f"tenantry.Flyweight."
         )
-        raise SharedAppError(factory, slug, problem)
+        raise SharedAppError(factory, problem)
     check_cookie_settings(app.config)  # it may have been configured after it was bound
     app.instance_path = str(build.settings.tenant_dir(build.tenant.id))
 

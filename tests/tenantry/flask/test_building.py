@@ -14,8 +14,7 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
 from tenantry import current_tenant
-from tenantry.errors import FactoryError
-from tenantry.flask.building import SharedAppError
+from tenantry.errors import FactoryError, SharedAppError
 from tenantry.flask.factories import load_factory
 from tests.tenantry.support import a_tenant, ask
 
