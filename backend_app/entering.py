@@ -1,4 +1,4 @@
-"""The way from the platform's host to a tenant's backend: a link for one use within a minute."""
+"""Who may enter which backend, and the way there: a link for one use within a minute."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from backend_app.scope import MANAGEABLE
 if TYPE_CHECKING:
     from flask import Response
 
+    from backend_app.scope import Scope
     from tenantry import Tenant
+    from tenantry.catalog import Account, AccountSession
 
 LINK_LIVES = timedelta(seconds=60)
 
@@ -23,6 +25,22 @@ LINK_LIVES = timedelta(seconds=60)
 def is_manageable(tenant: Tenant) -> bool:
     """Say whether the tenant has a backend to enter."""
     return tenant.state in MANAGEABLE
+
+
+def may_enter(session: AccountSession, account: Account, scope: Scope) -> bool:
+    """Say whether a session counts in a scope. Each request asks, not only the sign-in.
+
+    A session holds for the one host that it was made on. On a tenant's host, an operator's session
+    counts while the account is an operator's. Any other counts while the account owns or staffs the
+    tenant.
+    """
+    if scope.tenant is None:
+        return session.tenant_id is None
+    if session.tenant_id != scope.tenant.id:
+        return False
+    if session.as_operator:
+        return account.operator
+    return catalog().memberships.find_role(account.id, scope.tenant.id) is not None
 
 
 def go_to_backend_of(tenant: Tenant, *, reason: str = "") -> Response:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from flask import g, request, session
 
 from backend_app.context import catalog, current_actor, current_scope
+from backend_app.entering import may_enter
 from tenantry import describe_device, network_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from backend_app.scope import Scope
-    from tenantry.catalog import Account, AccountSession
+    from tenantry.catalog import Account
 
 SIGNED_IN_FOR = timedelta(hours=12)
 VISIT_FOR = timedelta(hours=1)
@@ -64,7 +64,7 @@ def load_session() -> None:
     if "id" not in session:
         return
     found = catalog().sessions.find(str(session["id"]))
-    if found is None or not _may_enter(*found, current_scope()):
+    if found is None or not may_enter(*found, current_scope()):
         forget_session()
         return
     g.session, g.account = found
@@ -76,13 +76,3 @@ def ends_at() -> datetime:
     """Return when the current session is over."""
     ends: datetime = g.session.expires_at
     return ends
-
-
-def _may_enter(found: AccountSession, account: Account, scope: Scope) -> bool:
-    if scope.tenant is None:
-        return found.tenant_id is None
-    if found.tenant_id != scope.tenant.id:
-        return False
-    if found.as_operator:
-        return account.operator
-    return catalog().memberships.find_role(account.id, scope.tenant.id) is not None

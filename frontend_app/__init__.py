@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from frontend_app import errors, pages, unknown
+from frontend_app import errors, pages, unknown_names
 from frontend_app.context import EXTENSION, Front
 from tenantry import init_security, init_ui
 from tenantry.flask.binding import init_platform
@@ -22,13 +22,13 @@ def create_app(*, settings: Settings, catalog: Catalog) -> Flask:
     init_platform(app, "front", settings=settings)
     app.extensions[EXTENSION] = Front(settings, catalog)
     # Before anything else: a free name is answered the same whatever was asked for.
-    app.before_request(unknown.answer_unknown)
+    app.before_request(unknown_names.answer_unknown)
     init_security(app)
     init_ui(app)
     pages.init_pages(app)
     app.register_blueprint(pages.bp)
     errors.init_errors(app)
-    app.wsgi_app = unknown.UnknownNames(  # type: ignore[method-assign]
+    app.wsgi_app = unknown_names.UnknownNames(  # type: ignore[method-assign]
         app.wsgi_app, domain=settings.domain, backend_label=settings.backend_label
     )
     return app

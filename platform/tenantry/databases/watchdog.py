@@ -16,6 +16,8 @@ import time
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from tenantry.resources.background_thread import BackgroundThread
+
 if TYPE_CHECKING:
     from tenantry.databases.server_connection import WatchedConnection
 
@@ -35,7 +37,7 @@ class ConnectionWatchdog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._watched: WeakSet[WatchedConnection] = WeakSet()
-        self._thread: threading.Thread | None = None
+        self._thread: BackgroundThread | None = None
         os.register_at_fork(after_in_child=self._forget)
 
     def add(self, connection: WatchedConnection) -> None:
@@ -43,7 +45,7 @@ class ConnectionWatchdog:
         with self._lock:
             self._watched.add(connection)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="stalls", daemon=True)
+                self._thread = BackgroundThread("watchdog", self._run)
                 self._thread.start()
 
     def interrupt(self, thread: int) -> None:
@@ -72,16 +74,14 @@ class ConnectionWatchdog:
         return cut
 
     def _run(self) -> None:
-        while True:
+        thread = self._thread
+        while thread is not None:
             time.sleep(LOOK_SECONDS)
             with self._lock:
                 if not self._watched:
-                    self._thread = None
-                    return
-            try:
-                self.look()
-            except Exception:
-                log.exception("the check for servers that do not answer failed")
+                    thread = self._thread = None
+                    break
+            thread.run_safely(self.look)
 
     def _forget(self) -> None:
         self._lock = threading.Lock()

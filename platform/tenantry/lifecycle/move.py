@@ -177,7 +177,7 @@ def _move(
         closed = time.monotonic() - started
         step("placed")
     finally:
-        transfer.close()
+        transfer.dispose()
     return Moved(moved, tenant.placement, transfer.rows, transfer.replayed, closed)
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.databases.watchdog import WATCHDOG
 from tenantry.environ import REQUEST_ID
+from tenantry.resources.background_thread import BackgroundThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,15 +62,9 @@ class TimeLimit:
         self._seconds = seconds
         self._pages = pages
         self._running: set[_Running] = set()
-        self._stopping = threading.Event()
-
-    def start(self) -> None:
-        """Start the thread that looks. Call it in the process that serves."""
-        threading.Thread(target=self._watch, name="time-limit", daemon=True).start()
-
-    def stop(self) -> None:
-        """Interrupt nobody any more."""
-        self._stopping.set()
+        self._thread = BackgroundThread("time-limit", self._watch)
+        self.start = self._thread.start
+        self.stop = self._thread.stop
 
     def around(self, app: WSGIApplication) -> WSGIApplication:
         """Return *app* with the limit."""
@@ -126,11 +121,7 @@ class TimeLimit:
         )
 
     def _watch(self) -> None:
-        while not self._stopping.wait(min(LOOK_SECONDS, self._seconds / 4)):
-            try:
-                self.look()
-            except Exception:
-                log.exception("the check for requests that take too long failed")
+        self._thread.repeat(min(LOOK_SECONDS, self._seconds / 4), self.look)
 
     def look(self) -> None:
         """Interrupt what is overdue."""

@@ -53,7 +53,7 @@ class ChangeCapture(Protocol):
     ) -> Iterator[list[Any]]:
         """Yield the rows, as JSON values, that changed since then and are there."""
 
-    def refuse(self, connection: Connection) -> None:
+    def refuse_writes(self, connection: Connection) -> None:
         """Refuse to write into any table from now on, so that it is known as a ``SiteMovingError``."""
 
     def forget(self, engine: Engine) -> None:

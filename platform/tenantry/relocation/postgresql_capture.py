@@ -153,7 +153,7 @@ class PostgresqlCapture:
         )
         return _rows(connection.exec_driver_sql(query, (since, since)).yield_per(BATCH), sorts)
 
-    def refuse(self, connection: Connection) -> None:
+    def refuse_writes(self, connection: Connection) -> None:
         schema = connection.exec_driver_sql("SELECT current_schema()").scalar_one()
         connection.exec_driver_sql(
             f"CREATE FUNCTION {FENCE}() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION "

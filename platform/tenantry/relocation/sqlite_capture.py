@@ -109,7 +109,7 @@ class SqliteCapture:
                 seen.add(line)
                 yield found
 
-    def refuse(self, connection: Connection) -> None:
+    def refuse_writes(self, connection: Connection) -> None:
         query = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
         names = connection.exec_driver_sql(query).scalars().all()
         for number, name in enumerate(names):

@@ -70,7 +70,7 @@ class Transfer:
         self.replayed = 0
         """How many changes were brought after them."""
 
-    def close(self) -> None:
+    def dispose(self) -> None:
         """Close both ends."""
         self._source.dispose()
         self._target.dispose()
@@ -138,7 +138,7 @@ class Transfer:
         """
         while True:
             try:
-                self._close(self._replay)
+                self._close_to_writers(self._replay)
             except DiffersError:
                 if not self._may_copy_again():
                     break
@@ -147,20 +147,20 @@ class Transfer:
             else:
                 return
         # It takes long, and a request that waits for the lock would get no reason.
-        self._close(lambda _: None)
+        self._close_to_writers(lambda _: None)
         self.copy()
 
     def _may_copy_again(self) -> bool:
         self._again += 1
         return self._again <= MOST_AGAIN
 
-    def _close(self, bring: Callable[[Connection], object]) -> None:
+    def _close_to_writers(self, bring: Callable[[Connection], object]) -> None:
         with (
             self._told("be closed to writers"),
             self._from.locking(self._source, self._tables) as connection,
         ):
             bring(connection)
-            self._from.refuse(connection)
+            self._from.refuse_writes(connection)
 
     def _copy(self, connection: Connection) -> None:
         self._mark, self.replayed = self._from.mark(connection, self._tables), 0

@@ -6,12 +6,12 @@ import json
 import logging
 import os
 import socket
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenantry.files.atomic import rename
+from tenantry.resources.background_thread import BackgroundThread
 from tenantry.worker.folder import MAX_BYTES, SUFFIX, Folder, opened
 
 if TYPE_CHECKING:
@@ -45,9 +45,8 @@ class Reporter:
         self._folder = folder
         self._report = report
         self._listener: socket.socket | None = None
-        self._thread: threading.Thread | None = None
+        self._thread = BackgroundThread("reporter", self._run)
         self._pid = 0
-        self._stopping = threading.Event()
 
     def start(self) -> None:
         """Start the thread. Call it in the process that serves, after any fork.
@@ -60,22 +59,19 @@ class Reporter:
         except OSError as error:
             log.warning("this worker cannot report: %s", error)
             return
-        self._thread = threading.Thread(
-            target=self._run, args=(self._listener,), name="reporter", daemon=True
-        )
         self._thread.start()
 
     def stop(self) -> None:
         """Remove the socket and end the thread."""
-        self._stopping.set()
-        listener, self._listener = self._listener, None
-        if listener is None or self._thread is None or self._pid != os.getpid():
+        listener = self._listener
+        if listener is None or self._pid != os.getpid():
             return  # a child that a site has forked has neither
         with suppress(OSError), opened(self._folder) as folder:
             folder.remove(_name())
+        self._thread.stopping.set()
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)  # wakes the thread; close() alone would not
-        self._thread.join(STOP_SECONDS)
+        self._thread.stop(STOP_SECONDS)
         listener.close()
 
     def _listen(self) -> socket.socket:
@@ -85,13 +81,15 @@ class Reporter:
             folder.remove_dead()
             return _listen_in(folder, _name())
 
-    def _run(self, listener: socket.socket) -> None:
-        while not self._stopping.is_set():
+    def _run(self) -> None:
+        listener = self._listener
+        assert listener is not None  # start() has made it
+        while not self._thread.stopping.is_set():
             try:
                 connection, _ = listener.accept()
             except OSError:
                 # Too many descriptors, perhaps only for a moment; or stop() has closed the door.
-                self._stopping.wait(SEND_SECONDS)
+                self._thread.stopping.wait(SEND_SECONDS)
                 continue
             with connection:
                 self._answer(connection)

@@ -5,21 +5,18 @@ It is started in the worker, never before a fork: a thread does not survive one.
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenantry.catalog.listener import open_listener
+from tenantry.resources.background_thread import BackgroundThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tenantry.catalog import Catalog
     from tenantry.catalog.directory import Directory
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -50,27 +47,18 @@ class Scheduler:
         self._directory = directory
         self._tasks = tasks
         self._poll_seconds = poll_seconds
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Start the thread. Call it in the process that serves."""
-        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread = BackgroundThread("scheduler", self._run)
+        self.start = self._thread.start
+        self.stop = self._thread.stop
 
     def _run(self) -> None:
         listener = open_listener(self._catalog.store.engine)
         for task in self._tasks:
             task.due = time.monotonic() + task.seconds
-        while not self._stopping.is_set():
-            self._safely(lambda: listener.wait(self._poll_seconds, self._stopping))
-            if self._stopping.is_set():
+        stopping = self._thread.stopping
+        while not stopping.is_set():
+            self._safely(lambda: listener.wait(self._poll_seconds, stopping))
+            if stopping.is_set():
                 break
             self._safely(self._directory.poll)
             for task in self._tasks:
@@ -81,8 +69,5 @@ class Scheduler:
 
     def _safely(self, task: Callable[[], object]) -> None:
         """Run one task; its failure must not end the thread."""
-        try:
-            task()
-        except Exception:
-            log.exception("a periodic task failed")
-            self._stopping.wait(self._poll_seconds)
+        if not self._thread.run_safely(task):
+            self._thread.stopping.wait(self._poll_seconds)

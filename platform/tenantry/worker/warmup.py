@@ -7,10 +7,10 @@ A new worker builds the first of the list that its predecessors have left
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import TenantryError
+from tenantry.resources.background_thread import BackgroundThread
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -48,21 +48,17 @@ class WarmUp:
         self._pool = pool
         self._probe = probe
         self._most = most
-        self._stopping = threading.Event()
-
-    def start(self) -> None:
-        """Start the thread. Call it in the process that serves."""
-        thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
-        thread.start()
+        self._thread = BackgroundThread("warm-up", self._run)
+        self.start = self._thread.start
 
     def stop(self) -> None:
-        """Begin no further build."""
-        self._stopping.set()
+        """Begin no further build; do not wait for the one that has begun."""
+        self._thread.stop(0)
 
     def _run(self) -> None:
         built = 0
         for tenant_id in self._popularity.load():
-            if built >= self._most or self._stopping.is_set():
+            if built >= self._most or self._thread.stopping.is_set():
                 break
             try:
                 built += self._warm(tenant_id)

@@ -132,7 +132,7 @@ def test_a_killed_run_is_resumed(six: Desk) -> None:
     until(lambda: begun(six.folder) == 2, why=lambda: six.log)
     process.kill()
     process.wait(SECONDS)
-    assert "under way" in run(six, "migrate", code=1), "what it has begun is still being done"
+    assert "in progress" in run(six, "migrate", code=1), "what it has begun is still being done"
     (six.folder / "wait").unlink()
     until(lambda: six.call("migrate", "--resume").returncode == 0)
 

@@ -89,7 +89,7 @@ def close(tenant: Tenant, settings: Settings) -> None:
     database = tenant_database(tenant, settings)
     engine = database.open_engine()
     with engine.begin() as connection:
-        CAPTURES[database.kind]().refuse(connection)
+        CAPTURES[database.kind]().refuse_writes(connection)
     engine.dispose()
 
 

@@ -477,7 +477,7 @@ def test_a_site_that_never_rests_is_closed_to_be_copied(
     with connected(acme, settings) as connection:
         connection.execute(ledger.PERSON.update().where(ledger.PERSON.c.id == 1).values(name="y"))
     transfer.finish()
-    transfer.close()
+    transfer.dispose()
     assert transfer.tries > MOST_AGAIN
     assert ledger.read(moved, settings) == ledger.read(acme, settings)
     with pytest.raises(SiteMovingError), connected(acme, settings) as connection:
@@ -610,7 +610,7 @@ def interrupt(tenant: Tenant, settings: Settings) -> None:
         tables = tables_of(connection, end.side)
     with end.locking(engine, tables) as connection:
         end.watch(connection, tables)
-        end.refuse(connection)
+        end.refuse_writes(connection)
     engine.dispose()
 
 
@@ -642,7 +642,7 @@ def test_what_cannot_be_made_is_told(
     def provision(_: Tenant) -> None:
         raise RuntimeError("no such luck")
 
-    with pytest.raises(MoveError, match=r"could not be made .*no such luck"):
+    with pytest.raises(MoveError, match=r"could not be created .*no such luck"):
         move(catalog, settings, "disk", factory=replace(factory, provision=provision))
     assert catalog.tenants.get_row("acme").moving_to == ""
 

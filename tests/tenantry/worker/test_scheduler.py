@@ -94,7 +94,7 @@ def test_a_notice_wakes_another_node(
 
     stopping = threading.Thread(target=scheduler.stop)
     stopping.start()
-    eventually(scheduler._stopping.is_set)
+    eventually(scheduler._thread.stopping.is_set)
     here.tenants.configure(tenant.id, name="Wakes it once more", by=SYSTEM)
     stopping.join(10)
     assert not stopping.is_alive()

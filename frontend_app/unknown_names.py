@@ -1,4 +1,6 @@
-"""The page for a name that nobody has: always 404, whatever was asked for on it.
+"""The page for a name under the platform's domain that no tenant has: 404 for each of its paths.
+
+Hosts of other domains never come here: ``SubdomainDispatcher`` answers them with 421.
 
 It asks the catalog nothing, and it is rendered once for all such names of
 which the same is to be said, so that random names cost the platform next to nothing (R6, R26).
