@@ -61,7 +61,7 @@ def test_the_wheel_has_the_revisions(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     for path in (MIGRATIONS / "versions").glob("*.py"):
-        assert f"tenants/migrations/versions/{path.name}" in names
+        assert f"tenantry/_bundled/tenants/migrations/versions/{path.name}" in names
 
 
 def test_owners_of_older_sites_become_editors(tmp_path: Path) -> None:

@@ -85,8 +85,8 @@ def backup_tenant(
     ):
         check_present(operations, tenant)
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for partial in home.glob(".*.partial"):
-            partial.unlink()  # of a command that was killed
+        for left in home.glob(".*.draft"):
+            left.unlink()  # of a command that was killed: the next one has another name
         made = _back_up(tenant, home, passphrase=passphrase, settings=settings)
         if keep is not None:
             _thin_out(home, keep)

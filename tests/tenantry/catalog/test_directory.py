@@ -162,7 +162,7 @@ def test_a_former_host_is_told_from_one_that_nobody_had(
     back = catalog.names.rename(acme.id, "acme", redirects_until=LATER, by=SYSTEM)
     assert directory.find(ACME) == back
     for slug in ("bolt", "coil"):
-        with pytest.raises(TenantRenamedError, match="'acme' now"):
+        with pytest.raises(TenantRenamedError, match="renamed to 'acme'"):
             directory.find_by_slug(slug)
 
 

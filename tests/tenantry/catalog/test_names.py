@@ -69,7 +69,7 @@ def test_former_names_lead_to_the_present_one(any_catalog: Catalog) -> None:
     assert any_catalog.names.find("nobody") is None
     assert any_catalog.tenants.find("acme") is None
     for get in (any_catalog.tenants.get, any_catalog.tenants.get_row):
-        with pytest.raises(TenantRenamedError, match="called 'coil' now"):
+        with pytest.raises(TenantRenamedError, match="renamed to 'coil'"):
             get("acme")
         with pytest.raises(TenantNotFoundError, match="'nobody' does not exist"):
             get("nobody")

@@ -143,6 +143,6 @@ def test_what_was_interrupted_comes_first(settings: Settings) -> None:
     journal = restore_journal(ACME, settings)
     journal.parent.mkdir(parents=True)
     journal.touch()
-    with pytest.raises(UnfinishedError, match="`tenantry restore acme` finishes it") as caught:
+    with pytest.raises(UnfinishedError, match="Run `tenantry restore acme` first") as caught:
         check_finished(ACME, settings)
     assert str(copy(caught.value)) == str(caught.value)

@@ -246,7 +246,7 @@ def test_a_run_passes_over_a_tenant_that_is_being_restored(
     if interrupted:
         journal.parent.mkdir(parents=True)
         journal.touch()
-        ended, said = run(), "`tenantry restore acme` finishes it"
+        ended, said = run(), "Run `tenantry restore acme` first"
         journal.unlink()
     else:
         with held(acme, any_settings):

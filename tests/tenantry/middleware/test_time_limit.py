@@ -50,14 +50,15 @@ def overrun(limit: TimeLimit) -> Iterator[Overrun]:
     Meanwhile there is no garbage collection. It can call Python functions (Hypothesis has one), and
     Python swallows what is raised in them.
     """
-    inside = threading.Event()
+    inside = threading.Lock()  # one call of C: an event's own lock can break when it is interrupted
+    inside.acquire()
 
     def look() -> None:
-        assert inside.wait(PATIENCE)
+        assert inside.acquire(timeout=PATIENCE)
         limit.look()
 
     def overrun() -> None:
-        inside.set()
+        inside.release()
         spin()
 
     gc.disable()
