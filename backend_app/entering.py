@@ -9,7 +9,6 @@ from flask import g, make_response, render_template
 from werkzeug.urls import iri_to_uri
 
 from backend_app.context import backend, catalog, current_actor
-from backend_app.links import ENTER
 from backend_app.scope import MANAGEABLE
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from tenantry import Tenant
     from tenantry.catalog import Account, AccountSession
 
+ENTER = "enter"
+"""The purpose of the links that lead to a tenant's backend."""
 LINK_LIVES = timedelta(seconds=60)
 
 

@@ -9,6 +9,7 @@ from flask_wtf import FlaskForm
 
 from backend_app.access import PLATFORM_VISITORS, SITE_VISITORS, open_to
 from backend_app.context import catalog, current_actor, current_scope
+from backend_app.entering import ENTER
 from backend_app.forms import NewPasswordForm
 from backend_app.session import start_session
 from tenantry.catalog import check_account_password
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 bp = Blueprint("links", __name__)
 
 SETUP = "setup"
-ENTER = "enter"
 
 
 @bp.route("/setup/<token>", methods=["GET", "POST"])

@@ -124,6 +124,7 @@ def test_suspended_worker_is_named(folder: Path, start_worker: StartWorker) -> N
     """A process that does not get to run neither hides nor holds up the others."""
     stuck, living = start_worker(1), start_worker(2)
     stuck.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, stuck.pid, os.WSTOPPED | os.WNOWAIT)  # until it really stands still
     assert survey(folder, timeout=0.5) == Survey(
         reports=[{"pid": living.pid, "worker": 2}],
         troubles={stuck.pid: "it does not answer in time"},
