@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from playwright.sync_api import Browser, StorageState
+    from playwright.sync_api import Browser
 
     NewPerson = Callable[..., Person]
 
@@ -34,7 +34,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--no-first-run",
 )
-PATIENCE = 60_000
+PATIENCE = 30_000
 """Milliseconds. The machine may be busy; when all is well nothing takes a tenth of it."""
 
 
@@ -68,9 +68,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     """Return a running Chromium."""
-    started = playwright.chromium.launch(
-        executable_path=chromium, args=list(ARGUMENTS), timeout=PATIENCE
-    )
+    started = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
     yield started
     started.close()
 
@@ -87,13 +85,6 @@ def platform(folder: Path, demo_data: Path, chromium: str) -> Iterator[Server]:
         yield running
 
 
-def sit_down(browser: Browser, server: Server, **options: Any) -> Person:
-    """Seat somebody new at a browser of their own."""
-    context = browser.new_context(reduced_motion="reduce", **options)
-    context.set_default_timeout(PATIENCE)
-    return Person(context, server.port)
-
-
 @pytest.fixture
 def new_person(platform: Server, browser: Browser) -> Iterator[NewPerson]:
     """Return a function that seats somebody new at a browser of their own.
@@ -103,7 +94,9 @@ def new_person(platform: Server, browser: Browser) -> Iterator[NewPerson]:
     people: list[Person] = []
 
     def new(*, server: Server = platform, **options: Any) -> Person:
-        people.append(sit_down(browser, server, **options))
+        context = browser.new_context(reduced_motion="reduce", **options)
+        context.set_default_timeout(PATIENCE)
+        people.append(Person(context, server.port))
         return people[-1]
 
     yield new
@@ -120,16 +113,7 @@ def visitor(new_person: NewPerson) -> Person:
     return new_person()
 
 
-@pytest.fixture(scope="session")
-def operators_session(platform: Server, browser: Browser) -> StorageState:
-    """Return the cookies of the operator, who signs in once for all tests."""
-    person = sit_down(browser, platform).enter_backend(OPERATOR)
-    state = person.context.storage_state()
-    person.context.close()
-    return state
-
-
 @pytest.fixture
-def operator(new_person: NewPerson, operators_session: StorageState) -> Person:
-    """Return the operator, signed in at the platform's backend. Nobody signs out of this session."""
-    return new_person(storage_state=operators_session)
+def operator(new_person: NewPerson) -> Person:
+    """Return the operator, signed in at the platform's backend."""
+    return new_person().enter_backend(OPERATOR)
