@@ -6,7 +6,9 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import tenants
 from tenantry.catalog import SYSTEM
+from tenantry.factory import Factory
 from tenantry.lifecycle import Operations
 from tenantry.settings import load_settings
 from tests.live.load import Load, together, wake_all
@@ -29,7 +31,9 @@ def test_workers_serve_what_was_restored(new_server: NewServer) -> None:
     """Visitors get 503 for a moment and then the restored page; the neighbours notice nothing."""
     with new_server() as server:
         settings = load_settings(data_dir=server.data)
-        operations = Operations(server.catalog, settings=settings, actor=SYSTEM)
+        # Hooks take the settings of their process, and this one is not the server's.
+        factory = Factory(build=tenants.create_app, migrations=tenants.MIGRATIONS)
+        operations = Operations(server.catalog, factory, settings=settings, actor=SYSTEM)
         retitle(server, "As it was")
         made = operations.backup("acme")
         retitle(server, "Spoilt")
