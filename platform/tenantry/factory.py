@@ -93,12 +93,8 @@ def load_factory(path: str, arguments: Sequence[Any] | None = None) -> Factory:
         raise FactoryError(path, _shared_app(module, name))
     if not callable(found):
         raise FactoryError(path, f"module {module.__name__!r} has no callable {name!r}")
-    if given is not None or arguments is not None:
-        build = _fixed_call(
-            found, (given or ()) if given is not None else arguments or (), keywords
-        )
-    else:
-        build = _tenant_call(path, found)
+    fixed = arguments if given is None else given
+    build = _tenant_call(path, found) if fixed is None else _fixed_call(found, fixed, keywords)
     hooks = {
         hook: getattr(module, hook)
         for hook in ("prepare", "provision", "dispose", "receive", "demonstrate")

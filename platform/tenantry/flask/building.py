@@ -11,12 +11,13 @@ from __future__ import annotations
 import base64
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from tenantry.databases.placements import tenant_database
 from tenantry.errors import SharedAppError
 from tenantry.flask.binding import EXTENSION, init_tenant
 from tenantry.flask.pins import Pins, fixed_values, pinned_kind
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
+    from tenantry.databases.placements import TenantDatabase
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -38,15 +40,13 @@ class Build:
 
     tenant: Tenant
     settings: Settings
-    database_uri: str
     creates_database: bool = False
     """Whether the tenant is being provisioned: an extension may create its empty database."""
-    apps: list[Flask] = field(default_factory=list)
-    """The Flask apps that it has made so far."""
 
     def bind(self, app: Flask) -> None:
         """Make a new app the tenant's."""
         own_folder, root = app.instance_path, app.config.root_path
+        self.settings.tenant_dir(self.tenant.id).mkdir(parents=True, exist_ok=True, mode=0o700)
         init_tenant(app, self.tenant, settings=self.settings)
         is_relative = root == own_folder != app.root_path
         config: Any = pinned_kind(type(app.config))(
@@ -54,7 +54,6 @@ class Build:
         )
         config.pin(self._pins(), shared_root=own_folder if is_relative else None)
         app.config = config
-        self.apps.append(app)
 
     def _pins(self) -> Pins:
         tenant_id = self.tenant.id
@@ -68,8 +67,19 @@ class Build:
             folder=self.settings.tenant_dir(tenant_id),
             prefix=f"t_{tenant_id}:",
             fixed=fixed_values(derive),
-            database_uri=self.database_uri,
+            database_uri=database_uri(tenant_database(self.tenant, self.settings)),
         )
+
+
+def database_uri(database: TenantDatabase) -> str:
+    """Return what an app reads as the URL of its tenant's database.
+
+    A schema on a server has none: only the platform's transactions are bound to it. The host of the
+    URL does not exist, so an engine that an app makes of it cannot reach a neighbour's data.
+    """
+    if database.file is not None:
+        return f"sqlite:///{database.file}"
+    return "postgresql+psycopg://tenantry.invalid/"
 
 
 def as_text(key: bytes) -> str:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from flask import Flask
     from sqlalchemy import Engine
 
-    from tenantry.databases.placements import TenantDatabase
-
 log = logging.getLogger(__name__)
 
 _ENGINES = "_tenantry_engines"
@@ -104,17 +102,6 @@ class TenantSQLAlchemy(SQLAlchemy):
             )
         finally:
             self.session.registry.clear()  # an error keeps remove() from it
-
-
-def database_uri(database: TenantDatabase) -> str:
-    """Return what an app reads as the URL of its tenant's database.
-
-    A schema on a server has none: only the platform's transactions are bound to it. The host of the
-    URL does not exist, so an engine that an app makes of it cannot reach a neighbour's data.
-    """
-    if database.file is not None:
-        return f"sqlite:///{database.file}"
-    return "postgresql+psycopg://tenantry.invalid/"
 
 
 _init_app = SQLAlchemy.init_app

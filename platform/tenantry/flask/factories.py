@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from tenantry import factory as bare
-from tenantry.databases.placements import tenant_database
 from tenantry.errors import ProvisionError
 from tenantry.flask.building import Build, building, check_built
-from tenantry.flask.database import TenantSQLAlchemy, database_uri
+from tenantry.flask.database import TenantSQLAlchemy
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -36,10 +35,7 @@ def load_factory(settings: Settings) -> Factory:
     has_hook = found.provision is not bare.no_hook
 
     def build(tenant: Tenant, *, creates_database: bool = False) -> WSGIApplication:
-        folder = settings.tenant_dir(tenant.id)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        uri = database_uri(tenant_database(tenant, settings))
-        made = Build(tenant, settings, uri, creates_database)
+        made = Build(tenant, settings, creates_database)
         with building(made):
             app = found.build(tenant)
         check_built(app, made, factory=settings.factory)

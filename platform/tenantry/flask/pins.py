@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,6 @@ class Pins:
     :param folder: The tenant's own folder.
     :param prefix: Goes in front of names in stores that tenants share.
     :param fixed: Values that no app can change.
-    :param paths: Settings that are paths, each with the name that it gets inside the folder.
     :param database_uri: The tenant's database as a URL of SQLAlchemy.
     """
 
@@ -75,7 +74,6 @@ class Pins:
     prefix: str
     fixed: Mapping[str, Any]
     database_uri: str
-    paths: Mapping[str, str] = field(default_factory=lambda: FOLDERS)
 
     def values(self) -> dict[str, Any]:
         """Return what stands in the config before the app has set anything."""
@@ -105,13 +103,13 @@ class Pins:
         )
 
     def _is_path(self, key: str) -> bool:
-        return key in self.paths or (key.startswith("UPLOADED_") and key.endswith("_DEST"))
+        return key in FOLDERS or (key.startswith("UPLOADED_") and key.endswith("_DEST"))
 
     def _inside(self, key: str, value: str | os.PathLike[str]) -> str | Path:
         path = Path(value)
         if path.is_absolute() and Path(os.path.normpath(path)).is_relative_to(self.folder):
             return path if isinstance(value, Path) else str(value)
-        inside = self.folder / (self.paths.get(key) or path.name or key.lower())
+        inside = self.folder / (FOLDERS.get(key) or path.name or key.lower())
         return inside if isinstance(value, Path) else str(inside)
 
 

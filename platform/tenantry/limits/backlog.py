@@ -25,7 +25,7 @@ class Listeners:
 
     def __init__(self, find: Callable[[], Iterable[int]] = tuple, *, threads: int = 0) -> None:
         self.busy: set[int] = set()
-        """Identifiers of the threads that are in a request; whoever serves it keeps the set."""
+        """Identifiers of the threads that are in a request; the access log keeps the set."""
         self._threads = threads
         self._find: Callable[[], Iterable[int]] | None = find
         self._lock = threading.Lock()

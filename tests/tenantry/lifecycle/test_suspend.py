@@ -63,7 +63,7 @@ def test_what_is_gone_is_neither_suspended_nor_resumed(
 def test_what_is_being_made_keeps_its_state(
     catalog: Catalog, settings: Settings, operation: str
 ) -> None:
-    """There is no site yet: only its creation lets visitors in, whoever asks for more."""
+    """There is no site yet: only its creation lets visitors in, no command does."""
     catalog.tenants.add("acme", name="Acme", by=SYSTEM)
     operations = Operations(catalog, settings=settings, actor=OPERATOR)
     with pytest.raises(BadTransitionError, match="provisioning"):
