@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, make_url
+from sqlalchemy import event, make_url
 
+from tenantry.databases.platform_classes import create_platform_engine
 from tenantry.errors import CatalogFullError, CatalogUnavailableError
 from tenantry.files.disk import is_full
 
@@ -51,13 +52,12 @@ def _postgresql(url: URL) -> Engine:
     # The driver takes longer to import than most commands take: a catalog on SQLite needs none.
     from tenantry.databases.server_connection import WatchedConnection, address_of  # noqa: PLC0415
 
-    engine = create_engine(
+    engine = create_platform_engine(
         url,
         pool_size=2,
         max_overflow=6,
         pool_timeout=5,
         pool_pre_ping=True,
-        hide_parameters=True,  # people's data is none of the log's
         connect_args={"connect_timeout": 3, "options": "-c statement_timeout=10000"},
     )
 
@@ -74,8 +74,8 @@ def _sqlite(url: URL) -> Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # As many as a worker has threads, as shipped: one beyond that is opened for each query anew.
-    engine = create_engine(
-        url, pool_size=4, max_overflow=4, hide_parameters=True, connect_args={"timeout": 5}
+    engine = create_platform_engine(
+        url, pool_size=4, max_overflow=4, connect_args={"timeout": 5}
     )
 
     @event.listens_for(engine, "connect")

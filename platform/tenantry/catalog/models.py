@@ -29,6 +29,7 @@ from tenantry.catalog.values import (
     HostState,
     TenantRow,
 )
+from tenantry.databases.platform_classes import PlatformMapper
 from tenantry.values.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def copy_to(kind: type[T], record: Any, **other: Any) -> T:
 
 class Base(DeclarativeBase):
     """The catalog's metadata."""
+
+    __mapper_cls__ = PlatformMapper
 
     metadata = MetaData(
         naming_convention={

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import Session
 
 from tenantry.catalog.audit_chain import GENESIS, chain, follow_anchor
 from tenantry.catalog.engine import SINGLE, WRITE, open_engine, unavailable
@@ -23,6 +22,7 @@ from tenantry.catalog.models import (
     now,
 )
 from tenantry.catalog.values import AuditPoint, Page
+from tenantry.databases.platform_classes import PlatformSession
 from tenantry.errors import (
     AccountNotFoundError,
     AuditAnchorError,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Row, Select
+    from sqlalchemy.orm import Session
 
     from tenantry.catalog.anchor import AuditAnchor
     from tenantry.catalog.signal import ChangeSignal
@@ -86,7 +87,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Run one transaction that writes nothing."""
-        with _translated(), Session(self.engine) as session:
+        with _translated(), PlatformSession(self.engine) as session:
             yield session
 
     def read_page(
@@ -127,7 +128,7 @@ class Store:
     @contextmanager
     def writing(self, by: Actor) -> Iterator[Writer]:
         """Run one transaction; afterwards tell this node's workers what changed."""
-        with _translated(), Session(self.engine, expire_on_commit=False) as session:
+        with _translated(), PlatformSession(self.engine, expire_on_commit=False) as session:
             session.connection(execution_options=WRITE)
             writer = Writer(session, by)
             yield writer

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from tenantry.databases.binding import OPTION, Binding, bind
 from tenantry.databases.logins import POOL_SECONDS, Logins
+from tenantry.databases.platform_classes import create_platform_engine
 from tenantry.databases.refusal import first_line, tell_moves
 from tenantry.databases.safety import verify
 from tenantry.databases.server_connection import TimedServerConnection, address_of
@@ -86,7 +87,9 @@ class Server:
         self._lock = threading.Lock()
         self._failure: Exception | None = None
         self._retry_at = 0.0
-        self._engine = self._make()
+        # With logins of their own, tenants' listeners have nothing to do here.
+        create = create_engine if password_of is None else create_platform_engine
+        self._engine = self._make(create)
         self.logins = self._make_logins(password_of) if password_of is not None else None
         """The tenants' own connections; ``None`` where they share the platform's."""
 
@@ -136,8 +139,8 @@ class Server:
             is_well=lambda: self.setup is not None,
         )
 
-    def _make(self) -> Engine:
-        engine = create_engine(
+    def _make(self, create: Callable[..., Engine]) -> Engine:
+        engine = create(
             self.placement.url,
             pool_size=self.limit,
             max_overflow=0,
