@@ -74,9 +74,7 @@ def _sqlite(url: URL) -> Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # As many as a worker has threads, as shipped: one beyond that is opened for each query anew.
-    engine = create_platform_engine(
-        url, pool_size=4, max_overflow=4, connect_args={"timeout": 5}
-    )
+    engine = create_platform_engine(url, pool_size=4, max_overflow=4, connect_args={"timeout": 5})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -36,6 +36,19 @@ TAKEN = frozenset(
 """Pragmas that take any value: what they change is in the file, or ends with the transaction."""
 KEPT = {"foreign_keys": {"on", "1", "true", "yes"}, "journal_mode": {"wal"}}
 """Pragmas that may be given the value that they have."""
+TUNING = frozenset(
+    {
+        "busy_timeout",
+        "cache_size",
+        "cache_spill",
+        "journal_mode",
+        "journal_size_limit",
+        "locking_mode",
+    }
+    | {"mmap_size", "page_size", "synchronous", "temp_store", "threads", "wal_autocheckpoint"}
+)
+"""Pragmas that apps set for each new connection. They are passed over in silence: what the platform has
+set stays, and the app goes on."""
 PLATFORMS = frozenset({"busy_timeout", "foreign_keys", "journal_mode", "legacy_alter_table"})
 """Pragmas that the platform's own work on the file needs as well, as migrations do."""
 
@@ -84,7 +97,8 @@ def _make(judges: Mapping[int, Callable[[str | None, str | None], bool]]) -> Any
         action: int, first: str | None, second: str | None, _database: Any, _trigger: Any
     ) -> int:
         if action in judges and not judges[action](first, second):
-            return sqlite3.SQLITE_DENY
+            is_tuning = action == sqlite3.SQLITE_PRAGMA and str(first).lower() in TUNING
+            return sqlite3.SQLITE_IGNORE if is_tuning else sqlite3.SQLITE_DENY
         return sqlite3.SQLITE_OK
 
     return authorize

@@ -61,7 +61,7 @@ class Logins(EngineCache[str]):
     ) -> None:
         super().__init__(Budget(connections=connections))
         self._platform = platform
-        self._password_of = password_of
+        self.password_of = password_of
         self._options = options
         self._check = check
         self._is_well = is_well
@@ -70,7 +70,7 @@ class Logins(EngineCache[str]):
 
     def grant(self, connection: Connection, name: str) -> None:
         """Let the role sign in with its password, which the server is told only as a verifier."""
-        password = self._password_of(name).encode()
+        password = self.password_of(name).encode()
         driver: Any = connection.connection.driver_connection
         verifier = driver.pgconn.encrypt_password(password, name.encode(), b"scram-sha-256")
         connection.exec_driver_sql(f"ALTER ROLE {name} LOGIN PASSWORD '{verifier.decode()}'")
@@ -112,7 +112,7 @@ class Logins(EngineCache[str]):
         return engine
 
     def _sign_in(self, name: str, *arguments: Any, **options: Any) -> _Connection:
-        options["password"] = self._password_of(name)
+        options["password"] = self.password_of(name)
         if not self._is_well() or self._platform.dialect.server_version_info is None:
             self._ask_server()  # from which the dialect learns what the server can do, too
         try:
@@ -120,7 +120,7 @@ class Logins(EngineCache[str]):
         except psycopg.OperationalError:
             # Whether it was the password, the client library does not tell. If the platform cannot
             # sign in either, that is the error to hear of.
-            if not self._renew(name):
+            if not self.renew(name):
                 self._ask_server()
                 raise
         return _Connection.connect(*arguments, **options)
@@ -130,7 +130,7 @@ class Logins(EngineCache[str]):
         with self._platform.begin():
             pass
 
-    def _renew(self, name: str) -> bool:
+    def renew(self, name: str) -> bool:
         """Set the role's password, once in the life of a process; say whether that was done now."""
         with self._renewing:
             if name in self._renewed:

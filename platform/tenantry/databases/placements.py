@@ -37,6 +37,10 @@ class TenantDatabase(Protocol):
     def file(self) -> Path | None:
         """The file that is all of it; ``None`` if a server keeps it among others."""
 
+    @property
+    def app_url(self) -> str:
+        """What an app that makes its own engine passes to ``create_engine``, with its password."""
+
     def exists(self) -> bool:
         """Say whether it has been made."""
 

@@ -1,9 +1,9 @@
 """SQLAlchemy's classes as the platform uses them for itself.
 
 A library can listen on a class of SQLAlchemy, and then hears of every object of it in the process:
-SQLAlchemy-Continuum listens on ``Session``, and apps on ``Engine`` to set pragmas. Such a listener knows
-its own app's tables only, and would raise in the catalog's transactions. SQLAlchemy leaves out the
-classes that say so.
+SQLAlchemy-Continuum listens on ``Session``, and apps on ``Engine`` to set pragmas. Such a listener
+knows its own app's tables only, and would raise in the catalog's transactions. SQLAlchemy leaves out
+the classes that say so.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class PlatformEngine(Engine):
     _sa_propagate_class_events = False
 
 
-def create_platform_engine(url: str | URL, *, query_cache_size: int = 500, **options: Any) -> Engine:
+def create_platform_engine(
+    url: str | URL, *, query_cache_size: int = 500, **options: Any
+) -> Engine:
     """Return an engine that only listeners on itself hear of.
 
     :param options: Those of ``create_engine`` that belong to the pool and the driver.

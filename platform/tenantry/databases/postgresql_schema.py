@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from tenantry.databases.app_logins import app_url
 from tenantry.databases.binding import NAME, Binding
 from tenantry.databases.refusal import first_line
 from tenantry.databases.revisions import find_revision
@@ -89,6 +90,11 @@ class SchemaDatabase:
     def file(self) -> None:
         """Nothing: the server keeps it among others."""
         return
+
+    @property
+    def app_url(self) -> str:
+        """What an app that makes its own engine connects with; it leads nowhere without a login."""
+        return app_url(self.server, self.name)
 
     @property
     def name(self) -> str:

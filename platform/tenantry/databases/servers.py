@@ -25,7 +25,7 @@ from tenantry.security.keys import keys_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Engine
+    from sqlalchemy import URL, Engine
     from sqlalchemy.pool import QueuePool
 
     from tenantry.databases.safety import Setup
@@ -102,6 +102,11 @@ class Server:
         pool: QueuePool = self._engine.pool  # type: ignore[assignment]
         own = self.logins.connections if self.logins is not None else 0
         return pool.checkedin() + pool.checkedout() + own
+
+    @property
+    def url(self) -> URL:
+        """How the platform connects."""
+        return self._engine.url
 
     def view(self, binding: Binding) -> Engine:
         """Return the platform's engine as *binding* sees it."""
@@ -248,6 +253,18 @@ class Servers:
         )
         with self._lock:
             return self._servers.setdefault(key, made)
+
+    def renew_login(self, role: str, *, database: str) -> bool:
+        """Set the password of a tenant's role anew, once in the life of a process.
+
+        :param database: Where its schema is.
+        :return: Whether that was done now.
+        """
+        return any(
+            server.logins is not None and server.logins.renew(role)
+            for server in tuple(self._servers.values())
+            if server.url.database == database
+        )
 
     @property
     def connections(self) -> int:

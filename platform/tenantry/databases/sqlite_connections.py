@@ -55,7 +55,7 @@ def confine(engine: Engine) -> Engine:
     A pooled connection is used again only while its file is the one that stands under its name. The
     time of its statements is counted, unless the engine has a ``creator`` of its own.
     """
-    if not event.contains(engine, "checkout", _check_file):
+    if not event.contains(engine, "checkout", check_file):
         guard(engine)
         event.listen(engine, "do_connect", _count_time)
         tell_moves(engine)
@@ -64,8 +64,8 @@ def confine(engine: Engine) -> Engine:
 
 def guard(target: Engine | type[ClosingPool]) -> None:
     """Have the connections of an engine, or of a whole kind of pools, prepared and checked."""
-    event.listen(target, "connect", _prepare)
-    event.listen(target, "checkout", _check_file)
+    event.listen(target, "connect", prepare)
+    event.listen(target, "checkout", check_file)
 
 
 _NO_INDEX = frozenset(
@@ -102,9 +102,13 @@ def _count_time(_dialect: Any, _record: Any, _arguments: Any, options: dict[str,
     options.setdefault("factory", TimedConnection)
 
 
-def _check_file(_connection: Any, record: Any, _proxy: Any) -> None:
-    # An open handle outlives its file's name: it would go on writing, and acknowledging, into a
-    # file that was deleted or that a restored one has replaced.
+def check_file(connection: Any, record: Any, _proxy: Any) -> None:
+    """Make sure that a pooled connection's file still stands under its name.
+
+    An open handle outlives the name: it would go on writing, and acknowledging, into a file that was
+    deleted or that a restored one has replaced.
+    """
+    prepare(connection, record)  # it may have been opened before its engine was confined
     path, identity = record.info[_FILE]
     if path and _identity(path) != identity:
         raise DisconnectionError(f"{path} is not the file that was opened")
@@ -123,7 +127,10 @@ def mark_platforms(_connection: Any, record: Any) -> None:
     record.info[_PLATFORMS] = True
 
 
-def _prepare(connection: Any, record: Any) -> None:
+def prepare(connection: Any, record: Any) -> None:
+    """Confine a new connection; one that is confined already stays as it is."""
+    if _FILE in record.info:
+        return
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = FULL")

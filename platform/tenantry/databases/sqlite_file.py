@@ -86,6 +86,11 @@ class SiteDatabase:
         return f"sqlite:///file:{quote(str(self.path))}?mode=rw&uri=true"
 
     @property
+    def app_url(self) -> str:
+        """What an app that makes its own engine connects with: plain, since apps take it apart."""
+        return f"sqlite:///{self.path}"
+
+    @property
     def engine_options(self) -> dict[str, Any]:
         """Options for ``create_engine``."""
         return {

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+import tenantry.databases.app_files  # noqa: F401 - confines engines that apps make
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import SharedAppError
 from tenantry.flask.binding import EXTENSION, init_tenant
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
-    from tenantry.databases.placements import TenantDatabase
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -67,19 +67,8 @@ class Build:
             folder=self.settings.tenant_dir(tenant_id),
             prefix=f"t_{tenant_id}:",
             fixed=fixed_values(derive),
-            database_uri=database_uri(tenant_database(self.tenant, self.settings)),
+            database_uri=tenant_database(self.tenant, self.settings).app_url,
         )
-
-
-def database_uri(database: TenantDatabase) -> str:
-    """Return what an app reads as the URL of its tenant's database.
-
-    A schema on a server has none: only the platform's transactions are bound to it. The host of the
-    URL does not exist, so an engine that an app makes of it cannot reach a neighbour's data.
-    """
-    if database.file is not None:
-        return f"sqlite:///{database.file}"
-    return "postgresql+psycopg://tenantry.invalid/"
 
 
 def as_text(key: bytes) -> str:

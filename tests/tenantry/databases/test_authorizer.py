@@ -69,11 +69,6 @@ def engine(
         "PRAGMA temp_store_directory = '/tmp'",
         "PRAGMA writable_schema = ON",
         "PRAGMA trusted_schema = ON",
-        'pragma MAIN."Cache_Size" = -9999999',
-        "PRAGMA mmap_size = 9999999",
-        "PRAGMA locking_mode = EXCLUSIVE",
-        "PRAGMA threads = 8",
-        "PRAGMA synchronous = OFF",
         "PRAGMA schema_version = 7",
         "PRAGMA no_such_pragma",
         "SELECT * FROM pragma_hard_heap_limit",
@@ -113,9 +108,35 @@ def test_what_a_tenant_needs_is_allowed(engine: Engine, statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement",
-    ["PRAGMA foreign_keys = OFF", "PRAGMA busy_timeout = 9999999", "PRAGMA journal_mode = DELETE"],
+    ("pragma", "value"),
+    [
+        ('MAIN."Cache_Size"', "-9999999"),
+        ("mmap_size", "9999999"),
+        ("locking_mode", "EXCLUSIVE"),
+        ("threads", "8"),
+        ("synchronous", "OFF"),
+        ("busy_timeout", "9999999"),
+        ("journal_mode", "DELETE"),
+        ("temp_store", "MEMORY"),
+    ],
 )
+def test_what_apps_tune_at_each_connection_stays_as_it_is(
+    database: SiteDatabase, engines: OpenEngines, pragma: str, value: str
+) -> None:
+    """Many apps do; they go on, and the platform's own values hold."""
+    asked = "PRAGMA busy_timeout; PRAGMA cache_size; PRAGMA synchronous; PRAGMA journal_mode"
+    with engines.get(database.path).connect() as connection:
+
+        def values() -> list[object]:
+            return [connection.exec_driver_sql(each).scalar() for each in asked.split(";")]
+
+        before = values()
+        connection.exec_driver_sql(f"PRAGMA {pragma} = {value}")
+        assert values() == before
+        assert before[0] == 5000
+
+
+@pytest.mark.parametrize("statement", ["PRAGMA foreign_keys = OFF"])
 def test_only_the_platform_changes_how_it_waits_and_checks(
     database: SiteDatabase, engines: OpenEngines, statement: str
 ) -> None:
