@@ -1,13 +1,12 @@
-"""The composition root: settings, catalog, pool, apps; ``application`` is what the server calls.
+"""The composition root: settings, catalog, pool, apps; :func:`start` returns what the server calls.
 
-Nothing imports this module but the server that runs it. Each worker runs it for itself (``lazy-apps``
-in uwsgi.ini), so background threads start where they will live.
+Nothing imports this module: ``tenantry.wsgi`` loads it from its file, in each worker for itself
+(``lazy-apps`` in uwsgi.ini), so background threads start where they will live.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from tenantry.databases.engines import ENGINES
 from tenantry.databases.placements import find_orphaned_placements, get_server
 from tenantry.dispatch import build_door
 from tenantry.dispatch.probe import Probe
-from tenantry.errors import DatabaseUnavailableError, TenantryError
+from tenantry.errors import DatabaseUnavailableError
 from tenantry.flask.factories import load_factory
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
@@ -29,7 +28,6 @@ from tenantry.resources.budget import Budget
 from tenantry.resources.gc_control import GcControl
 from tenantry.resources.popularity import Popularity
 from tenantry.resources.usage import Ledger
-from tenantry.settings import get_settings
 from tenantry.worker import Reporter
 from tenantry.worker.logs import configure_logs
 from tenantry.worker.report import WorkerReport
@@ -73,6 +71,17 @@ class Platform:
     clients: ClientRates
     bodies: BodyLimits
     listeners: Listeners
+
+
+def start(settings: Settings) -> WSGIApplication:
+    """Return the platform as the server that loads it wants to call it.
+
+    :raises TenantryError: It cannot be put together.
+    """
+    application = adapt(create_application(settings))
+    # What was loaded up to here lives as long as the worker.
+    GC_CONTROL.begin()
+    return application
 
 
 def create_application(settings: Settings) -> WSGIApplication:
@@ -263,14 +272,3 @@ def build_front_door(platform: Platform) -> WSGIApplication:
         bodies=platform.bodies,
         listeners=platform.listeners,
     )
-
-
-try:
-    application = adapt(create_application(get_settings()))
-except TenantryError:
-    # The sentence tells the operator what to do; where it was raised does not.
-    sys.tracebacklimit = 0
-    raise
-
-# What was loaded up to here lives as long as the worker.
-GC_CONTROL.begin()

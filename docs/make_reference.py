@@ -67,9 +67,10 @@ from tenantry.errors import NoTenantError
 from tenantry.management import Section
 ```
 
-Three modules are public: `tenantry`, `tenantry.errors` and `tenantry.management`. All other modules
-of the package are private and change without notice. `import tenantry` loads nothing: Python loads
-each name at its first use.
+Four modules are public: `tenantry`, `tenantry.errors`, `tenantry.management` and
+`tenantry.testing`, which [testing.md](testing.md) describes. All other modules of the package are
+private and change without notice. `import tenantry` loads nothing: Python loads each name at its
+first use.
 """
 
 Documented: TypeAlias = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign

@@ -26,6 +26,9 @@ from tenantry.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# The test kit is named for a checkout that was installed before it had the plugin.
+pytest_plugins = ["pytester", "tenantry.testing.plugin"]
+
 DOMAIN = "example.test"
 KEY = "0123456789abcdef" * 2
 OTHER_KEY = "fedcba9876543210" * 2

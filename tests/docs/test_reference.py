@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +14,16 @@ import pytest
 
 import tenantry
 from docs.make_reference import PAGE, build_page
-from tenantry import _HOMES, __all__
+from tenantry import _HOMES, __all__, testing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "platform" / "tenantry"
-PUBLIC_MODULES = {"tenantry", "tenantry.errors", "tenantry.management"}
+PUBLIC_MODULES = {"tenantry", "tenantry.errors", "tenantry.management", "tenantry.testing"}
 GUIDES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
-FENCED = re.compile(r"```python\n(.*?)```", re.DOTALL)
+FENCED = re.compile(r"```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
 def test_the_reference_is_what_the_docstrings_say() -> None:
@@ -84,7 +85,7 @@ def test_the_guides_show_public_names_only() -> None:
     for page in GUIDES:
         text = page.read_text()
         for block in FENCED.findall(text):
-            for module, name in _imports(block):
+            for module, name in _imports(textwrap.dedent(block)):
                 _check_import(page, module, name)
         assert 'extensions["tenantry"]' not in text, page
 
@@ -101,6 +102,7 @@ def _check_import(where: Path, module: str, name: str) -> None:
     if module.partition(".")[0] == "tenantry":
         assert module in PUBLIC_MODULES, f"{where} imports {module}"
         assert module != "tenantry" or name in _HOMES, f"{where} imports {name}"
+        assert module != "tenantry.testing" or name in testing.__all__, f"{where} imports {name}"
 
 
 def _imports(source: str) -> Iterator[tuple[str, str]]:

@@ -1,16 +1,15 @@
-"""Sites for the tests."""
+"""Sites for the tests, made by the platform's own test kit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.tenants.helpers import Site, Visitor, make_site
+from tests.tenants.helpers import ADDRESS, Site, Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from tenantry import Settings, Tenant
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -28,19 +27,29 @@ def databases(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, databases: dict[str, str]) -> Iterator[Site]:
-    """Return a site with nobody and nothing on it."""
-    site = make_site(tmp_path, databases=databases)
-    yield site
-    site.close()
+def tenantry_variables() -> dict[str, str]:
+    """Return the settings of the sites."""
+    return {"TENANTRY_FACTORY": "tenants:create_app"} | {
+        f"TENANTRY_{name.upper()}": value for name, value in ADDRESS.items()
+    }
 
 
 @pytest.fixture
-def other_site(tmp_path: Path, databases: dict[str, str]) -> Iterator[Site]:
+def tenantry_placement(databases: dict[str, str]) -> str:
+    """Return where the sites' data is."""
+    return databases["local"]
+
+
+@pytest.fixture
+def site(tenant: Tenant, tenant_app: Any, tenantry_settings: Settings) -> Site:
+    """Return a site with nobody and nothing on it."""
+    return Site(tenant, tenantry_settings, tenant_app)
+
+
+@pytest.fixture
+def other_site(other_tenant: Tenant, other_app: Any, tenantry_settings: Settings) -> Site:
     """Return the site next door."""
-    site = make_site(tmp_path, "globex", databases=databases)
-    yield site
-    site.close()
+    return Site(other_tenant, tenantry_settings, other_app)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from werkzeug.test import TestResponse
 
+ADDRESS = {"domain": "example.test", "base_url": "http://example.test"}
 PASSWORD = "a quiet harbour at dawn"
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
@@ -29,8 +30,7 @@ _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 def make_settings(folder: Path, **changes: Any) -> Settings:
     """Return settings that nothing outside the test can change."""
     values: dict[str, Any] = {
-        "domain": "example.test",
-        "base_url": "http://example.test",
+        **ADDRESS,
         "data_dir": folder,
         "secret_keys": "k" * 40,
         "catalog_url": f"sqlite:///{folder}/catalog.sqlite3",

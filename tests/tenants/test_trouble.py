@@ -151,7 +151,7 @@ def test_error_pages_have_the_sites_look(site: Site, status: int) -> None:
     answer = visitor.client.open(path, base_url=visitor.base, method=method)
     assert answer.status_code == status
     assert answer.mimetype == "text/html"
-    for part in ("Acme", "/theme.css?v=1", 'href="/"'):
+    for part in ("Acme", f"/theme.css?v={site.tenant.revision}", 'href="/"'):
         assert part in answer.text
     assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
 

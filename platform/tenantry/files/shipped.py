@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tenantry.files.disk import is_dir, is_file
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 PACKAGE = Path(__file__).parents[1]
 CHECKOUT = PACKAGE.parents[1]
 BUNDLED = PACKAGE / "_bundled"
 """Where a wheel has the bundled apps: at the top of site-packages, ``tenants`` would be everybody's."""
+
+COMPOSITION = "tenantry.composition"
 
 EXTRAS = {
     "flask_login": "site",
@@ -41,6 +48,30 @@ def add_bundled() -> None:
     """
     if str(BUNDLED) not in sys.path and is_dir(BUNDLED):
         sys.path.append(str(BUNDLED))
+
+
+def load_composition() -> ModuleType:
+    """Return the module of the composition root that comes with this package, loaded once.
+
+    It knows the apps, so it stands beside them and not in this package, and nothing imports it. It is
+    loaded from its file: by name, a ``dispatch.py`` in the working folder came first.
+
+    :raises ImportError: A library of the bundled apps is not installed.
+    """
+    if COMPOSITION in sys.modules:
+        return sys.modules[COMPOSITION]
+    add_bundled()
+    spec = spec_from_file_location(COMPOSITION, find_shipped("composition.py", "dispatch.py"))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{COMPOSITION} cannot be loaded")
+    module = module_from_spec(spec)
+    sys.modules[COMPOSITION] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[COMPOSITION]
+        raise
+    return module
 
 
 def explain_missing(error: ModuleNotFoundError) -> str | None:
