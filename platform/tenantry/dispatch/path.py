@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.dispatch.cookies import keep_cookies
 from tenantry.dispatch.redirect_renamed import redirect_renamed
 from tenantry.environ import TENANT
 from tenantry.errors import CatalogUnavailableError, LookupLimitError, TenantRenamedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.catalog.directory import Directory
@@ -52,7 +52,7 @@ class PathDispatcher:
         environ["SCRIPT_NAME"] = mount
         environ["PATH_INFO"] = f"/{rest}"
         environ[TENANT] = tenant
-        return self._site(environ, _confine_cookies(mount, start_response))
+        return self._site(environ, keep_cookies(start_response, mount=mount))
 
 
 def _add_slash(
@@ -63,34 +63,3 @@ def _add_slash(
     location = f"{mount}/?{query}" if query else f"{mount}/"
     start_response("308 Permanent Redirect", [("Location", location), ("Content-Length", "0")])
     return [b""]
-
-
-def _confine_cookies(mount: str, start_response: StartResponse) -> StartResponse:
-    def confined(
-        status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
-    ) -> Callable[[bytes], object]:
-        return start_response(
-            status,
-            [
-                (name, _confine(value, mount) if name.lower() == "set-cookie" else value)
-                for name, value in headers
-            ],
-            exc_info,
-        )
-
-    return confined
-
-
-def _confine(cookie: str, mount: str) -> str:
-    """Return the cookie with a path at or below *mount*, and for this host only (RFC 6265, 4.1)."""
-    first, *attributes = cookie.split(";")
-    kept = []
-    path = f"{mount}/"
-    for attribute in attributes:
-        name, _, value = attribute.strip().partition("=")
-        if name.lower() == "path":
-            if value == mount or value.startswith(path):
-                path = value
-        elif name.lower() != "domain":
-            kept.append(attribute.strip())
-    return "; ".join([first, *kept, f"Path={path}"])

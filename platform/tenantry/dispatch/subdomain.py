@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.dispatch.cookies import keep_cookies
 from tenantry.dispatch.redirect_renamed import redirect_renamed
 from tenantry.environ import HOST, TENANT, UNKNOWN_SLUG
 from tenantry.errors import (
@@ -78,7 +79,7 @@ class SubdomainDispatcher:
         if tenant is None:
             return self._nobody(host, environ, start_response)
         environ[TENANT] = tenant
-        return self._site(environ, start_response)
+        return self._site(environ, keep_cookies(start_response))
 
     def _not_found(
         self,

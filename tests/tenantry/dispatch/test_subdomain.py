@@ -16,6 +16,9 @@ from tests.conftest import DOMAIN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from tenantry.values.tenant import Tenant
     from tests.tenantry.door import Door
 
     MakeDoor = Callable[..., Door]
@@ -129,3 +132,28 @@ def test_a_change_is_seen_by_the_next_request(door: Door) -> None:
     assert door.ask("/", "acme").status == 200
     door.catalog.hosts.remove(tenant.id, "www.acme.org", by=SYSTEM)
     assert door.ask(host="www.acme.org").status == 421
+
+
+@pytest.mark.parametrize("host", [f"acme.{DOMAIN}", "www.acme.org"])
+def test_cookies_do_not_reach_siblings(make_door: MakeDoor, host: str) -> None:
+    """Law 9: a cookie for the whole domain would be sent to every other site; the rest stays."""
+
+    def build(_tenant: Tenant) -> WSGIApplication:
+        def app(_environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+            headers = [
+                ("Set-Cookie", f"wide=1; Domain=.{DOMAIN}; Path=/; HttpOnly"),
+                ("set-cookie", f"odd=domain; DOMAIN = {DOMAIN} ;Secure"),
+                ("Set-Cookie", "own=1; Path=/here; SameSite=Lax"),
+            ]
+            start_response("200 OK", headers)
+            return [b"ok"]
+
+        return app
+
+    door = make_door(build=build)
+    door.add("acme", hosts=("www.acme.org",))
+    assert door.ask("/", host=host).cookies == (
+        "wide=1; Path=/; HttpOnly",
+        "odd=domain; Secure",
+        "own=1; Path=/here; SameSite=Lax",
+    )

@@ -1,0 +1,51 @@
+"""Keeps the cookies that a tenant's app sets on the tenant's own site.
+
+A cookie with ``Domain=example.com`` is sent to all of the platform's sites, and one without a path to all
+that share an origin (RFC 6265, sections 4.1.2 and 5.3).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse
+
+
+def keep_cookies(start_response: StartResponse, *, mount: str | None = None) -> StartResponse:
+    """Make each cookie of the response one for this host only.
+
+    :param mount: The path of a site that shares its host; its cookies stay at or below.
+    """
+
+    def kept(
+        status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
+    ) -> Callable[[bytes], object]:
+        cookies = [
+            (name, _keep(value, mount) if name.lower() == "set-cookie" else value)
+            for name, value in headers
+        ]
+        return start_response(status, cookies, exc_info)
+
+    return kept
+
+
+def _keep(cookie: str, mount: str | None) -> str:
+    if mount is None and "domain" not in cookie.lower():
+        return cookie
+    first, *attributes = cookie.split(";")
+    kept = []
+    path = f"{mount}/"
+    for attribute in attributes:
+        name, _, value = attribute.strip().partition("=")
+        if name.strip().lower() == "domain":
+            continue
+        if mount is not None and name.lower() == "path":
+            if value == mount or value.startswith(path):
+                path = value
+            continue
+        kept.append(attribute.strip())
+    return "; ".join([first, *kept, *([] if mount is None else [f"Path={path}"])])
