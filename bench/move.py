@@ -214,7 +214,7 @@ def _create(catalog: Catalog, slug: str, settings: Settings) -> Tenant:
     factory = Factory(
         build=tenants.create_app,
         provision=partial(tenants.provision, settings=settings),
-        migrations=tenants.MIGRATIONS,
+        find_migrations=lambda: tenants.MIGRATIONS,
     )
     made = Operations(catalog, factory, settings=settings, actor=SYSTEM).create(slug, name=slug)
     tenants.demonstrate(made, settings)

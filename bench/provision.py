@@ -96,7 +96,7 @@ def _measure(settings: Settings, history: Path) -> dict[str, list[float]]:
     )
     for number in range(ROUNDS + 2):
         for way, provision in ways.items():
-            factory = Factory(build=build, provision=provision, migrations=history)
+            factory = Factory(build=build, provision=provision, find_migrations=lambda: history)
             slug = f"new-{way or 'copy'}-{number}"
             started = time.perf_counter()
             Operations(catalog, factory, settings=settings, actor=SYSTEM).create(slug, name=slug)

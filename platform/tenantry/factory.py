@@ -7,7 +7,7 @@ import importlib
 import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from flask import Flask
 from flask.cli import prepare_import
@@ -15,6 +15,7 @@ from flask.cli import prepare_import
 from tenantry.errors import FactoryError
 from tenantry.files.disk import is_dir, is_file
 from tenantry.files.shipped import add_bundled
+from tenantry.values.placement import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 def no_hook(_: Any) -> None:
     """Stand in for a hook that the factory's module does not define."""
+
+
+def _no_folder() -> Path | None:
+    """Find no revisions."""
+    return None
 
 
 def _no_work() -> None:
@@ -59,11 +65,19 @@ class Factory:
     demonstrations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The sites of a demonstration: a slug with the site's ``name`` and ``settings``."""
 
-    migrations: Path | None = None
-    """The Alembic folder with the schema revisions of tenants' databases, if there is one."""
+    find_migrations: Callable[[], Path | None] = _no_folder
+    """Find the Alembic folder with the schema revisions of tenants' databases, if there is one."""
 
     transient_tables: tuple[str, ...] = ()
     """Tables that are emptied after a clone, an import or a restore: sessions, one-use links."""
+
+    placements: tuple[Kind, ...] = ()
+    """The kinds of placement that the app can live on; empty for all."""
+
+    @property
+    def migrations(self) -> Path | None:
+        """The Alembic folder, if there is one. The first call may have to build an app."""
+        return self.find_migrations()
 
 
 def load_factory(path: str, arguments: Sequence[Any] | None = None) -> Factory:
@@ -71,8 +85,8 @@ def load_factory(path: str, arguments: Sequence[Any] | None = None) -> Factory:
 
     ``module:callable``, ``module:callable('production')`` and ``folder/file.py:callable`` are accepted;
     ``module`` alone means its ``create_app`` or ``make_app``. The hooks are ``prepare``, ``provision``,
-    ``dispose``, ``receive``, ``demonstrate``, the mapping ``DEMONSTRATIONS``, the path ``MIGRATIONS``
-    and the names ``TRANSIENT_TABLES``.
+    ``dispose``, ``receive``, ``demonstrate``, the mapping ``DEMONSTRATIONS``, the path ``MIGRATIONS``,
+    the names ``TRANSIENT_TABLES`` and the kinds ``PLACEMENTS``.
 
     :param arguments: What to call the factory with (``TENANTRY_FACTORY_ARGS``); by default the tenant
         is passed to a parameter named ``tenant`` or annotated ``Tenant``, and nothing else.
@@ -103,7 +117,8 @@ def load_factory(path: str, arguments: Sequence[Any] | None = None) -> Factory:
     return Factory(
         build=build,
         demonstrations=getattr(module, "DEMONSTRATIONS", {}),
-        migrations=_folder(path, getattr(module, "MIGRATIONS", None)),
+        find_migrations=_find_folder(path, getattr(module, "MIGRATIONS", None)),
+        placements=_kinds(path, getattr(module, "PLACEMENTS", ())),
         transient_tables=_names(path, getattr(module, "TRANSIENT_TABLES", ())),
         **hooks,
     )
@@ -210,14 +225,32 @@ def _takes_tenant(parameter: inspect.Parameter) -> bool:
     return parameter.name.strip("_") == "tenant" or kind.rpartition(".")[2] == "Tenant"
 
 
-def _folder(path: str, value: Any) -> Path | None:
+def _find_folder(path: str, value: Any) -> Callable[[], Path | None]:
     if value is None:
-        return None
+        return _no_folder
+    folder = check_folder(path, value)
+    return lambda: folder
+
+
+def check_folder(path: str, value: Any) -> Path:
+    """Return the absolute path of a folder of revisions.
+
+    :param path: The factory, for the error.
+    :raises FactoryError: There is no such folder.
+    """
     if not isinstance(value, (str, Path)) or not is_dir(Path(value)):
         raise FactoryError(
             path, f"MIGRATIONS={value!r} is not a folder; name the folder of the revisions"
         )
     return Path(value).absolute()
+
+
+def _kinds(path: str, value: Any) -> tuple[Kind, ...]:
+    known = get_args(Kind)
+    if not isinstance(value, (tuple, list, set, frozenset)) or not set(value) <= set(known):
+        problem = f"PLACEMENTS={value!r} is not a tuple of `sqlite` and `postgresql`"
+        raise FactoryError(path, problem)
+    return tuple(value)
 
 
 def _names(path: str, value: Any) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -157,6 +158,17 @@ class Settings(BaseSettings):
         default=[],
         description="Commands of the app itself that run once for each new tenant, as a JSON "
         'list: `["init-db"]`. They run as `tenantry flask SLUG` runs them.',
+    )
+    pin: dict[str, Any] = Field(
+        default={},
+        description="Settings of the app whose values Tenantry decides, as a JSON object: "
+        '`{"UPLOAD_PATH": "{folder}/uploads"}`. In a text, `{folder}` is the tenant\'s folder, `{id}` '
+        "its id and `{slug}` its slug.",
+    )
+    migrations: Path | None = Field(
+        default=None,
+        description="The folder of the app's Alembic revisions. By default it is the factory's "
+        "`MIGRATIONS`, or the folder that the app's Flask-Migrate extension uses.",
     )
     routing: Literal["subdomain", "path", "both"] = Field(
         default="subdomain",
@@ -402,6 +414,26 @@ class Settings(BaseSettings):
                 if name not in PlanLimits.model_fields:
                     known = ", ".join(f"`{field}`" for field in PlanLimits.model_fields)
                     raise ValueError(f"plan {plan!r} limits {name!r}; there are {known}")
+        return value
+
+    @field_validator("pin")
+    @classmethod
+    def _check_pins(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name, pinned in value.items():
+            if not name.isidentifier() or not name.isupper():
+                raise ValueError(
+                    f"{name[:60]!r} cannot name a setting of a Flask app: use capitals"
+                )
+            try:
+                parsed = Formatter().parse(str(pinned) if isinstance(pinned, str) else "")
+                fields = {field for _, field, _, _ in parsed if field is not None}
+            except ValueError as error:
+                raise ValueError(
+                    f"{name}={str(pinned)[:60]!r}: {error}; write {{{{ for {{"
+                ) from None
+            if unknown := sorted(fields - {"folder", "id", "slug"}):
+                known = "`{folder}`, `{id}` and `{slug}`"
+                raise ValueError(f"{name} has {{{unknown[0]}}}; only {known} are replaced")
         return value
 
     @field_validator("domain", "backend_host")

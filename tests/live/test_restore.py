@@ -32,7 +32,7 @@ def test_workers_serve_what_was_restored(new_server: NewServer) -> None:
     with new_server() as server:
         settings = load_settings(data_dir=server.data)
         # Hooks take the settings of their process, and this one is not the server's.
-        factory = Factory(build=tenants.create_app, migrations=tenants.MIGRATIONS)
+        factory = Factory(build=tenants.create_app, find_migrations=lambda: tenants.MIGRATIONS)
         operations = Operations(server.catalog, factory, settings=settings, actor=SYSTEM)
         retitle(server, "As it was")
         made = operations.backup("acme")

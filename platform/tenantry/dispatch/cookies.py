@@ -1,7 +1,7 @@
 """Keeps the cookies that a tenant's app sets on the tenant's own site.
 
-A cookie with ``Domain=example.com`` is sent to all of the platform's sites, and one without a path to all
-that share an origin (RFC 6265, sections 4.1.2 and 5.3).
+A cookie with ``Domain=example.com`` is sent to all of the platform's sites, and one without a path to
+all that share an origin (RFC 6265, sections 4.1.2 and 5.3).
 """
 
 from __future__ import annotations

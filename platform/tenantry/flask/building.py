@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from tenantry.security.keys import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from _typeshed.wsgi import WSGIApplication
 
@@ -42,6 +43,8 @@ class Build:
     settings: Settings
     creates_database: bool = False
     """Whether the tenant is being provisioned: an extension may create its empty database."""
+    migrations: list[Path] = field(default_factory=list)
+    """The Alembic folders that the factory wanted to upgrade from."""
 
     def bind(self, app: Flask) -> None:
         """Make a new app the tenant's."""
@@ -52,7 +55,9 @@ class Build:
         config: Any = pinned_kind(type(app.config))(
             app.instance_path if is_relative else root, dict(app.config)
         )
-        config.pin(self._pins(), shared_root=own_folder if is_relative else None)
+        pins = self._pins()
+        pins.make_folders()
+        config.pin(pins, shared_root=own_folder if is_relative else None)
         app.config = config
 
     def _pins(self) -> Pins:
@@ -63,10 +68,16 @@ class Build:
             # As text: apps put it together with other text, or parse it.
             return [as_text(key) for key in keys.derive(tenant_id, purpose)]
 
+        folder = self.settings.tenant_dir(tenant_id)
+        names = {"folder": str(folder), "id": tenant_id, "slug": self.tenant.slug}
+        chosen = {
+            name: value.format_map(names) if isinstance(value, str) else value
+            for name, value in self.settings.pin.items()
+        }
         return Pins(
-            folder=self.settings.tenant_dir(tenant_id),
+            folder=folder,
             prefix=f"t_{tenant_id}:",
-            fixed=fixed_values(derive),
+            fixed=fixed_values(derive, chosen),
             database_uri=tenant_database(self.tenant, self.settings).app_url,
         )
 

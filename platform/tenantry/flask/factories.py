@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from flask import Flask
 
 from tenantry import factory as bare
-from tenantry.errors import ProvisionError
+from tenantry.databases.placements import tenant_database
+from tenantry.errors import FactoryError, ProvisionError, SettingsError
 from tenantry.flask.building import Build, building, check_built
 from tenantry.flask.database import TenantSQLAlchemy
+from tenantry.flask.migrating import find_folder
+from tenantry.flask.pins import RESERVED
+from tenantry.migrations import provision_database
+from tenantry.values.placement import LOCAL
+from tenantry.values.tenant import Tenant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed.wsgi import WSGIApplication
 
     from tenantry.factory import Factory
     from tenantry.settings import Settings
-    from tenantry.values.tenant import Tenant
 
 
 def load_factory(settings: Settings) -> Factory:
@@ -26,13 +38,16 @@ def load_factory(settings: Settings) -> Factory:
 
     ``build`` binds the apps before the factory's first line. ``provision`` also runs the commands of
     ``TENANTRY_PROVISION``. A factory without ``provision`` builds the tenant's app once instead: one
-    that uses Flask-SQLAlchemy finds an empty database. A factory without ``dispose`` closes what
-    Flask-SQLAlchemy has open.
+    that uses Flask-SQLAlchemy finds a database that is empty, or at the newest revision of its
+    migrations. A factory without ``dispose`` closes what Flask-SQLAlchemy has open.
 
     :raises FactoryError: There is no such factory, or it cannot be called.
+    :raises SettingsError: ``TENANTRY_PIN`` names what is pinned already.
     """
+    _check_pins(settings)
     found = bare.load_factory(settings.factory, settings.factory_args)
     has_hook = found.provision is not bare.no_hook
+    find_migrations = _find_migrations(found, settings)
 
     def build(tenant: Tenant, *, creates_database: bool = False) -> WSGIApplication:
         made = Build(tenant, settings, creates_database)
@@ -46,6 +61,8 @@ def load_factory(settings: Settings) -> Factory:
             found.provision(tenant)
         if has_hook and not settings.provision:
             return
+        if not has_hook and (folder := find_migrations()) is not None:
+            provision_database(tenant, settings, folder)
         app = build(tenant, creates_database=True)
         try:
             for line in settings.provision:
@@ -53,15 +70,56 @@ def load_factory(settings: Settings) -> Factory:
         finally:
             dispose(app)
 
-    def dispose(app: Any) -> None:
-        if found.dispose is not bare.no_hook:
-            found.dispose(app)
-        elif isinstance(app, Flask):
-            extension = app.extensions.get("sqlalchemy")
-            if isinstance(extension, TenantSQLAlchemy):
-                extension.close(app)
+    dispose = _close if found.dispose is bare.no_hook else found.dispose
+    return replace(
+        found, build=build, provision=provision, dispose=dispose, find_migrations=find_migrations
+    )
 
-    return replace(found, build=build, provision=provision, dispose=dispose)
+
+def _check_pins(settings: Settings) -> None:
+    if taken := sorted(RESERVED.intersection(settings.pin)):
+        problem = "Tenantry decides that value for each tenant already; remove it"
+        raise SettingsError("TENANTRY_PIN", taken[0], problem)
+
+
+def _close(app: Any) -> None:
+    """Close what Flask-SQLAlchemy has open for a tenant's app."""
+    extension = app.extensions.get("sqlalchemy") if isinstance(app, Flask) else None
+    if isinstance(extension, TenantSQLAlchemy):
+        extension.close(app)
+
+
+def _find_migrations(found: Factory, settings: Settings) -> Callable[[], Path | None]:
+    """Return what finds the app's revisions: where the operator, the factory or the app names them."""
+    if settings.migrations is not None:
+        folder = bare.check_folder(settings.factory, settings.migrations)
+        return lambda: folder
+    if found.find_migrations() is not None or "flask_migrate" not in sys.modules:
+        return found.find_migrations
+    return cache(partial(_ask_app, found, settings))
+
+
+def _ask_app(found: Factory, settings: Settings) -> Path | None:
+    """Build an app for a tenant that nobody has, and return the folder that it names."""
+    with TemporaryDirectory(prefix="tenantry-") as folder:
+        scratch = settings.model_copy(update={"data_dir": Path(folder), "databases": (LOCAL,)})
+        made = Build(Tenant(uuid4().hex, "example", "Example"), scratch, creates_database=True)
+        app: Any = None
+        try:
+            with building(made):
+                app = found.build(made.tenant)
+        except Exception as error:
+            # It may miss the tables that the revisions would have made; it has named them by then.
+            if not made.migrations:
+                problem = (
+                    f"finding its migrations failed ({type(error).__name__}: {error}); name them"
+                )
+                raise FactoryError(settings.factory, f"{problem} in TENANTRY_MIGRATIONS") from error
+        finally:
+            if app is not None:
+                found.dispose(app)
+            tenant_database(made.tenant, scratch).close()
+        return find_folder(app, made.migrations)
 
 
 def run_command(app: WSGIApplication, line: str, *, slug: str) -> None:

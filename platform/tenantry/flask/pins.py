@@ -57,6 +57,9 @@ DATABASE_URI = "SQLALCHEMY_DATABASE_URI"
 BINDS = ("SQLALCHEMY_BINDS", "SQLALCHEMY_ENGINES")
 """Databases by name: each is the tenant's one database."""
 
+RESERVED = frozenset({*KEYS, *UNSET, *PREFIXES, *BINDS, DATABASE_URI, "SECRET_KEY_FALLBACKS"})
+"""What ``TENANTRY_PIN`` cannot name: another value would lead to other tenants."""
+
 _told: set[str] = set()
 
 
@@ -82,6 +85,12 @@ class Pins:
         given.update(dict.fromkeys(PREFIXES, self.prefix))
         return given
 
+    def make_folders(self) -> None:
+        """Make the folders inside the tenant's own that the operator has named."""
+        for value in self.fixed.values():
+            if isinstance(value, str) and Path(value).suffix == "" and self._is_inside(value):
+                Path(value).mkdir(parents=True, exist_ok=True, mode=0o700)
+
     def of(self, key: str, value: Any) -> Any:
         """Return what the setting *key* becomes if the app sets it to *value*."""
         if key in self.fixed:
@@ -105,11 +114,17 @@ class Pins:
     def _is_path(self, key: str) -> bool:
         return key in FOLDERS or (key.startswith("UPLOADED_") and key.endswith("_DEST"))
 
+    def _is_inside(self, path: str | os.PathLike[str]) -> bool:
+        return Path(os.path.normpath(path)).is_relative_to(self.folder)
+
     def _inside(self, key: str, value: str | os.PathLike[str]) -> str | Path:
         path = Path(value)
-        if path.is_absolute() and Path(os.path.normpath(path)).is_relative_to(self.folder):
+        if self._is_inside(path):
             return path if isinstance(value, Path) else str(value)
         inside = self.folder / (FOLDERS.get(key) or path.name or key.lower())
+        # The operator made the app's own; nobody makes one for each tenant.
+        folder = inside.parent if key == "DATABASE" else inside
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return inside if isinstance(value, Path) else str(inside)
 
 
@@ -195,12 +210,15 @@ def pinned_kind(kind: type[Config]) -> type[PinnedMixin]:
     return type(f"Pinned{kind.__name__}", (PinnedMixin, kind), {"__module__": kind.__module__})
 
 
-def fixed_values(derive: Callable[[str], Iterable[str]]) -> dict[str, Any]:
+def fixed_values(
+    derive: Callable[[str], Iterable[str]], chosen: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the values that no app can change.
 
     :param derive: Returns the tenant's keys for a purpose as text, newest first.
+    :param chosen: What the operator pins besides.
     """
-    fixed: dict[str, Any] = dict.fromkeys(UNSET)
+    fixed: dict[str, Any] = {**chosen, **dict.fromkeys(UNSET)}
     for setting, purpose in KEYS.items():
         newest, *older = derive(purpose)
         fixed[setting] = newest

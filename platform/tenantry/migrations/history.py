@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from tenantry.errors import HistoryError, UnknownSchemaError
+from tenantry.files.disk import is_file
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -30,13 +32,14 @@ class History:
 
     The folder's ``env.py`` is not run: which database it is, and in which transaction, is decided here.
 
-    :raises HistoryError: The folder has no revisions, or more than one newest.
+    :raises HistoryError: The folder has no revisions, more than one newest, or needs its ``env.py``.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
-            self._script = ScriptDirectory(str(folder))
+            self._config = _read_config(folder)
+            self._script = ScriptDirectory.from_config(self._config)
             heads = self._script.get_heads()
         except CommandError as error:
             raise HistoryError(str(folder), str(error)) from error
@@ -45,6 +48,9 @@ class History:
             raise HistoryError(str(folder), f"there are {found}; there must be one")
         self.head: str = heads[0]
         """The newest revision."""
+        if (needed := _find_needed(folder)) is not None:
+            problem = f"its env.py has {needed}, and Tenantry does not run it; each tenant has one"
+            raise HistoryError(str(folder), f"{problem} database, with the table alembic_version")
         self._known = {script.revision for script in self._script.walk_revisions()}
 
     @cached_property
@@ -96,7 +102,30 @@ class History:
         def work(revision: Any, _context: MigrationContext) -> Any:
             return self._script._upgrade_revs(to or self.head, revision)  # noqa: SLF001 - as Alembic's cookbook does
 
-        return EnvironmentContext(Config(), self._script, fn=work, **options)
+        return EnvironmentContext(self._config, self._script, fn=work, **options)
+
+
+_NEEDED = {
+    "a version table of its own": re.compile(r"\bversion_table(_schema)?\s*="),
+    "several databases": re.compile(r"\brun_migrations\(\s*\w"),
+}
+"""What an ``env.py`` can say that changes what ``upgrade`` does."""
+
+
+def _find_needed(folder: Path) -> str | None:
+    env = folder / "env.py"
+    if not is_file(env):
+        return None
+    code = "".join(re.findall(r"(?m)^[^#]*", env.read_text()))
+    return next((what for what, pattern in _NEEDED.items() if pattern.search(code)), None)
+
+
+def _read_config(folder: Path) -> Config:
+    """Return what the folder's ``alembic.ini`` says of the revisions, if it has one."""
+    ini = folder / "alembic.ini"
+    config = Config(str(ini)) if is_file(ini) else Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
 
 
 @lru_cache(maxsize=8)

@@ -23,7 +23,7 @@ def factory_of(platform: Server) -> Factory:
     return Factory(
         build=tenants.create_app,
         provision=partial(tenants.provision, settings=platform.settings),
-        migrations=tenants.MIGRATIONS,
+        find_migrations=lambda: tenants.MIGRATIONS,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,8 +15,9 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
 from tenantry import current_tenant
-from tenantry.errors import FactoryError, SharedAppError
+from tenantry.errors import FactoryError, SettingsError, SharedAppError
 from tenantry.flask.factories import load_factory
+from tenantry.flask.pins import BINDS, DATABASE_URI, FOLDERS, KEYS, PREFIXES, UNSET
 from tests.tenantry.support import a_tenant, ask
 
 if TYPE_CHECKING:
@@ -37,12 +39,14 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) ->
     monkeypatch.syspath_prepend(tmp_path)
     names: list[str] = []
 
-    def load(source: str, call: str = "create_app", arguments: list[Any] | None = None) -> Factory:
+    def load(
+        source: str, call: str = "create_app", arguments: list[Any] | None = None, **more: Any
+    ) -> Factory:
         name = f"app_{tmp_path.name}_{len(names)}".replace("-", "_")
         names.append(name)
         (tmp_path / f"{name}.py").write_text(dedent(source))
         path = f"{name}:{call}" if call else name
-        chosen = {"factory": path, "factory_args": arguments}
+        chosen = {"factory": path, "factory_args": arguments, **more}
         return load_factory(settings.model_copy(update=chosen))
 
     return load
@@ -156,17 +160,71 @@ def test_pins(load: Load, settings: Settings, name: str, value: Any, expected: A
         uri = f"sqlite:///{folder}/site.sqlite3"
         return text.format(folder=folder, uri=uri, id=ACME.id)
 
-    factory = load(
-        """
-        from flask import Flask
-        def create_app(config):
-            app = Flask(__name__)
-            app.config.from_mapping(config)
-            return app
-        """,
-        arguments=[{name: filled(value)}],
-    )
+    factory = load(CONFIGURED, arguments=[{name: filled(value)}])
     assert build(factory, ACME).config[name] == filled(expected)
+
+
+CONFIGURED = """
+    from flask import Flask
+    def create_app(config):
+        app = Flask(__name__)
+        app.config.from_mapping(config)
+        return app
+"""
+
+
+@pytest.mark.parametrize(
+    "name", [*KEYS, *UNSET, *PREFIXES, *FOLDERS, *BINDS, DATABASE_URI, "UPLOADED_PHOTOS_DEST"]
+)
+def test_each_pin_keeps_tenants_apart(load: Load, settings: Settings, name: str) -> None:
+    """Law 9: a value that an app sets for all of its visitors is no value for two tenants."""
+    value: Any = {"users": "sqlite:////srv/x"} if name in BINDS else "/srv/shared"
+    factory = load(CONFIGURED, arguments=[{name: value}])
+    acme, globex = (build(factory, tenant).config[name] for tenant in (ACME, GLOBEX))
+    if name in UNSET:
+        assert acme is globex is None
+        return
+    assert acme != globex
+    assert value not in (acme, globex)
+    if name in FOLDERS or name == "UPLOADED_PHOTOS_DEST":
+        folder = Path(acme) if name != "DATABASE" else Path(acme).parent
+        assert folder.is_relative_to(settings.tenant_dir(ACME.id))
+        assert folder.is_dir()  # the app's own was made by its operator
+
+
+def test_operators_pin_more(load: Load, settings: Settings) -> None:
+    """TENANTRY_PIN decides settings that only this app has; a folder is there when it is used."""
+    pin = {
+        "UPLOAD_PATH": "{folder}/files",
+        "MAIL_DEFAULT_SENDER": "{slug}@example.com",
+        "PAGE_SIZE": 20,
+    }
+    factory = load(CONFIGURED, arguments=[dict.fromkeys(pin, "the app's own")], pin=pin)
+    for tenant in (ACME, GLOBEX):
+        config = build(factory, tenant).config
+        folder = settings.tenant_dir(tenant.id)
+        assert config["UPLOAD_PATH"] == f"{folder}/files"
+        assert Path(config["UPLOAD_PATH"]).is_dir()
+        assert config["MAIL_DEFAULT_SENDER"] == f"{tenant.slug}@example.com"
+        assert config["PAGE_SIZE"] == 20
+
+
+@pytest.mark.parametrize(
+    ("pin", "sentence"),
+    [
+        ({"SECRET_KEY": "dev"}, "decides that value for each tenant already"),
+        ({"SQLALCHEMY_DATABASE_URI": "sqlite://"}, "decides that value for each tenant already"),
+        ({"upload_path": "x"}, "'upload_path' cannot name a setting"),
+        ({"UPLOAD_PATH": "{host}/x"}, "UPLOAD_PATH has {host}; only"),
+        ({"UPLOAD_PATH": "{folder"}, "UPLOAD_PATH='{folder'"),
+    ],
+)
+def test_what_cannot_be_pinned_is_told(
+    load: Load, make_settings: Callable[..., Settings], pin: dict[str, Any], sentence: str
+) -> None:
+    """The sentence names the value and the remedy, before any tenant is built."""
+    with pytest.raises((SettingsError, ValueError), match=re.escape(sentence)):
+        load(CONFIGURED, arguments=[{}], pin=make_settings(pin=pin).pin)
 
 
 SHOP = """

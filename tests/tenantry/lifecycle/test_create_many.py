@@ -139,7 +139,9 @@ def test_one_that_fails_leaves_nothing(
 def test_the_catalog_knows_each_schema(any_catalog: Catalog, settings: Settings) -> None:
     """A run of migrations then finds nothing to do for a tenant that was just created."""
     factory = Factory(
-        build=tenants.create_app, provision=settings_bound(settings), migrations=tenants.MIGRATIONS
+        build=tenants.create_app,
+        provision=settings_bound(settings),
+        find_migrations=lambda: tenants.MIGRATIONS,
     )
     operations = Operations(any_catalog, factory, settings=settings, actor=SYSTEM)
     operations.create("acme", name="Acme")

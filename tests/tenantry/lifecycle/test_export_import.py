@@ -394,7 +394,7 @@ def with_revisions(settings: Settings, folder: Path, *bodies: str) -> Factory:
     def provision(tenant: Tenant) -> None:
         provision_database(tenant, settings, folder)
 
-    return Factory(build=lambda _: None, provision=provision, migrations=folder)  # type: ignore[arg-type, return-value]
+    return Factory(build=lambda _: None, provision=provision, find_migrations=lambda: folder)  # type: ignore[arg-type, return-value]
 
 
 def test_rows_of_an_older_schema_are_brought_up_to_date(

@@ -34,7 +34,7 @@ def factory(any_settings: Settings) -> Factory:
     return Factory(
         build=tenants.create_app,
         provision=partial(tenants.provision, settings=any_settings),
-        migrations=tenants.MIGRATIONS,
+        find_migrations=lambda: tenants.MIGRATIONS,
     )
 
 

@@ -79,7 +79,7 @@ def make_site(
             factory = Factory(
                 build=lambda _: None,  # type: ignore[arg-type, return-value]
                 provision=lambda tenant: provision_database(tenant, settings, folder),
-                migrations=folder,
+                find_migrations=lambda: folder,
             )
         operations = Operations(catalog, factory, settings=settings, actor=SYSTEM)
         tenant = operations.create("acme", name="Acme")

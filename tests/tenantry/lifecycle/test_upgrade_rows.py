@@ -72,7 +72,11 @@ class Site:
         def provision(tenant: Tenant) -> None:
             provision_database(tenant, self.settings, self.folder)
 
-        return Factory(build=lambda _: None, provision=provision, migrations=self.folder)  # type: ignore[arg-type, return-value]
+        return Factory(
+            build=lambda _: None,  # type: ignore[arg-type, return-value]
+            provision=provision,
+            find_migrations=lambda: self.folder,
+        )
 
     def put(self, rows: list[tuple[int]]) -> None:
         """Add rows to the site."""
