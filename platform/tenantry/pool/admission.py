@@ -14,7 +14,7 @@ from tenantry.errors import (
     TenantLimitError,
     TooManyWaitersError,
 )
-from tenantry.pool.parts import App, BeyondBuild, Build, InLine, NoTokens, PooledInstance
+from tenantry.pool.parts import App, BeyondBuild, Build, InLine, PooledInstance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,27 +53,20 @@ class Admission(Generic[App]):
 
     def admit(self, tenant: Tenant) -> PooledInstance[App]:
         """Return the tenant's instance on loan; the caller owes one release."""
-        if (lent := self._lend_for_tokens(tenant)) is not None:
-            return lent
         until = time.monotonic() + self._wait_seconds
-        max_in_flight = self._max_in_flight(tenant)
         impatient = False
         while True:
-            self._state.short = self._state.budget.shortage() is not None
-            place = self._state.enter(tenant, max_in_flight=max_in_flight, impatient=impatient)
-            self._builder.start()
-            # Five cases: it has the instance; tokens have to be taken first; the instance is at its
-            # limit; it is being built; it is being built, and enough requests wait for it.
+            place = self._ask(tenant, impatient=impatient)
+            # Four cases: it has the instance; the instance is at its limit; it is being built, and
+            # enough requests wait for it; it is being built. Else it has paid, and asks again.
             if isinstance(place, PooledInstance):
                 return place
-            if isinstance(place, NoTokens):
-                self._pay(place.pooled, tenant)
-            elif isinstance(place, InLine):
+            if isinstance(place, InLine):
                 if self._wait_in_line(place, until):
                     return place.pooled
             elif isinstance(place, BeyondBuild):
                 self._wait_beyond_build(place, until)
-            else:
+            elif place is not None:
                 pooled = self._wait_for_build(place)
                 if pooled is not None and pooled.revision >= tenant.revision:
                     return pooled
@@ -81,26 +74,33 @@ class Admission(Generic[App]):
                     self._end(pooled)
                 impatient = pooled is None
 
-    def _lend_for_tokens(self, tenant: Tenant) -> PooledInstance[App] | None:
-        """Lend the instance if only tokens are missing, as they often are: nothing else is asked."""
+    def _ask(
+        self, tenant: Tenant, *, impatient: bool
+    ) -> PooledInstance[App] | InLine[App] | Build[App] | BeyondBuild[App] | None:
+        """Ask for the instance, and take tokens if they are missing."""
         pooled = self._state.instances.get(tenant.id)
         if pooled is None or pooled.tokens or pooled.revision < tenant.revision:
-            return None
-        self._pay(pooled, tenant)
-        return self._state.lend(tenant)
+            self._state.short = self._state.budget.shortage() is not None
+            max_in_flight = self._max_in_flight(tenant)
+            place = self._state.enter(tenant, max_in_flight=max_in_flight, impatient=impatient)
+            self._builder.start()
+            if place is not None:
+                return place
+        return self._lend_for_tokens(tenant)
 
-    def _end(self, pooled: PooledInstance[App]) -> None:
-        dispose = self._state.release(pooled)
-        if dispose is not None:
-            self._builder.finish(pooled, dispose=dispose)
-
-    def _pay(self, pooled: PooledInstance[App], tenant: Tenant) -> None:
+    def _lend_for_tokens(self, tenant: Tenant) -> PooledInstance[App] | None:
+        """Take tokens, and lend the instance if only they were missing."""
         try:
             tokens = self._take_tokens(tenant)
         except RateLimitError as error:
             self._state.count("limited")
             raise TenantLimitError(tenant.slug, error.retry_after or 1) from None
-        self._state.add_tokens(pooled, tokens)
+        return self._state.lend(tenant, tokens)
+
+    def _end(self, pooled: PooledInstance[App]) -> None:
+        dispose = self._state.release(pooled)
+        if dispose is not None:
+            self._builder.finish(pooled, dispose=dispose)
 
     def _wait_in_line(self, place: InLine[App], until: float) -> bool:
         """Wait for one of the tenant's requests to end; say whether its lease is this one's now."""

@@ -80,13 +80,6 @@ class Build(Generic[App]):
 
 
 @dataclass(frozen=True, slots=True)
-class NoTokens(Generic[App]):
-    """The instance could be lent, but tokens have to be taken first."""
-
-    pooled: PooledInstance[App]
-
-
-@dataclass(frozen=True, slots=True)
 class InLine(Generic[App]):
     """The instance is at its limit: the request stands in its line, and its token is kept."""
 

@@ -22,7 +22,7 @@ from tenantry.errors import (
 )
 from tenantry.limits.line import Line
 from tenantry.pool.back_off import BackOff
-from tenantry.pool.parts import App, BeyondBuild, Build, InLine, NoTokens, PooledInstance
+from tenantry.pool.parts import App, BeyondBuild, Build, InLine, PooledInstance
 from tenantry.pool.reports import BuildReport, PoolStats, SlowestBuilds
 
 if TYPE_CHECKING:
@@ -100,14 +100,19 @@ class PoolState(Generic[App]):
     # --- on the way of every request --------------------------------------------------------------
     # The lock is spelt out here: `with` takes twice as long.
 
-    def lend(self, tenant: Tenant) -> PooledInstance[App] | None:
-        """Lend the tenant's instance if nothing has to be built, waited for or paid for."""
+    def lend(self, tenant: Tenant, tokens: int = 0) -> PooledInstance[App] | None:
+        """Lend the tenant's instance if nothing has to be built, waited for or paid for.
+
+        :param tokens: Requests, this one included, that have been paid for.
+        """
         self._acquire()
         try:
             pooled = self.instances.get(tenant.id)
+            if pooled is None:
+                return None
+            pooled.tokens += tokens
             if (
-                pooled is None
-                or not pooled.tokens
+                not pooled.tokens
                 or pooled.leases >= pooled.max_in_flight
                 or pooled.revision < tenant.revision
             ):
@@ -146,8 +151,8 @@ class PoolState(Generic[App]):
 
     def enter(
         self, tenant: Tenant, *, max_in_flight: int, impatient: bool
-    ) -> PooledInstance[App] | NoTokens[App] | InLine[App] | Build[App] | BeyondBuild[App]:
-        """Lend the tenant's instance, or say what the request has to wait for.
+    ) -> PooledInstance[App] | InLine[App] | Build[App] | BeyondBuild[App] | None:
+        """Lend the tenant's instance, or say what the request has to wait for; ``None`` for tokens.
 
         :param impatient: It has waited for a newer instance long enough, if there is an older one.
         :raises PoolError: It is refused.
@@ -163,7 +168,7 @@ class PoolState(Generic[App]):
                 self.waiting += 1
                 return found
             if not found.tokens:
-                return NoTokens(found)
+                return None
             if found.leases >= found.max_in_flight:
                 line = found.line = found.line or Line()
                 turn = line.join(now, ended_at=found.used_at)
@@ -174,11 +179,6 @@ class PoolState(Generic[App]):
             self.instances.move_to_end(tenant.id)
             self.hits += 1
             return found
-
-    def add_tokens(self, pooled: PooledInstance[App], tokens: int) -> None:
-        """Let so many more requests come."""
-        with self.lock:
-            pooled.tokens += tokens
 
     def leave_line(self, place: InLine[App]) -> bool | None:
         """Wait for a turn no longer; say whether it has come, and a lease with it.
