@@ -484,6 +484,14 @@ class FactoryError(TenantryError):
     problem: str
 
 
+class ProjectError(TenantryError):
+    """A project cannot be written or read."""
+
+    message = "{subject}: {problem}."
+    subject: str
+    problem: str
+
+
 class FrozenError(TenantryError, RuntimeError):
     """Something tried to change what all tenants share."""
 
