@@ -20,6 +20,7 @@ from tenantry.dispatch import build_door
 from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError
 from tenantry.flask.factories import load_factory
+from tenantry.lifecycle.host_checks import HostChecker, log_warning
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
 from tenantry.middleware.bodies import BodyLimits
@@ -249,9 +250,10 @@ def start_worker(platform: Platform) -> list[PeriodicTask]:
         clients=platform.clients,
     )
     reporter = Reporter(settings.workers_dir, report)
-    for start in (reporter.start, warm_up.start):
+    checker = HostChecker(platform.catalog, settings=settings, warn=log_warning)
+    for start in (reporter.start, warm_up.start, checker.start):
         run_in_worker(start)
-    for end in (reporter.stop, popularity.save, warm_up.stop):
+    for end in (reporter.stop, popularity.save, warm_up.stop, checker.stop):
         run_at_end(end)
     return [PeriodicTask(30, popularity.save)]
 

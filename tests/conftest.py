@@ -84,6 +84,8 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
             "data_dir": tmp_path / "data",
             "secret_keys": KEY,
             "access_log": "off",
+            # Nobody listens there: a test that asks the DNS brings its own.
+            "dns_resolvers": "127.0.0.1:1",
         }
         return Settings(**(values | overrides))
 

@@ -278,6 +278,22 @@ class HostRestingError(CatalogError):
     until: str
 
 
+class HostNotServedError(CatalogError):
+    """The host is not verified, so nothing can redirect to it."""
+
+    message = "Host {name!r} is {state}, not verified."
+    remedy = "Set the DNS records that `tenantry host show` prints, then check it again."
+    state: str
+
+
+class HostLimitError(CatalogError):
+    """Too many hosts of one tenant wait for their proof."""
+
+    message = "{count} hosts of {name!r} wait for their proof already."
+    remedy = "Prove or remove some of them first."
+    count: int
+
+
 class AccountNotFoundError(CatalogError, LookupError):
     """No account has this e-mail address or id."""
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -40,8 +41,10 @@ from tenantry.errors import (
     UnknownPlanError,
 )
 from tenantry.files.disk import exists
+from tenantry.values.domain_proof import Targets
 from tenantry.values.hosts import label_under, parse_host
 from tenantry.values.placement import Placement, read_placements
+from tenantry.values.resolver_address import ResolverAddress
 
 if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
@@ -52,6 +55,8 @@ MIN_KEY_LENGTH = 32
 SECRET_FIELDS = frozenset({"secret_keys", "catalog_url", "databases"})
 """Fields whose values are never shown: a URL may hold a password."""
 
+PUBLIC_RESOLVERS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
+"""Run by three companies, so that one that errs is outvoted."""
 
 _ORIGIN_RULE = "must be a scheme and a host, with a port if unusual, as `https://example.com`"
 
@@ -203,6 +208,19 @@ class Settings(BaseSettings):
         le=3650,
         description="How long a deleted tenant can be undeleted. Afterwards `tenantry tenant "
         "purge --due` destroys its data. Nothing is purged automatically.",
+    )
+    dns_targets: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Where a tenant's own domain has to lead, separated by commas: names for "
+        "CNAME records and addresses for A and AAAA records, as `sites.example.com, "
+        "203.0.113.7, 2001:db8::7`. Default: the platform's domain.",
+    )
+    dns_resolvers: Annotated[tuple[InstanceOf[ResolverAddress], ...], NoDecode] = Field(
+        default=(),
+        description="Resolvers that are asked for the records of tenants' domains, separated by "
+        "commas, as `10.0.0.2, [2001:db8::53]:5353`. A majority of them has to agree. Name at "
+        "least three that do not depend on each other. A single one is asked over TCP. Default: "
+        "`1.1.1.1, 8.8.8.8, 9.9.9.9`.",
     )
     trusted_proxies: int = Field(
         default=0,
@@ -383,6 +401,34 @@ class Settings(BaseSettings):
                 )
                 raise ValueError(problem)
         return value
+
+    @field_validator("dns_targets", mode="before")
+    @classmethod
+    def _read_targets(cls, value: Any) -> Any:
+        parts = _split(value)
+        for part in parts:
+            try:
+                ip_address(part)
+            except ValueError:
+                _check_target(part)
+        return parts
+
+    @field_validator("dns_resolvers", mode="before")
+    @classmethod
+    def _read_resolvers(cls, value: Any) -> tuple[ResolverAddress, ...]:
+        found = []
+        for part in _split(value) or PUBLIC_RESOLVERS:
+            if isinstance(part, ResolverAddress):
+                found.append(part)
+                continue
+            try:
+                found.append(ResolverAddress.parse(part))
+            except ValueError:
+                raise ValueError(
+                    f"{part[:100]!r} is no address; write it as `9.9.9.9`, `10.0.0.2:5353` or "
+                    "`[2001:db8::53]:5353`"
+                ) from None
+        return tuple(found)
 
     @field_validator("databases", mode="before")
     @classmethod
@@ -607,6 +653,16 @@ class Settings(BaseSettings):
         return self.bind.strip("[]")
 
     @property
+    def domain_targets(self) -> Targets:
+        """Where custom domains have to lead."""
+        return Targets.of(self.dns_targets or (self.domain,))
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """The hosts that the platform itself answers on."""
+        return frozenset({self.domain, f"www.{self.domain}", self.backend_host} - {""})
+
+    @property
     def is_local(self) -> bool:
         """Whether the platform is for browsers on this machine."""
         return _is_local(self.domain)
@@ -705,6 +761,25 @@ def load_settings(**overrides: Any) -> Settings:
 def get_settings() -> Settings:
     """Return the process's own settings, read at the first call."""
     return load_settings()
+
+
+def _split(value: Any) -> tuple[Any, ...]:
+    """Return the parts of a setting that lists several things."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value)
+
+
+def _check_target(name: str) -> None:
+    try:
+        if parse_host(name) == name and "." in name:
+            return
+    except BadHostError:
+        pass
+    raise ValueError(
+        f"{name[:100]!r} is neither an address nor a full host name in lower case; write it as "
+        "`203.0.113.7` or `sites.example.com`"
+    )
 
 
 def _need_driver() -> None:

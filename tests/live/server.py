@@ -141,6 +141,8 @@ class Server:
             # All requests come from one address here, as fast as they can.
             "TENANTRY_LIMIT_CLIENT_REQUESTS": "0",
             "TENANTRY_LIMIT_TENANT_REQUESTS": "0",
+            # Nobody listens there: a test that asks the DNS brings its own.
+            "TENANTRY_DNS_RESOLVERS": "127.0.0.1:1",
             **self._env,
         }
 

@@ -20,6 +20,7 @@ from tenantry.catalog.anchor import AuditAnchor
 from tenantry.catalog.audit import Audit
 from tenantry.catalog.change_feed import ChangeFeed
 from tenantry.catalog.custom_hosts import CustomHosts
+from tenantry.catalog.host_checks import HostChecks
 from tenantry.catalog.links import Links
 from tenantry.catalog.memberships import Memberships
 from tenantry.catalog.names import Names
@@ -74,6 +75,7 @@ class Catalog:
         self.tenants = Tenants(store, self.names)
         self.provisioning = Provisioning(store)
         self.hosts = CustomHosts(store, domain=domain, backend_host=backend_host)
+        self.host_checks = HostChecks(store)
         self.accounts = Accounts(store)
         self.memberships = Memberships(store)
         self.sessions = Sessions(store)

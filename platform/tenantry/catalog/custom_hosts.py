@@ -1,4 +1,4 @@
-"""Custom hosts in the catalog: add, verify, remove, and reserve removed ones for 30 days.
+"""Custom hosts in the catalog: add, choose, remove, and reserve removed ones for 30 days.
 
 A host that a tenant has given up may still be in people's bookmarks and in DNS. So for a time only the
 tenant that had it may have it again, unless an operator says otherwise.
@@ -12,21 +12,42 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
-from tenantry.catalog.models import FormerHostRecord, HostRecord, now
+from tenantry.catalog.change_feed import EPOCH
+from tenantry.catalog.models import FormerHostRecord, HostRecord, TenantRecord, now
 from tenantry.catalog.values import Host, HostState
-from tenantry.errors import HostNotFoundError, HostRestingError, HostTakenError
-from tenantry.values.hosts import canonical_host, check_scripts
+from tenantry.errors import (
+    BadHostError,
+    HostLimitError,
+    HostNotFoundError,
+    HostNotServedError,
+    HostRestingError,
+    HostTakenError,
+)
+from tenantry.values.domain_proof import proof_name
+from tenantry.values.hosts import MAX_HOST, canonical_host, check_scripts
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.orm import Session
 
-    from tenantry.catalog.models import TenantRecord
     from tenantry.catalog.store import Store
     from tenantry.catalog.values import Actor, HostProof
     from tenantry.values.tenant import Tenant
 
 HOST_REST = timedelta(days=30)
 """How long a host that was served rests before another tenant may have it."""
+
+MAX_WAITING = 20
+"""Hosts of one tenant that are not verified, at most: each costs questions to the DNS."""
+
+_hosts, _tenants = HostRecord.__table__.c, TenantRecord.__table__.c
+SERVED = (
+    select(_hosts.tenant_id, _hosts.name)
+    .join_from(HostRecord.__table__, TenantRecord.__table__)
+    .where(_hosts.verified_at.is_not(None), _tenants.state != TenantState.DELETED)
+)
 
 
 class CustomHosts:
@@ -41,6 +62,19 @@ class CustomHosts:
         self._domain = domain
         self._backend_host = backend_host
 
+    def check_name(self, host: str) -> str:
+        """Return the canonical form of a host that a tenant may want.
+
+        :raises BadHostError: Not a full host name, or one that mixes scripts.
+        :raises HostTakenError: It is the platform's own, or lies under its domain.
+        """
+        name = check_scripts(canonical_host(host))
+        if len(proof_name(name)) > MAX_HOST:
+            raise BadHostError(host, "it leaves no room for the name of its TXT record")
+        if name in {self._domain, self._backend_host} or name.endswith("." + self._domain):
+            raise HostTakenError(name)
+        return name
+
     def add(
         self,
         tenant_id: str,
@@ -52,7 +86,8 @@ class CustomHosts:
     ) -> Tenant:
         """Give a tenant a custom host; saying the same again changes nothing.
 
-        The one verified first is where the tenant's links point.
+        Without a choice, the one verified first is where the tenant's links point. Several tenants
+        can wait for one host: it goes to the one that proves it.
 
         :param proof: How it was verified; without, it is pending and not served. It also verifies a
             pending one.
@@ -60,25 +95,27 @@ class CustomHosts:
         :raises BadHostError: Not a full host name, or one that mixes scripts.
         :raises HostTakenError: Another tenant has it, or it lies under the platform's domain.
         :raises HostRestingError: Another tenant had it a short time ago.
+        :raises HostLimitError: Too many of the tenant's hosts wait for their proof.
         """
-        name = check_scripts(canonical_host(host))
-        if name in {self._domain, self._backend_host} or name.endswith("." + self._domain):
-            raise HostTakenError(name)
+        name = self.check_name(host)
         try:
             with self._store.writing(by) as writer:
                 record = writer.get_tenant(tenant_id)
-                entry = _find(record, name)
+                entry = find_entry(record, name)
                 if entry is None:
-                    before = _claim(writer.session, name, tenant_id, take_over=take_over)
-                    entry = HostRecord(name=name, state=HostState.PENDING, proof="")
+                    check_free(writer.session, name)
+                    before = take_from_rest(writer.session, name, tenant_id, take_over=take_over)
+                    entry = HostRecord(name=name, state=HostState.PENDING, proof="", check_at=now())
+                    if proof is None:
+                        _check_waiting(record)
                     record.hosts.append(entry)
                     detail = {"host": name, "proof": proof or "none yet"}
                     if before is not None:
                         detail["taken_over_from"] = before
-                    _verify(entry, proof)
+                    verify(entry, proof)
                     writer.change(record, "host.add", detail)
                 elif proof is not None and entry.state != HostState.VERIFIED:
-                    _verify(entry, proof)
+                    verify(entry, proof)
                     writer.change(record, "host.verify", {"host": name, "proof": proof})
                 return record.to_tenant()
         except IntegrityError as error:
@@ -92,22 +129,60 @@ class CustomHosts:
         name = canonical_host(host)
         with self._store.writing(by) as writer:
             record = writer.get_tenant(tenant_id)
-            found = _find(record, name)
-            if found is None:
-                raise HostNotFoundError(name)
-            lay_to_rest(writer.session, found)
-            record.hosts.remove(found)
-            writer.session.delete(found)
+            entry = get_entry(record, name)
+            lay_to_rest(writer.session, entry)
+            record.hosts.remove(entry)
+            writer.session.delete(entry)
             writer.change(record, "host.remove", {"host": name})
             return record.to_tenant()
 
+    def set_primary(self, tenant_id: str, host: str | None, *, by: Actor) -> Tenant:
+        """Let the tenant's other hosts redirect to this one; to none, if *host* is ``None``.
+
+        :raises HostNotFoundError: The tenant has no such host.
+        :raises HostNotServedError: It is not verified.
+        """
+        name = None if host is None else canonical_host(host)
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
+            if name is not None and not (entry := get_entry(record, name)).verified_at:
+                raise HostNotServedError(name, entry.state)
+            before = record.to_tenant().primary
+            for entry in record.hosts:
+                entry.is_primary = entry.name == name
+            if before != (name or ""):
+                writer.change(record, "host.primary", {"before": before, "after": name or ""})
+            return record.to_tenant()
+
+    def get(self, tenant_id: str, host: str) -> Host:
+        """Return one custom host of a tenant.
+
+        :raises HostNotFoundError: The tenant has no such host.
+        """
+        name = canonical_host(host)
+        with self._store.reading() as session:
+            record = session.get(HostRecord, (name, tenant_id))
+            if record is None:
+                raise HostNotFoundError(name)
+            return record.to_host()
+
     def list(self, tenant_id: str | None = None) -> tuple[Host, ...]:
         """Return the custom hosts of one tenant, or of all, pending ones too."""
-        query = select(HostRecord).order_by(HostRecord.name)
+        query = select(HostRecord).order_by(HostRecord.name, HostRecord.created_at)
         if tenant_id is not None:
             query = query.where(HostRecord.tenant_id == tenant_id)
         with self._store.reading() as session:
             return tuple(record.to_host() for record in session.scalars(query))
+
+    def read_served(self) -> tuple[int, Mapping[str, tuple[str, ...]]]:
+        """Return the present epoch, and the hosts that are served, by the id of their tenant."""
+        served: dict[str, tuple[str, ...]] = {}
+        with self._store.connection() as connection:
+            # First: a change that comes in between is then seen twice, and never missed.
+            epoch = connection.scalar(EPOCH) or 0
+            for tenant_id, name in connection.execute(SERVED):
+                served[tenant_id] = (*served.get(tenant_id, ()), name)
+        return epoch, served
 
 
 def lay_to_rest(session: Session, host: HostRecord) -> None:
@@ -120,11 +195,38 @@ def lay_to_rest(session: Session, host: HostRecord) -> None:
         session.merge(former)
 
 
-def _find(record: TenantRecord, name: str) -> HostRecord | None:
+def find_entry(record: TenantRecord, name: str) -> HostRecord | None:
+    """Return what the tenant's record has under this canonical host."""
     return next((entry for entry in record.hosts if entry.name == name), None)
 
 
-def _claim(session: Session, name: str, tenant_id: str, *, take_over: bool) -> str | None:
+def get_entry(record: TenantRecord, name: str) -> HostRecord:
+    """Return what the tenant's record has under this canonical host.
+
+    :raises HostNotFoundError: Nothing.
+    """
+    entry = find_entry(record, name)
+    if entry is None:
+        raise HostNotFoundError(name)
+    return entry
+
+
+def check_free(session: Session, name: str) -> None:
+    """Refuse a host that is served for a tenant.
+
+    :param session: Of a writing transaction, whose lock lets nobody else verify it meanwhile.
+    :raises HostTakenError: It is.
+    """
+    query = select(HostRecord.name).where(
+        HostRecord.name == name, HostRecord.verified_at.is_not(None)
+    )
+    if session.scalar(query) is not None:
+        raise HostTakenError(name)
+
+
+def take_from_rest(
+    session: Session, name: str, tenant_id: str, *, take_over: bool = False
+) -> str | None:
     """Take a host out of its rest; return the id of the tenant that it was taken over from.
 
     :raises HostRestingError: Another tenant had it a short time ago.
@@ -140,6 +242,15 @@ def _claim(session: Session, name: str, tenant_id: str, *, take_over: bool) -> s
     return former.tenant_id if is_anothers else None
 
 
-def _verify(entry: HostRecord, proof: HostProof | None) -> None:
+def verify(entry: HostRecord, proof: HostProof | None) -> None:
+    """Let a host be served from now on. An operator's word needs no check of its DNS."""
     if proof is not None:
         entry.state, entry.proof, entry.verified_at = HostState.VERIFIED, proof, now()
+        entry.failures, entry.failing_since, entry.warned_at, entry.problem = 0, None, None, ""
+        entry.check_at = None if proof == "operator" else now()
+
+
+def _check_waiting(record: TenantRecord) -> None:
+    waiting = sum(entry.verified_at is None for entry in record.hosts)
+    if waiting >= MAX_WAITING:
+        raise HostLimitError(record.slug, waiting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -18,6 +19,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -59,6 +61,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 def now() -> datetime:
     """Return the time in UTC."""
     return datetime.now(UTC)
+
+
+def new_token() -> str:
+    """Return what proves that a host is a tenant's, once its DNS says it (R30)."""
+    return f"tenantry-{secrets.token_hex(16)}"
 
 
 def copy_to(kind: type[T], record: Any, **other: Any) -> T:
@@ -143,19 +150,21 @@ class TenantRecord(Base):
     members: Mapped[list[MembershipRecord]] = relationship(back_populates="tenant")
 
     def to_tenant(self) -> Tenant:
-        served = (host for host in self.hosts if host.verified_at is not None)
-        return as_tenant(self, hosts=(host.name for host in sorted(served, key=_served_since)))
+        served = sorted((host for host in self.hosts if host.verified_at is not None), key=_rank)
+        primary = next((host.name for host in served if host.is_primary), "")
+        return as_tenant(self, hosts=(host.name for host in served), primary=primary)
 
     def to_row(self) -> TenantRow:
         return copy_to(TenantRow, self, tenant=self.to_tenant(), owners=tuple(self.owners))
 
 
-def _served_since(host: HostRecord) -> datetime:
+def _rank(host: HostRecord) -> tuple[bool, datetime]:
+    """Return what orders served hosts: the primary one, then the one served longest."""
     assert host.verified_at is not None
-    return host.verified_at
+    return not host.is_primary, host.verified_at
 
 
-def as_tenant(row: Any, *, hosts: Iterable[str]) -> Tenant:
+def as_tenant(row: Any, *, hosts: Iterable[str], primary: str = "") -> Tenant:
     """Return the value of a row of ``tenants``, be it a record or only its columns."""
     return Tenant(
         id=row.id,
@@ -167,6 +176,7 @@ def as_tenant(row: Any, *, hosts: Iterable[str]) -> Tenant:
         quiet=row.quiet,
         revision=row.revision,
         hosts=tuple(hosts),
+        primary=primary,
         owners=tuple(row.owners or ()),
         notice=row.notice or "",
         reopens_at=row.reopens_at,
@@ -185,19 +195,39 @@ class FormerSlugRecord(Base):
 
 
 class HostRecord(Base):
-    """A custom host; its name is the key, so that two tenants can never share one.
+    """A custom host that a tenant wants or has.
 
-    It is served from *verified_at* on, and not before.
+    It is served while *verified_at* is set. Several tenants may want one host, and only one of them
+    can have it: the partial index holds that.
     """
 
     __tablename__ = "hosts"
+    __table_args__ = (
+        Index(
+            "uq_hosts_served",
+            "name",
+            unique=True,
+            sqlite_where=text("verified_at IS NOT NULL"),
+            postgresql_where=text("verified_at IS NOT NULL"),
+        ),
+        Index(None, "check_at"),
+    )
 
     name: Mapped[str] = mapped_column(String(253), primary_key=True)
-    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True, index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     state: Mapped[str] = mapped_column(String(16))
     proof: Mapped[str] = mapped_column(String(16), default="")
     verified_at: Mapped[datetime | None]
+    is_primary: Mapped[bool] = mapped_column(default=False)
+    token: Mapped[str] = mapped_column(String(64), default=new_token)
+    waiting_since: Mapped[datetime] = mapped_column(default=now)
+    checked_at: Mapped[datetime | None]
+    check_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    failing_since: Mapped[datetime | None]
+    warned_at: Mapped[datetime | None]
+    problem: Mapped[str] = mapped_column(String(500), default="")
 
     tenant: Mapped[TenantRecord] = relationship(back_populates="hosts")
 

@@ -42,9 +42,9 @@ _tenants, _hosts = TenantRecord.__table__.c, HostRecord.__table__.c
 _former = FormerSlugRecord.__table__.c
 SERVED_HOST = and_(_hosts.tenant_id == _tenants.id, _hosts.verified_at.is_not(None))
 FOUND = (
-    select(TenantRecord.__table__, _hosts.name.label("host"))
+    select(TenantRecord.__table__, _hosts.name.label("host"), _hosts.is_primary)
     .join_from(TenantRecord.__table__, HostRecord.__table__, SERVED_HOST, isouter=True)
-    .order_by(_hosts.verified_at)
+    .order_by(_hosts.is_primary.desc(), _hosts.verified_at)
 )
 _KEY: Any = bindparam("key")
 _OWN = TenantRecord.__table__.alias("own")
@@ -165,4 +165,6 @@ def check_renamable(tenant: Tenant | TenantRecord) -> None:
 
 def from_rows(rows: Sequence[Row[Any]]) -> Tenant:
     """Return the tenant whose rows :data:`FOUND` has brought."""
-    return as_tenant(rows[0], hosts=(row.host for row in rows if row.host is not None))
+    first = rows[0]
+    hosts = (row.host for row in rows if row.host is not None)
+    return as_tenant(first, hosts=hosts, primary=first.host if first.is_primary else "")

@@ -141,6 +141,10 @@ class HostState(StrEnum):
     PENDING = "pending"
     """A tenant wants it; nobody has proved that it is the tenant's."""
     VERIFIED = "verified"
+    LOST = "lost"
+    """It was verified by DNS, and its records have been wrong for days. It is checked for a time."""
+    EXPIRED = "expired"
+    """It was not proved in time. It is not checked until its tenant asks for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +157,25 @@ class Host:
     created_at: datetime
     state: HostState
     proof: str
-    """A :data:`HostProof`; empty while it is pending."""
+    """A :data:`HostProof`; empty unless it is verified."""
     verified_at: datetime | None
+    is_primary: bool
+    """Whether the tenant's other hosts redirect to it."""
+    token: str
+    """What the tenant's DNS has to say; a new one for each attempt."""
+    waiting_since: datetime
+    """When the present attempt at a proof began."""
+    checked_at: datetime | None
+    """When its DNS was last asked for; ``None`` before the first time."""
+    check_at: datetime | None
+    """When it is asked for next by itself; ``None`` if it is not."""
+    failures: int
+    """How many checks in a row have found its records missing or wrong."""
+    failing_since: datetime | None
+    warned_at: datetime | None
+    """When its owners were told that it will be lost."""
+    problem: str
+    """What the last check has found wrong, in a sentence; empty if nothing was."""
 
     @property
     def is_served(self) -> bool:

@@ -33,7 +33,7 @@ COMMANDS = {
     "tenant": "Create, list and change tenants.",
     "backup": "Back up tenants, and list and verify backups.",
     "restore": "Restore one tenant from a backup, without changing another.",
-    "host": "Add, remove and list custom hosts of tenants.",
+    "host": "Add, prove, choose, remove and list custom hosts of tenants.",
     "account": "Create, list and sign out accounts of the platform.",
     "audit": "List and verify the audit trail.",
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from tenantry.dispatch.canonical_host import HttpsOnly, PrimaryHost
 from tenantry.dispatch.mounts import Mounts
 from tenantry.dispatch.path import PathDispatcher
 from tenantry.dispatch.redirect_renamed import redirect_renamed
@@ -120,9 +121,9 @@ def build_dispatcher(
     time_limit: TimeLimit | None = None,
 ) -> WSGIApplication:
     """Return the part that finds the app: hosts, paths and mounts."""
-    instances = InstanceServer(pool, pages=pages, time_limit=time_limit)
-    # Whichever host it is, /backend is the admin app.
-    site = Mounts(instances, {BACKEND: backend})
+    instances: WSGIApplication = InstanceServer(pool, pages=pages, time_limit=time_limit)
+    # Whichever host it is, /backend is the admin app: it stays in reach if a domain is misconfigured.
+    site = Mounts(PrimaryHost(instances, url_of=settings.url_of), {BACKEND: backend})
     apex: dict[str, WSGIApplication] = {BACKEND: backend}
     platform: dict[str, WSGIApplication] = {}
     if settings.backend_host:
@@ -131,12 +132,15 @@ def build_dispatcher(
         platform[settings.backend_host] = Mounts(to_backend, {BACKEND: backend})
     if settings.routing != "subdomain":
         # Visitors' scripts and the backend would share an origin here (R21).
-        inner = site if settings.allow_shared_origin else instances
+        inner = instances
+        if settings.allow_shared_origin:
+            inner = Mounts(instances, {BACKEND: backend})
         apex[settings.path_prefix] = PathDispatcher(inner, directory=directory, pages=pages)
     platform[settings.domain] = Mounts(front, apex)
     platform[f"www.{settings.domain}"] = redirect_to(settings.apex_url)
+    knows_scheme = settings.trusted_proxies or settings.socket
     return SubdomainDispatcher(
-        site,
+        HttpsOnly(site, url_of=settings.url_of) if settings.https and knows_scheme else site,
         platform=platform,
         unknown=_unread(front),
         domain=settings.domain,

@@ -12,6 +12,14 @@ from tenantry.lifecycle.check import check_tenant
 from tenantry.lifecycle.clone import clone_tenant, preview_clone, release_tenant
 from tenantry.lifecycle.create import complete_tenant, create_tenant
 from tenantry.lifecycle.create_many import create_tenants
+from tenantry.lifecycle.custom_hosts import (
+    add_host,
+    check_host,
+    make_host_primary,
+    preview_host_primary,
+    preview_remove_host,
+    remove_host,
+)
 from tenantry.lifecycle.delete import (
     delete_tenant,
     preview_delete,
@@ -88,6 +96,13 @@ class Operations:
     preview_plan = preview_plan
     change_owners = change_owners
     preview_owners = preview_owners
+
+    add_host = add_host
+    check_host = check_host
+    make_host_primary = make_host_primary
+    preview_host_primary = preview_host_primary
+    remove_host = remove_host
+    preview_remove_host = preview_remove_host
 
     suspend = suspend_tenant
     resume = resume_tenant

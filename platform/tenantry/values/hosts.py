@@ -72,6 +72,19 @@ def canonical_host(name: str) -> str:
     return host
 
 
+def shown_host(host: str) -> str:
+    """Return a canonical host for people: an international one in both of its forms.
+
+    >>> shown_host("xn--bcher-kva.example")
+    'b\u00fccher.example (xn--bcher-kva.example)'
+    """
+    try:
+        shown = idna.decode(host) if "xn--" in host else host
+    except idna.IDNAError:
+        return host
+    return host if shown == host else f"{shown} ({host})"
+
+
 def check_scripts(host: str) -> str:
     """Return a canonical host if each of its labels can be read in one way.
 

@@ -74,8 +74,11 @@ class Tenant:
     """Grows with every change of this tenant; an instance belongs to one revision."""
 
     hosts: tuple[str, ...] = ()
-    """Custom hosts, canonical, the primary one first. The host under the platform's domain
-    follows from :attr:`slug` and is not listed."""
+    """Custom hosts, canonical; the first one is in the site's links. The host under the platform's
+    domain follows from :attr:`slug` and is not listed."""
+
+    primary: str = ""
+    """The custom host to which the tenant's other hosts redirect; empty if none does."""
 
     owners: tuple[str, ...] = ()
     """E-mail addresses of the accounts that own the tenant, by address. Nothing but the catalog makes

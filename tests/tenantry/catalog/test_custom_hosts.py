@@ -10,9 +10,18 @@ from alembic import command
 from sqlalchemy import text, update
 
 from tenantry.catalog import SYSTEM, HostState, schema
+from tenantry.catalog.custom_hosts import MAX_WAITING
 from tenantry.catalog.engine import WRITE
 from tenantry.catalog.models import FormerHostRecord
-from tenantry.errors import BadHostError, HostRestingError, HostTakenError
+from tenantry.errors import (
+    BadHostError,
+    HostLimitError,
+    HostNotFoundError,
+    HostNotServedError,
+    HostRestingError,
+    HostTakenError,
+)
+from tenantry.values.domain_proof import Finding, Verdict
 
 if TYPE_CHECKING:
     from tenantry.catalog import Catalog
@@ -34,16 +43,17 @@ def let_rest(catalog: Catalog, *, days: float) -> None:
 
 
 def test_a_host_is_pending_until_it_is_verified(any_catalog: Catalog) -> None:
-    """R30: it belongs to the tenant, so that no other can have it, and is not served."""
+    """R30: it is not served, and keeps no other tenant from the host."""
     acme, bolt = add(any_catalog), add(any_catalog, "bolt")
     assert any_catalog.hosts.add(acme.id, SHOP, by=SYSTEM).hosts == ()
     (host,) = any_catalog.hosts.list()
     assert (host.state, host.proof, host.is_served) == (HostState.PENDING, "", False)
-    with pytest.raises(HostTakenError):
-        any_catalog.hosts.add(bolt.id, SHOP, proof="operator", by=SYSTEM)
+    assert any_catalog.hosts.add(bolt.id, SHOP, by=SYSTEM).hosts == ()
 
     assert any_catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM).hosts == (SHOP,)
-    (host,) = any_catalog.hosts.list()
+    with pytest.raises(HostTakenError):
+        any_catalog.hosts.add(bolt.id, SHOP, proof="operator", by=SYSTEM)
+    (host,) = any_catalog.hosts.list(acme.id)
     assert (host.state, host.proof, host.is_served) == (HostState.VERIFIED, "operator", True)
     events = any_catalog.audit.list(tenant_id=acme.id).items[:2]
     assert [event.action for event in events] == ["host.verify", "host.add"]
@@ -57,6 +67,53 @@ def test_the_host_verified_first_is_the_primary_one(any_catalog: Catalog) -> Non
     any_catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM)
     made = any_catalog.hosts.add(acme.id, "late.example.org", proof="dns", by=SYSTEM)
     assert made.hosts == any_catalog.tenants.get("acme").hosts == (SHOP, "late.example.org")
+
+
+def test_the_chosen_host_is_first(any_catalog: Catalog) -> None:
+    """Links point to the host that its owner has chosen; nothing redirects before that."""
+    acme = add(any_catalog)
+    for name in (SHOP, "www.example.org"):
+        acme = any_catalog.hosts.add(acme.id, name, proof="operator", by=SYSTEM)
+    assert (acme.hosts[0], acme.primary) == (SHOP, "")
+    with pytest.raises(HostNotFoundError):
+        any_catalog.hosts.set_primary(acme.id, "other.example.org", by=SYSTEM)
+    any_catalog.hosts.add(acme.id, "new.example.org", by=SYSTEM)
+    with pytest.raises(HostNotServedError, match="is pending, not verified"):
+        any_catalog.hosts.set_primary(acme.id, "new.example.org", by=SYSTEM)
+
+    made = any_catalog.hosts.set_primary(acme.id, "www.example.org", by=SYSTEM)
+    assert made == any_catalog.tenants.get("acme") == any_catalog.tenants.find_by_host(SHOP)
+    assert (made.hosts, made.primary) == (("www.example.org", SHOP), "www.example.org")
+    made = any_catalog.hosts.set_primary(acme.id, SHOP, by=SYSTEM)
+    assert (made.hosts, made.primary) == ((SHOP, "www.example.org"), SHOP)
+    made = any_catalog.hosts.set_primary(acme.id, None, by=SYSTEM)
+    assert made.primary == any_catalog.tenants.get("acme").primary == ""
+    any_catalog.hosts.set_primary(acme.id, SHOP, by=SYSTEM)
+    assert any_catalog.hosts.remove(acme.id, SHOP, by=SYSTEM).primary == ""
+
+
+def test_hosts_that_wait_are_bounded(catalog: Catalog) -> None:
+    """Law 6: each of them costs questions to the DNS."""
+    acme = add(catalog)
+    for number in range(MAX_WAITING):
+        catalog.hosts.add(acme.id, f"{number}.example.org", by=SYSTEM)
+    with pytest.raises(HostLimitError, match="20 hosts of 'acme' wait"):
+        catalog.hosts.add(acme.id, SHOP, by=SYSTEM)
+    assert catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM).hosts == (SHOP,)
+
+
+def test_a_rest_holds_for_hosts_that_waited(catalog: Catalog) -> None:
+    """R29: a tenant that asked before the host was given up does not get it sooner."""
+    acme, bolt = add(catalog), add(catalog, "bolt")
+    catalog.hosts.add(bolt.id, SHOP, by=SYSTEM)
+    catalog.hosts.add(acme.id, SHOP, proof="operator", by=SYSTEM)
+    catalog.hosts.remove(acme.id, SHOP, by=SYSTEM)
+    host = catalog.host_checks.record(bolt.id, SHOP, Finding(Verdict.PROVED), by=SYSTEM)
+    assert (host.state, host.is_served) == (HostState.PENDING, False)
+    assert "is reserved until" in host.problem
+    let_rest(catalog, days=31)
+    host = catalog.host_checks.record(bolt.id, SHOP, Finding(Verdict.PROVED), by=SYSTEM)
+    assert host.is_served
 
 
 def test_a_host_rests_before_another_tenant_gets_it(any_catalog: Catalog) -> None:

@@ -111,6 +111,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: int) -> Ite
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TENANTRY_FACTORY", "shop:create_app")
     monkeypatch.setenv("TENANTRY_PORT", str(free_port))
+    # Nobody listens there: a test that asks the DNS brings its own.
+    monkeypatch.setenv("TENANTRY_DNS_RESOLVERS", "127.0.0.1:1")
     path, mask = list(sys.path), os.umask(0o022)
     made = Desk(tmp_path)
     yield made

@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tenantry.catalog import SYSTEM
-from tenantry.catalog.models import LinkRecord, now
+from tenantry.catalog.models import HostRecord, LinkRecord, now
+from tests.nameserver import NameServer
 
 if TYPE_CHECKING:
     from tests.tenantry.cli.conftest import Desk
@@ -44,15 +45,47 @@ def test_hosts_come_and_go(acme: Desk) -> None:
 
 def test_an_unproven_host_is_pending(acme: Desk) -> None:
     """It is not served, says so, and can be served on the operator's word or taken back."""
-    assert "www.acme.test is pending and not served" in acme.done(
-        "host", "add", "acme", "www.acme.test"
-    )
+    text = acme.done("host", "add", "acme", "www.acme.test")
+    assert "www.acme.test is pending and not served" in text
+    assert "1 of 1 resolvers did not answer" in text
     (row,) = json.loads(acme.done("host", "list", "--json"))
     assert (row["state"], row["proof"], row["verified_at"]) == ("pending", "", None)
     assert "localhost" in acme.done("tenant", "show", "acme").split("Url")[1].splitlines()[0]
     assert "answers on" in acme.done("host", "add", "acme", "www.acme.test", "--unproven")
     acme.done("host", "add", "acme", "other.test")
     acme.done("host", "remove", "acme", "other.test")
+
+
+def test_a_host_is_proved_by_its_dns(acme: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R30: from the records that are printed to a site that answers there, and redirects."""
+    with NameServer() as resolver:
+        monkeypatch.setenv("TENANTRY_DNS_RESOLVERS", resolver.text)
+        monkeypatch.setenv("TENANTRY_DNS_TARGETS", "sites.example.com, 203.0.113.7")
+        text = acme.done("host", "add", "acme", "b\u00fccher.test")
+        assert "b\u00fccher.test (xn--bcher-kva.test) is pending and not served" in text
+        shown = json.loads(acme.done("host", "show", "acme", "b\u00fccher.test", "--json"))
+        assert [record["type"] for record in shown["records"]] == ["TXT", "CNAME", "A"]
+        for record in shown["records"]:
+            assert f"{record['type']:<5}" in text
+            assert f"{record['name']}" in text
+            assert f"{record['value']}\n" in text
+            resolver.records[record["name"], record["type"]] = [record["value"]]
+        del resolver.records["xn--bcher-kva.test", "CNAME"]
+        assert "pending" in acme.done("host", "check", "acme", "xn--bcher-kva.test")  # too soon
+        with acme.catalog as catalog, catalog.store.engine.begin() as connection:
+            connection.execute(update(HostRecord).values(checked_at=None))
+        text = acme.done("host", "check", "acme", "xn--bcher-kva.test")
+    assert text == "acme answers on b\u00fccher.test (xn--bcher-kva.test) too.\n"
+    text = acme.done("host", "show", "acme", "xn--bcher-kva.test")
+    assert re.search("State +verified by DNS\n", text)
+
+    name = "xn--bcher-kva.test"
+    assert "Would redirect" in acme.done("host", "primary", "acme", name, "--dry-run")
+    assert f"redirect to {name}" in acme.done("host", "primary", "acme", name)
+    assert "verified by DNS, primary" in acme.done("host", "list")
+    assert "Would end" in acme.done("host", "primary", "acme", "--none", "--dry-run")
+    assert "answers on each of its hosts" in acme.done("host", "primary", "acme", "--none")
+    assert acme.run("host", "primary", "acme").exit_code == 2
 
 
 def test_a_host_rests_after_it_was_served(acme: Desk) -> None:
@@ -75,6 +108,9 @@ def test_a_host_rests_after_it_was_served(acme: Desk) -> None:
         pytest.param(["add", "nobody", "a.test"], "Tenant 'nobody' does not exist", id="no tenant"),
         pytest.param(["remove", "acme", "a.test"], "does not belong", id="not its host"),
         pytest.param(["remove", "acme", "a.test", "--dry-run"], "does not belong", id="dry run"),
+        pytest.param(["check", "acme", "a.test"], "does not belong", id="check of none"),
+        pytest.param(["show", "acme", "a.test"], "does not belong", id="show of none"),
+        pytest.param(["primary", "acme", "a.test"], "does not belong", id="primary of none"),
         pytest.param(["list", "nobody"], "does not exist", id="list of nobody"),
     ],
 )

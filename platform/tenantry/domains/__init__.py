@@ -1,0 +1,1 @@
+"""Custom domains: which DNS records prove one, and what resolvers say of them."""

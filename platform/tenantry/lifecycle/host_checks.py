@@ -1,0 +1,80 @@
+"""Checks custom hosts whose time has come, once for the whole platform however many workers run."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from tenantry.catalog import SYSTEM
+from tenantry.catalog.host_checks import needs_warning
+from tenantry.errors import HostNotFoundError, TenantNotFoundError
+from tenantry.lifecycle.custom_hosts import look_up
+from tenantry.resources.background_thread import BackgroundThread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenantry.catalog import Catalog, Host
+    from tenantry.settings import Settings
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 15.0
+"""Seconds between two looks at what is due."""
+
+BATCH = 40
+AT_ONCE = 8
+"""Hosts that a worker checks at the same time: a check mostly waits for resolvers."""
+
+
+class HostChecker:
+    """A thread of the worker that checks due hosts. Each host is checked by one worker.
+
+    :param warn: Tells the owners of a host that it will be lost. It is called again with the next
+        check if it raises.
+    """
+
+    def __init__(
+        self, catalog: Catalog, *, settings: Settings, warn: Callable[[Host], object]
+    ) -> None:
+        self._catalog = catalog
+        self._settings = settings
+        self._warn = warn
+        self._thread = BackgroundThread("host-checks", self._run)
+        self.start = self._thread.start
+        self.stop = self._thread.stop
+
+    def check_due(self) -> int:
+        """Check what is due now, and return how many hosts that was."""
+        checked = 0
+        while hosts := self._catalog.host_checks.claim_due(limit=BATCH):
+            with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="host-check") as threads:
+                checked += sum(threads.map(self._check, hosts))
+            if self._thread.stopping.is_set():
+                break
+        return checked
+
+    def _run(self) -> None:
+        self._thread.repeat(INTERVAL, self.check_due)
+
+    def _check(self, host: Host) -> bool:
+        try:
+            found = look_up(self._catalog, host, settings=self._settings, by=SYSTEM)
+            if needs_warning(found):
+                self._warn(found)
+                self._catalog.host_checks.note_warning(found.tenant_id, found.name)
+        except (HostNotFoundError, TenantNotFoundError):
+            return False  # it was removed meanwhile
+        return True
+
+
+def log_warning(host: Host) -> None:
+    """Tell the log that a host will be lost."""
+    log.warning(
+        "the domain %s of tenant %s will no longer be served, unless its DNS records are set "
+        "right: %s",
+        host.name,
+        host.tenant_slug,
+        host.problem,
+    )
