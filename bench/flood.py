@@ -60,7 +60,7 @@ from bench.counting import count_queries
 
 count_queries(os.environ["BENCH_CATALOG"], Path(os.environ["BENCH_COUNTS"]))
 
-from dispatch import application
+from tenantry.wsgi import application
 """
 """What the server loads: the platform, counted from its first query on."""
 

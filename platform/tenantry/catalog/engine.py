@@ -14,15 +14,11 @@ from tenantry.files.disk import is_full
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
-    from sqlalchemy.exc import SQLAlchemyError
 
     from tenantry.databases.server_connection import WatchedConnection
 
 WRITE = {"tenantry_write": True}
 """Execution options of a transaction that will write."""
-
-SINGLE = {"tenantry_single": True}
-"""Execution options of a transaction with one statement: on SQLite that is one without being told."""
 
 
 def open_engine(address: str) -> Engine:
@@ -36,7 +32,7 @@ def open_engine(address: str) -> Engine:
     return engine
 
 
-def unavailable(error: SQLAlchemyError) -> CatalogUnavailableError:
+def unavailable(error: Exception) -> CatalogUnavailableError:
     """Return what a failure of the catalog's database means to those who asked for something."""
     cause = getattr(error, "orig", None) or error
     kind = CatalogFullError if is_full(cause) else CatalogUnavailableError
@@ -93,9 +89,6 @@ def _sqlite(url: URL) -> Engine:
     def begin(connection: Connection) -> None:
         # A reader that turns into a writer can fail half-way with "database is locked".
         options = connection.get_execution_options()
-        if "tenantry_single" not in options:
-            connection.exec_driver_sql(
-                "BEGIN IMMEDIATE" if "tenantry_write" in options else "BEGIN"
-            )
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if "tenantry_write" in options else "BEGIN")
 
     return engine

@@ -79,7 +79,7 @@ class Names:
 
     def find(self, slug: str) -> Tenant | FormerName | None:
         """Return the tenant that has this slug, or what became of the one that had it."""
-        rows = self._store.fetch(BY_NAME, key=slug)
+        rows = self._store.fetch(BY_NAME, slug)
         if not rows:
             return None
         first = rows[0]

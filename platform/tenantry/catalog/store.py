@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tenantry.catalog.audit_chain import GENESIS, chain, follow_anchor
-from tenantry.catalog.engine import SINGLE, WRITE, open_engine, unavailable
+from tenantry.catalog.engine import WRITE, open_engine, unavailable
 from tenantry.catalog.listener import CHANNEL
+from tenantry.catalog.lookup import Lookup
 from tenantry.catalog.models import (
     AccountRecord,
     AuditRecord,
@@ -33,7 +34,7 @@ from tenantry.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Select
     from sqlalchemy.orm import Session
 
     from tenantry.catalog.anchor import AuditAnchor
@@ -78,6 +79,7 @@ class Store:
         self.engine = open_engine(url)
         self.signal = signal
         self.anchor = anchor
+        self._lookups: dict[Select[Any], Lookup] = {}
 
     def close(self) -> None:
         """Close the idle connections, and stop telling the node's workers."""
@@ -120,10 +122,13 @@ class Store:
         with _translated(), self.engine.connect().execution_options(**options) as connection:
             yield connection
 
-    def fetch(self, query: Select[Any], **values: Any) -> Sequence[Row[Any]]:
-        """Return the rows that one prepared query finds, as fast as it can be."""
-        with self.connection(**SINGLE) as connection:
-            return connection.execute(query, values).all()
+    def fetch(self, query: Select[Any], key: str) -> Sequence[Any]:
+        """Return the rows that a :class:`Lookup` finds, made of *query* when it is first asked."""
+        lookup = self._lookups.get(query)
+        if lookup is None:
+            lookup = self._lookups[query] = Lookup(query, self.engine)
+        with _translated():
+            return lookup(key)
 
     @contextmanager
     def writing(self, by: Actor) -> Iterator[Writer]:

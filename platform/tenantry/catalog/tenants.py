@@ -349,7 +349,7 @@ class Tenants:
             return record.to_tenant()
 
     def _find(self, query: Select[Any], key: str) -> Tenant | None:
-        rows = self._store.fetch(query, key=key)
+        rows = self._store.fetch(query, key)
         return from_rows(rows) if rows else None
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Select
 
     OpenCatalog = Callable[..., Catalog]
 
@@ -39,9 +39,13 @@ class ProbeStore(Store):
     """Answer "nobody" without the database, as fast as a flood needs."""
     before_answer: Callable[[], None] = staticmethod(lambda: None)
 
-    def fetch(self, query: Select[Any], **values: Any) -> Sequence[Row[Any]]:
+    def fetch(self, query: Select[Any], key: str) -> Sequence[Any]:
         self.asked += 1
-        return () if self.empty else super().fetch(query, **values)
+        if self.down:
+            raise CatalogUnavailableError("no answer")
+        rows = () if self.empty else super().fetch(query, key)
+        self.before_answer()
+        return rows
 
     @contextmanager
     def connection(self, **options: Any) -> Iterator[Connection]:

@@ -85,19 +85,29 @@ def test_a_tenant_is_found_by_its_former_names(any_catalog: Catalog) -> None:
     assert [row.tenant.slug for row in found.items] == ["coil"]
 
 
-def test_a_name_costs_one_statement(any_catalog: Catalog) -> None:
+def test_a_name_costs_one_statement(catalog: Catalog) -> None:
     """No transaction is begun for it: random names come in floods."""
-    add(any_catalog)
+    add(catalog)
     asked: list[str] = []
     event.listen(
-        any_catalog.store.engine,
-        "before_cursor_execute",
-        lambda *arguments: asked.append(arguments[2]),
+        catalog.store.engine,
+        "checkout",
+        lambda connection, *_: connection.set_trace_callback(asked.append),
     )
     for name in ("acme", "nobody"):
-        any_catalog.names.find(name)
-        any_catalog.tenants.find_by_host(f"{name}.org")
-    assert len(asked) == 4
+        catalog.names.find(name)
+        catalog.tenants.find_by_host(f"{name}.org")
+    assert [statement.partition(" ")[0] for statement in asked] == ["SELECT"] * 4
+
+
+def test_a_tenant_is_found_as_it_was_stored(any_catalog: Catalog) -> None:
+    """Times, booleans and settings come through the driver as they come through the records."""
+    acme = add(any_catalog)
+    any_catalog.tenants.configure(acme.id, settings={"a": [1, {"b": None}]}, by=SYSTEM)
+    stored = any_catalog.tenants.begin_maintenance(acme.id, reopens_at=LATER, by=SYSTEM)
+
+    assert stored.reopens_at == LATER
+    assert any_catalog.names.find("acme") == any_catalog.tenants.find_by_id(acme.id) == stored
 
 
 def test_nobody_else_gets_a_former_name(any_catalog: Catalog) -> None:
