@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -30,7 +32,13 @@ from tenantry.doctor import (
 )
 from tenantry.doctor.examine import SECONDS
 from tenantry.doctor.findings import unsafe
-from tenantry.errors import CatalogNotReadyError, CatalogUnavailableError, SettingsError
+from tenantry.doctor.source import find_package, lint
+from tenantry.errors import (
+    CatalogNotReadyError,
+    CatalogUnavailableError,
+    FactoryError,
+    SettingsError,
+)
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
@@ -43,6 +51,8 @@ INDENT = 9
 
 
 @click.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--source", is_flag=True, help="Read the source only; run nothing.")
 @click.option("--only", type=click.Choice(PARTS), help="Check this part only.")
 @click.option(
     "--allow",
@@ -59,13 +69,28 @@ INDENT = 9
     help="How long the check of the factory may take.",
 )
 @json_option
-def doctor(*, only: str | None, allowed: tuple[str, ...], seconds: float, as_json: bool) -> None:
+def doctor(
+    *,
+    paths: tuple[Path, ...],
+    source: bool,
+    only: str | None,
+    allowed: tuple[str, ...],
+    seconds: float,
+    as_json: bool,
+) -> None:
     """Check tenant isolation and this machine.
 
     Builds two temporary tenants with the configured factory, visits every page, sends every form, and
-    reports shared state and leaked instances. Exits with 1 if anything is unsafe.
+    reports shared state and leaked instances. Exits with 1 if anything is unsafe. With --source or
+    PATHS it only reads source: that of the configured factory, or the files and folders that you name.
     """
-    found = allowing(gather(only=only, seconds=seconds), allowed)
+    if source or paths:
+        if only:
+            raise click.UsageError("--only does not go with --source or PATHS.")
+        found = lint(paths or [find_package(get_settings().factory)])
+    else:
+        found = gather(only=only, seconds=seconds)
+    found = allowing(found, allowed)
     found.sort(key=lambda finding: ORDER[finding.severity])
     safe = is_safe(found)
     if as_json:
@@ -89,6 +114,7 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
     if only != "machine":
         with stoppable(), telling() as tell:
             found += examine(settings.factory, os.environ, seconds=seconds, tell=tell, log=echo_log)
+        found += read_source(settings.factory)
     if only != "factory":
         debug = os.environ.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"}
         found += examine_settings(settings, debug=debug)
@@ -104,6 +130,20 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
             found += examine_audit(catalog.audit.verify())
             found += examine_moves(settings, catalog.relocations.list())
     return found
+
+
+def read_source(factory: str) -> list[Finding]:
+    """Return what the factory's source makes likely: warnings, since the visits tell what is so."""
+    try:
+        found = lint([find_package(factory)])
+    except FactoryError:
+        return []  # the examination has told
+    return [
+        replace(finding, severity=Severity.WARNING)
+        if finding.severity is Severity.UNSAFE
+        else finding
+        for finding in found
+    ]
 
 
 @contextmanager
