@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tenantry import errors, management
     from tenantry.catalog.accounts import canonical_email
-    from tenantry.catalog.values import Page
+    from tenantry.catalog.values import Job, Page
     from tenantry.databases.placements import TenantDatabase
     from tenantry.databases.sqlite_connections import confine
     from tenantry.databases.sqlite_file import SiteDatabase
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from tenantry.flask.devices import describe_device, network_of
     from tenantry.flask.flyweight import Flyweight
     from tenantry.flask.interface import init_ui, request_id
+    from tenantry.flask.jobs import enqueue
     from tenantry.flask.problems import init_problems, note_faults, prefers_json, problem
     from tenantry.flask.quotas import Quota, find_exceeded
     from tenantry.flask.security import init_security, is_local_path
     from tenantry.flask.signing_in import SignInAttempt, claim_sign_in, claim_sign_up
+    from tenantry.jobs.definition import JobDefinition, job
+    from tenantry.jobs.run import JobRefused, JobRun
     from tenantry.management import init_management
     from tenantry.security.passwords import (
         check_password,
@@ -44,6 +47,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Flyweight",
+    "Job",
+    "JobDefinition",
+    "JobRefused",
+    "JobRun",
     "Page",
     "PlanLimits",
     "Quota",
@@ -67,6 +74,7 @@ __all__ = [
     "current_settings",
     "current_tenant",
     "describe_device",
+    "enqueue",
     "errors",
     "find_exceeded",
     "hash_password",
@@ -77,6 +85,7 @@ __all__ = [
     "init_ui",
     "is_disk_full",
     "is_local_path",
+    "job",
     "let_caches_keep",
     "management",
     "network_of",
@@ -95,7 +104,7 @@ __all__ = [
 
 _ROOMS = {
     "tenantry.catalog.accounts": ("canonical_email",),
-    "tenantry.catalog.values": ("Page",),
+    "tenantry.catalog.values": ("Job", "Page"),
     "tenantry.databases.placements": ("TenantDatabase",),
     "tenantry.databases.sqlite_connections": ("confine",),
     "tenantry.databases.sqlite_file": ("SiteDatabase",),
@@ -114,6 +123,9 @@ _ROOMS = {
     "tenantry.flask.devices": ("describe_device", "network_of"),
     "tenantry.flask.flyweight": ("Flyweight",),
     "tenantry.flask.interface": ("init_ui", "request_id"),
+    "tenantry.flask.jobs": ("enqueue",),
+    "tenantry.jobs.definition": ("JobDefinition", "job"),
+    "tenantry.jobs.run": ("JobRefused", "JobRun"),
     "tenantry.management": ("init_management", "management"),
     "tenantry.flask.problems": ("init_problems", "note_faults", "prefers_json", "problem"),
     "tenantry.flask.quotas": ("Quota", "find_exceeded"),

@@ -294,6 +294,50 @@ class HostLimitError(CatalogError):
     count: int
 
 
+class JobNotFoundError(CatalogError, LookupError):
+    """There is no job with this id."""
+
+    message = "Job {name} does not exist."
+    remedy = "`tenantry job list` shows those that do; finished ones are removed after a while."
+    status = 404
+
+
+class JobStateError(CatalogError):
+    """What was asked of a job does not fit its state."""
+
+    message = "Job {name} {problem}."
+    problem: str
+
+
+class JobQueueFullError(TenantryError):
+    """Too many jobs of a tenant wait."""
+
+    message = "{most} jobs of this site wait already."
+    remedy = "Try again when some of them are done."
+    status = 503
+    retry_after = 60
+    most: int
+
+
+class UnknownJobError(TenantryError, LookupError):
+    """Nothing defines a job of this name."""
+
+    message = "There is no job {name!r:.100}."
+    remedy = "Those that are defined: {known}."
+    status = 422
+    name: str
+    known: tuple[str, ...]
+
+
+class BadJobError(TenantryError, ValueError):
+    """A job is defined, or asked for, in a way that cannot work."""
+
+    message = "Job {name!r:.100}: {problem}."
+    status = 422
+    name: str
+    problem: str
+
+
 class AccountNotFoundError(CatalogError, LookupError):
     """No account has this e-mail address or id."""
 

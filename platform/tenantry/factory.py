@@ -74,6 +74,9 @@ class Factory:
     placements: tuple[Kind, ...] = ()
     """The kinds of placement that the app can live on; empty for all."""
 
+    jobs: tuple[Any, ...] = ()
+    """The jobs that the tenants' apps enqueue, each defined with ``tenantry.job``."""
+
     @property
     def migrations(self) -> Path | None:
         """The Alembic folder, if there is one. The first call may have to build an app."""
@@ -86,13 +89,13 @@ def load_factory(path: str, arguments: Sequence[Any] | None = None) -> Factory:
     ``module:callable``, ``module:callable('production')`` and ``folder/file.py:callable`` are accepted;
     ``module`` alone means its ``create_app`` or ``make_app``. The hooks are ``prepare``, ``provision``,
     ``dispose``, ``receive``, ``demonstrate``, the mapping ``DEMONSTRATIONS``, the path ``MIGRATIONS``,
-    the names ``TRANSIENT_TABLES`` and the kinds ``PLACEMENTS``.
+    the names ``TRANSIENT_TABLES``, the kinds ``PLACEMENTS`` and the tuple ``JOBS``.
 
     :param arguments: What to call the factory with (``TENANTRY_FACTORY_ARGS``); by default the tenant
         is passed to a parameter named ``tenant`` or annotated ``Tenant``, and nothing else.
     :raises FactoryError: There is no such module or callable, it cannot be called in this way, it is
-        an app and no factory, there is no folder ``MIGRATIONS``, or ``TRANSIENT_TABLES`` is no tuple
-        of names.
+        an app and no factory, there is no folder ``MIGRATIONS``, ``TRANSIENT_TABLES`` is no tuple of
+        names, or ``JOBS`` no tuple.
     """
     add_bundled()
     module_name, colon, call = path.partition(":")
@@ -120,6 +123,7 @@ def load_factory(path: str, arguments: Sequence[Any] | None = None) -> Factory:
         find_migrations=_find_folder(path, getattr(module, "MIGRATIONS", None)),
         placements=_kinds(path, getattr(module, "PLACEMENTS", ())),
         transient_tables=_names(path, getattr(module, "TRANSIENT_TABLES", ())),
+        jobs=_jobs(path, getattr(module, "JOBS", ())),
         **hooks,
     )
 
@@ -257,4 +261,10 @@ def _names(path: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, (tuple, list)) or not all(isinstance(name, str) for name in value):
         problem = f"TRANSIENT_TABLES={value!r} is not a tuple of table names"
         raise FactoryError(path, problem)
+    return tuple(value)
+
+
+def _jobs(path: str, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise FactoryError(path, f"JOBS={value!r:.100} is not a tuple of jobs")
     return tuple(value)

@@ -388,6 +388,20 @@ class Settings(BaseSettings):
         "tenants. `0` builds none.",
     )
 
+    job_threads: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="Jobs that a job worker runs at once. One tenant has all but one of them, so "
+        "that its jobs do not delay other tenants'.",
+    )
+    job_keep_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="How long a finished job stays in the catalog with its log lines.",
+    )
+
     @field_validator("secret_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:

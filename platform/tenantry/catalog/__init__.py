@@ -21,6 +21,7 @@ from tenantry.catalog.audit import Audit
 from tenantry.catalog.change_feed import ChangeFeed
 from tenantry.catalog.custom_hosts import CustomHosts
 from tenantry.catalog.host_checks import HostChecks
+from tenantry.catalog.jobs import Jobs
 from tenantry.catalog.links import Links
 from tenantry.catalog.memberships import Memberships
 from tenantry.catalog.names import Names
@@ -46,6 +47,10 @@ from tenantry.catalog.values import (
     Host,
     HostProof,
     HostState,
+    Job,
+    JobLine,
+    JobState,
+    NewJob,
     Page,
     Role,
     Run,
@@ -84,6 +89,7 @@ class Catalog:
         self.runs = Runs(store)
         self.relocations = Relocations(store)
         self.purges = Purges(store)
+        self.jobs = Jobs(store)
         self.audit = Audit(store)
 
     def upgrade(self) -> None:
@@ -134,6 +140,10 @@ __all__ = [
     "Host",
     "HostProof",
     "HostState",
+    "Job",
+    "JobLine",
+    "JobState",
+    "NewJob",
     "Page",
     "Role",
     "Run",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHANNEL = "tenantry_changes"
+JOBS_CHANNEL = "tenantry_jobs"
 
 
 class Listener(Protocol):
@@ -48,7 +49,8 @@ class SqliteListener:
 class PostgresListener:
     """LISTEN on a connection of its own; a lost one is opened again. Notices only wake."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, channel: str = CHANNEL) -> None:
+        self._channel = channel
         self._conninfo = engine.url.set(drivername="postgresql").render_as_string(
             hide_password=False
         )
@@ -66,6 +68,27 @@ class PostgresListener:
             self.close()
             stopping.wait(seconds)
 
+    def find_descriptor(self) -> int | None:
+        """Return what becomes readable with news; ``None`` while the server cannot be reached."""
+        import psycopg  # noqa: PLC0415 - see above
+
+        try:
+            return self._connect().fileno()
+        except psycopg.Error as error:
+            log.warning("listening for jobs failed: %s", str(error).strip())
+            self.close()
+            return None
+
+    def take(self) -> None:
+        """Read the news that is there."""
+        import psycopg  # noqa: PLC0415 - see above
+
+        try:
+            for _ in self._connect().notifies(timeout=0):
+                pass
+        except psycopg.Error:  # found again at the next look
+            self.close()
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
@@ -76,5 +99,5 @@ class PostgresListener:
 
         if self._connection is None:
             self._connection = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=3)
-            self._connection.execute(f"LISTEN {CHANNEL}")
+            self._connection.execute(f"LISTEN {self._channel}")
         return self._connection

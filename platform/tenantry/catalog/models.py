@@ -29,6 +29,9 @@ from tenantry.catalog.values import (
     AuditEvent,
     Host,
     HostState,
+    Job,
+    JobLine,
+    JobState,
     TenantRow,
 )
 from tenantry.databases.platform_classes import PlatformMapper
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T", bound="DataclassInstance")
+
+BIG = BigInteger().with_variant(Integer, "sqlite")
+"""A number that the database counts up; SQLite does so for its own integers only."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -347,15 +353,86 @@ class MigrationStepRecord(Base):
     error: Mapped[str] = mapped_column(String(500), default="")
 
 
+class JobRecord(Base):
+    """A job, from the moment it was asked for until its retention is over."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index(None, "state", "position"),
+        Index(None, "state", "due_at"),
+        Index(None, "tenant_id", "state", "position"),
+        Index(None, "finished_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BIG, primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"))
+    needs_site: Mapped[bool]
+    key: Mapped[str | None] = mapped_column(String(320))
+    arguments: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16))
+    # Its place among the jobs that may start now; none while it waits for its time.
+    position: Mapped[int | None] = mapped_column(BigInteger)
+    due_at: Mapped[datetime]
+    deadline_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[int] = mapped_column(default=0)
+    max_attempts: Mapped[int]
+    cancellable: Mapped[bool]
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    worker: Mapped[str] = mapped_column(String(100), default="")
+    lease_until: Mapped[datetime | None]
+    done: Mapped[int] = mapped_column(BigInteger, default=0)
+    total: Mapped[int] = mapped_column(BigInteger, default=0)
+    error: Mapped[str] = mapped_column(String(500), default="")
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    actor_kind: Mapped[str] = mapped_column(String(16))
+    actor: Mapped[str] = mapped_column(String(254))
+    account_id: Mapped[str | None] = mapped_column(String(32))
+    ip: Mapped[str | None] = mapped_column(String(45))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+def as_job(row: Any) -> Job:
+    """Return the value of a row of ``jobs``, be it a record or only its columns."""
+    return copy_to(Job, row, state=JobState(row.state))
+
+
+class JobLineRecord(Base):
+    """A line that a job has logged."""
+
+    __tablename__ = "job_lines"
+
+    id: Mapped[int] = mapped_column(BIG, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    attempt: Mapped[int]
+    at: Mapped[datetime]
+    text: Mapped[str] = mapped_column(String(500))
+
+    def to_line(self) -> JobLine:
+        return copy_to(JobLine, self)
+
+
+class ScheduleRecord(Base):
+    """When a schedule was last due; the worker that moves it on enqueues the job."""
+
+    __tablename__ = "schedules"
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    due_at: Mapped[datetime]
+
+
 class AuditRecord(Base):
     """A line of the audit trail: append-only, each with the hash of the one before."""
 
     __tablename__ = "audit_events"
     __table_args__ = (Index(None, "tenant_id", "number"),)
 
-    number: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True
-    )
+    number: Mapped[int] = mapped_column(BIG, primary_key=True)
     at: Mapped[datetime]
     actor_kind: Mapped[str] = mapped_column(String(16))
     actor: Mapped[str] = mapped_column(String(254))

@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select
 from tenantry.catalog.custom_hosts import lay_to_rest
 from tenantry.catalog.models import (
     HostRecord,
+    JobRecord,
     LinkRecord,
     MembershipRecord,
     MigrationStepRecord,
@@ -31,6 +32,7 @@ OWN_ROWS: Mapping[str, Any] = {
     "membership": MembershipRecord,
     "one-use link": LinkRecord,
     "session": SessionRecord,
+    "job": JobRecord,
     "migration step": MigrationStepRecord,
 }
 """Rows that go with a tenant. What stays: its own row, the names it had, the audit trail,

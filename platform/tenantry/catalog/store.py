@@ -131,6 +131,16 @@ class Store:
             return lookup(key)
 
     @contextmanager
+    def updating(self) -> Iterator[Connection]:
+        """Run one transaction that changes no tenant and writes no audit event.
+
+        It does not wait for the head's row, so jobs do not queue up behind control actions.
+        """
+        with self.connection(**WRITE) as connection:
+            yield connection
+            connection.commit()
+
+    @contextmanager
     def writing(self, by: Actor) -> Iterator[Writer]:
         """Run one transaction; afterwards tell this node's workers what changed."""
         with _translated(), PlatformSession(self.engine, expire_on_commit=False) as session:

@@ -270,6 +270,100 @@ class FormerName:
         return datetime.now(UTC) < self.redirects_until
 
 
+class JobState(StrEnum):
+    """What has become of a job."""
+
+    QUEUED = "queued"
+    """It waits for a worker, or for its time."""
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    """Its last attempt failed, or its deadline passed."""
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no worker takes it up any more."""
+        return self not in {JobState.QUEUED, JobState.RUNNING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to be added to the queue."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    """JSON."""
+    tenant_id: str | None = None
+    """Whose job it is, and whose share of the workers it takes; ``None`` is the platform's."""
+    needs_site: bool = False
+    """Whether it runs only while its tenant is active and not quiet."""
+    key: str | None = None
+    """A second job of the same name, tenant and key is not added."""
+    due_at: datetime | None = None
+    """When it may start; ``None`` is now."""
+    deadline_at: datetime | None = None
+    """It does not start any more after this moment."""
+    max_attempts: int = 1
+    cancellable: bool = False
+    """Whether it may be cancelled while it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of the queue."""
+
+    id: int
+    name: str
+    tenant_id: str | None
+    needs_site: bool
+    key: str | None
+    arguments: Mapping[str, Any]
+    state: JobState
+    due_at: datetime
+    deadline_at: datetime | None
+    attempts: int
+    """How often it was started."""
+    losses: int
+    """How many of these ended because their worker did."""
+    max_attempts: int
+    cancellable: bool
+    cancel_requested: bool
+    worker: str
+    """The last worker that took it up: its machine and process id."""
+    lease_until: datetime | None
+    """While it runs: its worker is dead if it does not move this on in time."""
+    done: int
+    total: int
+    """Steps done and to be done; 0 if unknown."""
+    error: str
+    """Why the last attempt failed, in a sentence."""
+    result: Mapping[str, Any]
+    actor_kind: str
+    actor: str
+    account_id: str | None
+    ip: str | None
+    request_id: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def by(self) -> Actor:
+        """Who asked for it."""
+        kind: Any = self.actor_kind
+        return Actor(kind, self.actor, self.account_id, self.ip, self.request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A line that a job has logged."""
+
+    at: datetime
+    attempt: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One page of a listing."""

@@ -23,6 +23,7 @@ COMMANDS = {
     "init": "Create the data folder, the keys and the catalog.",
     "serve": "Serve the platform with uWSGI or another server until Ctrl-C.",
     "run": "Serve the platform for development, with reloader and debugger.",
+    "work": "Run jobs until Ctrl-C or SIGTERM.",
     "reload": "Load new code into the running server, if the new code works.",
     "settings": "List every setting, with its default and its meaning.",
     "status": "Show the state of the platform and its workers.",
@@ -34,6 +35,7 @@ COMMANDS = {
     "backup": "Back up tenants, and list and verify backups.",
     "restore": "Restore one tenant from a backup, without changing another.",
     "host": "Add, prove, choose, remove and list custom hosts of tenants.",
+    "job": "List, show, cancel and retry jobs.",
     "account": "Create, list and sign out accounts of the platform.",
     "audit": "List and verify the audit trail.",
 }

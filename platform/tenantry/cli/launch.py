@@ -95,6 +95,11 @@ def granian_command(settings: Settings) -> list[str]:
     ]
 
 
+def job_worker_command() -> list[str]:
+    """Return the command that starts a job worker, which ends with this process."""
+    return [str(Path(sys.executable).with_name("tenantry")), "work", "--attached"]
+
+
 def environment_of(settings: Settings) -> dict[str, str]:
     """Return this process's environment, with what uwsgi.ini reads made explicit."""
     values = {name: str(getattr(settings, name)) for name in SERVER_SETTINGS}

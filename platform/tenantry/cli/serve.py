@@ -11,7 +11,7 @@ import click
 
 from tenantry.cli.context import ready_catalog
 from tenantry.cli.health import is_complete
-from tenantry.cli.launch import SERVERS, command_of, environment_of
+from tenantry.cli.launch import SERVERS, command_of, environment_of, job_worker_command
 from tenantry.cli.operators import echo_invitation, find_operator
 from tenantry.cli.output import plain
 from tenantry.cli.server import Server
@@ -53,8 +53,9 @@ def serve(*, server: str) -> None:
     process = Server(
         command_of(server, settings),
         environment=environment_of(settings),
-        # uWSGI watches it by itself.
+        # uWSGI watches it by itself, and starts the job worker: see uwsgi.ini.
         reload_file=None if server == "uwsgi" else settings.run_dir / "reload",
+        job_worker=() if server == "uwsgi" else job_worker_command(),
     )
     process.start()
     if process.wait_until(partial(is_complete, settings, server), seconds=START_SECONDS):

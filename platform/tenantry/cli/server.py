@@ -28,6 +28,11 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RELOAD_SECONDS = 0.5
 """Between two looks at the file that asks for a reload."""
 
+JOB_SECONDS = 30
+"""For the last jobs, after the last request."""
+JOB_PAUSE = 1.0
+"""Before a job worker that has ended is started again."""
+
 STOP_SECONDS = 60
 """For the last requests. uWSGI itself would wait for ever, also for a worker that was told to go
 before it could hear it."""
@@ -42,7 +47,8 @@ class Server:
 
     :param command: Starts it. Its workers end when their main process is killed.
     :param reload_file: When this file is touched, the main process gets SIGHUP, at which it lets its
-        workers take new code one after the other.
+        workers take new code one after the other. So does the job worker.
+    :param job_worker: Starts a job worker, which is started again when it ends before the server.
     """
 
     def __init__(
@@ -51,9 +57,12 @@ class Server:
         *,
         environment: Mapping[str, str],
         reload_file: Path | None = None,
+        job_worker: Sequence[str] = (),
     ) -> None:
         self._command = command
         self._reload_file = reload_file
+        self._job_command = job_worker
+        self._job_worker: subprocess.Popen[bytes] | None = None
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
@@ -88,6 +97,8 @@ class Server:
                 target=self._watch_reloads, args=(self._reload_file,), name="reload", daemon=True
             )
             watch.start()
+        if self._job_command:
+            threading.Thread(target=self._keep_job_worker, name="job-worker", daemon=True).start()
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> bool:
         """Wait until the server is ready. Answer no if it was stopped meanwhile.
@@ -109,8 +120,15 @@ class Server:
         return not self.is_stopping
 
     def wait(self) -> int:
-        """Wait for its end and return its exit code."""
-        return self._started.wait()
+        """Wait for its end, and for the job worker's, and return its exit code."""
+        code = self._started.wait()
+        self._tell_job_worker(signal.SIGTERM)
+        if self._job_worker is not None:
+            try:
+                self._job_worker.wait(JOB_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._job_worker.kill()
+        return code
 
     @property
     def _started(self) -> subprocess.Popen[bytes]:
@@ -125,6 +143,7 @@ class Server:
             now = _touched(file)
             if now != seen and not self.is_stopping:
                 self._started.send_signal(signal.SIGHUP)
+                self._tell_job_worker(signal.SIGHUP)
             seen = now
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
@@ -137,6 +156,7 @@ class Server:
         else:
             _say("Stopping after the last request; press Ctrl-C again to stop now.")
             self._process.send_signal(signal.SIGTERM)
+            self._tell_job_worker(signal.SIGTERM)
             signal.alarm(STOP_SECONDS)
 
     def _kill(self) -> None:
@@ -144,6 +164,23 @@ class Server:
         if process.poll() is None:
             # The group is its own, see start_new_session: the workers go with the master.
             os.killpg(process.pid, signal.SIGKILL)
+        self._tell_job_worker(signal.SIGKILL)
+
+    def _keep_job_worker(self) -> None:
+        while self._started.poll() is None and self._stops == 0:
+            # It ends with this thread, which lives as long as this process; Ctrl-C is not for it.
+            self._job_worker = subprocess.Popen(  # noqa: S603 - our own command line
+                self._job_command, env=self._environment, start_new_session=True
+            )
+            if self._stops > 0:  # the signal came before there was anything to tell
+                self._tell_job_worker(signal.SIGTERM)
+            self._job_worker.wait()
+            time.sleep(JOB_PAUSE)
+
+    def _tell_job_worker(self, number: int) -> None:
+        worker = self._job_worker
+        if worker is not None and worker.poll() is None:
+            worker.send_signal(number)
 
 
 def _say(sentence: str) -> None:

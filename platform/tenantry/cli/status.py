@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tenantry.catalog import schema
+from tenantry.catalog import JobState, schema
 from tenantry.catalog.engine import shown
 from tenantry.cli.context import ready_catalog
 from tenantry.cli.health import answers
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 WATCH_SECONDS = 2.0
+WAITS_LONG = 10.0
+"""Seconds after which a job that could run is worth a word."""
 
 
 @click.command()
@@ -106,6 +109,7 @@ def _ask_catalog(settings: Settings) -> dict[str, Any]:
                     state.value: count for state, count in catalog.tenants.count_by_state().items()
                 },
                 "plans": catalog.tenants.count_by_plan(),
+                "jobs": _count_jobs(catalog),
                 "audit": _glance(catalog),
                 "accounts": {
                     "total": catalog.accounts.list(size=1).total,
@@ -114,7 +118,7 @@ def _ask_catalog(settings: Settings) -> dict[str, Any]:
                 },
             }
     except CatalogUnavailableError as error:
-        nothing = dict.fromkeys(("tenants", "plans", "audit", "accounts"))
+        nothing = dict.fromkeys(("tenants", "plans", "jobs", "audit", "accounts"))
         return {"catalog": {**facts, "problem": error.problem}, **nothing}
 
 
@@ -147,9 +151,30 @@ def _catalog_lines(facts: dict[str, Any], settings: Settings) -> dict[str, objec
         "Epoch": catalog["epoch"],
         "Tenants": ", ".join(tenants) or "none",
         **({"Plans": " ".join(unnamed)} if unnamed else {}),
+        "Jobs": _jobs_line(facts["jobs"]),
         "Audit trail": _audit_line(facts["audit"]),
         "Accounts": f"{accounts['total']}, operators {accounts['operators']}{operable}",
     }
+
+
+def _count_jobs(catalog: Catalog) -> dict[str, Any]:
+    """Return how many jobs there are, and whether anything here works on them."""
+    since = catalog.jobs.find_waiting_since()
+    waited = 0.0 if since is None else (datetime.now(UTC) - since).total_seconds()
+    return {
+        **{state.value: count for state, count in catalog.jobs.count_by_state().items()},
+        "waits_s": round(waited, 1),
+        "worker_runs_here": catalog.jobs.pipe.has_reader(),
+    }
+
+
+def _jobs_line(jobs: dict[str, Any]) -> str:
+    counts = ", ".join(f"{jobs[state]} {state}" for state in JobState if jobs[state])
+    waits = (
+        f", the oldest waits for {jobs['waits_s']:.0f} s" if jobs["waits_s"] > WAITS_LONG else ""
+    )
+    worker = "" if jobs["worker_runs_here"] else "; no job worker runs on this machine"
+    return f"{counts or 'none'}{waits}{worker}"
 
 
 def _glance(catalog: Catalog) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def test_closing_the_terminal_stops_the_server(shop: Desk, free_port: int) -> No
     until((shop.folder / "log").exists)
     until(lambda: "Ctrl-C stops it" in shop.log or process.poll() is not None, why=lambda: shop.log)
     left = descendants(process.pid)
-    assert len(left) == 4  # the command, a master and two workers
+    assert len(left) == 5  # what serves, a master, two workers and a job worker
     os.close(leader)
     try:
         until(lambda: not any(map(is_alive, left)), why=lambda: shop.log)
@@ -170,7 +170,7 @@ def test_server_does_not_outlive_the_command(shop: Desk, free_port: int) -> None
     """Killed without a chance to clean up, the command takes its server along."""
     process = serve(shop)
     left = descendants(process.pid)
-    assert len(left) == 3  # a master and two workers
+    assert len(left) == 4  # a master, two workers and a job worker
     process.kill()
     until(lambda: not any(map(is_alive, left)) and not listens(free_port))
 

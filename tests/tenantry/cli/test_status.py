@@ -31,9 +31,15 @@ def test_status_of_a_new_platform(ready: Desk, free_port: int) -> None:
     assert facts["catalog"]["epoch"] > 0
     assert facts["tenants"]["active"] == 1
     assert facts["accounts"] == {"total": 2, "operators": 1, "operable": False}
+    assert facts["jobs"] == {
+        **dict.fromkeys(("queued", "running", "done", "failed", "cancelled"), 0),
+        "waits_s": 0.0,
+        "worker_runs_here": False,
+    }
     assert facts["data_dir"]["bytes"] > 10_000
     text = ready.done("status")
     assert "does not answer" in text
+    assert "none; no job worker runs on this machine" in text
     assert "1 active" in text
     assert "run `tenantry init`" in text
 

@@ -1,0 +1,292 @@
+"""The queue of jobs as those who ask for jobs see it: add, list, cancel, try again, remove."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tenantry.catalog.job_order import next_position
+from tenantry.catalog.listener import JOBS_CHANNEL
+from tenantry.catalog.models import (
+    JobLineRecord,
+    JobRecord,
+    ScheduleRecord,
+    TenantRecord,
+    as_job,
+    now,
+)
+from tenantry.catalog.values import JobState
+from tenantry.catalog.wake_pipe import WakePipe
+from tenantry.errors import JobNotFoundError, JobQueueFullError, JobStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Table
+
+    from tenantry.catalog.store import Store
+    from tenantry.catalog.values import Actor, Job, JobLine, NewJob, Page
+
+MAX_QUEUED = 20_000
+"""Jobs of one tenant that may wait."""
+BATCH = 500
+
+jobs = cast("Table", JobRecord.__table__)
+schedules = cast("Table", ScheduleRecord.__table__)
+
+
+class Jobs:
+    """Jobs from the moment when they are asked for until their retention is over."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.pipe = WakePipe(store.signal.path.with_name("jobs"))
+
+    def add(self, *wanted: NewJob, by: Actor) -> tuple[Job, ...]:
+        """Add jobs in one transaction; one whose key is there already is returned as it is.
+
+        :raises JobQueueFullError: Too many jobs of the tenant wait.
+        """
+        try:
+            return self._add(wanted, by)
+        except IntegrityError:  # another process has added the same key: now it is found
+            return self._add(wanted, by)
+
+    def _add(self, wanted: Sequence[NewJob], by: Actor) -> tuple[Job, ...]:
+        with self._store.updating() as connection:
+            added = tuple(add_job(connection, one, by) for one in wanted)
+            self._notify(connection)
+        self.pipe.wake()
+        return added
+
+    def get(self, job_id: int) -> Job:
+        """Return a job.
+
+        :raises JobNotFoundError: There is none with this id.
+        """
+        with self._store.connection() as connection:
+            return _get(connection, job_id)
+
+    def list(
+        self,
+        *,
+        state: JobState | None = None,
+        tenant_id: str | None = None,
+        name: str | None = None,
+        page: int = 1,
+        size: int = 50,
+    ) -> Page[Job]:
+        """Return one page of the jobs, newest first."""
+        query = select(JobRecord)
+        if state is not None:
+            query = query.where(JobRecord.state == state)
+        if tenant_id is not None:
+            query = query.where(JobRecord.tenant_id == tenant_id)
+        if name is not None:
+            query = query.where(JobRecord.name == name)
+        return self._store.read_page(
+            query, JobRecord.id.desc(), convert=as_job, page=page, size=size
+        )
+
+    def list_lines(self, job_id: int, *, limit: int = 1000) -> tuple[JobLine, ...]:
+        """Return what a job has logged, the oldest line first."""
+        query = select(JobLineRecord).where(JobLineRecord.job_id == job_id)
+        with self._store.reading() as session:
+            rows = session.scalars(query.order_by(JobLineRecord.id).limit(limit))
+            return tuple(row.to_line() for row in rows)
+
+    def count_by_state(self) -> dict[JobState, int]:
+        """Return how many jobs are in each state; every state is there."""
+        found = self._store.count_by(JobRecord.state)
+        return {state: found.get(state.value, 0) for state in JobState}
+
+    def find_waiting_since(self) -> datetime | None:
+        """Return since when the oldest job waits that could run; ``None`` if none does."""
+        query = (
+            select(func.min(JobRecord.due_at))
+            .join(TenantRecord, TenantRecord.id == JobRecord.tenant_id, isouter=True)
+            .where(JobRecord.state == JobState.QUEUED, JobRecord.due_at <= now(), may_run())
+        )
+        with self._store.reading() as session:
+            return session.scalar(query)
+
+    def cancel(self, job_id: int, *, by: Actor) -> Job:
+        """Cancel a job that waits; ask one that runs to stop, if it may be stopped.
+
+        :raises JobNotFoundError: There is none with this id.
+        :raises JobStateError: It is over, or cannot be cancelled while it runs.
+        """
+        with self._store.writing(by) as writer:
+            record = _lock(writer.session, job_id)
+            if record.state == JobState.QUEUED:
+                record.state, record.finished_at = JobState.CANCELLED, now()
+            elif record.state == JobState.RUNNING and record.cancellable:
+                record.cancel_requested = True
+            elif record.state == JobState.RUNNING:
+                raise JobStateError(str(job_id), "runs, and cannot be cancelled in the middle")
+            else:
+                raise JobStateError(str(job_id), f"is {record.state} already")
+            writer.session.flush()
+            writer.audit("job.cancel", tenant=record.tenant_id, detail=_told(record))
+            self._notify(writer.session.connection())
+            job = as_job(record)
+        self.pipe.wake()
+        return job
+
+    def retry(self, job_id: int, *, by: Actor) -> Job:
+        """Let a job that failed or was cancelled run again, with all of its attempts.
+
+        :raises JobNotFoundError: There is none with this id.
+        :raises JobStateError: It has not failed.
+        """
+        with self._store.writing(by) as writer:
+            record = _lock(writer.session, job_id)
+            if record.state not in {JobState.FAILED, JobState.CANCELLED}:
+                raise JobStateError(
+                    str(job_id), f"is {record.state}; only a failed one is run again"
+                )
+            record.state, record.due_at, record.deadline_at = JobState.QUEUED, now(), None
+            record.attempts = record.losses = record.done = 0
+            record.finished_at, record.cancel_requested, record.error = None, False, ""
+            record.position = next_position(writer.session.connection(), record.tenant_id)
+            writer.session.flush()
+            writer.audit("job.retry", tenant=record.tenant_id, detail=_told(record))
+            self._notify(writer.session.connection())
+            job = as_job(record)
+        self.pipe.wake()
+        return job
+
+    def fire(
+        self, schedule: str, due_at: datetime, prepare: Callable[[], NewJob], *, by: Actor
+    ) -> Job | None:
+        """Add a schedule's job for the moment *due_at*, once however many workers ask.
+
+        A schedule that is seen for the first time begins with its next moment. A moment at which the
+        last job of this name is not over is left out.
+
+        :param prepare: Makes the job when it is to be added.
+        :return: The job, if this call has added it.
+        """
+        known = select(ScheduleRecord.due_at).where(ScheduleRecord.name == schedule)
+        moved = (
+            update(ScheduleRecord)
+            .where(ScheduleRecord.name == schedule, ScheduleRecord.due_at < due_at)
+            .values(due_at=due_at)
+        )
+        with self._store.connection() as connection:  # hardly ever is there anything to do
+            found = connection.scalar(known)
+        if found is not None and found >= due_at:
+            return None
+        try:
+            with self._store.updating() as connection:
+                if found is None:
+                    connection.execute(schedules.insert(), {"name": schedule, "due_at": due_at})
+                    return None
+                if not connection.execute(moved).rowcount:  # another worker has
+                    return None
+                wanted = prepare()
+                active = select(jobs.c.id).where(
+                    jobs.c.name == wanted.name,
+                    jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING)),
+                )
+                if connection.scalar(active.limit(1)) is not None:
+                    return None
+                job = add_job(connection, wanted, by)
+                self._notify(connection)
+        except IntegrityError:  # another worker has seen it for the first time, too
+            return None
+        self.pipe.wake()
+        return job
+
+    def remove_finished(self, before: datetime) -> int:
+        """Remove jobs that were over before this moment, with their lines; return how many."""
+        old = select(jobs.c.id).where(jobs.c.finished_at < before).limit(BATCH)
+        removed = 0
+        while True:
+            with self._store.updating() as connection:
+                ids = connection.scalars(old).all()
+                connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
+            removed += len(ids)
+            if len(ids) < BATCH:
+                return removed
+
+    def _notify(self, connection: Connection) -> None:
+        """Wake the workers of the other nodes when the transaction commits."""
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_notify(JOBS_CHANNEL, "")))
+
+
+def may_run() -> Any:
+    """Return the condition that a job's tenant lets it run; the tenant is joined."""
+    active = (TenantRecord.state == "active") & TenantRecord.quiet.is_(False)
+    return jobs.c.needs_site.is_(False) | active
+
+
+def add_job(connection: Connection, wanted: NewJob, by: Actor) -> Job:
+    """Add a job as a part of a transaction, or return the one that has its key.
+
+    :raises JobQueueFullError: Too many jobs of the tenant wait.
+    """
+    key = None
+    if wanted.key is not None:
+        key = f"{wanted.tenant_id or ''}:{wanted.name}:{wanted.key}"
+        found = connection.execute(select(jobs).where(jobs.c.key == key)).one_or_none()
+        if found is not None:
+            return as_job(found)
+    if wanted.tenant_id is not None:
+        _check_room(connection, wanted.tenant_id)
+    moment = now()
+    due_at = wanted.due_at or moment
+    values = {
+        **{
+            name: getattr(wanted, name)
+            for name in (
+                *("name", "tenant_id", "needs_site", "deadline_at"),
+                *("max_attempts", "cancellable"),
+            )
+        },
+        "arguments": dict(wanted.arguments),
+        "key": key,
+        "state": JobState.QUEUED.value,
+        "due_at": due_at,
+        "position": next_position(connection, wanted.tenant_id) if due_at <= moment else None,
+        "actor_kind": by.kind,
+        "actor": by.label[:254],
+        "account_id": by.account_id,
+        "ip": by.ip,
+        "request_id": by.request_id,
+    }
+    added = connection.execute(jobs.insert().values(values).returning(*jobs.c)).one()
+    return as_job(added)
+
+
+def _check_room(connection: Connection, tenant_id: str) -> None:
+    beyond = (
+        select(jobs.c.id)
+        .where(jobs.c.tenant_id == tenant_id, jobs.c.state == JobState.QUEUED)
+        .offset(MAX_QUEUED - 1)
+        .limit(1)
+    )
+    if connection.scalar(beyond) is not None:
+        raise JobQueueFullError(MAX_QUEUED)
+
+
+def _get(connection: Connection, job_id: int) -> Job:
+    found = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+    if found is None:
+        raise JobNotFoundError(str(job_id))
+    return as_job(found)
+
+
+def _lock(session: Any, job_id: int) -> JobRecord:
+    record: JobRecord | None = session.get(JobRecord, job_id, with_for_update=True)
+    if record is None:
+        raise JobNotFoundError(str(job_id))
+    return record
+
+
+def _told(record: JobRecord) -> dict[str, Any]:
+    return {"job": record.id, "name": record.name}
