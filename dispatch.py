@@ -20,6 +20,7 @@ from tenantry.dispatch import build_door
 from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError
 from tenantry.flask.factories import load_factory
+from tenantry.flask.jobs import provide_queue
 from tenantry.lifecycle.host_checks import HostChecker, log_warning
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
@@ -141,6 +142,7 @@ def assemble(settings: Settings, catalog: Catalog) -> Platform:
     )
     ENGINES.budget = budget
     factory = load_factory(settings)
+    provide_queue(settings, catalog.jobs)
     prepare(factory)
     rates = RateTable(settings.run_dir / "rates")
     probe, listeners = Probe(settings), Listeners(find_listeners, threads=settings.threads)
