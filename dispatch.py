@@ -14,6 +14,7 @@ import backend_app
 import frontend_app
 from tenantry.catalog import open_catalog
 from tenantry.catalog.directory import Directory
+from tenantry.catalog.served_hosts import ServedHosts
 from tenantry.databases.engines import ENGINES
 from tenantry.databases.placements import find_orphaned_placements, get_server
 from tenantry.dispatch import build_door
@@ -65,6 +66,8 @@ class Platform:
     settings: Settings
     catalog: Catalog
     directory: Directory
+    served: ServedHosts | None
+    """Where a proxy asks for them."""
     factory: Factory
     budget: Budget
     pool: InstancePool[WSGIApplication]
@@ -145,16 +148,19 @@ def assemble(settings: Settings, catalog: Catalog) -> Platform:
     provide_queue(settings, catalog.jobs)
     prepare(factory)
     rates = RateTable(settings.run_dir / "rates")
+    directory = Directory(
+        catalog,
+        domain=settings.domain,
+        known=max(KNOWN_HOSTS, 2 * settings.pool_instances),
+        lookups=settings.limit_lookups,
+    )
+    served = ServedHosts(catalog, directory) if settings.internal_listen else None
     probe, listeners = Probe(settings), Listeners(find_listeners, threads=settings.threads)
     return Platform(
         settings=settings,
         catalog=catalog,
-        directory=Directory(
-            catalog,
-            domain=settings.domain,
-            known=max(KNOWN_HOSTS, 2 * settings.pool_instances),
-            lookups=settings.limit_lookups,
-        ),
+        directory=directory,
+        served=served,
         factory=factory,
         budget=budget,
         pool=build_pool(
@@ -221,6 +227,9 @@ def start_background(platform: Platform) -> None:
         PeriodicTask(5, lambda: GC_CONTROL.tend(short=platform.budget.shortage() is not None)),
         PeriodicTask(10, platform.pool.evict_idle),
     ]
+    if platform.served is not None:
+        platform.served.refresh()  # so that the first question finds them
+        tasks.append(PeriodicTask(1, platform.served.refresh))
     run_at_end(platform.pool.close)  # the first one registered comes last
     if find_server():  # not in a process that only checks whether the application loads
         tasks += start_worker(platform)
@@ -275,4 +284,5 @@ def build_front_door(platform: Platform) -> WSGIApplication:
         clients=platform.clients,
         bodies=platform.bodies,
         listeners=platform.listeners,
+        served=platform.served,
     )

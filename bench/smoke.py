@@ -73,6 +73,11 @@ BENCHMARKS = (
         ("sqlite_ms", "sqlite_ratio", "postgresql_ms", "postgresql_ratio"),
         {"N": "2"},
     ),
+    Benchmark(
+        "ask",
+        ("ask_us", "health_us", "ask_ratio", "unknown_ratio", "down_ok"),
+        {"N": "200", "ROUNDS": "1", "SECONDS": "1"},
+    ),
     Benchmark("move", ("refused_s", "peer_refused_s", "ratio"), {"N": "500"}),
 )
 

@@ -10,7 +10,9 @@ from tenantry.settings import get_settings
 _settings = get_settings()
 
 wsgi_app = _settings.application
-bind = f"{_settings.bind}:{_settings.port}"
+bind = [f"{_settings.bind}:{_settings.port}"]
+if _settings.internal_listen:
+    bind.append(_settings.internal_listen)
 backlog = 128
 workers = _settings.processes
 threads = _settings.threads

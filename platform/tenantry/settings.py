@@ -61,6 +61,10 @@ PUBLIC_RESOLVERS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
 _ORIGIN_RULE = "must be a scheme and a host, with a port if unusual, as `https://example.com`"
 
 
+_INTERNAL_RULE = (
+    "must be a loopback address with a port, as `127.0.0.1:8001` or `[::1]:8001`: what it answers "
+    "is for this machine's proxy alone"
+)
 _PLANS_RULE = 'must be JSON with limits by plan, as `{"free": {"in_flight": 2, "requests": 50}}`'
 BUILT_IN_PLAN = "free"
 """The default plan. As such it need not be named: its tenants have every tenant's limits."""
@@ -221,6 +225,12 @@ class Settings(BaseSettings):
         "commas, as `10.0.0.2, [2001:db8::53]:5353`. A majority of them has to agree. Name at "
         "least three that do not depend on each other. A single one is asked over TCP. Default: "
         "`1.1.1.1, 8.8.8.8, 9.9.9.9`.",
+    )
+    internal_listen: str = Field(
+        default="",
+        description="A loopback address and port for a listener that answers `/-/ask` and "
+        "`/-/ready` and nothing else, as `127.0.0.1:8001`. A proxy asks there whether a domain "
+        "may get a certificate. Not available under Granian. Default: none.",
     )
     trusted_proxies: int = Field(
         default=0,
@@ -444,6 +454,16 @@ class Settings(BaseSettings):
                 ) from None
         return tuple(found)
 
+    @field_validator("internal_listen")
+    @classmethod
+    def _internal(cls, value: str) -> str:
+        if value:
+            try:
+                read_internal_address(value)
+            except ValueError:
+                raise ValueError(_INTERNAL_RULE) from None
+        return value
+
     @field_validator("databases", mode="before")
     @classmethod
     def _read_databases(cls, value: Any) -> tuple[Placement, ...]:
@@ -592,6 +612,10 @@ class Settings(BaseSettings):
                 f"default_plan: {self.default_plan[:100]!r} is no plan; {PREFIX}LIMIT_PLANS names "
                 f"{known}. Add it there, or choose one of them"
             )
+        if self.internal_address == (self.address, self.port):
+            raise ValueError(
+                f"internal_listen: the HTTP listener has port {self.port} already; choose another one"
+            )
         if self.backend_host == self.domain:
             raise ValueError("backend_host: must be another host than the domain, or empty")
         if self.routing != "subdomain" and not self.backend_host and not self.allow_shared_origin:
@@ -665,6 +689,11 @@ class Settings(BaseSettings):
     def address(self) -> str:
         """The address that the HTTP listener binds, as sockets take it: without brackets."""
         return self.bind.strip("[]")
+
+    @property
+    def internal_address(self) -> tuple[str, int] | None:
+        """Address and port of the internal listener, as sockets take them; ``None`` without one."""
+        return read_internal_address(self.internal_listen) if self.internal_listen else None
 
     @property
     def domain_targets(self) -> Targets:
@@ -775,6 +804,21 @@ def load_settings(**overrides: Any) -> Settings:
 def get_settings() -> Settings:
     """Return the process's own settings, read at the first call."""
     return load_settings()
+
+
+def read_internal_address(text: str) -> tuple[str, int]:
+    """Return the address and the port that a text names.
+
+    :raises ValueError: It names none, or one that other machines could reach.
+    """
+    host, colon, port = text.rpartition(":")
+    address = ip_address(host.strip("[]"))
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not _is_port(port) or not address.is_loopback:
+        raise ValueError(text)
+    if bracketed != (address.version == 6):  # noqa: PLR2004 - of the Internet Protocol
+        raise ValueError(text)
+    return str(address), int(port)
 
 
 def _split(value: Any) -> tuple[Any, ...]:

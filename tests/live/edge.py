@@ -78,9 +78,12 @@ class Edge:
 
     :param name: The file in ``deploy/``.
     :param upstream: ``TENANTRY_SOCKET``, or the port of the HTTP listener.
+    :param internal: The port of the internal listener, if there is one.
     """
 
-    def __init__(self, name: str, folder: Path, *, upstream: str | int) -> None:
+    def __init__(
+        self, name: str, folder: Path, *, upstream: str | int, internal: int | None = None
+    ) -> None:
         self.name = name
         self.folder = folder
         self._program = need(PROGRAMS[name])
@@ -89,20 +92,23 @@ class Edge:
         self.log_file = folder / "edge.log"
         self._certificate = make_certificate(folder)
         self._process: subprocess.Popen[bytes] | None = None
-        self._config = self._write_config(upstream)
+        self._config = self._write_config(upstream, internal or free_port())
 
-    def _write_config(self, upstream: str | int) -> Path:
+    def _write_config(self, upstream: str | int, internal: int) -> Path:
         text = (DEPLOY / self.name).read_text()
         replacements = {
             "/run/tenantry/app.sock": str(upstream),
             "127.0.0.1:8000": f"{LOOPBACK}:{upstream}",
+            "127.0.0.1:8001/-/ask": f"{LOOPBACK}:{internal}/-/ask",
             "/etc/tenantry/tls": str(self.folder),
             "listen 80": f"listen {LOOPBACK}:{self.plain_port}",
             "listen 443": f"listen {LOOPBACK}:{self.port}",
             "bind :80": f"bind {LOOPBACK}:{self.plain_port}",
             "bind :443": f"bind {LOOPBACK}:{self.port}",
             "\tadmin off\n": f"\tadmin off\n\thttp_port {self.plain_port}\n"
-            f"\thttps_port {self.port}\n\tdefault_bind {LOOPBACK}\n",
+            f"\thttps_port {self.port}\n\tdefault_bind {LOOPBACK}\n"
+            # Caddy's own authority stands for the one of the Internet.
+            "\tlocal_certs\n\tskip_install_trust\n",
         }
         for old, new in replacements.items():
             text = text.replace(old, new)
@@ -164,9 +170,16 @@ class Edge:
 
     # --- talking to it --------------------------------------------------------------------------
 
+    @property
+    def authority(self) -> Path:
+        """The certificate of Caddy's own authority."""
+        return self.folder / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+
     def tls(self, host: str) -> ssl.SSLSocket:
         """Return an open TLS connection to *host*."""
         context = ssl.create_default_context(cafile=str(self._certificate))
+        if self.authority.exists():
+            context.load_verify_locations(str(self.authority))
         return context.wrap_socket(connect(self.port), server_hostname=host)
 
     def ask(

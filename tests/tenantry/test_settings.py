@@ -46,6 +46,35 @@ def test_nothing_needs_to_be_set(folder: Path) -> None:
     assert not settings.https
 
 
+def test_domains_lead_to_the_platform_unless_told_otherwise() -> None:
+    """A name that the operator can move is best; addresses are for domains without a prefix."""
+    assert load_settings(domain="example.com").domain_targets.names == ("example.com",)
+    targets = load_settings(
+        dns_targets="sites.example.com, 203.0.113.7, 2001:DB8::7"
+    ).domain_targets
+    assert targets.names == ("sites.example.com",)
+    assert targets.addresses == {"203.0.113.7", "2001:db8::7"}
+
+
+def test_resolvers_are_addresses() -> None:
+    """A resolver's own name could not be looked up."""
+    found = load_settings(dns_resolvers="10.0.0.2:5353, [2001:db8::53]:5353, ::1").dns_resolvers
+    assert [(one.address, one.port) for one in found] == [
+        ("10.0.0.2", 5353),
+        ("2001:db8::53", 5353),
+        ("::1", 53),
+    ]
+    assert len(load_settings().dns_resolvers) == 3
+
+
+def test_the_internal_listener_has_its_own_port() -> None:
+    """It is told apart from the visitors' by its address and port."""
+    assert load_settings(internal_listen="[::1]:8001").internal_address == ("::1", 8001)
+    assert load_settings().internal_address is None
+    with pytest.raises(SettingsError, match="INTERNAL_LISTEN: the HTTP listener has port 8000"):
+        load_settings(internal_listen="127.0.0.1:8000")
+
+
 def test_own_settings_are_read_once(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process has one set of settings, whoever asks."""
     first = get_settings()
@@ -118,6 +147,14 @@ def test_variable_without_value_is_no_choice(monkeypatch: pytest.MonkeyPatch) ->
             "BASE_URL", "https://example.com:99999", "must be a scheme", id="port too big"
         ),
         pytest.param("BASE_URL", "https://u@example.com", "must be a scheme", id="with a user"),
+        pytest.param("DNS_TARGETS", "localhost", "neither an address nor", id="one label"),
+        pytest.param("DNS_TARGETS", "203.0.113.7, a_b.c", "'a_b.c' is neither", id="bad target"),
+        pytest.param("DNS_RESOLVERS", "dns.example.com", "is no address", id="resolver by name"),
+        pytest.param("DNS_RESOLVERS", "9.9.9.9:0", "is no address", id="resolver at port zero"),
+        pytest.param("INTERNAL_LISTEN", "8001", "must be a loopback", id="port alone"),
+        pytest.param("INTERNAL_LISTEN", "0.0.0.0:8001", "must be a loopback", id="for everyone"),
+        pytest.param("INTERNAL_LISTEN", "[127.0.0.1]:8001", "must be a", id="wrong brackets"),
+        pytest.param("INTERNAL_LISTEN", "::1:8001", "must be a loopback", id="no brackets"),
         pytest.param("PATH_PREFIX", "sites", "must start with a slash", id="prefix without slash"),
         pytest.param("PATH_PREFIX", "/sites/", "not end with one", id="prefix with two slashes"),
         pytest.param("PATH_PREFIX", "/backend", "not be /backend", id="prefix of the backend"),

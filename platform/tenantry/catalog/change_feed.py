@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select
 from tenantry.catalog.models import ChangeRecord, Head, HostRecord, TenantRecord
 from tenantry.catalog.names import SERVED_HOST
 from tenantry.catalog.values import Changes
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.catalog.store import Store
@@ -25,6 +26,7 @@ CHANGED = (
 )
 CHANGED_TENANTS = (
     select(_tenants.id, _tenants.slug, _tenants.revision, _tenants.purged_at)
+    .add_columns(_tenants.state)
     .add_columns(_hosts.name.label("host"))
     .join_from(TenantRecord.__table__, HostRecord.__table__, SERVED_HOST, isouter=True)
     .where(_tenants.id.in_(bindparam("ids", expanding=True)))
@@ -61,6 +63,7 @@ class ChangeFeed:
         return Changes(
             epoch,
             gone=frozenset(ids - {row.id for row in rows if row.purged_at is None}),
+            deleted=frozenset(row.id for row in rows if row.state == TenantState.DELETED),
             hosts=hosts,
             slugs={row.id: row.slug for row in rows},
             revisions=gone | {row.id: row.revision for row in rows},

@@ -77,6 +77,9 @@ class Directory:
         self._catching_up = threading.Lock()
         self._listeners: list[Listener] = []
         self._listeners_gone: list[Callable[[Collection[str]], None]] = []
+        self._listeners_of_all: list[Callable[[Changes], None]] = []
+        self.is_reachable = True
+        """Whether the catalog answered when it was last asked for changes."""
 
     def __repr__(self) -> str:
         return (
@@ -91,6 +94,15 @@ class Directory:
     def subscribe_gone(self, listener: Callable[[Collection[str]], None]) -> None:
         """Call *listener* with the ids of tenants that are no more."""
         self._listeners_gone.append(listener)
+
+    def subscribe_changes(self, listener: Callable[[Changes], None]) -> None:
+        """Call *listener* with everything that is known of what has changed."""
+        self._listeners_of_all.append(listener)
+
+    def follow(self) -> None:
+        """See the changes that were committed up to now; nearly always there are none."""
+        if self._cell[0] != self._seen:
+            self.catch_up()
 
     def find(self, host: str) -> Tenant | None:
         """Return the tenant that answers on this canonical host, in whatever state it is.
@@ -126,10 +138,13 @@ class Directory:
                 changes = self._catalog.changes.read_since(self._epoch)
             except CatalogUnavailableError as error:
                 self._deaf_until = self._silent_until = self._clock() + PAUSE_AFTER_FAILURE
+                self.is_reachable = False
                 log.warning("serving from memory: %s", error)
                 return
+            self.is_reachable = True
             self._forget(changes)
             self._seen = number
+        _tell(self._listeners_of_all, changes)
         _tell(self._listeners, changes.revisions if changes.complete else None)
         if changes.gone:
             _tell(self._listeners_gone, changes.gone)
@@ -144,8 +159,10 @@ class Directory:
         try:
             epoch = self._catalog.changes.read_epoch()
         except CatalogUnavailableError as error:
+            self.is_reachable = False
             log.warning("cannot poll for changes: %s", error)
             return
+        self.is_reachable = True
         if epoch != self._epoch:
             self.catch_up(anyway=True)
 

@@ -398,5 +398,7 @@ class Changes:
     revisions: Mapping[str, int] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
     """The changed tenants that are purged, or were never made."""
+    deleted: frozenset[str] = frozenset()
+    """The changed tenants that are deleted now; those that are gone need not be among them."""
     complete: bool = True
     """False when older changes have been pruned: everything may have changed."""

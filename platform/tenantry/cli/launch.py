@@ -38,6 +38,7 @@ SERVER_SETTINGS = (
     "bind",
     "port",
     "socket",
+    "internal_listen",
     "processes",
     "threads",
     "limit_body_mb",
@@ -61,6 +62,9 @@ def command_of(server: str, settings: Settings) -> list[str]:
     if settings.socket:
         problem = f"only uWSGI speaks its protocol; remove the setting for {server}"
         raise SettingsError(f"{PREFIX}SOCKET", settings.socket, problem)
+    if settings.internal_listen and server == "granian":
+        problem = "Granian has one listener only; remove the setting, or use another server"
+        raise SettingsError(f"{PREFIX}INTERNAL_LISTEN", settings.internal_listen, problem)
     if server == "gunicorn":
         return [sys.executable, "-m", "gunicorn", "--config", "python:tenantry.gunicorn_conf"]
     return granian_command(settings)

@@ -50,6 +50,7 @@ def serve(*, server: str) -> None:
             click.echo(f"Warning: {sentence}", err=True)
     if not settings.socket:
         check_port(settings)
+    check_internal_port(settings)
     process = Server(
         command_of(server, settings),
         environment=environment_of(settings),
@@ -72,13 +73,33 @@ def check_port(settings: Settings) -> None:
 
     :raises SettingsError: Something does, or the address is not this machine's.
     """
-    family = socket.AF_INET6 if ":" in settings.address else socket.AF_INET
+    try:
+        try_to_bind(settings.address, settings.port)
+    except OSError as error:
+        raise _translate(error, settings) from error
+
+
+def check_internal_port(settings: Settings) -> None:
+    """Do the same for the internal listener, if there is one."""
+    if settings.internal_address is None:
+        return
+    try:
+        try_to_bind(*settings.internal_address)
+    except OSError as error:
+        problem = f"it cannot be bound ({error.strerror}); choose another port"
+        name = f"{PREFIX}INTERNAL_LISTEN"
+        raise SettingsError(name, settings.internal_listen, problem) from error
+
+
+def try_to_bind(address: str, port: int) -> None:
+    """Bind an address for a moment.
+
+    :raises OSError: Something listens there, or it is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.address, settings.port))
-        except OSError as error:
-            raise _translate(error, settings) from error
+        probe.bind((address, port))
 
 
 def announce(catalog: Catalog, *, settings: Settings) -> None:

@@ -21,9 +21,10 @@ from tenantry.middleware.compression import Compression
 from tenantry.middleware.gate import RequestGate
 from tenantry.middleware.health import Health
 from tenantry.middleware.in_flight import InFlightLimit
+from tenantry.middleware.internal import InternalEndpoints
 from tenantry.middleware.time_limit import TimeLimit
 from tenantry.ui.error_pages import Pages
-from tenantry.worker.server import run_in_worker
+from tenantry.worker.server import find_local_address, run_in_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.catalog.directory import Directory
+    from tenantry.catalog.served_hosts import ServedHosts
     from tenantry.limits import ClientRates
     from tenantry.limits.backlog import Listeners
     from tenantry.pool import InstancePool
@@ -51,6 +53,7 @@ def build_door(
     clients: ClientRates | None = None,
     bodies: BodyLimits | None = None,
     listeners: Listeners | None = None,
+    served: ServedHosts | None = None,
 ) -> WSGIApplication:
     """Return the application that the server calls.
 
@@ -60,6 +63,7 @@ def build_door(
     :param clients: How often each client may ask. Requests for shared assets do not count.
     :param bodies: What a body may carry, and who is sending; by default what the settings say.
     :param listeners: Tells whether a connection is queued for which no thread is free.
+    :param served: The custom hosts that may get a certificate, where there is an internal listener.
     """
     pages = Pages(settings.apex_url)
     time_limit = None
@@ -107,6 +111,15 @@ def build_door(
         busy=listeners.busy if listeners is not None else None,
         ids_from_proxy=proxied,
     )
+    if settings.internal_address is not None and served is not None:
+        app = InternalEndpoints(
+            app,
+            address=settings.internal_address,
+            find_address=find_local_address,
+            own_hosts=settings.own_hosts,
+            served=served,
+            directory=directory,
+        )
     return Health(app)
 
 

@@ -113,6 +113,21 @@ def find_connection(environ: WSGIEnvironment) -> int | None:
     return connection.fileno() if connection is not None else None
 
 
+def find_local_address(environ: WSGIEnvironment) -> tuple[str, int] | None:
+    """Return the address and port at which a request's connection came in, as the kernel has them.
+
+    ``None`` for a Unix socket, and where the server does not tell the connection (Granian).
+    """
+    descriptor = find_connection(environ)
+    if descriptor is None:
+        return None
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as copy:
+        if copy.family in {socket.AF_INET, socket.AF_INET6}:
+            address, port = copy.getsockname()[:2]
+            return address, port
+    return None
+
+
 def find_chunk_reader(environ: WSGIEnvironment, size: int) -> Callable[[], bytes] | None:
     """Return what reads the next piece of a chunked body, empty at its end; ``None`` if nothing can.
 

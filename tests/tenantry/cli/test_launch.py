@@ -35,6 +35,14 @@ def test_the_uwsgi_protocol_is_uwsgi_s(server: str) -> None:
     assert "--ini" in command_of("uwsgi", settings)
 
 
+def test_granian_has_no_internal_listener() -> None:
+    """A setting that would do nothing is refused."""
+    settings = load_settings(internal_listen="127.0.0.1:8001")
+    with pytest.raises(SettingsError, match=r"INTERNAL_LISTEN=.*: Granian"):
+        command_of("granian", settings)
+    assert "gunicorn" in " ".join(command_of("gunicorn", settings))
+
+
 @pytest.mark.parametrize("server", SERVERS)
 def test_each_server_has_a_command(server: str) -> None:
     """All three are installed here."""
