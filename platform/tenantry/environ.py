@@ -17,6 +17,9 @@ BODY = "tenantry.body"
 TENANT = "tenantry.tenant"
 """``Tenant``, set by the dispatcher that found it. Without this key a request is about no tenant."""
 
+APP = "tenantry.app"
+"""``Flask``, set by a flyweight whose middleware runs before Flask: the app that was called."""
+
 UNKNOWN_SLUG = "tenantry.unknown_slug"
 """``str``, set by the subdomain dispatcher for the front app: a label that no tenant has."""
 

@@ -564,9 +564,20 @@ class UnfitError(TenantryError, TypeError):
     """The prototype cannot be shared between tenants."""
 
     message = "This app cannot be shared between tenants: {what}."
-    remedy = "{instead}, or return a full app for each tenant from create_app()."
+    remedy = "{instead}, or give each tenant a full app (TENANTRY_INSTANCES=full)."
     what: str
     instead: str
+
+
+class BuildOnceError(TenantryError, RuntimeError):
+    """A factory was called for a second tenant, and the first one's app stands in the way."""
+
+    message = "This app can be built only once per process: {problem}."
+    remedy = (
+        "Set TENANTRY_INSTANCES=flyweight, and one build serves all tenants, or register it where "
+        "the module is loaded."
+    )
+    problem: str
 
 
 class SharedAppError(TenantryError, RuntimeError):

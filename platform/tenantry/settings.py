@@ -163,6 +163,13 @@ class Settings(BaseSettings):
         description="What the factory is called with, as a JSON list. By default the tenant is passed "
         "to a parameter that is named `tenant` or annotated `Tenant`, and nothing else.",
     )
+    instances: Literal["full", "flyweight", "auto"] = Field(
+        default="full",
+        description="How tenants' apps are made. `full` calls the factory for each tenant. "
+        "`flyweight` calls it once per process, and tenants share what does not differ. `auto` uses "
+        "flyweights if the doctor found no fault with them in this release; otherwise `tenantry "
+        "status` says why not.",
+    )
     provision: list[str] = Field(
         default=[],
         description="Commands of the app itself that run once for each new tenant, as a JSON "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tenantry.flask.flyweight import check_fit
+from tenantry.flask.freezing import is_shared
 from tests.tenants.helpers import PASSWORD
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def test_an_entry_link_opens_one_site(site: Site, other_site: Site) -> None:
 def test_sites_share_everything_that_is_no_tenants(site: Site, other_site: Site) -> None:
     """Routes and views are the same for every tenant, so that instances can share them."""
     one, two = site.app, other_site.app
-    check_fit(one)
+    assert is_shared(one)
     assert [str(rule) for rule in one.url_map.iter_rules()] == [
         str(rule) for rule in two.url_map.iter_rules()
     ]

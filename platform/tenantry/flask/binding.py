@@ -12,6 +12,7 @@ from werkzeug.local import LocalProxy
 from tenantry.environ import TENANT
 from tenantry.errors import NoTenantError
 from tenantry.flask.bodies import limit_bodies
+from tenantry.flask.pins import PinnedMixin
 from tenantry.flask.sessions import ScopedSessionInterface, check_cookie_settings
 from tenantry.flask.unavailable import answer_unavailable
 from tenantry.security.keys import PLATFORM, keys_of
@@ -67,9 +68,10 @@ def init_platform(app: Flask, name: str, *, settings: Settings | None = None) ->
 
 
 def _set_keys(app: Flask, scope: str, purpose: str, settings: Settings) -> None:
-    newest, *older = keys_of(settings.secret_keys).derive(scope, purpose)
-    app.secret_key = newest
-    app.config["SECRET_KEY_FALLBACKS"] = list(older)
+    if not isinstance(app.config, PinnedMixin):  # pins have the same keys, as text
+        newest, *older = keys_of(settings.secret_keys).derive(scope, purpose)
+        app.secret_key = newest
+        app.config["SECRET_KEY_FALLBACKS"] = list(older)
     limit_bodies(app, settings)
 
 

@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 import tenantry.databases.app_files  # noqa: F401 - confines engines that apps make
+from tenantry.databases.app_logins import NOWHERE
 from tenantry.databases.placements import tenant_database
-from tenantry.errors import SharedAppError
+from tenantry.errors import SharedAppError, UnknownPlacementError
 from tenantry.flask.binding import EXTENSION, init_tenant
 from tenantry.flask.pins import Pins, fixed_values, pinned_kind
+from tenantry.flask.placeholder import Placeholder, watched_kind
 from tenantry.flask.sessions import check_cookie_settings
 from tenantry.security.keys import keys_of
+from tenantry.values.placement import POSTGRESQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import WSGIApplication
 
+    from tenantry.flask.placeholder import Watch
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -46,21 +50,36 @@ class Build:
     migrations: list[Path] = field(default_factory=list)
     """The Alembic folders that the factory wanted to upgrade from."""
 
+    @property
+    def watch(self) -> Watch | None:
+        """What is noted of the factory, if it builds a prototype."""
+        return self.tenant.watch if isinstance(self.tenant, Placeholder) else None
+
     def bind(self, app: Flask) -> None:
         """Make a new app the tenant's."""
         own_folder, root = app.instance_path, app.config.root_path
-        self.settings.tenant_dir(self.tenant.id).mkdir(parents=True, exist_ok=True, mode=0o700)
-        init_tenant(app, self.tenant, settings=self.settings)
+        folder = self.settings.tenant_dir(self.tenant.id)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         is_relative = root == own_folder != app.root_path
-        config: Any = pinned_kind(type(app.config))(
-            app.instance_path if is_relative else root, dict(app.config)
-        )
-        pins = self._pins()
+        watch = self.watch
+        kind = pinned_kind(type(app.config))
+        if watch is not None:
+            kind = watched_kind(kind)
+        config: Any = kind(str(folder) if is_relative else root, dict(app.config))
+        if watch is not None:
+            config.watch = watch
+        pins = self.pins()
         pins.make_folders()
         config.pin(pins, shared_root=own_folder if is_relative else None)
         app.config = config
+        init_tenant(app, self.tenant, settings=self.settings)
 
-    def _pins(self) -> Pins:
+    def pins(self, *, needs_placement: bool = True) -> Pins:
+        """Return the values that the tenant's app is given.
+
+        :param needs_placement: Whether an app can do nothing without its database.
+        :raises UnknownPlacementError: It cannot, and the settings do not name the tenant's placement.
+        """
         tenant_id = self.tenant.id
         keys = keys_of(self.settings.secret_keys)
 
@@ -77,9 +96,17 @@ class Build:
         return Pins(
             folder=folder,
             prefix=f"t_{tenant_id}:",
-            fixed=fixed_values(derive, chosen),
-            database_uri=tenant_database(self.tenant, self.settings).app_url,
+            fixed=fixed_values(derive if self.watch is None else self.watch.derive, chosen),
+            database_uri=self._database_uri(needs_placement=needs_placement),
         )
+
+    def _database_uri(self, *, needs_placement: bool) -> str:
+        try:
+            return tenant_database(self.tenant, self.settings).app_url
+        except UnknownPlacementError:
+            if needs_placement:
+                raise
+            return f"{POSTGRESQL}{NOWHERE}/"
 
 
 def as_text(key: bytes) -> str:
@@ -93,6 +120,12 @@ _current: ContextVar[Build | None] = ContextVar("tenantry_build", default=None)
 def current_build() -> Build | None:
     """Return the run of a factory that the caller is part of."""
     return _current.get()
+
+
+def current_watch() -> Watch | None:
+    """Return what is noted of the factory whose run the caller is part of, if it makes a prototype."""
+    build = _current.get()
+    return None if build is None else build.watch
 
 
 @contextmanager

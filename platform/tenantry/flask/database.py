@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app, g
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tenantry.databases.placements import tenant_database
 from tenantry.flask.binding import EXTENSION, current_binding
-from tenantry.flask.building import current_build
+from tenantry.flask.building import current_build, current_watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +84,13 @@ class TenantSQLAlchemy(SQLAlchemy):
             # session would go on with a second connection, beside its own unfinished transaction.
             setattr(g, _ENGINES, engines)
         return engines
+
+    def create_all(self, bind_key: Any = "__all__") -> None:
+        """Create the tables that are missing; a prototype's call is repeated for each tenant."""
+        watch = current_watch()
+        if watch is not None:
+            watch.tables.append(partial(self.create_all, bind_key))
+        super().create_all(bind_key)
 
     def close(self, app: Flask) -> None:
         """Close what the app's tenant alone has open; a factory's ``dispose`` calls it."""

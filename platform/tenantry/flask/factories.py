@@ -16,8 +16,11 @@ from flask import Flask
 from tenantry import factory as bare
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import FactoryError, ProvisionError, SettingsError
-from tenantry.flask.building import Build, building, check_built
-from tenantry.flask.database import TenantSQLAlchemy
+from tenantry.flask import extensions
+from tenantry.flask.building import Build, building
+from tenantry.flask.freezing import is_shared
+from tenantry.flask.instances import Instances
+from tenantry.flask.loggers import close_handlers
 from tenantry.flask.migrating import find_folder
 from tenantry.flask.pins import RESERVED
 from tenantry.migrations import provision_database
@@ -47,14 +50,11 @@ def load_factory(settings: Settings) -> Factory:
     _check_pins(settings)
     found = bare.load_factory(settings.factory, settings.factory_args)
     has_hook = found.provision is not bare.no_hook
-    find_migrations = _find_migrations(found, settings)
+    instances = Instances(found, settings)
+    find_migrations = _find_migrations(found, settings, instances)
 
     def build(tenant: Tenant, *, creates_database: bool = False) -> WSGIApplication:
-        made = Build(tenant, settings, creates_database)
-        with building(made):
-            app = found.build(tenant)
-        check_built(app, made, factory=settings.factory)
-        return app
+        return instances.build(Build(tenant, settings, creates_database))
 
     def provision(tenant: Tenant) -> None:
         if has_hook:
@@ -70,9 +70,14 @@ def load_factory(settings: Settings) -> Factory:
         finally:
             dispose(app)
 
-    dispose = _close if found.dispose is bare.no_hook else found.dispose
+    dispose = partial(_dispose, found)
     return replace(
-        found, build=build, provision=provision, dispose=dispose, find_migrations=find_migrations
+        found,
+        build=build,
+        prepare=instances.prepare,
+        provision=provision,
+        dispose=dispose,
+        find_migrations=find_migrations,
     )
 
 
@@ -82,25 +87,32 @@ def _check_pins(settings: Settings) -> None:
         raise SettingsError("TENANTRY_PIN", taken[0], problem)
 
 
-def _close(app: Any) -> None:
-    """Close what Flask-SQLAlchemy has open for a tenant's app."""
-    extension = app.extensions.get("sqlalchemy") if isinstance(app, Flask) else None
-    if isinstance(extension, TenantSQLAlchemy):
-        extension.close(app)
+def _dispose(found: Factory, app: Any) -> None:
+    """Close what an app has open, by the factory's hook or else as far as Tenantry knows it."""
+    if found.dispose is not bare.no_hook:
+        found.dispose(app)
+    elif isinstance(app, Flask):
+        extensions.close(app)
+    if isinstance(app, Flask) and not is_shared(app):
+        close_handlers(app)
 
 
-def _find_migrations(found: Factory, settings: Settings) -> Callable[[], Path | None]:
+def _find_migrations(
+    found: Factory, settings: Settings, instances: Instances
+) -> Callable[[], Path | None]:
     """Return what finds the app's revisions: where the operator, the factory or the app names them."""
     if settings.migrations is not None:
         folder = bare.check_folder(settings.factory, settings.migrations)
         return lambda: folder
     if found.find_migrations() is not None or "flask_migrate" not in sys.modules:
         return found.find_migrations
-    return cache(partial(_ask_app, found, settings))
+    return cache(partial(_ask_app, found, settings, instances))
 
 
-def _ask_app(found: Factory, settings: Settings) -> Path | None:
-    """Build an app for a tenant that nobody has, and return the folder that it names."""
+def _ask_app(found: Factory, settings: Settings, instances: Instances) -> Path | None:
+    """Return the folder that the prototype names, or an app that is built for nobody's tenant."""
+    if (prototype := instances.find_prototype()) is not None:
+        return find_folder(prototype.app, list(prototype.migrations))
     with TemporaryDirectory(prefix="tenantry-") as folder:
         scratch = settings.model_copy(update={"data_dir": Path(folder), "databases": (LOCAL,)})
         made = Build(Tenant(uuid4().hex, "example", "Example"), scratch, creates_database=True)

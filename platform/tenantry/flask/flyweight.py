@@ -7,44 +7,86 @@ blueprints, hooks and template environment are its prototype's, frozen.
 
 from __future__ import annotations
 
+import copy
 import threading
-from types import FunctionType, MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn
+import weakref
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, current_app
-from flask.config import Config
-from flask.helpers import url_for
-from flask_sqlalchemy import SQLAlchemy
-from werkzeug.local import LocalProxy
+from flask.json.provider import DefaultJSONProvider
 
-from tenantry.errors import FrozenError, UnfitError
+from tenantry.databases.placements import tenant_database
+from tenantry.flask import extensions
 from tenantry.flask.binding import init_tenant
-from tenantry.flask.building import building
-from tenantry.flask.database import TenantSQLAlchemy
-from tenantry.flask.unavailable import answer_unavailable
+from tenantry.flask.building import Build, building, current_build
+from tenantry.flask.placeholder import put_in
+from tenantry.flask.prototype import make_prototype
 from tenantry.pool.build_steps import build_step
+from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
-    from flask import Response
+    from flask import Flask
 
+    from tenantry.flask.pins import Pins
+    from tenantry.flask.prototype import Prototype
+    from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
-TABLES = (
-    "view_functions",
-    "error_handler_spec",
-    "before_request_funcs",
-    "after_request_funcs",
-    "teardown_request_funcs",
-    "template_context_processors",
-    "url_value_preprocessors",
-    "url_default_functions",
-    "blueprints",
-)
-"""Dictionaries of a Flask app that say what it does, alike for every tenant."""
 
-LISTS = ("url_build_error_handlers", "teardown_appcontext_funcs", "shell_context_processors")
+class SharedFactory:
+    """Makes tenants' apps out of one that a factory has made once.
+
+    :param build: The factory; it is called for a tenant that does not exist.
+    :param bind: Called with each instance and its tenant.
+    :param adopts: Whether the app knows of no tenants: its folder is there from the start, and it
+        can do nothing without its database.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[Tenant], Any],
+        *,
+        bind: Callable[[Flask, Tenant], None] = lambda _app, _tenant: None,
+        adopts: bool = True,
+    ) -> None:
+        self._build = build
+        self._adopts = adopts
+        self._bind = bind
+        self._lock = threading.Lock()
+        self._prototype: Prototype | None = None
+
+    def instance(self, build: Build) -> Flask:
+        """Return a new app for the build's tenant.
+
+        :raises UnfitError: The prototype has something that only one app can have.
+        """
+        prototype = self._prototype or self.prepare(build.settings)
+        prototype.check_own_files(build.settings.tenant_dir(build.tenant.id))
+        with building(build):
+            pins = build.pins(needs_placement=self._adopts)
+            if self._adopts or prototype.folders:
+                _make_folders(prototype, pins)
+            app = _make_instance(prototype, build, pins)
+            with build_step("bind"):
+                self._bind(app, build.tenant)
+            extensions.bind(prototype.app, app)
+            if build.creates_database and "sqlalchemy" in app.extensions:
+                tenant_database(build.tenant, build.settings).create()
+            for make_tables in prototype.tables:
+                with app.app_context():
+                    make_tables()
+        return app
+
+    def prepare(self, settings: Settings) -> Prototype:
+        """Build the prototype, if that has not been done.
+
+        :raises UnfitError: It has something that only one app can have.
+        """
+        with self._lock, build_step("prototype"):
+            if self._prototype is None:
+                self._prototype = make_prototype(self._build, settings)
+            return self._prototype
 
 
 class Flyweight:
@@ -68,210 +110,66 @@ class Flyweight:
         *,
         bind: Callable[[Flask, Tenant], None] = lambda _app, _tenant: None,
     ) -> None:
-        self._build = build
-        self._bind = bind
-        self._lock = threading.Lock()
-        self._prototype: Flask | None = None
-        self._shared: Mapping[str, Any] = {}
-        self._kind: type[Flask] = Flask
+        self._factory = SharedFactory(lambda _placeholder: build(), bind=bind, adopts=False)
 
-    def instance(self, tenant: Tenant, *, settings: Any = None) -> Flask:
+    def instance(self, tenant: Tenant, *, settings: Settings | None = None) -> Flask:
         """Return a new app for *tenant*, bound to it by :func:`~tenantry.init_tenant`.
 
         :raises UnfitError: The prototype has something that only one app can have.
         """
-        prototype = self._prototype or self.prepare()
-        app = object.__new__(self._kind)
-        app.__dict__.update(self._shared)
-        app.config = Config(prototype.root_path, prototype.config)
-        app.extensions = dict(prototype.extensions)
-        app.json = prototype.json_provider_class(app)
-        init_tenant(app, tenant, settings=settings)
-        with build_step("bind"):
-            self._bind(app, tenant)
-        return app
+        build = current_build()
+        if build is None or build.tenant is not tenant or settings is not None:
+            build = Build(tenant, settings or get_settings())
+        return self._factory.instance(build)
 
     def prepare(self) -> Flask:
         """Build the prototype, if that has not been done, and return it; nobody may change it.
 
         :raises UnfitError: It has something that only one app can have.
         """
-        with self._lock, build_step("prototype"):
-            if self._prototype is None:
-                with building(None):  # the first tenant's build may have brought us here
-                    prototype = _build(self._build)
-                release(prototype)
-                check_fit(prototype)
-                answer_unavailable(prototype)
-                self._kind = _frozen_kind(type(prototype))
-                self._shared = _freeze(prototype)
-                self._prototype = prototype
-            return self._prototype
+        app: Flask = self._factory.prepare(get_settings()).app
+        return app
 
 
-_PLAIN_SQLALCHEMY = (
-    "flask_sqlalchemy.SQLAlchemy opens one database for all of them",
-    "Use tenantry.TenantSQLAlchemy, which takes the same arguments",
-)
+def _make_folders(prototype: Prototype, pins: Pins) -> None:
+    """Make the tenant's folder, with those that the factory and the operator want inside."""
+    pins.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for inside in prototype.folders:
+        (pins.folder / inside).mkdir(parents=True, exist_ok=True)
+    pins.make_folders()
 
 
-def _build(build: Callable[[], Flask]) -> Flask:
-    try:
-        return build()
-    except RuntimeError as error:
-        if "SQLALCHEMY_DATABASE_URI" in str(error):  # what the plain extension wants to be told
-            raise UnfitError(*_PLAIN_SQLALCHEMY) from error
-        raise
+def _make_instance(prototype: Prototype, build: Build, pins: Pins) -> Flask:
+    original = prototype.app
+    made: Flask = object.__new__(prototype.kind)
+    app: Any = made
+    app.__dict__.update(prototype.shared)
+    app.json = copy.copy(original.json)
+    if isinstance(app.json, DefaultJSONProvider) or hasattr(app.json, "_app"):
+        app.json._app = weakref.proxy(app)  # noqa: SLF001 - as Flask's own constructor does
+    app.extensions = {
+        name: copy.copy(value) if type(value) in (dict, list, set) else value
+        for name, value in original.extensions.items()
+    }
+    pairs = prototype.pairs(build.tenant, pins)
+    app.config = _make_config(prototype, pins, pairs)
+    for name, value in prototype.attributes.items():
+        setattr(app, name, put_in(value, pairs))
+    init_tenant(app, build.tenant, settings=build.settings)
+    if prototype.session_interface is not None:
+        app.session_interface = prototype.session_interface
+    return made
 
 
-def release(prototype: Flask) -> None:
-    """Let what closes over the prototype find the app that is at work instead.
-
-    Flask-WTF's hook does so, and views that are defined where the app is made. Their ``app`` is
-    ``current_app`` from now on, and raises where no app is at work.
-    """
-    waiting = [function for _, function in _functions(prototype)]
-    seen = set()
-    while waiting:
-        function = waiting.pop()
-        if not isinstance(function, FunctionType) or id(function) in seen:
-            continue
-        seen.add(id(function))
-        for cell in function.__closure__ or ():
-            content = _content(cell)
-            if content is prototype:
-                cell.cell_contents = current_app
-            else:
-                waiting.append(content)  # what a decorator has wrapped
-
-
-def check_fit(prototype: Flask) -> None:
-    """Refuse an app that keeps hold of itself where its tenants' apps would go astray.
-
-    :raises UnfitError: Names what holds it.
-    """
-    if "wsgi_app" in vars(prototype):
-        raise UnfitError("its wsgi_app is wrapped, and the wrapper calls this one app", "Wrap none")
-    for name, extension in prototype.extensions.items():
-        if isinstance(extension, SQLAlchemy) and not isinstance(extension, TenantSQLAlchemy):
-            raise UnfitError(*_PLAIN_SQLALCHEMY)
-        if getattr(extension, "app", None) is prototype:
-            raise UnfitError(
-                f"extension {name!r} keeps it as .app",
-                "Call its init_app(app) instead of passing the app to its constructor",
-            )
-    for what, function in _functions(prototype):
-        if _holds(function, prototype):
-            name = getattr(function, "__qualname__", function)
-            raise UnfitError(f"{what} {name!r} keeps it", "Use current_app in its place")
-
-
-def _functions(app: Flask) -> Iterator[tuple[str, Any]]:
-    """Yield every function that runs for a request, with what it is."""
-    for endpoint, view in app.view_functions.items():
-        if endpoint != "static":  # Flask's own; _freeze replaces it
-            yield "view", view
-    for name in (
-        "before_request_funcs",
-        "after_request_funcs",
-        "teardown_request_funcs",
-        "template_context_processors",
-        "url_value_preprocessors",
-        "url_default_functions",
-    ):
-        for functions in getattr(app, name).values():
-            yield from ((f"hook in {name}", function) for function in functions)
-    for name in LISTS:
-        yield from ((f"hook in {name}", function) for function in getattr(app, name))
-    for codes in app.error_handler_spec.values():
-        for handlers in codes.values():
-            yield from (("error handler", handler) for handler in handlers.values())
-
-
-def _holds(function: Any, app: Flask) -> bool:
-    if getattr(function, "__self__", None) is app:
-        return True
-    return any(value is app for value in getattr(function, "__defaults__", None) or ())
-
-
-def _content(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not assigned yet
-        return None
-
-
-def _freeze(prototype: Flask) -> Mapping[str, Any]:
-    """Return what instances share, made unchangeable, with app-bound parts made app-neutral."""
-    if "static" in prototype.view_functions:
-        prototype.view_functions["static"] = _send_static_file
-    environment = prototype.jinja_env
-    environment.globals.update(url_for=url_for, config=LocalProxy(lambda: current_app.config))
-    environment.policies["json.dumps_function"] = _dumps
-    prototype._got_first_request = True  # noqa: SLF001 - Flask refuses late registration by it
-    prototype.url_map.update()
-    shared = dict(vars(prototype))
-    for own in ("config", "extensions", "json", "instance_path", "logger"):
-        shared.pop(own, None)
-    for name in TABLES:
-        shared[name] = FrozenTable.of(shared[name])
-    for name in LISTS:
-        shared[name] = tuple(shared[name])
-    prototype.url_map.add = _refuse("URL rule")  # type: ignore[method-assign]
-    return MappingProxyType(shared)
-
-
-class FrozenTable(dict[Any, Any]):
-    """A dictionary that nobody can change; where Flask expects a default, it answers an empty one.
-
-    Flask's own are ``defaultdict`` objects, which grow by being looked at.
-    """
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, table: Mapping[Any, Any]) -> FrozenTable:
-        """Return *table* frozen, with the tables and lists inside."""
-        return cls((key, _closed(value)) for key, value in table.items())
-
-    def __missing__(self, key: Any) -> FrozenTable:
-        return _EMPTY
-
-    def _refused(self, *_args: Any, **_options: Any) -> NoReturn:
-        raise FrozenError("Changing a table")
-
-    __setitem__ = __delitem__ = __ior__ = _refused
-    clear = pop = popitem = setdefault = update = _refused
-
-
-_EMPTY = FrozenTable()
-
-
-def _closed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return FrozenTable.of(value)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _frozen_kind(base: type[Flask]) -> type[Flask]:
-    def check(_app: Flask, name: str) -> None:
-        raise FrozenError(f"{name}()")
-
-    return type(
-        base.__name__, (base,), {"_check_setup_finished": check, "__module__": base.__module__}
-    )
-
-
-def _refuse(what: str) -> Callable[..., NoReturn]:
-    def refuse(*_args: Any, **_options: Any) -> NoReturn:
-        raise FrozenError(what)
-
-    return refuse
-
-
-def _send_static_file(filename: str) -> Response:
-    return current_app.send_static_file(filename)
-
-
-def _dumps(value: Any, **options: Any) -> str:
-    return current_app.json.dumps(value, **options)
+def _make_config(prototype: Prototype, pins: Any, pairs: list[tuple[str, str]]) -> Any:
+    original: Any = prototype.app.config
+    root = original.root_path
+    if root == str(prototype.pins.folder):
+        root = str(pins.folder)
+    config: Any = prototype.config_kind(root)
+    dict.update(config, prototype.settings)
+    config.pins, config.own, config.shared_root = pins, {}, original.shared_root
+    dict.update(config, pins.values())
+    for key in prototype.varying:
+        config[key] = put_in(prototype.settings[key], pairs)
+    return config

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from flask import Flask, Response, jsonify, request
 from flask_login import LoginManager, UserMixin, current_user, login_required, login_user
-from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from flask_wtf.csrf import generate_csrf
 from sqlalchemy import String, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from tenantry import Flyweight, Tenant, TenantSQLAlchemy, tenant_database
-from tenantry.errors import UnfitError
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -151,18 +148,3 @@ def test_create_all_makes_each_tenants_tables(any_settings: Settings) -> None:
     assert [app.test_client().get("/").json for app in apps] == [[["ann"], "/"], [[], "/"]]
     for app in apps:
         db.close(app)
-
-
-@pytest.mark.parametrize("uri", ["", "sqlite://"])
-def test_plain_flask_sqlalchemy_is_refused(uri: str, settings: Settings) -> None:
-    """Its one engine would be everybody's: the build fails, and names what to use."""
-
-    def build() -> Flask:
-        app = Flask("plain")
-        if uri:
-            app.config["SQLALCHEMY_DATABASE_URI"] = uri
-        SQLAlchemy(app)
-        return app
-
-    with pytest.raises(UnfitError, match=r"Use tenantry\.TenantSQLAlchemy"):
-        Flyweight(build).instance(ACME, settings=settings)

@@ -27,7 +27,7 @@ from flask import (
 )
 
 from tenantry import Flyweight, current_tenant, init_tenant
-from tenantry.errors import FrozenError, UnfitError
+from tenantry.errors import FrozenError
 from tenantry.settings import Settings
 from tenantry.values.tenant import Tenant
 
@@ -374,53 +374,3 @@ def test_views_and_hooks_that_close_over_the_app_work(own_settings: Settings) ->
     assert acme.test_client().get("/").text == "site of Acme of Acme"
     assert globex.test_client().get("/").text == "site of Globex of Globex"
     assert "seen" not in site.prepare().extensions
-
-
-def unfit_default() -> Flask:
-    app = Flask("unfit")
-
-    @app.get("/")
-    def home(own: Flask = app) -> str:
-        return own.name
-
-    return app
-
-
-def unfit_hook() -> Flask:
-    app = Flask("unfit")
-    app.teardown_appcontext(app.do_teardown_appcontext)
-    return app
-
-
-def unfit_wrapper() -> Flask:
-    app = Flask("unfit")
-    app.wsgi_app = app.wsgi_app  # type: ignore[method-assign]
-    return app
-
-
-def unfit_extension() -> Flask:
-    app = Flask("unfit")
-
-    class Extension:
-        def __init__(self, app: Flask) -> None:
-            self.app = app
-
-    app.extensions["keeper"] = Extension(app)
-    return app
-
-
-@pytest.mark.parametrize(
-    ("factory", "words"),
-    [
-        pytest.param(unfit_default, "home", id="default"),
-        pytest.param(unfit_hook, "teardown_appcontext_funcs", id="hook"),
-        pytest.param(unfit_wrapper, "wsgi_app", id="wsgi_app"),
-        pytest.param(unfit_extension, "keeper", id="extension"),
-    ],
-)
-def test_an_app_that_keeps_hold_of_itself_is_refused(
-    factory: Callable[[], Flask], words: str, own_settings: Settings
-) -> None:
-    """What would lead one tenant's request to the prototype is named and refused."""
-    with pytest.raises(UnfitError, match=words):
-        Flyweight(factory).instance(ACME, settings=own_settings)

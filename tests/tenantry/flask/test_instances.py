@@ -1,0 +1,199 @@
+"""TENANTRY_INSTANCES: a factory as it comes, once for each tenant or once per process."""
+
+from __future__ import annotations
+
+import logging
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenantry.errors import BuildOnceError, UnfitError
+from tenantry.flask.factories import load_factory
+from tenantry.flask.freezing import is_shared
+from tenantry.flask.instances import Verdict, read_verdict, write_verdict
+from tests.tenantry.support import a_tenant, ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tenantry.factory import Factory
+    from tenantry.settings import Settings
+    from tenantry.values.tenant import Tenant
+
+    Load = Callable[..., Factory]
+
+ACME, GLOBEX = a_tenant("acme"), a_tenant("globex")
+
+
+@pytest.fixture
+def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Any:
+    """Return what writes a factory's module and makes settings that name it."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def prepare(source: str, **chosen: Any) -> Settings:
+        name = f"shop_{tmp_path.name}_{len(list(tmp_path.glob('shop_*')))}".replace("-", "_")
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(dedent(source))
+        return settings.model_copy(update={"factory": f"{name}:create_app", **chosen})
+
+    return prepare
+
+
+def build(factory: Factory, tenant: Tenant) -> Any:
+    return factory.build(tenant)
+
+
+SHOP = """
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    db = SQLAlchemy()
+    runs = []
+
+    class Item(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        name = db.Column(db.String(80))
+
+    def create_app():
+        runs.append(1)
+        app = Flask(__name__)
+        app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"
+        db.init_app(app)
+        with app.app_context():
+            db.create_all()
+
+        @app.post("/<name>")
+        def add(name):
+            db.session.add(Item(name=name))
+            db.session.commit()
+            return str(len(runs))
+
+        @app.get("/")
+        def index():
+            return ",".join(item.name for item in db.session.scalars(db.select(Item)))
+
+        return app
+"""
+
+
+@pytest.mark.parametrize("kind", ["full", "flyweight"])
+def test_an_app_that_knows_of_no_tenants(prepare: Any, kind: str) -> None:
+    """Provisioned and served in either way, it has its own rows; a flyweight's factory runs once."""
+    factory = load_factory(prepare(SHOP, instances=kind))
+    for tenant in (ACME, GLOBEX):
+        factory.provision(tenant)
+    acme, globex = build(factory, ACME), build(factory, GLOBEX)
+    assert is_shared(acme) is (kind == "flyweight")
+    for app, name in ((acme, "a"), (globex, "g"), (acme, "b")):
+        runs = ask(app, f"/{name}", method="POST").text
+        assert (runs == "1") is (kind == "flyweight")
+    assert (ask(acme).text, ask(globex).text) == ("a,b", "g")
+    for app in (acme, globex):
+        factory.dispose(app)
+
+
+ONCE = """
+    from flask import Flask
+    hooks = set()
+
+    def create_app():
+        if "shop" in hooks:
+            raise ValueError("The plugin 'shop' is already registered.")
+        hooks.add("shop")
+        app = Flask(__name__)
+        app.add_url_rule("/", "home", lambda: app.extensions["tenantry"].tenant.slug)
+        return app
+"""
+
+
+def test_an_app_that_can_be_built_once_offers_the_flyweight(prepare: Any) -> None:
+    """As a flyweight it serves all tenants; as full instances the second one says so."""
+    factory = load_factory(prepare(ONCE))
+    assert ask(build(factory, ACME)).text == "acme"
+    with pytest.raises(BuildOnceError, match=r"can be built only once.*INSTANCES=flyweight"):
+        build(factory, GLOBEX)
+    factory = load_factory(prepare(ONCE, instances="flyweight"))
+    for tenant in (ACME, GLOBEX):
+        assert ask(build(factory, tenant)).text == tenant.slug
+
+
+UNFIT = """
+    from flask import Flask
+
+    def create_app():
+        app = Flask(__name__)
+        visits = []
+        app.add_url_rule("/", "home", lambda: str(visits.append(1) or len(visits)))
+        return app
+"""
+
+
+def test_an_unfit_app(prepare: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """It is refused as a flyweight; *auto* gives each tenant a full instance and says why."""
+    chosen = prepare(UNFIT, instances="flyweight")
+    with pytest.raises(UnfitError, match="uses 'visits', a list of its factory"):
+        load_factory(chosen).prepare()
+    auto = chosen.model_copy(update={"instances": "auto"})
+    write_verdict(auto, Verdict(read_verdict(auto).release, flyweight=True))
+    factory = load_factory(auto)
+    acme, globex = build(factory, ACME), build(factory, GLOBEX)
+    assert "tenants get full instances" in caplog.text
+    assert (ask(acme).text, ask(acme).text, ask(globex).text) == ("1", "2", "1")
+
+
+def test_auto_needs_a_verdict_about_this_very_code(prepare: Any, tmp_path: Path) -> None:
+    """Without one, and after a change of the code, tenants get full instances."""
+    auto = prepare(SHOP, instances="auto")
+    verdict = read_verdict(auto)
+    assert (verdict.flyweight, "tenantry doctor" in verdict.reason) == (False, True)
+    write_verdict(auto, Verdict(verdict.release, flyweight=True))
+    assert read_verdict(auto).flyweight
+    (tmp_path / auto.factory.partition(":")[0] / "views.py").write_text("# new")
+    assert not read_verdict(auto).flyweight
+
+
+LOGGING = """
+    import logging, os
+    from flask import Flask
+
+    def create_app():
+        app = Flask("shop")
+        kept = logging.FileHandler({path})
+        kept.setFormatter(logging.Formatter("%(name)s %(message)s"))
+        app.logger.addHandler(kept)
+        app.logger.setLevel(logging.INFO)
+
+        @app.get("/<line>")
+        def note(line):
+            app.logger.info(line)
+            return str(len(app.logger.handlers))
+
+        return app
+"""
+
+
+@pytest.mark.parametrize("kind", ["full", "flyweight"])
+def test_each_tenant_has_a_logger(
+    prepare: Any, settings: Settings, tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Handlers do not grow with builds, and a line is written once, under its tenant's name."""
+    own = kind == "full"
+    path = 'os.path.join(app.instance_path, "log")' if own else repr(str(tmp_path / "log"))
+    factory = load_factory(prepare(LOGGING.replace("{path}", path), instances=kind))
+    apps = [build(factory, tenant) for tenant in (ACME, GLOBEX, ACME)]
+    for app, line in zip(apps, ("one", "two", "three"), strict=True):
+        assert ask(app, f"/{line}").text == "1"
+    lines = ["shop.acme one", "shop.globex two", "shop.acme three"]
+    assert [f"{record.name} {record.message}" for record in caplog.records] == lines
+    if own:
+        log = (settings.tenant_dir(ACME.id) / "log").read_text()
+        assert log.splitlines() == [lines[0], lines[2]]
+    else:
+        assert (tmp_path / "log").read_text().splitlines() == lines
+    for app in apps:
+        for handler in app.logger.handlers:
+            handler.close()
+        factory.dispose(app)
+    assert not logging.getLogger("shop").handlers
