@@ -145,7 +145,7 @@ def assemble(settings: Settings, catalog: Catalog) -> Platform:
     )
     ENGINES.budget = budget
     factory = load_factory(settings)
-    provide_queue(settings, catalog.jobs)
+    provide_queue(settings, catalog)
     prepare(factory)
     rates = RateTable(settings.run_dir / "rates")
     directory = Directory(

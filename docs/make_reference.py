@@ -42,7 +42,7 @@ GROUPS = {
         "claim_sign_in SignInAttempt claim_sign_up canonical_email check_password hash_password "
         "verify_password renew_hash describe_device network_of"
     ),
-    "Jobs": "job enqueue JobRun JobRefused JobDefinition Job",
+    "Jobs and mail": "job enqueue send_mail JobRun JobRefused JobDefinition Job",
     "The look": "init_ui asset_url read_accent accent_tones Tones Page",
     "The owner's part of the backend": "init_management management",
     "Errors": "errors",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tenantry.flask.flyweight import Flyweight
     from tenantry.flask.interface import init_ui, request_id
     from tenantry.flask.jobs import enqueue
+    from tenantry.flask.mail import send_mail
     from tenantry.flask.problems import init_problems, note_faults, prefers_json, problem
     from tenantry.flask.quotas import Quota, find_exceeded
     from tenantry.flask.security import init_security, is_local_path
@@ -96,6 +97,7 @@ __all__ = [
     "read_accent",
     "renew_hash",
     "request_id",
+    "send_mail",
     "site_database",
     "site_url",
     "tenant_database",
@@ -124,6 +126,7 @@ _ROOMS = {
     "tenantry.flask.flyweight": ("Flyweight",),
     "tenantry.flask.interface": ("init_ui", "request_id"),
     "tenantry.flask.jobs": ("enqueue",),
+    "tenantry.flask.mail": ("send_mail",),
     "tenantry.jobs.definition": ("JobDefinition", "job"),
     "tenantry.jobs.run": ("JobRefused", "JobRun"),
     "tenantry.management": ("init_management", "management"),

@@ -338,6 +338,31 @@ class BadJobError(TenantryError, ValueError):
     problem: str
 
 
+class BadMailError(TenantryError, ValueError):
+    """A mail's template cannot be used."""
+
+    message = "Mail {template!r:.100}: {problem}."
+    template: str
+    problem: str
+
+
+class MailServerError(TenantryError):
+    """A mail cannot be sent now."""
+
+    message = "The mail cannot be sent now: {problem}."
+    remedy = "It is tried again; `tenantry mail test` shows whether mail works."
+    status = 503
+    problem: str
+
+
+class MailRefusedError(TenantryError):
+    """The mail server does not take a mail, and never will."""
+
+    message = "The mail server refuses it: {problem}."
+    status = 422
+    problem: str
+
+
 class AccountNotFoundError(CatalogError, LookupError):
     """No account has this e-mail address or id."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
@@ -52,11 +53,13 @@ if TYPE_CHECKING:
 PREFIX = "TENANTRY_"
 ENV_FILE = ".env"
 MIN_KEY_LENGTH = 32
-SECRET_FIELDS = frozenset({"secret_keys", "catalog_url", "databases"})
+SECRET_FIELDS = frozenset({"secret_keys", "catalog_url", "databases", "mail_url"})
 """Fields whose values are never shown: a URL may hold a password."""
 
 PUBLIC_RESOLVERS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
 """Run by three companies, so that one that errs is outvoted."""
+
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]{}\\]+@[A-Za-z0-9.-]+")
 
 _ORIGIN_RULE = "must be a scheme and a host, with a port if unusual, as `https://example.com`"
 
@@ -419,6 +422,75 @@ class Settings(BaseSettings):
         description="How long a finished job stays in the catalog with its log lines.",
     )
 
+    mail_url: str = Field(
+        default="",
+        description="Where mail goes: `smtp://user:password@host:587` (with STARTTLS), "
+        "`smtps://user:password@host:465`, `smtp+plain://localhost:25` (without TLS), `folder:` for "
+        "files below the data folder, or `console:`. Operators read mails in the folder at "
+        "`/backend/mail`. Without a server, mail jobs fail. Default: `folder:` on localhost, else "
+        "none.",
+    )
+    mail_from: str = Field(
+        default="",
+        description="The sender's address. `{slug}` stands for the site's slug, or for `no-reply` "
+        "in the platform's own mails. Default: `no-reply@<domain>`.",
+    )
+    mail_reply_to: str = Field(
+        default="",
+        description="The address to which answers go, unless a site has one of its own. Default: "
+        "none.",
+    )
+    mail_bounce_to: str = Field(
+        default="",
+        description="The address to which mail servers return what they cannot deliver. Each mail "
+        "adds its id: `bounces+<id>@example.com`. Default: the sender's address.",
+    )
+    mail_dkim_selector: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]*$",
+        description="The DKIM selector of the mail server that signs, for `tenantry doctor`. "
+        "Without it, DKIM is not checked. Default: none.",
+    )
+    mail_tenant_hourly: int = Field(
+        default=200,
+        ge=1,
+        description="Mails of one tenant per hour. Further ones wait for their turn.",
+    )
+    mail_address_hourly: int = Field(
+        default=5,
+        ge=1,
+        le=5,
+        description="Mails to one address per hour that visitors cause, over all tenants. Further "
+        "ones are dropped.",
+    )
+
+    @field_validator("mail_url")
+    @classmethod
+    def _mail_place(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme in {"folder", "console"}:
+            return value
+        try:
+            complete = bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            complete = False
+        if parts.scheme not in {"smtp", "smtps", "smtp+plain"} or not complete:
+            raise ValueError(
+                "must be smtp://user:password@host:587, smtps://..., smtp+plain://..., folder: or "
+                "console:; write @, : and / in a password as %40, %3A and %2F"
+            )
+        return value
+
+    @field_validator("mail_from", "mail_reply_to", "mail_bounce_to")
+    @classmethod
+    def _mail_address(cls, value: str, info: ValidationInfo) -> str:
+        found = value.replace("{slug}", "slug") if info.field_name == "mail_from" else value
+        if found and not _ADDRESS.fullmatch(found):
+            raise ValueError("must be one address without a name, as `no-reply@example.com`")
+        return value
+
     @field_validator("secret_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: Any) -> Any:
@@ -760,6 +832,16 @@ class Settings(BaseSettings):
     def last_bundle(self, tenant_id: str) -> Path:
         """Return the file of the bundle that is taken of a tenant when it is deleted."""
         return self.data_dir / "deleted" / f"t_{tenant_id}.tenant"
+
+    @property
+    def mail_place(self) -> str:
+        """Where mail goes; empty if nobody has said so for a public platform."""
+        return self.mail_url or ("folder:" if self.is_local else "")
+
+    @property
+    def mail_dir(self) -> Path:
+        """Folder of the mails that are written into files."""
+        return self.data_dir / "mail"
 
     @property
     def popular_dir(self) -> Path:

@@ -23,6 +23,7 @@ from tenantry.catalog.custom_hosts import CustomHosts
 from tenantry.catalog.host_checks import HostChecks
 from tenantry.catalog.jobs import Jobs
 from tenantry.catalog.links import Links
+from tenantry.catalog.mails import Mails
 from tenantry.catalog.memberships import Memberships
 from tenantry.catalog.names import Names
 from tenantry.catalog.provisioning import Provisioning
@@ -50,6 +51,8 @@ from tenantry.catalog.values import (
     Job,
     JobLine,
     JobState,
+    Mail,
+    MailState,
     NewJob,
     Page,
     Role,
@@ -90,6 +93,7 @@ class Catalog:
         self.relocations = Relocations(store)
         self.purges = Purges(store)
         self.jobs = Jobs(store)
+        self.mails = Mails(store, self.jobs)
         self.audit = Audit(store)
 
     def upgrade(self) -> None:
@@ -143,6 +147,8 @@ __all__ = [
     "Job",
     "JobLine",
     "JobState",
+    "Mail",
+    "MailState",
     "NewJob",
     "Page",
     "Role",

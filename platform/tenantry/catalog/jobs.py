@@ -58,7 +58,7 @@ class Jobs:
     def _add(self, wanted: Sequence[NewJob], by: Actor) -> tuple[Job, ...]:
         with self._store.updating() as connection:
             added = tuple(add_job(connection, one, by) for one in wanted)
-            self._notify(connection)
+            self.notify(connection)
         self.pipe.wake()
         return added
 
@@ -131,7 +131,7 @@ class Jobs:
                 raise JobStateError(str(job_id), f"is {record.state} already")
             writer.session.flush()
             writer.audit("job.cancel", tenant=record.tenant_id, detail=_told(record))
-            self._notify(writer.session.connection())
+            self.notify(writer.session.connection())
             job = as_job(record)
         self.pipe.wake()
         return job
@@ -154,7 +154,7 @@ class Jobs:
             record.position = next_position(writer.session.connection(), record.tenant_id)
             writer.session.flush()
             writer.audit("job.retry", tenant=record.tenant_id, detail=_told(record))
-            self._notify(writer.session.connection())
+            self.notify(writer.session.connection())
             job = as_job(record)
         self.pipe.wake()
         return job
@@ -195,7 +195,7 @@ class Jobs:
                 if connection.scalar(active.limit(1)) is not None:
                     return None
                 job = add_job(connection, wanted, by)
-                self._notify(connection)
+                self.notify(connection)
         except IntegrityError:  # another worker has seen it for the first time, too
             return None
         self.pipe.wake()
@@ -213,7 +213,7 @@ class Jobs:
             if len(ids) < BATCH:
                 return removed
 
-    def _notify(self, connection: Connection) -> None:
+    def notify(self, connection: Connection) -> None:
         """Wake the workers of the other nodes when the transaction commits."""
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.pg_notify(JOBS_CHANNEL, "")))
@@ -230,12 +230,8 @@ def add_job(connection: Connection, wanted: NewJob, by: Actor) -> Job:
 
     :raises JobQueueFullError: Too many jobs of the tenant wait.
     """
-    key = None
-    if wanted.key is not None:
-        key = f"{wanted.tenant_id or ''}:{wanted.name}:{wanted.key}"
-        found = connection.execute(select(jobs).where(jobs.c.key == key)).one_or_none()
-        if found is not None:
-            return as_job(found)
+    if (found := find_keyed(connection, wanted)) is not None:
+        return found
     if wanted.tenant_id is not None:
         _check_room(connection, wanted.tenant_id)
     moment = now()
@@ -249,7 +245,7 @@ def add_job(connection: Connection, wanted: NewJob, by: Actor) -> Job:
             )
         },
         "arguments": dict(wanted.arguments),
-        "key": key,
+        "key": _full_key(wanted),
         "state": JobState.QUEUED.value,
         "due_at": due_at,
         "position": next_position(connection, wanted.tenant_id) if due_at <= moment else None,
@@ -261,6 +257,21 @@ def add_job(connection: Connection, wanted: NewJob, by: Actor) -> Job:
     }
     added = connection.execute(jobs.insert().values(values).returning(*jobs.c)).one()
     return as_job(added)
+
+
+def find_keyed(connection: Connection, wanted: NewJob) -> Job | None:
+    """Return the job that has the key of this one."""
+    if wanted.key is None:
+        return None
+    query = select(jobs).where(jobs.c.key == _full_key(wanted))
+    found = connection.execute(query).one_or_none()
+    return None if found is None else as_job(found)
+
+
+def _full_key(wanted: NewJob) -> str | None:
+    if wanted.key is None:
+        return None
+    return f"{wanted.tenant_id or ''}:{wanted.name}:{wanted.key}"
 
 
 def _check_room(connection: Connection, tenant_id: str) -> None:

@@ -32,6 +32,8 @@ from tenantry.catalog.values import (
     Job,
     JobLine,
     JobState,
+    Mail,
+    MailState,
     TenantRow,
 )
 from tenantry.databases.platform_classes import PlatformMapper
@@ -424,6 +426,29 @@ class ScheduleRecord(Base):
 
     name: Mapped[str] = mapped_column(String(80), primary_key=True)
     due_at: Mapped[datetime]
+
+
+class MailRecord(Base):
+    """A mail that was to be sent: whose, when, and what became of it; not to whom."""
+
+    __tablename__ = "mails"
+    __table_args__ = (
+        Index(None, "tenant_id", "due_at"),
+        Index(None, "address_hash", "due_at"),
+        Index(None, "due_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"))
+    address_hash: Mapped[str] = mapped_column(String(64))
+    template: Mapped[str] = mapped_column(String(80))
+    by_visitor: Mapped[bool]
+    due_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(16))
+    error: Mapped[str] = mapped_column(String(500), default="")
+
+    def to_mail(self) -> Mail:
+        return copy_to(Mail, self, state=MailState(self.state))
 
 
 class AuditRecord(Base):

@@ -11,6 +11,7 @@ from tenantry.catalog.models import (
     HostRecord,
     JobRecord,
     LinkRecord,
+    MailRecord,
     MembershipRecord,
     MigrationStepRecord,
     SessionRecord,
@@ -33,6 +34,7 @@ OWN_ROWS: Mapping[str, Any] = {
     "one-use link": LinkRecord,
     "session": SessionRecord,
     "job": JobRecord,
+    "mail": MailRecord,
     "migration step": MigrationStepRecord,
 }
 """Rows that go with a tenant. What stays: its own row, the names it had, the audit trail,

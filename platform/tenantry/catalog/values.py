@@ -364,6 +364,28 @@ class JobLine:
     text: str
 
 
+class MailState(StrEnum):
+    """What became of a mail."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    """The mail server has taken it."""
+    BOUNCED = "bounced"
+    """It was refused, or came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail, without its address and text."""
+
+    id: str
+    tenant_id: str | None
+    template: str
+    due_at: datetime
+    state: MailState
+    error: str
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """One page of a listing."""

@@ -101,9 +101,10 @@ class _Apps:
         """Return all jobs of the platform, its apps and the factory."""
         from tenantry.flask.jobs import provide_queue  # noqa: PLC0415 - see above
         from tenantry.jobs import JobDefinitions  # noqa: PLC0415
+        from tenantry.mail import mail_jobs  # noqa: PLC0415
 
-        provide_queue(self._settings, self._catalog.jobs)
-        return JobDefinitions(self.factory.jobs)
+        provide_queue(self._settings, self._catalog)
+        return JobDefinitions(mail_jobs(self._catalog, self._settings), self.factory.jobs)
 
     def enter(self, tenant: Tenant) -> AbstractContextManager[None]:
         """Enter the context of the tenant's app."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +16,28 @@ from tenantry.errors import BadJobError
 from tenantry.factory import load_factory
 from tenantry.flask.binding import EXTENSION, find_settings
 from tenantry.jobs import JobDefinitions, JobQueue
+from tenantry.mail import Outbox, mail_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tenantry.catalog import Job
-    from tenantry.catalog.jobs import Jobs
+    from tenantry.catalog import Catalog, Job
     from tenantry.pool import InstancePool
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
-_queues: dict[tuple[str, Path], JobQueue] = {}
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """Where the apps of a process leave work."""
+
+    queue: JobQueue
+    outbox: Outbox
+
+
+_queues: dict[tuple[str, Path], Queues] = {}
+"""By catalog and data folder; a process has one."""
 
 
 def enqueue(name: str, /, *, key: str | None = None, delay: float = 0.0, **arguments: Any) -> Job:
@@ -66,17 +77,32 @@ def find_actor() -> Actor:
 
 def find_queue() -> JobQueue:
     """Return this process's queue for the apps' own jobs."""
+    return _find_queues().queue
+
+
+def find_outbox() -> Outbox:
+    """Return what sends this process's mail."""
+    return _find_queues().outbox
+
+
+def provide_queue(settings: Settings, catalog: Catalog) -> None:
+    """Let the apps of this process use the catalog that it has open.
+
+    :raises BadJobError: The factory's ``JOBS`` are none, or have the name of another job.
+    """
+    own = load_factory(settings.factory, settings.factory_args).jobs
+    queue = JobQueue(catalog.jobs, JobDefinitions(mail_jobs(catalog, settings), own))
+    _queues[settings.catalog_url, settings.data_dir] = Queues(
+        queue, Outbox(catalog, queue, settings)
+    )
+
+
+def _find_queues() -> Queues:
     settings = find_settings()
     key = (settings.catalog_url, settings.data_dir)
-    if key not in _queues:
-        provide_queue(settings, open_catalog(settings).jobs)
+    if key not in _queues:  # a script, or a command of the app
+        provide_queue(settings, open_catalog(settings))
     return _queues[key]
-
-
-def provide_queue(settings: Settings, jobs: Jobs) -> None:
-    """Let the apps of this process use the catalog that it has open."""
-    own = load_factory(settings.factory, settings.factory_args).jobs
-    _queues[settings.catalog_url, settings.data_dir] = JobQueue(jobs, JobDefinitions(own))
 
 
 class AppContexts:
