@@ -10,6 +10,7 @@ from flask_wtf import CSRFProtect
 from backend_app import (
     accounts,
     audit,
+    domains,
     errors,
     home,
     links,
@@ -51,6 +52,7 @@ BLUEPRINTS = (
     accounts.bp,
     audit.bp,
     site.bp,
+    domains.bp,
     sections.bp,
 )
 

@@ -111,7 +111,7 @@ def load(port: int, script: Path, *, seconds: int, refused: bool) -> float:
 
     :param refused: Whether the answer is 404 or 429. Otherwise each one has to be 200.
     """
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s"]
     done = subprocess.run(
         [*command, "-s", str(script), f"http://{LOOPBACK}:{port}/"],
         stdout=subprocess.DEVNULL,

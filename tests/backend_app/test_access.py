@@ -57,6 +57,7 @@ PEOPLE = [
 
 ARGUMENTS = {
     "slug": "acme",
+    "host": "shop.example.org",
     "token": "no-such-token",
     "session_id": "no-such-session",
     "name": "things",
