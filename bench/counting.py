@@ -6,9 +6,8 @@ A query adds one byte to a file, so that all processes count together, and the f
 from __future__ import annotations
 
 import os
+from sqlite3 import dbapi2 as driver
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Engine, event
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +16,7 @@ LOOKUPS, POLLS = "lookups", "polls"
 
 
 def count_queries(database: str, into: Path) -> None:
-    """Count what any engine that is made from now on asks of *database*.
+    """Count what the platform's engines that are made from now on ask of *database*.
 
     :param into: The folder of the counts: ``polls`` are the queries for the newest change's number,
         ``lookups`` all others.
@@ -29,11 +28,16 @@ def count_queries(database: str, into: Path) -> None:
         if statement.startswith("SELECT"):
             os.write(polls if "FROM heads" in statement else lookups, b".")
 
-    @event.listens_for(Engine, "connect")
-    def watch(connection: Any, _record: Any) -> None:
+    connect = driver.connect
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        connection = connect(*arguments, **options)
         (_, _, file) = connection.execute("PRAGMA database_list").fetchone()
         if file == database:
             connection.set_trace_callback(note)
+        return connection
+
+    driver.connect = watched  # SQLAlchemy tells no listener of the platform's own engines
 
 
 def read_counts(folder: Path) -> dict[str, int]:
