@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from tenantry.rows.codec import Sort
     from tenantry.rows.tables import RowDialect, Table
 
 FENCE = f"{OURS}fence"
@@ -70,12 +69,6 @@ class ChangeCapture(Protocol):
 
     def put(self, connection: Connection, table: Table, rows: Sequence[list[Any]]) -> None:
         """Insert rows, or replace those with the same keys."""
-
-    def given(self, row: Sequence[Any], sorts: Sequence[Sort]) -> tuple[Any, ...]:
-        """Return a row of JSON values as the driver takes it.
-
-        :raises ValueError: One of them cannot be kept exactly.
-        """
 
 
 def upsert(connection: Connection, table: Table, insert: str) -> str:

@@ -15,12 +15,11 @@ from sqlalchemy.exc import OperationalError
 
 from tenantry.errors import SiteMovingError
 from tenantry.relocation.capture import FENCE, upsert
-from tenantry.rows import codec as values
 from tenantry.rows.postgresql_dialect import PostgresqlDialect
 from tenantry.rows.tables import BATCH, OURS, insert, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Engine
@@ -136,7 +135,8 @@ class PostgresqlCapture:
             f"SELECT DISTINCT {keys} FROM {self._log(number)} c WHERE {_LATER} AND NOT EXISTS "  # noqa: S608
             f"(SELECT 1 FROM {quoted(connection, table.name)} t WHERE {_same(connection, table)})"
         )
-        return _rows(connection.exec_driver_sql(query, (since, since)).yield_per(BATCH), sorts)
+        for row in connection.exec_driver_sql(query, (since, since)).yield_per(BATCH):
+            yield self.side.read_row(row, sorts)
 
     def changed(
         self, connection: Connection, number: int, table: Table, since: object
@@ -151,7 +151,8 @@ class PostgresqlCapture:
             f"(SELECT DISTINCT {keys} FROM {self._log(number)} c WHERE {_LATER}) c "
             f"JOIN {quoted(connection, table.name)} t ON {_same(connection, table)}"
         )
-        return _rows(connection.exec_driver_sql(query, (since, since)).yield_per(BATCH), sorts)
+        for row in connection.exec_driver_sql(query, (since, since)).yield_per(BATCH):
+            yield self.side.read_row(row, sorts)
 
     def refuse_writes(self, connection: Connection) -> None:
         schema = connection.exec_driver_sql("SELECT current_schema()").scalar_one()
@@ -190,7 +191,7 @@ class PostgresqlCapture:
     def delete(self, connection: Connection, table: Table, keys: Sequence[list[Any]]) -> None:
         sorts = [table.columns[name] for name in table.key]
         query = f"DELETE FROM {quoted(connection, table.name)} WHERE {_is(connection, table)}"  # noqa: S608
-        connection.exec_driver_sql(query, [self.given(key, sorts) for key in keys])
+        connection.exec_driver_sql(query, [self.side.write_row(key, sorts) for key in keys])
 
     def find(self, connection: Connection, table: Table, keys: Sequence[Any]) -> list[Any] | None:
         names = ", ".join(
@@ -199,17 +200,14 @@ class PostgresqlCapture:
         query = (
             f"SELECT {names} FROM {quoted(connection, table.name)} WHERE {_is(connection, table)}"  # noqa: S608
         )
-        given = self.given(keys, [table.columns[name] for name in table.key])
-        found = connection.exec_driver_sql(query, given).all()
-        return next(_rows(found, list(table.columns.values())), None)
+        given = self.side.write_row(keys, [table.columns[name] for name in table.key])
+        row = connection.exec_driver_sql(query, given).first()
+        return self.side.read_row(row, table.columns.values()) if row is not None else None
 
     def put(self, connection: Connection, table: Table, rows: Sequence[list[Any]]) -> None:
         sorts = list(table.columns.values())
         query = upsert(connection, table, insert(connection, table, "%s"))
-        connection.exec_driver_sql(query, [self.given(row, sorts) for row in rows])
-
-    def given(self, row: Sequence[Any], sorts: Sequence[Sort]) -> tuple[Any, ...]:
-        return tuple(values.to_postgresql(*pair) for pair in zip(row, sorts, strict=True))
+        connection.exec_driver_sql(query, [self.side.write_row(row, sorts) for row in rows])
 
 
 def _function(log: str, keys: Sequence[str]) -> str:
@@ -230,11 +228,6 @@ def _function(log: str, keys: Sequence[str]) -> str:
         )
     start = f"CREATE FUNCTION {log}() RETURNS trigger LANGUAGE plpgsql AS"
     return f"{start} $$BEGIN {body} RETURN NULL; END$$"
-
-
-def _rows(found: Iterable[Any], sorts: Sequence[Sort]) -> Iterator[list[Any]]:
-    for row in found:
-        yield [values.from_postgresql(*pair) for pair in zip(row, sorts, strict=True)]
 
 
 def _shown(column: str, sort: Sort) -> str:

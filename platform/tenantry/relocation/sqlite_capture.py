@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tenantry.errors import SiteMovingError
 from tenantry.relocation.capture import FENCE, upsert
-from tenantry.rows import codec as values
+from tenantry.rows.codec import dump_row
 from tenantry.rows.sqlite_dialect import SqliteDialect
 from tenantry.rows.tables import BATCH, OURS, insert, quoted
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from tenantry.rows.codec import Sort
     from tenantry.rows.tables import RowDialect, Table
 
 LOCK_SECONDS = 30
@@ -89,7 +88,7 @@ class SqliteCapture:
         )
         sorts = [table.columns[name] for name in table.key]
         for row in connection.exec_driver_sql(query, (_since(since, number),)).yield_per(BATCH):
-            yield [values.from_sqlite(*pair) for pair in zip(row, sorts, strict=True)]
+            yield self.side.read_row(row, sorts)
 
     def changed(
         self, connection: Connection, number: int, table: Table, since: object
@@ -103,9 +102,9 @@ class SqliteCapture:
         sorts = list(table.columns.values())
         seen: set[bytes] = set()
         for row in connection.exec_driver_sql(query, (_since(since, number),)).yield_per(BATCH):
-            found = [values.from_sqlite(*pair) for pair in zip(row, sorts, strict=True)]
+            found = self.side.read_row(row, sorts)
             # Two keys that a collation takes for the same lead to one row.
-            if (line := values.dump_row(found)) not in seen:
+            if (line := dump_row(found)) not in seen:
                 seen.add(line)
                 yield found
 
@@ -145,27 +144,21 @@ class SqliteCapture:
     def delete(self, connection: Connection, table: Table, keys: Sequence[list[Any]]) -> None:
         sorts = [table.columns[name] for name in table.key]
         query = f"DELETE FROM {quoted(connection, table.name)} WHERE {_is(connection, table)}"  # noqa: S608
-        connection.exec_driver_sql(query, [self.given(key, sorts) for key in keys])
+        connection.exec_driver_sql(query, [self.side.write_row(key, sorts) for key in keys])
 
     def find(self, connection: Connection, table: Table, keys: Sequence[Any]) -> list[Any] | None:
         names = ", ".join(quoted(connection, name) for name in table.columns)
         query = (
             f"SELECT {names} FROM {quoted(connection, table.name)} WHERE {_is(connection, table)}"  # noqa: S608
         )
-        given = self.given(keys, [table.columns[name] for name in table.key])
+        given = self.side.write_row(keys, [table.columns[name] for name in table.key])
         row = connection.exec_driver_sql(query, given).first()
-        sorts = table.columns.values()
-        if row is None:
-            return None
-        return [values.from_sqlite(*pair) for pair in zip(row, sorts, strict=True)]
+        return self.side.read_row(row, table.columns.values()) if row is not None else None
 
     def put(self, connection: Connection, table: Table, rows: Sequence[list[Any]]) -> None:
         sorts = list(table.columns.values())
         query = upsert(connection, table, insert(connection, table, "?"))
-        connection.exec_driver_sql(query, [self.given(row, sorts) for row in rows])
-
-    def given(self, row: Sequence[Any], sorts: Sequence[Sort]) -> tuple[Any, ...]:
-        return tuple(values.to_sqlite(*pair) for pair in zip(row, sorts, strict=True))
+        connection.exec_driver_sql(query, [self.side.write_row(row, sorts) for row in rows])
 
 
 def _note(connection: Connection, log: str, table: Table, row: str) -> str:

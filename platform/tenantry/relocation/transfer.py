@@ -180,7 +180,7 @@ class Transfer:
         sorts = list(arriving.columns.values())
         for rows in _batches(self._from.side.rows(connection, table)):
             try:
-                summed.add((self._to.given(row, sorts) for row in rows), sorts)
+                summed.add(rows, sorts)
                 self._to.side.insert(other, arriving, rows)
             except (ValueError, OverflowError, DBAPIError, StatementError) as error:
                 where = f"table {table.name!r}, rows {summed.rows - len(rows) + 1} and after"
@@ -191,7 +191,7 @@ class Transfer:
     def _compare(self, table: Table, summed: Digest, other: Connection) -> None:
         found, sorts = Digest(), list(table.columns.values())
         for rows in _batches(self._to.side.rows(other, table)):
-            found.add((self._to.given(row, sorts) for row in rows), sorts)
+            found.add(rows, sorts)
             self._advance()
         if found == summed:
             return
@@ -253,11 +253,9 @@ class Transfer:
                 raise DiffersError
             self._to.put(other, arrived, rows)
             expected, found = Digest(), Digest()
-            expected.add((self._to.given(row, sorts) for row in rows), sorts)
-            for key in keys:
-                present = self._to.find(other, arrived, key)
-                if present is not None:
-                    found.add([self._to.given(present, sorts)], sorts)
+            expected.add(rows, sorts)
+            present = (self._to.find(other, arrived, key) for key in keys)
+            found.add((row for row in present if row is not None), sorts)
             if expected != found:
                 raise DiffersError
 

@@ -160,6 +160,61 @@ def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def canonical(value: Any, sort: Sort) -> Any:  # noqa: PLR0911 - one for each type
+    """Return what a value of a row means, the same whichever database it was read from.
+
+    :param sort: Of the column that is compared.
+    :raises ValueError: It is no value.
+    """
+    value = _to_python(value)
+    match value:
+        case None | bytes():
+            return value
+        case str():
+            return _canonical_json(value) if sort == "json" else value
+        case int():
+            return _digits("-" if value < 0 else "", str(abs(int(value))), 0)
+        case float():
+            return _canonical_number(Decimal(repr(value)))
+        case Decimal():
+            return _canonical_number(value)
+        case UUID():
+            return value.hex
+        case _Written():
+            value = value.read()
+    if isinstance(value, datetime):
+        value = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+        return value.isoformat(sep=" ", timespec="microseconds")
+    return (
+        value.isoformat() if isinstance(value, date) else value.isoformat(timespec="microseconds")
+    )
+
+
+def _canonical_number(value: Decimal) -> Any:
+    if not value.is_finite():
+        return ("n", str(value).lower())
+    sign, digits, exponent = value.as_tuple()
+    return _digits("-" if sign else "", "".join(map(str, digits)), int(exponent))
+
+
+def _digits(sign: str, digits: str, exponent: int) -> tuple[str, ...]:
+    """Return a number without the zeros around it; 0 has no sign."""
+    digits = digits.lstrip("0")
+    stripped = digits.rstrip("0")
+    if not stripped:
+        return ("n", "0")
+    return ("n", sign, stripped, str(exponent + len(digits) - len(stripped)))
+
+
+def _canonical_json(text: str) -> Any:
+    """Return JSON without its blanks and the order of its keys, which some types do not keep."""
+    try:
+        content = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return text
+    return ("j", json.dumps(content, sort_keys=True, default=_canonical_number))
+
+
 def check_value(value: Any) -> None:
     """Make sure that a value of a row is one.
 

@@ -9,10 +9,11 @@ from tenantry.rows import codec as values
 from tenantry.rows.tables import BATCH, insert, quoted, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine
 
+    from tenantry.rows.codec import Sort
     from tenantry.rows.tables import Table
 
 
@@ -45,20 +46,21 @@ class PostgresqlDialect:
     def left_out(self, connection: Connection) -> frozenset[str]:  # noqa: ARG002 - there are none
         return frozenset()
 
+    def read_row(self, row: Sequence[Any], sorts: Iterable[Sort]) -> list[Any]:
+        return [values.from_postgresql(*pair) for pair in zip(row, sorts, strict=True)]
+
+    def write_row(self, row: Sequence[Any], sorts: Iterable[Sort]) -> tuple[Any, ...]:
+        return tuple(values.to_postgresql(*pair) for pair in zip(row, sorts, strict=True))
+
     def rows(self, connection: Connection, table: Table) -> Iterator[list[Any]]:
-        sorts = list(table.columns.values())
         query = select(connection, table, table.columns, as_text=True)
         # For this statement alone: what else is said on the connection is no query.
         result = connection.exec_driver_sql(query, execution_options={"stream_results": True})
         for row in result.yield_per(BATCH):
-            yield [values.from_postgresql(*pair) for pair in zip(row, sorts, strict=True)]
+            yield self.read_row(row, table.columns.values())
 
     def insert(self, connection: Connection, table: Table, rows: Iterable[list[Any]]) -> None:
-        sorts = list(table.columns.values())
-        ready = [
-            tuple(values.to_postgresql(*pair) for pair in zip(row, sorts, strict=True))
-            for row in rows
-        ]
+        ready = [self.write_row(row, table.columns.values()) for row in rows]
         connection.exec_driver_sql(insert(connection, table, "%s"), ready)
 
     def counters(self, connection: Connection) -> dict[str, int]:

@@ -9,10 +9,11 @@ from tenantry.rows import codec as values
 from tenantry.rows.tables import BATCH, insert, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine
 
+    from tenantry.rows.codec import Sort
     from tenantry.rows.tables import Table
 
 
@@ -46,17 +47,19 @@ class SqliteDialect:
         found = connection.exec_driver_sql("PRAGMA table_list").all()
         return frozenset(row.name for row in found if row.type in {"virtual", "shadow"})
 
+    def read_row(self, row: Sequence[Any], sorts: Iterable[Sort]) -> list[Any]:
+        return [values.from_sqlite(*pair) for pair in zip(row, sorts, strict=True)]
+
+    def write_row(self, row: Sequence[Any], sorts: Iterable[Sort]) -> tuple[Any, ...]:
+        return tuple(values.to_sqlite(*pair) for pair in zip(row, sorts, strict=True))
+
     def rows(self, connection: Connection, table: Table) -> Iterator[list[Any]]:
-        sorts = list(table.columns.values())
         result = connection.exec_driver_sql(select(connection, table, table.columns))
         for row in result.yield_per(BATCH):
-            yield [values.from_sqlite(*pair) for pair in zip(row, sorts, strict=True)]
+            yield self.read_row(row, table.columns.values())
 
     def insert(self, connection: Connection, table: Table, rows: Iterable[list[Any]]) -> None:
-        sorts = list(table.columns.values())
-        ready = [
-            tuple(values.to_sqlite(*pair) for pair in zip(row, sorts, strict=True)) for row in rows
-        ]
+        ready = [self.write_row(row, table.columns.values()) for row in rows]
         connection.exec_driver_sql(insert(connection, table, "?"), ready)
 
     def counters(self, connection: Connection) -> dict[str, int]:

@@ -11,7 +11,7 @@ from sqlalchemy import inspect
 from tenantry.rows import codec as values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Engine, Inspector
@@ -54,6 +54,15 @@ class RowDialect(Protocol):
 
     def left_out(self, connection: Connection) -> frozenset[str]:
         """Return tables whose rows follow from other tables."""
+
+    def read_row(self, row: Sequence[Any], sorts: Iterable[Sort]) -> list[Any]:
+        """Return a row from the driver as JSON values."""
+
+    def write_row(self, row: Sequence[Any], sorts: Iterable[Sort]) -> tuple[Any, ...]:
+        """Return a row of JSON values as the driver takes it.
+
+        :raises ValueError: One of them cannot be kept exactly.
+        """
 
     def rows(self, connection: Connection, table: Table) -> Iterator[list[Any]]:
         """Yield the rows of a table as JSON values, in the order of the primary key."""
