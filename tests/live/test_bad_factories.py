@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tenantry.worker.server import LISTEN
 from tests.live.load import Load
 from tests.live.server import until
 
@@ -27,6 +28,12 @@ def mixed(new_module_odd_server: NewOddServer) -> Iterator[OddServer]:
     with new_module_odd_server("acme", "globex", "raises", "hangs", "slow") as running:
         yield running
         running.open("let-go")
+
+
+def test_connections_have_a_queue(mixed: OddServer) -> None:
+    """Without places in it the kernel drops connections, which come again after many seconds."""
+    [listener] = json.loads(mixed.stats())["sockets"]
+    assert listener["max_queue"] == LISTEN
 
 
 def assert_excused(answer: Answer) -> str:

@@ -14,14 +14,12 @@ from tenantry.errors import SettingsError
 from tenantry.files.disk import is_file
 from tenantry.files.shipped import find_shipped
 from tenantry.settings import PREFIX
+from tenantry.worker.server import LISTEN
 
 if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 SERVERS = ("uwsgi", "gunicorn", "granian")
-
-LISTEN = 128
-"""Connections that wait to be accepted, at most; uwsgi.ini asks for as many."""
 
 SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
@@ -54,7 +52,8 @@ def command_of(server: str, settings: Settings) -> list[str]:
     :raises SettingsError: It cannot listen where the settings say.
     """
     if server == "uwsgi":
-        return [str(find_uwsgi()), *listen_options(), "--ini", str(find_ini()), "--no-orphans"]
+        # The last `listen` counts, so ours comes after the file's.
+        return [str(find_uwsgi()), "--ini", str(find_ini()), *listen_options(), "--no-orphans"]
     if find_spec(server) is None:
         raise click.ClickException(
             f"{server} is not installed; `pip install 'tenantry[{server}]'` brings it."
@@ -137,4 +136,4 @@ def listen_options(somaxconn: Path = SOMAXCONN) -> list[str]:
         f"Warning: the kernel lets {allowed} connections wait (net.core.somaxconn), not {LISTEN}.",
         err=True,
     )
-    return ["--set-placeholder", f"listen_queue={allowed}"]
+    return ["--listen", str(allowed)]

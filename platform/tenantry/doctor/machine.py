@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
 from tenantry.files.disk import exists, is_dir
 from tenantry.settings import PREFIX
+from tenantry.worker.server import LISTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +37,7 @@ REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "vboxsf", "fus
 """File systems on which SQLite's write-ahead log cannot work: it needs shared memory and locks."""
 FLEETING = frozenset({"tmpfs", "ramfs"})
 
-_LISTEN = re.compile(
-    r"^\s*(?:listen|(?P<placeholder>set-placeholder)\s*=\s*listen_queue)\s*=\s*(?P<number>\d+)\s*$",
-    re.MULTILINE,
-)
+_LISTEN = re.compile(r"^\s*listen\s*=\s*(\d+)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +207,11 @@ def check_listen_queue(ini: Path | None, machine: Machine) -> Iterator[Finding]:
     """Say whether the kernel allows the queue that uwsgi.ini asks for."""
     if ini is None or machine.somaxconn is None:
         return
-    lines = list(_LISTEN.finditer(ini.read_text(errors="replace")))
-    wanted = int(lines[-1]["number"]) if lines else DEFAULT_LISTEN
+    lines = _LISTEN.findall(ini.read_text(errors="replace"))
+    wanted = int(lines[-1]) if lines else DEFAULT_LISTEN
     subject = "net.core.somaxconn (limit)"
     if wanted > machine.somaxconn:
-        # `tenantry serve` sets a placeholder, and cannot change a number that stands there.
-        shortened = bool(lines and lines[-1]["placeholder"])
+        shortened = machine.somaxconn < LISTEN
         state = warning if shortened else unsafe
         yield state(
             "listen queue",

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+LISTEN = 128
+"""Connections that wait to be accepted, at most; uwsgi.ini asks for as many."""
+
 CHUNK_SECONDS = 10
 """For the next piece of a chunked body, under uWSGI."""
 

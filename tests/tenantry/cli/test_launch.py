@@ -54,7 +54,7 @@ def test_each_server_has_a_command(server: str) -> None:
     [
         ("4096\n", []),
         ("128\n", []),
-        ("64\n", ["--set-placeholder", "listen_queue=64"]),
+        ("64\n", ["--listen", "64"]),
         ("", []),
     ],
 )

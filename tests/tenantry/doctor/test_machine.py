@@ -128,8 +128,8 @@ def test_too_few_descriptors_are_told(
         pytest.param("listen = 128\n", 128, None, id="fits"),
         pytest.param("listen = 1024\n", 128, UNSAFE, id="too long"),
         pytest.param("; listen = 1024\n", 128, None, id="comment"),
-        pytest.param("set-placeholder = listen_queue=128\n", 64, WARNING, id="serve shortens it"),
-        pytest.param("master = true\n", 64, UNSAFE, id="uWSGI's own"),
+        pytest.param("listen = 128\n", 64, WARNING, id="serve shortens it"),
+        pytest.param("master = true\n", 64, WARNING, id="uWSGI's own"),
         pytest.param("listen = 1024\n", None, None, id="unknown"),
     ],
 )
