@@ -21,6 +21,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from tenantry.catalog import SYSTEM, Catalog, ChangeSignal, Store
 from tenantry.databases.placements import tenant_database
+from tenantry.databases.platform_classes import PlatformEngine
 from tenantry.databases.servers import SERVERS
 from tenantry.errors import SiteMovingError
 from tenantry.lifecycle import Operations
@@ -97,6 +98,7 @@ def watch(limit: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(lambda name, _: change() if name in CHANGES else None)
+    PlatformEngine._sa_propagate_class_events = True  # here it is to tell of its commits too
     event.listen(Engine, "commit", lambda _: change())
 
 
