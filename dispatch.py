@@ -22,7 +22,7 @@ from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError
 from tenantry.flask.factories import load_factory
 from tenantry.flask.jobs import provide_queue
-from tenantry.lifecycle.host_checks import HostChecker, log_warning
+from tenantry.lifecycle.host_checks import HostChecker, warn_owners
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
 from tenantry.middleware.bodies import BodyLimits
@@ -261,7 +261,8 @@ def start_worker(platform: Platform) -> list[PeriodicTask]:
         clients=platform.clients,
     )
     reporter = Reporter(settings.workers_dir, report)
-    checker = HostChecker(platform.catalog, settings=settings, warn=log_warning)
+    warn = warn_owners(platform.catalog, settings=settings)
+    checker = HostChecker(platform.catalog, settings=settings, warn=warn)
     for start in (reporter.start, warm_up.start, checker.start):
         run_in_worker(start)
     for end in (reporter.stop, popularity.save, warm_up.stop, checker.stop):

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tenantry.catalog import SYSTEM
 from tenantry.catalog.host_checks import needs_warning
-from tenantry.errors import HostNotFoundError, TenantNotFoundError
+from tenantry.errors import BadEmailError, HostNotFoundError, TenantNotFoundError
+from tenantry.jobs import JobDefinitions, JobQueue
 from tenantry.lifecycle.custom_hosts import look_up
+from tenantry.mail import Outbox, mail_jobs
 from tenantry.resources.background_thread import BackgroundThread
+from tenantry.values.hosts import shown_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenantry.catalog import Catalog, Host
     from tenantry.settings import Settings
+
+    Warn = Callable[[Host], object]
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +41,7 @@ class HostChecker:
         check if it raises.
     """
 
-    def __init__(
-        self, catalog: Catalog, *, settings: Settings, warn: Callable[[Host], object]
-    ) -> None:
+    def __init__(self, catalog: Catalog, *, settings: Settings, warn: Warn) -> None:
         self._catalog = catalog
         self._settings = settings
         self._warn = warn
@@ -69,12 +73,32 @@ class HostChecker:
         return True
 
 
-def log_warning(host: Host) -> None:
-    """Tell the log that a host will be lost."""
-    log.warning(
-        "the domain %s of tenant %s will no longer be served, unless its DNS records are set "
-        "right: %s",
-        host.name,
-        host.tenant_slug,
-        host.problem,
-    )
+def warn_owners(catalog: Catalog, *, settings: Settings) -> Warn:
+    """Return what tells the owners of a host by mail that it will be lost. The log is told, too."""
+    queue = JobQueue(catalog.jobs, JobDefinitions(mail_jobs(catalog, settings)))
+    outbox = Outbox(catalog, queue, settings)
+
+    def warn(host: Host) -> None:
+        log.warning(
+            "the domain %s of tenant %s will no longer be served, unless its DNS records are set "
+            "right: %s",
+            host.name,
+            host.tenant_slug,
+            host.problem,
+        )
+        tenant = catalog.tenants.get_by_id(host.tenant_id)
+        values = {
+            "domain": shown_host(host.name),
+            "site": tenant.name,
+            "problem": host.problem,
+            "page": settings.url_of(settings.host_of(tenant)) + "/backend/domains",
+        }
+        for owner in tenant.owners:
+            about = f"{host.tenant_id} {host.name} {host.failing_since} {owner}"
+            key = f"domain_warning {hashlib.sha256(about.encode()).hexdigest()}"
+            try:
+                outbox.send("domain_warning", owner, values, by_visitor=False, key=key, by=SYSTEM)
+            except BadEmailError as error:
+                log.warning("an owner of tenant %s gets no mail: %s", tenant.slug, error)
+
+    return warn

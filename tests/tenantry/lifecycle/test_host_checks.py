@@ -10,8 +10,11 @@ from sqlalchemy import update
 
 from tenantry.catalog import SYSTEM, HostState
 from tenantry.catalog.models import HostRecord
+from tenantry.jobs import JobDefinitions, JobWorker
 from tenantry.lifecycle import Operations
-from tenantry.lifecycle.host_checks import HostChecker, log_warning
+from tenantry.lifecycle.host_checks import HostChecker, warn_owners
+from tenantry.mail import mail_jobs
+from tests.mail_server import MailServer
 from tests.nameserver import NameServer
 from tests.tenantry.catalog.test_custom_hosts import add
 
@@ -88,9 +91,7 @@ def test_a_host_lives_and_is_lost(operations: Operations, resolver: NameServer) 
     assert actions[:5] == ["host.verify", "host.lost", "host.warn", "host.verify", "host.add"]
 
 
-def test_a_failed_warning_is_given_again(
-    operations: Operations, resolver: NameServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failed_warning_is_given_again(operations: Operations, resolver: NameServer) -> None:
     """A host whose owners could not be told is not lost, and they are told with the next check."""
     catalog, host = operations.catalog, operations.add_host("acme", SHOP)
     catalog.hosts.add(host.tenant_id, SHOP, by=SYSTEM)
@@ -110,16 +111,56 @@ def test_a_failed_warning_is_given_again(
         broken.check_due()
     assert catalog.hosts.get(host.tenant_id, SHOP).warned_at is None
     set_back(catalog, check_at=timedelta(0))
-    assert HostChecker(catalog, settings=operations.settings, warn=log_warning).check_due() == 1
-    assert f"the domain {SHOP} of tenant acme will no longer be served" in caplog.text
+    assert HostChecker(catalog, settings=operations.settings, warn=str).check_due() == 1
+    assert catalog.hosts.get(host.tenant_id, SHOP).warned_at is not None
     assert catalog.hosts.get(host.tenant_id, SHOP).is_served
+
+
+def test_owners_are_warned_by_mail(
+    catalog: Catalog,
+    make_settings: Callable[..., Settings],
+    resolver: NameServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each owner gets one mail that names the domain, what is wrong and the page with the records."""
+    server = MailServer()
+    server.start()
+    settings = make_settings(
+        dns_resolvers=resolver.text,
+        dns_targets="203.0.113.7",
+        mail_url=f"smtp+plain://127.0.0.1:{server.port}",
+    )
+    acme = add(catalog)
+    for owner in ("ada@x.test", "bob@x.test"):
+        catalog.memberships.add_owner(acme.id, owner, by=SYSTEM)
+    operations = Operations(catalog, settings=settings, actor=SYSTEM)
+    set_records(resolver, operations.add_host("acme", SHOP))
+    checker = HostChecker(catalog, settings=settings, warn=warn_owners(catalog, settings=settings))
+    for _ in range(2):
+        set_back(catalog, check_at=timedelta(0))
+        checker.check_due()
+        resolver.records.clear()
+    for _ in range(3):
+        set_back(catalog, check_at=timedelta(0))
+        checker.check_due()
+    JobWorker(catalog, lambda: JobDefinitions(mail_jobs(catalog, settings))).run(until_empty=True)
+    server.stop()
+    messages = [message for _, _, message in server.taken]
+    assert sorted(message["To"] for message in messages) == ["ada@x.test", "bob@x.test"]
+    message = messages[0]
+    assert message["Subject"] == f"{SHOP} will stop working"
+    text = message.get_body(("plain",))
+    assert text is not None
+    assert f"There is no TXT record _tenantry.{SHOP}." in text.get_content()
+    assert "http://acme.example.test/backend/domains" in text.get_content()
+    assert f"the domain {SHOP} of tenant acme will no longer be served" in caplog.text
 
 
 def test_an_expired_host_gets_another_token(operations: Operations, resolver: NameServer) -> None:
     """R30: the records of the attempt before prove nothing any more."""
     catalog, host = operations.catalog, operations.add_host("acme", SHOP)
     set_back(catalog, check_at=timedelta(0), waiting_since=timedelta(days=8))
-    HostChecker(catalog, settings=operations.settings, warn=log_warning).check_due()
+    HostChecker(catalog, settings=operations.settings, warn=str).check_due()
     assert catalog.hosts.get(host.tenant_id, SHOP).state is HostState.EXPIRED
     set_records(resolver, host)
     renewed = operations.check_host("acme", SHOP)
@@ -129,6 +170,6 @@ def test_an_expired_host_gets_another_token(operations: Operations, resolver: Na
 
 def test_the_thread_checks_and_ends(operations: Operations) -> None:
     """It is one of the worker's threads, and ends with it."""
-    checker = HostChecker(operations.catalog, settings=operations.settings, warn=log_warning)
+    checker = HostChecker(operations.catalog, settings=operations.settings, warn=str)
     checker.start()
     checker.stop()
