@@ -82,10 +82,15 @@ class InFlightLimit:
                 until=time.monotonic() + WAIT_SECONDS,
                 near_for=partial(self._near_for, turn),
             )
-        finally:
-            with self._lock:
-                granted = self._line.leave(turn)
-        return granted is True
+        except BaseException:
+            if self._leave_line(turn):  # it came all the same, and goes to another request
+                self._leave(time.monotonic())
+            raise
+        return self._leave_line(turn)
+
+    def _leave_line(self, turn: Turn) -> bool:
+        with self._lock:
+            return self._line.leave(turn) is True
 
     def _near_for(self, turn: Turn) -> float:
         with self._lock:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenantry.dispatch import Pages
+from tenantry.limits.backlog import Listeners
 from tenantry.middleware.in_flight import InFlightLimit
 from tests.conftest import DOMAIN, eventually
 from tests.tenantry.support import ask, crowded, hello, in_background, make_environ
@@ -64,6 +65,25 @@ def test_a_surplus_request_waits_while_nobody_else_does() -> None:
         thread.join(30)
 
     assert answers == [200, 200]
+
+
+def test_a_wait_that_fails_keeps_no_place() -> None:
+    """Law 5: the place that was granted in that very moment goes to another request."""
+    app = Gated()
+
+    class Failing(Listeners):
+        def has_backlog(self) -> bool:
+            app.gate.set()
+            first.join(30)
+            raise OSError("as it may")
+
+    limit = InFlightLimit(app, most=1, pages=PAGES, listeners=Failing())
+    first = in_background(lambda: ask(limit))
+    assert app.entered.acquire(timeout=30)
+    with pytest.raises(OSError, match="as it may"):
+        ask(limit)
+
+    assert ask(limit).status == 200
 
 
 @pytest.mark.parametrize("fails", [True, False])
