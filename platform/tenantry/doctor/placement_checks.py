@@ -117,7 +117,7 @@ def examine_moves(settings: Settings, moves: Iterable[Tenant]) -> Iterator[Findi
     """
     for tenant in moves:
         try:
-            with tenant_lock(tenant, "looked at", settings=settings, wait=0):
+            with tenant_lock(tenant, "looked at", data_dir=settings.data_dir, wait=0):
                 yield warning(
                     "placements",
                     f"{tenant.slug} (tenant)",

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
 WAIT_SECONDS = 2.0
@@ -47,7 +46,7 @@ def tenant_lock(
     tenant: Tenant,
     doing: str,
     *,
-    settings: Settings,
+    data_dir: Path,
     shared: bool = False,
     wait: float = WAIT_SECONDS,
 ) -> Iterator[None]:
@@ -61,7 +60,7 @@ def tenant_lock(
     if tenant.id in _held.get():
         yield
         return
-    path = settings.data_dir / "locks" / f"t_{tenant.id}"
+    path = data_dir / "locks" / f"t_{tenant.id}"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = _acquire(path, shared=shared, wait=wait)
@@ -78,17 +77,17 @@ def tenant_lock(
         _release(path, descriptor)
 
 
-def restore_journal(tenant: Tenant, settings: Settings) -> Path:
+def restore_journal(tenant: Tenant, data_dir: Path) -> Path:
     """Return the file that says what a restore will do, from its decision until its end."""
-    return settings.data_dir / "restores" / f"t_{tenant.id}" / "journal.json"
+    return data_dir / "restores" / f"t_{tenant.id}" / "journal.json"
 
 
-def check_finished(tenant: Tenant, settings: Settings) -> None:
+def check_finished(tenant: Tenant, data_dir: Path) -> None:
     """Refuse a tenant whose data is half another one's.
 
     :raises UnfinishedError: A restore of it was interrupted.
     """
-    if exists(restore_journal(tenant, settings)):
+    if exists(restore_journal(tenant, data_dir)):
         raise UnfinishedError(tenant.slug, "restore")
 
 

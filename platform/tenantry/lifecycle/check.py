@@ -31,7 +31,7 @@ def check_tenant(operations: Operations, tenant: Tenant) -> tuple[str, ...]:
 def _find_problems(operations: Operations, tenant: Tenant) -> Iterator[str]:
     settings = operations.settings
     try:
-        check_finished(tenant, settings)
+        check_finished(tenant, settings.data_dir)
     except TenantryError as error:
         yield str(error)
     folder = settings.tenant_dir(tenant.id)

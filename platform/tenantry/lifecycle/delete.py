@@ -32,7 +32,7 @@ def delete_tenant(operations: Operations, slug: str, *, reason: str = "") -> Ten
     :raises BundleError: The bundle cannot be written. The site is archived and not deleted.
     """
     catalog, settings, by = operations.catalog, operations.settings, operations.actor
-    with tenant_lock(catalog.tenants.get(slug), "deleted", settings=settings):
+    with tenant_lock(catalog.tenants.get(slug), "deleted", data_dir=settings.data_dir):
         row = operations.preview_delete(slug)  # as it is under the lock
         tenant = row.tenant
         if tenant.state is TenantState.DELETED:
@@ -91,7 +91,7 @@ def undelete_tenant(operations: Operations, slug: str) -> Tenant:
     :raises TenantLockedError: Another operation is at work on it.
     """
     tenant = operations.preview_undelete(slug).tenant
-    with tenant_lock(tenant, "undeleted", settings=operations.settings):
+    with tenant_lock(tenant, "undeleted", data_dir=operations.settings.data_dir):
         return operations.catalog.tenants.transition(
             tenant.id, TenantState.ARCHIVED, by=operations.actor
         )

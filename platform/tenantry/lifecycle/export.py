@@ -76,8 +76,8 @@ def reading(tenant: Tenant, doing: str, *, settings: Settings) -> Iterator[None]
     :raises TenantLockedError: It is being exchanged now.
     :raises UnfinishedError: That was interrupted.
     """
-    with tenant_lock(tenant, doing, settings=settings, shared=True):
-        check_finished(tenant, settings)
+    with tenant_lock(tenant, doing, data_dir=settings.data_dir, shared=True):
+        check_finished(tenant, settings.data_dir)
         yield
 
 

@@ -89,7 +89,7 @@ def move_tenant(
     :raises UnfinishedError: A restore of it was interrupted.
     """
     tenant = operations.catalog.tenants.get(slug)
-    with tenant_lock(tenant, "moved", settings=operations.settings):
+    with tenant_lock(tenant, "moved", data_dir=operations.settings.data_dir):
         preview = operations.preview_move(slug, to)
         if preview is None:
             return None
@@ -117,7 +117,7 @@ def preview_move(operations: Operations, slug: str, to: str) -> MovePreview | No
     if row.former_placement:
         problem = f"its old copy is still on {row.former_placement!r}; if the new one is complete, "
         raise MoveError(slug, f"{problem}new one, run `tenantry tenant move {slug} --drop` first")
-    check_finished(tenant, settings)
+    check_finished(tenant, settings.data_dir)
     if wanted.tenants and catalog.tenants.count_by_placement().get(to, 0) >= wanted.tenants:
         raise NoRoomError((to,))
     source = tenant_database(tenant, settings)
@@ -211,7 +211,7 @@ def drop_former(operations: Operations, slug: str) -> str:
     :raises MoveError: There is none, or the tenant has no other database.
     """
     tenant = operations.catalog.tenants.get(slug)
-    with tenant_lock(tenant, "moved", settings=operations.settings):
+    with tenant_lock(tenant, "moved", data_dir=operations.settings.data_dir):
         former = operations.preview_drop_former(slug)
         former.database.drop()
         if former.beside is not None and exists(former.beside):

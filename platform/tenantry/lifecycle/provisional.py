@@ -36,7 +36,7 @@ def provisional_tenant(operations: Operations, slug: str, **fields: Any) -> Iter
         tenant = operations.catalog.tenants.add(slug, **fields, reason=COPYING, by=operations.actor)
         with (
             taking_back(operations, [tenant]),
-            tenant_lock(tenant, "made", settings=settings),
+            tenant_lock(tenant, "made", data_dir=settings.data_dir),
         ):
             yield tenant
 

@@ -53,7 +53,7 @@ def purge_tenant(operations: Operations, slug: str, *, early: bool = False) -> T
         lambda: bundle.unlink(missing_ok=True),
         lambda: take_out(settings.popular_dir, tenant.id),
     )
-    with tenant_lock(tenant, "purged", settings=settings):  # all of it can be repeated
+    with tenant_lock(tenant, "purged", data_dir=settings.data_dir):  # all of it can be repeated
         catalog.purges.begin(tenant.id, early=early, by=by)
         for remove in destroy:
             try:

@@ -34,7 +34,7 @@ def rename_tenant(operations: Operations, slug: str, new: str) -> Tenant:
     if tenant.slug == new:
         return tenant
     until = datetime.now(UTC) + timedelta(days=settings.rename_redirect_days)
-    with tenant_lock(tenant, "renamed", settings=settings, shared=True):
+    with tenant_lock(tenant, "renamed", data_dir=settings.data_dir, shared=True):
         return operations.catalog.names.rename(
             tenant.id, new, redirects_until=until, by=operations.actor
         )

@@ -69,7 +69,7 @@ def restore_tenant(
     """
     catalog, settings = operations.catalog, operations.settings
     tenant = _get_restorable(operations, slug)
-    with tenant_lock(tenant, "restored", settings=settings):
+    with tenant_lock(tenant, "restored", data_dir=settings.data_dir):
         paths = TenantPaths(catalog.tenants.get_by_id(tenant.id), settings)
         if exists(paths.journal):
             tenant = finish(operations, paths, drain=drain)

@@ -35,8 +35,8 @@ def resume_tenant(operations: Operations, slug: str) -> Tenant:
     :raises UnfinishedError: A restore of it was interrupted.
     """
     tenant, settings = operations.preview_transition(slug, TenantState.ACTIVE), operations.settings
-    with tenant_lock(tenant, "resumed", settings=settings, shared=True):
-        check_finished(tenant, settings)
+    with tenant_lock(tenant, "resumed", data_dir=settings.data_dir, shared=True):
+        check_finished(tenant, settings.data_dir)
         return operations.catalog.tenants.transition(
             tenant.id, TenantState.ACTIVE, by=operations.actor
         )

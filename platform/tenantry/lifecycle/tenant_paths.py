@@ -39,7 +39,7 @@ class TenantPaths:
         self.folder = settings.tenant_dir(tenant.id)
         self.backups = backups_dir(settings) / f"t_{tenant.id}"
         self.last_bundle = settings.last_bundle(tenant.id)
-        self.journal = restore_journal(tenant, settings)
+        self.journal = restore_journal(tenant, settings.data_dir)
         self.restore = self.journal.parent
         """What a restore prepares, and what it has replaced."""
         self.parts = self.restore / "parts"

@@ -167,8 +167,10 @@ def _serve(job: Job, connection: Connection) -> None:
 def _migrate(job: Job, history: History, step: Step) -> Step:
     started = time.perf_counter()
     try:
-        with tenant_lock(step.tenant, "migrated", settings=job.settings, wait=job.lock_timeout):
-            check_finished(step.tenant, job.settings)
+        with tenant_lock(
+            step.tenant, "migrated", data_dir=job.settings.data_dir, wait=job.lock_timeout
+        ):
+            check_finished(step.tenant, job.settings.data_dir)
             database = tenant_database(step.tenant, job.settings)
             done = upgrade(database, history, lock_timeout=job.lock_timeout)
     except (TenantLockedError, UnfinishedError) as error:

@@ -99,7 +99,7 @@ def test_an_interrupted_move_is_told(catalog: Catalog, settings: Settings) -> No
     def look() -> None:
         told.extend(examine_moves(settings, catalog.relocations.list()))
 
-    with tenant_lock(acme, "moved", settings=settings):
+    with tenant_lock(acme, "moved", data_dir=settings.data_dir):
         doctor = threading.Thread(target=look)
         doctor.start()
         doctor.join()

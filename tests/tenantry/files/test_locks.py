@@ -34,7 +34,7 @@ def elsewhere(settings: Settings, *, shared: bool) -> str:
 
     def attempt() -> str:
         try:
-            with tenant_lock(ACME, "moved", settings=settings, shared=shared, wait=0):
+            with tenant_lock(ACME, "moved", data_dir=settings.data_dir, shared=shared, wait=0):
                 return ""
         except TenantLockedError as error:
             return str(error)
@@ -54,7 +54,7 @@ def elsewhere(settings: Settings, *, shared: bool) -> str:
 )
 def test_who_keeps_whom_away(settings: Settings, *, held: bool, wanted: bool, works: bool) -> None:
     """Only those who share get along; the others are told what is done, by whom and since when."""
-    with tenant_lock(ACME, "restored", settings=settings, shared=held):
+    with tenant_lock(ACME, "restored", data_dir=settings.data_dir, shared=held):
         said = elsewhere(settings, shared=wanted)
         assert (said == "") is works
         if said:
@@ -69,16 +69,16 @@ def test_who_keeps_whom_away(settings: Settings, *, held: bool, wanted: bool, wo
 def test_a_neighbour_is_kept_from_nothing(settings: Settings) -> None:
     """A lock is one tenant's."""
     with (
-        tenant_lock(ACME, "restored", settings=settings),
-        tenant_lock(a_tenant("globex"), "restored", settings=settings, wait=0),
+        tenant_lock(ACME, "restored", data_dir=settings.data_dir),
+        tenant_lock(a_tenant("globex"), "restored", data_dir=settings.data_dir, wait=0),
     ):
         assert len(locks(settings)) == 2
 
 
 def test_what_a_holder_does_is_part_of_it(settings: Settings) -> None:
     """A deletion exports: the operation inside another one neither waits for it nor ends it."""
-    with tenant_lock(ACME, "deleted", settings=settings):
-        with tenant_lock(ACME, "exported", settings=settings, shared=True, wait=0):
+    with tenant_lock(ACME, "deleted", data_dir=settings.data_dir):
+        with tenant_lock(ACME, "exported", data_dir=settings.data_dir, shared=True, wait=0):
             pass
         assert "deleted" in elsewhere(settings, shared=True)
 
@@ -86,7 +86,7 @@ def test_what_a_holder_does_is_part_of_it(settings: Settings) -> None:
 def test_the_end_of_another_operation_is_waited_for(settings: Settings) -> None:
     """Who comes a moment too early is let in a moment later."""
     with ThreadPoolExecutor(1) as threads:
-        with tenant_lock(ACME, "restored", settings=settings):
+        with tenant_lock(ACME, "restored", data_dir=settings.data_dir):
             later = threads.submit(elsewhere_waiting, settings)
             eventually(later.running)
         assert later.result(30)
@@ -94,7 +94,7 @@ def test_the_end_of_another_operation_is_waited_for(settings: Settings) -> None:
 
 def elsewhere_waiting(settings: Settings) -> bool:
     """Hold acme, however long that takes."""
-    with tenant_lock(ACME, "moved", settings=settings, wait=30):
+    with tenant_lock(ACME, "moved", data_dir=settings.data_dir, wait=30):
         return True
 
 
@@ -104,7 +104,7 @@ def test_many_take_turns(settings: Settings) -> None:
 
     def work(number: int) -> None:
         for _ in range(25):
-            with tenant_lock(ACME, "moved", settings=settings, wait=60):
+            with tenant_lock(ACME, "moved", data_dir=settings.data_dir, wait=60):
                 inside.append(number)
                 assert inside == [number]
                 inside.pop()
@@ -118,19 +118,19 @@ def test_a_killed_holder_holds_nothing(settings: Settings) -> None:
     """Kill -9: the lock is free at once, and its file goes with the next holder."""
     child = os.fork()
     if not child:
-        with tenant_lock(ACME, "restored", settings=settings):
+        with tenant_lock(ACME, "restored", data_dir=settings.data_dir):
             os.kill(os.getpid(), signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL
     assert len(locks(settings)) == 1
-    with tenant_lock(ACME, "moved", settings=settings, wait=0):
+    with tenant_lock(ACME, "moved", data_dir=settings.data_dir, wait=0):
         assert "moved" in elsewhere(settings, shared=True)
     assert locks(settings) == []
 
 
 def test_an_unreadable_note_is_no_trouble(settings: Settings) -> None:
     """Whatever is in the file, the answer is a sentence."""
-    with tenant_lock(ACME, "restored", settings=settings):
+    with tenant_lock(ACME, "restored", data_dir=settings.data_dir):
         for text in ("", "[]", "\0" * 10, '{"doing"'):
             locks(settings)[0].write_text(text)
             said = elsewhere(settings, shared=True)
@@ -139,10 +139,10 @@ def test_an_unreadable_note_is_no_trouble(settings: Settings) -> None:
 
 def test_what_was_interrupted_comes_first(settings: Settings) -> None:
     """Half of a tenant's data may be another one's: that is told with the command that ends it."""
-    check_finished(ACME, settings)
-    journal = restore_journal(ACME, settings)
+    check_finished(ACME, settings.data_dir)
+    journal = restore_journal(ACME, settings.data_dir)
     journal.parent.mkdir(parents=True)
     journal.touch()
     with pytest.raises(UnfinishedError, match="Run `tenantry restore acme` first") as caught:
-        check_finished(ACME, settings)
+        check_finished(ACME, settings.data_dir)
     assert str(copy(caught.value)) == str(caught.value)

@@ -84,7 +84,7 @@ def held(tenant: Tenant, settings: Settings, *, shared: bool = False) -> Iterato
     begun, ended = threading.Event(), threading.Event()
 
     def work() -> None:
-        with tenant_lock(tenant, "moved", settings=settings, shared=shared):
+        with tenant_lock(tenant, "moved", data_dir=settings.data_dir, shared=shared):
             begun.set()
             assert ended.wait(60)
 
@@ -160,7 +160,7 @@ def test_resuming_does_not_open_what_is_half_restored(
     catalog.tenants.transition(acme.id, TenantState.MAINTENANCE, reason="restoring", by=SYSTEM)
     with held(acme, settings), pytest.raises(TenantLockedError):
         operations.resume("acme")
-    journal = restore_journal(acme, settings)
+    journal = restore_journal(acme, settings.data_dir)
     journal.parent.mkdir(parents=True)
     journal.touch()
     unfinished: list[Callable[[], object]] = [
@@ -242,7 +242,7 @@ def test_a_run_passes_over_a_tenant_that_is_being_restored(
     """It is no failure: the others are migrated, the run says why not this one, --resume does it."""
     tenants, run = fleet
     acme = tenants["acme"]
-    journal = restore_journal(acme, any_settings)
+    journal = restore_journal(acme, any_settings.data_dir)
     if interrupted:
         journal.parent.mkdir(parents=True)
         journal.touch()
