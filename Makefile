@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-pythons soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
-	bench-flood bench-databases bench-migrate bench-provision bench-move bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
+	bench-flood bench-databases bench-migrate bench-provision bench-move bench-adopt bench-extensions bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -121,6 +121,12 @@ bench-move: setup ## Measure how long nobody can write while a site of N=100000 
 
 bench-ask: setup ## Measure what a proxy's question about a domain costs, with N=100000 domains.
 	@$(BIN)/python bench/ask.py $(ARGS)
+
+bench-adopt: setup ## Measure what an app that knows of no tenants weighs, as flyweight and full.
+	@$(BIN)/python bench/adopt.py $(ARGS)
+
+bench-extensions: setup ## Count the extensions of Flask that work, as flyweights and full instances.
+	@$(BIN)/python bench/extensions.py $(ARGS)
 
 bench-cli: setup ## Measure how long a short command takes, beside its unavoidable imports.
 	@$(BIN)/python bench/cli.py $(ARGS)

@@ -78,6 +78,12 @@ BENCHMARKS = (
         ("ask_us", "health_us", "ask_ratio", "unknown_ratio", "down_ok"),
         {"N": "200", "ROUNDS": "1", "SECONDS": "1"},
     ),
+    Benchmark(
+        "adopt",
+        ("full_kib", "flyweight_kib", "full_ms", "flyweight_ms", "pin_us"),
+        {"N": "20", "FULL": "5", "ROUNDS": "2"},
+    ),
+    Benchmark("extensions", ("full", "flyweight", "named")),
     Benchmark("move", ("refused_s", "peer_refused_s", "ratio"), {"N": "500"}),
 )
 

@@ -827,7 +827,7 @@ class Settings(BaseSettings):
 
     def tenant_dir(self, tenant_id: str) -> Path:
         """Return the folder of a tenant's own files, named by id because slugs change."""
-        return self.data_dir / "tenants" / f"t_{tenant_id}"
+        return self.data_dir.joinpath("tenants", f"t_{tenant_id}")
 
     def last_bundle(self, tenant_id: str) -> Path:
         """Return the file of the bundle that is taken of a tenant when it is deleted."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantry.cli.context import ready_catalog
+from tenantry.cli.instances import check_release
 from tenantry.cli.launch import find_ini
 from tenantry.cli.listing import json_option
 from tenantry.cli.output import echo_json, plain
@@ -31,7 +32,7 @@ from tenantry.doctor import (
     is_safe,
 )
 from tenantry.doctor.examine import SECONDS
-from tenantry.doctor.findings import unsafe
+from tenantry.doctor.findings import fine, unsafe, warning
 from tenantry.doctor.source import find_package, lint
 from tenantry.errors import (
     CatalogNotReadyError,
@@ -43,6 +44,8 @@ from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from tenantry.flask.verdicts import Verdict
 
 PARTS = ("factory", "machine")
 ORDER = {severity: number for number, severity in enumerate(Severity)}
@@ -114,6 +117,9 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
     if only != "machine":
         with stoppable(), telling() as tell:
             found += examine(settings.factory, os.environ, seconds=seconds, tell=tell, log=echo_log)
+            if settings.instances == "auto":
+                verdict = check_release(settings, seconds=seconds, tell=tell, log=echo_log)
+                found.append(finding_of(verdict, settings.factory))
         found += read_source(settings.factory)
     if only != "factory":
         debug = os.environ.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"}
@@ -144,6 +150,14 @@ def read_source(factory: str) -> list[Finding]:
         else finding
         for finding in found
     ]
+
+
+def finding_of(verdict: Verdict, factory: str) -> Finding:
+    """Return what ``TENANTRY_INSTANCES=auto`` makes of a factory."""
+    if verdict.flyweight:
+        return fine("instances", factory, "Its apps are flyweights: nothing unsafe was found.")
+    sentence = f"Its apps are full instances. As flyweights: {verdict.reason}"
+    return warning("instances", factory, sentence, "docs/factories.md says what can be shared.")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import click
 
 from tenantry.cli.output import plain
 from tenantry.cli.preflight import WORKS
+from tenantry.cli.serve import check_instances
 from tenantry.errors import SettingsError
 from tenantry.settings import PREFIX, get_settings
 
@@ -30,6 +31,7 @@ def reload(*, check: bool) -> None:
     if check:
         click.echo("The new code works.")
         return
+    check_instances(settings)
     try:
         settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         (settings.run_dir / "reload").touch()

@@ -11,6 +11,7 @@ import click
 
 from tenantry.cli.context import ready_catalog
 from tenantry.cli.health import is_complete
+from tenantry.cli.instances import check_release, is_checked
 from tenantry.cli.launch import SERVERS, command_of, environment_of, job_worker_command
 from tenantry.cli.operators import echo_invitation, find_operator
 from tenantry.cli.output import plain
@@ -50,6 +51,7 @@ def serve(*, server: str) -> None:
             click.echo(f"Warning: {sentence}", err=True)
     if not settings.socket:
         check_port(settings)
+    check_instances(settings)
     check_internal_port(settings)
     process = Server(
         command_of(server, settings),
@@ -66,6 +68,16 @@ def serve(*, server: str) -> None:
     if not process.is_stopping:
         raise click.ClickException(f"The server ended with exit code {code}.")
     click.echo("Stopped.")
+
+
+def check_instances(settings: Settings) -> None:
+    """Find out once for each release whether tenants' apps can be flyweights."""
+    if is_checked(settings):
+        return
+    click.echo("Checking whether tenants can share one app ...")
+    verdict = check_release(settings)
+    if not verdict.flyweight:
+        click.echo(f"Each tenant gets an app of its own. {plain(verdict.reason)}")
 
 
 def check_port(settings: Settings) -> None:

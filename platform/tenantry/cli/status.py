@@ -15,6 +15,7 @@ from tenantry.catalog import JobState, schema
 from tenantry.catalog.engine import shown
 from tenantry.cli.context import ready_catalog
 from tenantry.cli.health import answers
+from tenantry.cli.instances import describe_instances
 from tenantry.cli.listing import json_option
 from tenantry.cli.output import echo_json, fact_lines
 from tenantry.cli.screen import echo_page, watch_lines, watch_page
@@ -80,6 +81,7 @@ def gather(settings: Settings, *, size: int) -> dict[str, Any]:
             "port": settings.port,
             "socket": settings.socket or None,
         },
+        "instances": describe_instances(settings),
         "urls": {"front": settings.apex_url, "backend": settings.backend_url},
         **_ask_catalog(settings),
         "data_dir": {
@@ -130,6 +132,7 @@ def page(facts: dict[str, Any], settings: Settings) -> Iterator[Part]:
         "Server": f"{'answers' if facts['server']['answers'] else 'does not answer'}, {listener}",
         "Front page": settings.apex_url,
         "Backend": settings.backend_url,
+        "Instances": _instances_line(facts["instances"]),
         **_catalog_lines(facts, settings),
         "Data folder": f"{folder['path']}, {_shown_size(folder['bytes'])}, "
         f"{_shown_size(folder['free_bytes'])} free",
@@ -175,6 +178,11 @@ def _jobs_line(jobs: dict[str, Any]) -> str:
     )
     worker = "" if jobs["worker_runs_here"] else "; no job worker runs on this machine"
     return f"{counts or 'none'}{waits}{worker}"
+
+
+def _instances_line(instances: dict[str, str]) -> str:
+    because = f": {instances['reason']}" if instances["reason"] else ""
+    return f"{instances['kind']}{because}"
 
 
 def _glance(catalog: Catalog) -> dict[str, Any]:

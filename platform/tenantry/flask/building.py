@@ -58,8 +58,10 @@ class Build:
     def bind(self, app: Flask) -> None:
         """Make a new app the tenant's."""
         own_folder, root = app.instance_path, app.config.root_path
-        folder = self.settings.tenant_dir(self.tenant.id)
+        pins = self.pins()
+        folder = pins.folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pins.make_folders()
         is_relative = root == own_folder != app.root_path
         watch = self.watch
         kind = pinned_kind(type(app.config))
@@ -68,8 +70,6 @@ class Build:
         config: Any = kind(str(folder) if is_relative else root, dict(app.config))
         if watch is not None:
             config.watch = watch
-        pins = self.pins()
-        pins.make_folders()
         config.pin(pins, shared_root=own_folder if is_relative else None)
         app.config = config
         init_tenant(app, self.tenant, settings=self.settings)

@@ -87,8 +87,10 @@ class Pins:
 
     def make_folders(self) -> None:
         """Make the folders inside the tenant's own that the operator has named."""
-        for value in self.fixed.values():
-            if isinstance(value, str) and Path(value).suffix == "" and self._is_inside(value):
+        root = f"{self.folder}{os.sep}"
+        named = [value for value in self.fixed.values() if isinstance(value, str)]
+        for value in named:
+            if value.startswith(root) and Path(value).suffix == "" and self._is_inside(value):
                 Path(value).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def of(self, key: str, value: Any) -> Any:

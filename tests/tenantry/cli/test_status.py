@@ -36,6 +36,7 @@ def test_status_of_a_new_platform(ready: Desk, free_port: int) -> None:
         "waits_s": 0.0,
         "worker_runs_here": False,
     }
+    assert facts["instances"] == {"mode": "full", "kind": "full", "reason": ""}
     assert facts["data_dir"]["bytes"] > 10_000
     text = ready.done("status")
     assert "does not answer" in text

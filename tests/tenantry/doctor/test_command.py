@@ -91,3 +91,19 @@ def test_wrong_settings_are_a_finding_and_wrong_usage_is_not() -> None:
     assert done.returncode == 1
     assert "unsafe   settings: TENANTRY_PORT\n" in done.stdout
     assert call("--only", "weather").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("factory", "words"),
+    [
+        ("clean:create_app", "Its apps are flyweights: nothing unsafe was found."),
+        ("closure:create_app", "Its apps are full instances. As flyweights: closure"),
+    ],
+)
+def test_auto_is_decided_here(tmp_path: Path, factory: str, words: str) -> None:
+    """TENANTRY_INSTANCES=auto: what the doctor found is kept for the workers, and told."""
+    chosen = {"FACTORY": factory, "INSTANCES": "auto", "DATA_DIR": str(tmp_path / "data")}
+    done = call("--only", "factory", **chosen)
+    assert words in " ".join(done.stdout.split())
+    verdict = json.loads((tmp_path / "data" / "run" / "instances.json").read_text())
+    assert verdict["flyweight"] is ("are flyweights" in words)

@@ -7,6 +7,7 @@ given the apps of two tenants, which share all that one process shares.
 from __future__ import annotations
 
 import gzip
+import inspect
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -58,12 +59,18 @@ from flask_wtf.csrf import generate_csrf
 from sqlalchemy import Column, Integer, String, select
 from sqlalchemy.orm import DeclarativeBase
 
+from tenantry.flask import extensions
+from tenantry.flask.building import Build, building, check_built
+from tenantry.flask.flyweight import SharedFactory
+from tests.tenantry.support import a_tenant
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask.testing import FlaskClient
 
-    Apps = tuple[Flask, Flask]
+    from tenantry.settings import Settings
+    from tenantry.values.tenant import Tenant
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,39 @@ class Row:
     name: str
     make: Callable[[], Callable[..., Flask]]
     check: Callable[[Flask, Flask], None]
+
+
+ACME, GLOBEX = a_tenant("acme"), a_tenant("globex")
+
+
+def of_tenant(create_app: Callable[..., Flask]) -> Callable[[Tenant], Flask]:
+    """Return what passes the tenant to a factory that takes one."""
+    takes = bool(inspect.signature(create_app).parameters)
+    return lambda tenant: create_app(tenant) if takes else create_app()
+
+
+def full(create_app: Callable[..., Flask], settings: Settings) -> list[Flask]:
+    apps = []
+    build_app = of_tenant(create_app)
+    extensions.install()
+    for tenant in (ACME, GLOBEX):
+        build = Build(tenant, settings, creates_database=True)
+        with building(build):
+            app = build_app(tenant)
+        check_built(app, build, factory="test")
+        extensions.adapt(app)
+        apps.append(app)
+    return apps
+
+
+def flyweight(create_app: Callable[..., Flask], settings: Settings) -> list[Flask]:
+    shared = SharedFactory(of_tenant(create_app))
+    return [
+        shared.instance(Build(tenant, settings, creates_database=True)) for tenant in (ACME, GLOBEX)
+    ]
+
+
+KINDS = {"full": full, "flyweight": flyweight}
 
 
 def clients(*apps: Flask) -> tuple[FlaskClient, ...]:

@@ -11,7 +11,7 @@ import pytest
 from tenantry.errors import BuildOnceError, UnfitError
 from tenantry.flask.factories import load_factory
 from tenantry.flask.freezing import is_shared
-from tenantry.flask.instances import Verdict, read_verdict, write_verdict
+from tenantry.flask.verdicts import Verdict, read_verdict, write_verdict
 from tests.tenantry.support import a_tenant, ask
 
 if TYPE_CHECKING:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -76,3 +78,10 @@ def test_tokens_are_long_and_fit_in_a_path() -> None:
     assert all(
         len(token) == 43 and token.replace("-", "").replace("_", "").isalnum() for token in tokens
     )
+
+
+def test_keys_are_those_of_hkdf() -> None:
+    """RFC 5869, as the library derives them: a key must stay the same for ever."""
+    master, info = "k" * 40, b"tenantry:1:4:acme:7:session"
+    library = HKDF(algorithm=SHA256(), length=32, salt=None, info=info)
+    assert keys(master).derive("acme", "session") == (library.derive(master.encode()),)
