@@ -172,7 +172,7 @@ SUDO = $(shell test "$$(id -u)" = 0 || echo sudo)
 system: ## Install what only browser, proxy and pooler tests and benchmarks need (Debian, Ubuntu).
 	@$(SUDO) apt-get update -qq
 	@$(SUDO) apt-get install -y -qq --no-install-recommends chromium nginx caddy haproxy \
-		pgbouncer wrk
+		pebble pgbouncer wrk
 
 clean: ## Remove what can be made again; never var/, which holds the sites.
 	@rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -363,6 +363,21 @@ class MailRefusedError(TenantryError):
     problem: str
 
 
+class CertificateError(TenantryError):
+    """A certificate authority has given no certificate."""
+
+    message = "There is no certificate for {subject}: {problem}."
+    subject: str
+    problem: str
+
+
+class AcmeMissingError(TenantryError):
+    """The library that talks to certificate authorities is not installed."""
+
+    message = "The library `acme` is not installed."
+    remedy = "`pip install 'tenantry[acme]'` brings it."
+
+
 class AccountNotFoundError(CatalogError, LookupError):
     """No account has this e-mail address or id."""
 

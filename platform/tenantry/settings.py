@@ -849,6 +849,11 @@ class Settings(BaseSettings):
         return self.run_dir / "popular"
 
     @property
+    def acme_dir(self) -> Path:
+        """Folder of answers to certificate authorities that check domains."""
+        return self.run_dir / "acme"
+
+    @property
     def run_dir(self) -> Path:
         """Folder of sockets and other things of the running server."""
         return self.data_dir / "run"

@@ -101,6 +101,7 @@ class Edge:
             "127.0.0.1:8000": f"{LOOPBACK}:{upstream}",
             "127.0.0.1:8001/-/ask": f"{LOOPBACK}:{internal}/-/ask",
             "/etc/tenantry/tls": str(self.folder),
+            "/var/lib/tenantry-certificates": str(self.folder / "certificates"),
             "listen 80": f"listen {LOOPBACK}:{self.plain_port}",
             "listen 443": f"listen {LOOPBACK}:{self.port}",
             "bind :80": f"bind {LOOPBACK}:{self.plain_port}",
@@ -216,11 +217,11 @@ class Edge:
         return bytes(received)
 
 
-def make_certificate(folder: Path) -> Path:
-    """Make a self-signed certificate for the domain and its subdomains, in three files."""
+def make_certificate(folder: Path, domain: str = DOMAIN) -> Path:
+    """Make a self-signed certificate for a domain and its subdomains, in three files."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DOMAIN)])
-    alternative = x509.SubjectAlternativeName([x509.DNSName(DOMAIN), x509.DNSName(f"*.{DOMAIN}")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, domain)])
+    alternative = x509.SubjectAlternativeName([x509.DNSName(domain), x509.DNSName(f"*.{domain}")])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()

@@ -35,6 +35,7 @@ COMMANDS = {
     "backup": "Back up tenants, and list and verify backups.",
     "restore": "Restore one tenant from a backup, without changing another.",
     "host": "Add, prove, choose, remove and list custom hosts of tenants.",
+    "certificates": "Get certificates for all verified domains that need one.",
     "job": "List, show, cancel and retry jobs.",
     "account": "Create, list and sign out accounts of the platform.",
     "audit": "List and verify the audit trail.",

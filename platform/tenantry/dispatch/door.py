@@ -14,6 +14,7 @@ from tenantry.dispatch.serving import InstanceServer
 from tenantry.dispatch.subdomain import SubdomainDispatcher
 from tenantry.environ import BODY
 from tenantry.middleware.access_log import AccessLog
+from tenantry.middleware.acme_challenges import AcmeChallenges
 from tenantry.middleware.assets import Assets
 from tenantry.middleware.bodies import BodyLimits
 from tenantry.middleware.client_limit import ClientLimit
@@ -111,6 +112,7 @@ def build_door(
         busy=listeners.busy if listeners is not None else None,
         ids_from_proxy=proxied,
     )
+    app = AcmeChallenges(app, settings.acme_dir)
     if settings.internal_address is not None and served is not None:
         app = InternalEndpoints(
             app,
