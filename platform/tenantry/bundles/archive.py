@@ -128,7 +128,7 @@ class Bundle:
             yield member, reader
             while reader.read(BLOCK):
                 pass
-            if (summing.size, summing.sum.hexdigest()) != (member.size, member.sha256):
+            if summing.sum.hexdigest() != member.sha256:
                 raise BundleError(self._name, f"its member {member.name!r} is damaged")
         if self._archive.next() is not None:
             raise BundleError(self._name, "it has more members than its manifest names")
@@ -162,7 +162,6 @@ class _Content(io.RawIOBase):
     def __init__(self, source: Any) -> None:
         self._source = source
         self.sum = hashlib.sha256()
-        self.size = 0
 
     def readable(self) -> bool:
         return True
@@ -170,7 +169,6 @@ class _Content(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         part = self._source.read(len(buffer))
         self.sum.update(part)
-        self.size += len(part)
         buffer[: len(part)] = part
         return len(part)
 

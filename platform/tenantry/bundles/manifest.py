@@ -17,7 +17,6 @@ FORMAT = "tenantry bundle"
 VERSION = 1
 MAX_BYTES = 64 * 1024 * 1024
 """No manifest is longer: it names a quarter of a million files."""
-MAX_SIZE = 2**44
 _ID = re.compile(r"[0-9a-f]{32}")
 _SUM = re.compile(r"[0-9a-f]{64}")
 FILES = "files/"
@@ -196,8 +195,6 @@ def _check(manifest: Manifest) -> None:
         if file.path is None:
             raise ValueError(f"{file.name!r} does not belong to a bundle")
     check_file_names([str(file.path) for file in manifest.files], manifest.folders)
-    if manifest.size > MAX_SIZE:
-        raise ValueError("it claims to unpack to more than 16 TiB")
 
 
 def table_member(number: int) -> str:

@@ -90,7 +90,7 @@ class _Collector(Collector):
         yield from self._processes()
         yield from self._pool()
         yield from self._budget()
-        yield from self._collector()
+        yield from self._gc()
         yield from self._tenants()
 
     def _gauge(self, name: str, text: str, value: Callable[[Worker], float]) -> Metric:
@@ -127,10 +127,10 @@ class _Collector(Collector):
             yield self._gauge(f"budget_{name}_used", f"What the worker has of {noun}.", used)
             yield self._gauge(f"budget_{name}_limit", f"What it may have of {noun}.", limit)
 
-    def _collector(self) -> Iterator[Metric]:
+    def _gc(self) -> Iterator[Metric]:
         leaks = Counter(leak.worker for leak in Figures(self._reports).leaks)
         yield self._gauge(
-            "collector_longest_pause_seconds",
+            "gc_longest_pause_seconds",
             "The longest time for which the garbage collector stopped every thread.",
             lambda worker: worker.longest_pause,
         )

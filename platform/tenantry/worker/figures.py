@@ -31,7 +31,7 @@ class Worker:
     budget: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """What it uses of each kind, and the limit."""
 
-    collector: Mapping[str, float] = field(default_factory=dict)
+    gc: Mapping[str, float] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
 
     def count(self, name: str) -> int:
@@ -49,7 +49,7 @@ class Worker:
     @property
     def longest_pause(self) -> float:
         """Seconds for which the garbage collector has stopped every thread, at most."""
-        return self.collector.get("longest_pause", 0.0)
+        return self.gc.get("longest_pause", 0.0)
 
     @property
     def refused(self) -> int:

@@ -55,7 +55,7 @@ class WorkerReport:
             "slowest_builds": [asdict(build) for build in self.pool.slowest()],
             "expensive": {by: self._expensive(by) for by in ("wall", "cpu", "database")},
             "leaks": [asdict(leaked) for leaked in self.gc_control.leaked()],
-            "collector": self.gc_control.figures(),
+            "gc": self.gc_control.figures(),
             "limits": {
                 "refused_tenant": refused,
                 "refused_client": self.clients.refused,

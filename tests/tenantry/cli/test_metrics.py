@@ -76,7 +76,7 @@ ONE = (("worker", "1"),)
         pytest.param("tenantry_budget_memory_mb_used", 81.2, id="memory"),
         pytest.param("tenantry_budget_memory_mb_limit", 768, id="memory's limit"),
         pytest.param("tenantry_budget_descriptors_used", 31, id="descriptors"),
-        pytest.param("tenantry_collector_longest_pause_seconds", 0.004, id="pause"),
+        pytest.param("tenantry_gc_longest_pause_seconds", 0.004, id="pause"),
         pytest.param("tenantry_leaked_instances", 1, id="leaks"),
     ],
 )

@@ -31,6 +31,9 @@ from tests.tenantry.lifecycle import ledger
 if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
 
+# Before there is such an engine: here they are to tell of their commits, too.
+PlatformEngine._sa_propagate_class_events = True
+
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.link", "os.mkdir"}
 
 
@@ -98,7 +101,6 @@ def watch(limit: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(lambda name, _: change() if name in CHANGES else None)
-    PlatformEngine._sa_propagate_class_events = True  # here it is to tell of its commits too
     event.listen(Engine, "commit", lambda _: change())
 
 

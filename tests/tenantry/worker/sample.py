@@ -83,7 +83,7 @@ def report(*, pid: int = 1234, worker: int = 1, **parts: Any) -> dict[str, Any]:
         "leaks": [
             {"tenant": INITECH, "slug": "initech", "since": AT, "held_by": "list in module shop"}
         ],
-        "collector": {"frozen": 123_456, "collections": 3, "thaws": 0, "longest_pause": 0.004},
+        "gc": {"frozen": 123_456, "collections": 3, "thaws": 0, "longest_pause": 0.004},
         "limits": {"refused_tenant": 2, "refused_client": 5},
         **parts,
     }

@@ -41,7 +41,7 @@ KEYS = {
         "slowest_builds",
         "expensive",
         "leaks",
-        "collector",
+        "gc",
         "limits",
     },
     "pool": {
@@ -76,7 +76,7 @@ KEYS = {
     "slowest_builds": {"tenant", "slug", "revision", "at", "seconds", "steps"},
     "expensive": {"tenant", "slug", "requests", "wall", "cpu", "database"},
     "leaks": {"tenant", "slug", "since", "held_by"},
-    "collector": {"frozen", "collections", "thaws", "longest_pause"},
+    "gc": {"frozen", "collections", "thaws", "longest_pause"},
     "limits": {"refused_tenant", "refused_client"},
 }
 """What those who read the report look for; the names are an interface between releases."""
@@ -91,7 +91,7 @@ class Works:
     def __init__(self, make_pool: Callable[..., InstancePool[Instance]]) -> None:
         self.clock = FakeClock()
         self.workshop = Workshop()
-        self.collector = GcControl(clock=self.clock)
+        self.gc_control = GcControl(clock=self.clock)
         self.budget = Budget(
             instances=50,
             memory_mb=768,
@@ -104,7 +104,7 @@ class Works:
         self.pool = make_pool(
             self.workshop.build,
             dispose=self.workshop.dispose,
-            gc_control=self.collector,
+            gc_control=self.gc_control,
             budget=self.budget,
             clock=self.clock,
             take_tokens=self.take_tokens,
@@ -115,7 +115,7 @@ class Works:
             worker=2,
             pool=self.pool,
             budget=self.budget,
-            gc_control=self.collector,
+            gc_control=self.gc_control,
             ledger=self.ledger,
             connections=lambda: 7,
             clients=clients,
@@ -136,7 +136,7 @@ class Works:
         serve(self.pool, BOLT)
         serve(self.pool, a_tenant("bolt", revision=2))
         eventually(lambda: self.workshop.disposed)  # and the workshop's list goes on holding it
-        eventually(lambda: self.collector._watched)
+        eventually(lambda: self.gc_control._watched)
         for slug in ("acme", "crux"):
             self.workshop.broken[slug] = ValueError("no such theme")
         serve(self.pool, ACME2)
@@ -149,7 +149,7 @@ class Works:
             except TenantLimitError:
                 break
         self.clock.advance(GRACE_SECONDS)
-        self.collector.tend()
+        self.gc_control.tend()
         for number in range(MOST_EXPENSIVE + 5):
             self.ledger.add(
                 str(number),
@@ -170,7 +170,7 @@ def test_a_fresh_worker_has_little_to_tell(works: Works) -> None:
     report = works.ask()
 
     assert set(report) == KEYS[""]
-    for part in ("pool", "budget", "collector", "limits"):
+    for part in ("pool", "budget", "gc", "limits"):
         assert set(report[part]) == KEYS[part]
     assert report["failures"] == report["slowest_builds"] == report["leaks"] == []
     assert report["expensive"] == {"wall": [], "cpu": [], "database": []}
@@ -183,7 +183,7 @@ def test_a_troubled_worker_tells_all_of_it(works: Works) -> None:
     report = works.ask()
 
     assert set(report) == KEYS[""]
-    for part in ("pool", "budget", "collector", "limits"):
+    for part in ("pool", "budget", "gc", "limits"):
         assert set(report[part]) == KEYS[part]
     for part in ("failures", "slowest_builds", "leaks"):
         assert report[part]
@@ -220,7 +220,7 @@ def test_the_figures_are_what_happened(works: Works) -> None:
         "connections": [7, 200],
         "descriptors": [31, 1000],
     }
-    assert report["collector"]["thaws"] == 1
+    assert report["gc"]["thaws"] == 1
 
 
 def test_failures_say_what_serves_instead(works: Works) -> None:
