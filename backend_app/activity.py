@@ -36,6 +36,8 @@ SENTENCES: Mapping[str, str] = {
     "host.renew": "Started to check the domain {host} again",
     "host.verify": "Verified the domain {host}",
     "host.warn": "Warned the owners that the domain {host} will not be served",
+    "job.cancel": "Cancelled the job {name}",
+    "job.retry": "Ran the job {name} again",
     "link.enter": "Asked to enter the site's backend",
     "link.enter.used": "Entered the site's backend",
     "link.setup": "Created a set-up link for {email}",

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import lru_cache
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -59,6 +60,7 @@ SECRET_FIELDS = frozenset({"secret_keys", "catalog_url", "databases", "mail_url"
 PUBLIC_RESOLVERS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
 """Run by three companies, so that one that errs is outvoted."""
 
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]{}\\]+@[A-Za-z0-9.-]+")
 
 _ORIGIN_RULE = "must be a scheme and a host, with a port if unusual, as `https://example.com`"
@@ -221,7 +223,7 @@ class Settings(BaseSettings):
         ge=0,
         le=3650,
         description="How long a deleted tenant can be undeleted. Afterwards `tenantry tenant "
-        "purge --due` destroys its data. Nothing is purged automatically.",
+        "purge --due` destroys its data, as the platform does daily at `TENANTRY_PURGE_TIME`.",
     )
     dns_targets: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -422,6 +424,23 @@ class Settings(BaseSettings):
         description="How long a finished job stays in the catalog with its log lines.",
     )
 
+    backup_time: str = Field(
+        default="02:23",
+        description="When all tenants are backed up each day, in UTC, or `off`. Unchanged tenants "
+        "cost almost nothing.",
+    )
+    backup_keep: int = Field(
+        default=14, ge=1, description="How many of its daily backups a tenant keeps."
+    )
+    backup_dir: str = Field(
+        default="",
+        description="Folder of the daily backups. Another disk is safer. Default: `backups` in the "
+        "data folder.",
+    )
+    purge_time: str = Field(
+        default="03:17",
+        description="When tenants whose purge date is over are destroyed each day, in UTC, or `off`.",
+    )
     mail_url: str = Field(
         default="",
         description="Where mail goes: `smtp://user:password@host:587` (with STARTTLS), "
@@ -463,6 +482,13 @@ class Settings(BaseSettings):
         description="Mails to one address per hour that visitors cause, over all tenants. Further "
         "ones are dropped.",
     )
+
+    @field_validator("backup_time", "purge_time")
+    @classmethod
+    def _time_of_day(cls, value: str) -> str:
+        if value != "off" and not _TIME.fullmatch(value):
+            raise ValueError("must be a time of the day in UTC, as `02:23`, or `off`")
+        return value
 
     @field_validator("mail_url")
     @classmethod
@@ -625,6 +651,11 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("backup_dir")
+    @classmethod
+    def _absolute_or_none(cls, value: str) -> str:
+        return value and str(Path(value).expanduser().absolute())
 
     @model_validator(mode="before")
     @classmethod
@@ -834,6 +865,16 @@ class Settings(BaseSettings):
         return self.data_dir / "deleted" / f"t_{tenant_id}.tenant"
 
     @property
+    def backup_offset(self) -> timedelta | None:
+        """When the daily backups begin, after midnight in UTC; ``None`` if there are none."""
+        return _offset(self.backup_time)
+
+    @property
+    def purge_offset(self) -> timedelta | None:
+        """When the daily purge begins, after midnight in UTC; ``None`` if there is none."""
+        return _offset(self.purge_time)
+
+    @property
     def mail_place(self) -> str:
         """Where mail goes; empty if nobody has said so for a public platform."""
         return self.mail_url or ("folder:" if self.is_local else "")
@@ -932,6 +973,13 @@ def _check_target(name: str) -> None:
         f"{name[:100]!r} is neither an address nor a full host name in lower case; write it as "
         "`203.0.113.7` or `sites.example.com`"
     )
+
+
+def _offset(time: str) -> timedelta | None:
+    if time == "off":
+        return None
+    hours, minutes = time.split(":")
+    return timedelta(hours=int(hours), minutes=int(minutes))
 
 
 def _need_driver() -> None:

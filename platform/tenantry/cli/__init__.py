@@ -36,6 +36,7 @@ COMMANDS = {
     "restore": "Restore one tenant from a backup, without changing another.",
     "host": "Add, prove, choose, remove and list custom hosts of tenants.",
     "certificates": "Get certificates for all verified domains that need one.",
+    "mail": "Test the mail server, list mails and count bounces.",
     "job": "List, show, cancel and retry jobs.",
     "account": "Create, list and sign out accounts of the platform.",
     "audit": "List and verify the audit trail.",

@@ -25,6 +25,7 @@ from tenantry.doctor import (
     examine_audit,
     examine_homes,
     examine_machine,
+    examine_mail,
     examine_moves,
     examine_placements,
     examine_plans,
@@ -126,6 +127,7 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
         found += examine_settings(settings, debug=debug)
         found += examine_machine(settings, ini=find_ini())
         found += examine_placements(settings)
+        found += examine_mail(settings)
         # Where nothing is prepared yet, as on a build server, nobody lives anywhere.
         with (
             suppress(CatalogNotReadyError, CatalogUnavailableError),

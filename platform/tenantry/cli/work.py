@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tenantry.cli.context import ready_catalog
+from tenantry.jobs.schedules import platform_schedules
 from tenantry.jobs.worker import JobWorker
 from tenantry.settings import get_settings
 from tenantry.worker.logs import configure_logs
@@ -51,6 +52,7 @@ def work(*, threads: int | None, until_empty: bool, attached: bool) -> None:
             apps.load_definitions,
             threads=threads or settings.job_threads,
             entering=apps.enter,
+            schedules=() if until_empty else platform_schedules(settings),
         )
         restarts = _obey_signals(worker)
         has_ended = worker.run(until_empty=until_empty)
@@ -101,10 +103,15 @@ class _Apps:
         """Return all jobs of the platform, its apps and the factory."""
         from tenantry.flask.jobs import provide_queue  # noqa: PLC0415 - see above
         from tenantry.jobs import JobDefinitions  # noqa: PLC0415
+        from tenantry.lifecycle.jobs import operation_jobs  # noqa: PLC0415
         from tenantry.mail import mail_jobs  # noqa: PLC0415
 
         provide_queue(self._settings, self._catalog)
-        return JobDefinitions(mail_jobs(self._catalog, self._settings), self.factory.jobs)
+        return JobDefinitions(
+            mail_jobs(self._catalog, self._settings),
+            operation_jobs(self._catalog, self._settings, self.factory),
+            self.factory.jobs,
+        )
 
     def enter(self, tenant: Tenant) -> AbstractContextManager[None]:
         """Enter the context of the tenant's app."""

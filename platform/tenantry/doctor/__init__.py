@@ -10,6 +10,7 @@ from tenantry.doctor.choices import examine_settings
 from tenantry.doctor.examine import examine
 from tenantry.doctor.findings import Finding, Severity, allowing, is_safe
 from tenantry.doctor.machine import examine_machine
+from tenantry.doctor.mail_checks import examine_mail
 from tenantry.doctor.placement_checks import (
     examine_homes,
     examine_moves,
@@ -26,6 +27,7 @@ __all__ = [
     "examine_audit",
     "examine_homes",
     "examine_machine",
+    "examine_mail",
     "examine_moves",
     "examine_placements",
     "examine_plans",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tenantry.settings import Settings
+
 DAY = timedelta(days=1)
 
 
@@ -30,3 +32,14 @@ class Schedule:
         """Return the last moment until now at which it was due."""
         start = datetime(2000, 1, 1, tzinfo=UTC) + self.at
         return start + (moment - start) // self.every * self.every
+
+
+def platform_schedules(settings: Settings) -> tuple[Schedule, ...]:
+    """Return what runs once a day for the platform."""
+    found = [Schedule("clean", "platform.clean", at=timedelta(hours=4, minutes=11))]
+    if (backup_at := settings.backup_offset) is not None:
+        arguments = {"keep": settings.backup_keep, "folder": settings.backup_dir or None}
+        found.append(Schedule("backup", "operations.backup_all", at=backup_at, arguments=arguments))
+    if (purge_at := settings.purge_offset) is not None:
+        found.append(Schedule("purge", "operations.purge_due", at=purge_at))
+    return tuple(found)

@@ -28,6 +28,7 @@ from tenantry.lifecycle.delete import (
 )
 from tenantry.lifecycle.export import export_tenant
 from tenantry.lifecycle.import_ import import_tenant, preview_import
+from tenantry.lifecycle.jobs import start_job
 from tenantry.lifecycle.maintenance import begin_maintenance
 from tenantry.lifecycle.missing_databases import database_missing, find_missing_databases
 from tenantry.lifecycle.move import drop_former, move_tenant, preview_drop_former, preview_move
@@ -52,7 +53,8 @@ class Operations:
 
     ``operations.preview_x(...)`` is the dry run of ``operations.x(...)``: it changes nothing, raises
     the same errors, and returns what the operation would work on. Whatever changes or copies a tenant
-    writes an audit event in the name of *actor*.
+    writes an audit event in the name of *actor*. ``operations.start("backup", slug="acme")`` has a job
+    worker do what takes longer than a moment.
 
     :param factory: Makes tenants' data. By default it is the one that the settings name, which is
         loaded when an operation needs it.
@@ -80,6 +82,8 @@ class Operations:
         :raises FactoryError: The settings name none.
         """
         return load_factory(self.settings)
+
+    start = start_job
 
     create = create_tenant
     create_many = create_tenants

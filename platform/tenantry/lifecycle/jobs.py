@@ -1,0 +1,309 @@
+"""Operations as jobs, for what takes longer than a request may; and what runs by schedule.
+
+A job's name is ``operations.`` and the name of the operation. Its arguments are those of the operation
+that are JSON. A passphrase is not among them: it would lie in the catalog.
+"""
+
+from __future__ import annotations
+
+import inspect
+from datetime import timedelta
+from functools import wraps
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tenantry.catalog import RunState
+from tenantry.catalog.models import now
+from tenantry.errors import CatalogUnavailableError, TenantExistsError, TenantryError
+from tenantry.files.disk import exists
+from tenantry.jobs import JobDefinition, JobDefinitions, JobQueue, JobRefused, job
+from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.migrations import load_history
+from tenantry.migrations.run import Options, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tenantry.catalog import Catalog, Job, Run
+    from tenantry.factory import Factory
+    from tenantry.jobs import JobRun
+    from tenantry.jobs.definition import JobOptions
+    from tenantry.lifecycle.operations import Operations
+    from tenantry.settings import Settings
+    from tenantry.values.tenant import Tenant
+
+HOURS = 3600.0
+PAGE = 500
+MAIL_DAYS = 60
+"""Days for which it is known what became of a mail; bounces count for thirty."""
+
+
+def start_job(
+    operations: Operations, name: str, *, key: str | None = None, **arguments: Any
+) -> Job:
+    """Have an operation done by a job worker, in the name of the same actor.
+
+    :param name: Of the operation: ``backup``, ``export``, ``import``, ``clone``, ``move``, ``restore``,
+        ``migrate``, ``delete`` or ``purge``.
+    :param key: A second job of the operation with this key is not added.
+    :param arguments: What the operation takes, as JSON.
+    :raises UnknownJobError: There is no such operation.
+    :raises BadJobError: The arguments do not fit.
+    :raises TenantNotFoundError: The tenant does not exist.
+    """
+    definitions = operation_jobs(operations.catalog, operations.settings)
+    queue = JobQueue(operations.catalog.jobs, JobDefinitions(definitions))
+    full, slug = f"operations.{name}", arguments.get("slug")
+    queue.definitions.get(full).check_arguments(arguments)
+    owner = None
+    # An imported tenant is not there yet, and a purge removes its tenant's jobs.
+    if isinstance(slug, str) and name not in {"import", "purge"}:
+        owner = operations.catalog.tenants.get(slug).id
+    return queue.enqueue(full, arguments, tenant_id=owner, key=key, by=operations.actor)
+
+
+def operation_jobs(
+    catalog: Catalog, settings: Settings, factory: Factory | None = None
+) -> tuple[JobDefinition, ...]:
+    """Return the operations that run as jobs.
+
+    :param factory: By default the one that the settings name, loaded when an operation needs it.
+    """
+
+    def bind(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(run: JobRun, **arguments: Any) -> Any:
+            from tenantry.lifecycle.operations import Operations  # noqa: PLC0415 - it starts jobs
+
+            operations = Operations(catalog, factory, settings=settings, actor=run.by)
+            try:
+                return function(operations, run, **arguments)
+            except TenantryError as error:
+                if error.retry_after is None:  # what cannot succeed is not tried again
+                    raise JobRefused(str(error)) from error
+                raise
+
+        # Arguments are checked before the job is added: without the operations, which come later.
+        taken = tuple(inspect.signature(function).parameters.values())[1:]
+        call.__dict__["__signature__"] = inspect.Signature(taken)
+        return call
+
+    return tuple(
+        job(name, **options)(bind(function)) for name, (function, options) in _JOBS.items()
+    )
+
+
+def _backup(
+    operations: Operations,
+    _run: JobRun,
+    *,
+    slug: str,
+    folder: str | None = None,
+    keep: int | None = None,
+) -> dict[str, Any]:
+    made = operations.backup(slug, folder=_path(folder), keep=keep)
+    return {"file": str(made.path), "bytes": made.size, "is_new": made.is_new}
+
+
+def _backup_all(
+    operations: Operations, run: JobRun, *, folder: str | None = None, keep: int | None = None
+) -> dict[str, int]:
+    slugs, counts = _slugs(operations.catalog), {"made": 0, "unchanged": 0, "failed": 0}
+    for number, slug in enumerate(slugs, 1):
+        try:
+            made = operations.backup(slug, folder=_path(folder), keep=keep)
+        except CatalogUnavailableError:
+            raise
+        except (
+            TenantryError,
+            OSError,
+        ) as error:  # nothing of one tenant's keeps others from theirs
+            counts["failed"] += 1
+            run.log(f"{slug}: {error}")
+        else:
+            counts["made" if made.is_new else "unchanged"] += 1
+        run.progress(number, len(slugs))
+    if counts["failed"]:
+        raise RuntimeError(f"{counts['failed']} of {len(slugs)} tenants were not backed up")
+    return counts
+
+
+def _export(
+    operations: Operations, run: JobRun, *, slug: str, path: str | None = None
+) -> dict[str, Any]:
+    folder = operations.settings.data_dir / "exports"
+    target = _path(path) or folder / f"{slug}-{run.job.id}.tenant"
+    # A bundle appears when it is complete: one that is there is an earlier attempt's.
+    if run.attempt == 1 or not exists(target):
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        operations.export(slug, target)
+    return {"file": str(target), "bytes": target.stat().st_size}
+
+
+def _import(
+    operations: Operations,
+    run: JobRun,
+    *,
+    path: str,
+    slug: str | None = None,
+    placement: str | None = None,
+    plan: str | None = None,
+    owner_email: str | None = None,
+) -> dict[str, Any]:
+    try:
+        made = operations.import_(
+            Path(path), slug=slug, placement=placement, plan=plan, owner_email=owner_email
+        )
+    except TenantExistsError as error:
+        made = _made_before(operations, run, "tenant.import", error)
+    return {"id": made.id, "slug": made.slug}
+
+
+def _clone(
+    operations: Operations, run: JobRun, *, slug: str, new: str, owner_email: str | None = None
+) -> dict[str, Any]:
+    try:
+        made = operations.clone(slug, new, owner_email=owner_email)
+    except TenantExistsError as error:
+        made = _made_before(operations, run, "tenant.clone", error)
+    return {"id": made.id, "slug": made.slug}
+
+
+def _move(operations: Operations, run: JobRun, *, slug: str, to: str) -> dict[str, Any]:
+    steps = count(1)
+
+    def advance() -> None:
+        run.progress(next(steps))  # may end the move here, which then undoes what it has made
+
+    moved = operations.move(slug, to, advance=advance, step=run.log)
+    return {} if moved is None else {"rows": moved.rows, "closed_s": round(moved.closed, 3)}
+
+
+def _restore(
+    operations: Operations, _run: JobRun, *, slug: str, path: str | None = None
+) -> dict[str, Any]:
+    return {"slug": operations.restore(slug, _path(path)).slug}
+
+
+def _migrate(
+    operations: Operations,
+    run: JobRun,
+    *,
+    only: Sequence[str] = (),
+    jobs: int = 1,
+    canary: int = 0,
+    max_failures: int = 0,
+) -> dict[str, Any]:
+    catalog, folder = operations.catalog, operations.factory.migrations
+    if folder is None:
+        raise JobRefused(f"TENANTRY_FACTORY={operations.settings.factory} has no MIGRATIONS")
+
+    def watch(begun: Run) -> Callable[[], None]:
+        steps = count(1)
+        return lambda: run.progress(next(steps), begun.total)
+
+    ended = migrate(
+        catalog,
+        load_history(folder),
+        settings=operations.settings,
+        options=Options(jobs=jobs, canary=canary, max_failures=max_failures),
+        only=only,
+        watch=watch,
+        by=run.by,
+    )
+    if ended is None:
+        return {"state": RunState.DONE.value, "tenants": 0}
+    for step in catalog.runs.list_failed_steps(ended.id):
+        run.log(f"{step.tenant.slug}: {step.error}")
+    if ended.state is not RunState.DONE:
+        raise JobRefused(f"the run {ended.id} of migrations is {ended.state}")
+    return {"run": ended.id, "state": ended.state.value, "tenants": ended.total}
+
+
+def _delete(operations: Operations, _run: JobRun, *, slug: str, reason: str = "") -> dict[str, Any]:
+    row = operations.delete(slug, reason=reason)
+    return {"purge_at": row.purge_at and row.purge_at.isoformat()}
+
+
+def _purge(operations: Operations, _run: JobRun, *, slug: str, early: bool = False) -> None:
+    operations.purge(slug, early=early)
+
+
+def _purge_due(operations: Operations, run: JobRun) -> dict[str, int]:
+    slugs, left = operations.catalog.purges.list_due(), 0
+    for number, slug in enumerate(slugs, 1):
+        try:
+            operations.purge(slug)
+        except CatalogUnavailableError:
+            raise
+        except TenantryError as error:
+            left += 1
+            run.log(str(error))
+        run.progress(number, len(slugs))
+    if left:
+        raise RuntimeError(f"{left} of {len(slugs)} tenants could not be purged")
+    return {"purged": len(slugs)}
+
+
+def _clean(operations: Operations, _run: JobRun) -> dict[str, int]:
+    catalog, days = operations.catalog, operations.settings.job_keep_days
+    return {
+        "jobs": catalog.jobs.remove_finished(now() - timedelta(days=days)),
+        "mails": catalog.mails.remove_old(now() - timedelta(days=MAIL_DAYS)),
+    }
+
+
+_ONE: JobOptions = {"seconds": 6 * HOURS, "place": "platform"}
+_MANY: JobOptions = {
+    "attempts": 2,
+    "seconds": 20 * HOURS,
+    "cancellable": True,
+    "place": "platform",
+}
+_JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
+    "operations.backup": (_backup, _ONE),
+    "operations.backup_all": (_backup_all, _MANY),
+    "operations.export": (_export, _ONE),
+    "operations.import": (_import, _ONE),
+    "operations.clone": (_clone, _ONE),
+    "operations.move": (_move, {**_ONE, "cancellable": True}),
+    "operations.restore": (_restore, _ONE),
+    "operations.migrate": (_migrate, _MANY),
+    "operations.delete": (_delete, _ONE),
+    "operations.purge": (_purge, _ONE),
+    "operations.purge_due": (_purge_due, _MANY),
+    "platform.clean": (_clean, {"attempts": 2, "place": "platform"}),
+}
+
+
+def _path(value: str | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+def _slugs(catalog: Catalog) -> list[str]:
+    """Return the slugs of all tenants that have data."""
+    found: list[str] = []
+    number, more = 1, True
+    while more:
+        part = catalog.tenants.list(page=number, size=PAGE)
+        found += [row.tenant.slug for row in part.items if row.tenant.state not in WITHOUT_DATA]
+        number, more = number + 1, part.has_next
+    return found
+
+
+def _made_before(
+    operations: Operations, run: JobRun, action: str, error: TenantExistsError
+) -> Tenant:
+    """Return the tenant that an earlier attempt of this job has made, and not recorded.
+
+    :raises TenantExistsError: It is another one's.
+    """
+    if run.attempt == 1:
+        raise error
+    tenant = operations.catalog.tenants.get(error.name)
+    for event in operations.catalog.audit.list(tenant_id=tenant.id).items:
+        is_ours = event.action == action and event.actor == run.by.label
+        if is_ours and event.at >= run.job.created_at.replace(microsecond=0):
+            return tenant
+    raise error
