@@ -162,7 +162,7 @@ def test_everybody_is_backed_up_daily(operations: Operations, settings: Settings
     catalog = operations.catalog
     ledger.write(operations.create("globex", name="Globex"), settings)
     busy = operations.create("busy", name="Busy")
-    with tenant_lock(busy, "restored", settings=settings):
+    with tenant_lock(busy, "restored", data_dir=settings.data_dir):
         found = done(operations, "backup_all", keep=1)
 
     assert found.state is JobState.QUEUED, "it is tried once more"
