@@ -128,6 +128,9 @@ bench-adopt: setup ## Measure what an app that knows of no tenants weighs, as fl
 bench-extensions: setup ## Count the extensions of Flask that work, as flyweights and full instances.
 	@$(BIN)/python bench/extensions.py $(ARGS)
 
+bench-jobs: setup ## Measure how fast, soon and fair jobs start, and whether a killed worker loses one.
+	@$(BIN)/python bench/jobs.py $(ARGS)
+
 bench-cli: setup ## Measure how long a short command takes, beside its unavoidable imports.
 	@$(BIN)/python bench/cli.py $(ARGS)
 

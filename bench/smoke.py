@@ -84,6 +84,11 @@ BENCHMARKS = (
         {"N": "20", "FULL": "5", "ROUNDS": "2"},
     ),
     Benchmark("extensions", ("full", "flyweight", "named")),
+    Benchmark(
+        "jobs",
+        ("jobs_s", "jobs_ratio", "start_ms", "idle_cpu", "fair_ms", "fair_jobs", "lost"),
+        {"N": "40", "QUEUED": "100", "KILL_SECONDS": "2", "STARTS": "3"},
+    ),
     Benchmark("move", ("refused_s", "peer_refused_s", "ratio"), {"N": "500"}),
 )
 
