@@ -7,6 +7,7 @@ VENV_STAMP := .venv/.made
 RUN_STAMP := .venv/.run
 DEV_STAMP := .venv/.dev
 AUDIT_STAMP := .venv/.audit
+DOCS_STAMP := .venv/.docs
 
 # `make run PORT=9000`; a setting in .env or TENANTRY_PORT does as well.
 ifdef PORT
@@ -151,6 +152,15 @@ sbom: $(AUDIT_STAMP) ## Write the software bill of materials (CycloneDX) to dist
 		requirements/run.txt
 	@echo "Wrote dist/tenantry.cdx.json"
 
+$(DOCS_STAMP): requirements/docs.txt $(VENV_STAMP)
+	$(call install,requirements/docs.txt)
+	@touch $@
+
+# --strict: a broken link or anchor fails.
+.PHONY: docs
+docs: $(DOCS_STAMP) ## Build the documentation as a site in build/site.
+	@$(BIN)/zensical build --clean --strict
+
 reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload
 
@@ -169,6 +179,7 @@ lock: ## Lock the dependencies anew, with uv.
 	@$(COMPILE) pyproject.toml $(EXTRAS) -c requirements/dev.txt -o requirements/run.txt
 	@$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 	@$(COMPILE) --group audit -c requirements/dev.txt -o requirements/audit.txt
+	@$(COMPILE) --group docs -c requirements/dev.txt -o requirements/docs.txt
 
 SUDO = $(shell test "$$(id -u)" = 0 || echo sudo)
 

@@ -592,6 +592,14 @@ class ProjectError(TenantryError):
     problem: str
 
 
+class LoginError(TenantryError):
+    """``tenantry doctor --login`` does not say how to sign in."""
+
+    message = "--login {text!r} is not a path with values."
+    remedy = "Write it as `--login '/login email=ada@example.com password=secret'`."
+    text: str
+
+
 class FrozenError(TenantryError, RuntimeError):
     """Something tried to change what all tenants share."""
 

@@ -20,6 +20,7 @@ from tenantry.errors import TenantryError
 
 COMMANDS = {
     "new": "Write a new project whose package is NAME.",
+    "adopt": "Look at an app, and write the .env that serves it.",
     "init": "Create the data folder, the keys and the catalog.",
     "serve": "Serve the platform with uWSGI or another server until Ctrl-C.",
     "run": "Serve the platform for development, with reloader and debugger.",

@@ -34,6 +34,7 @@ from tenantry.doctor import (
 )
 from tenantry.doctor.examine import SECONDS
 from tenantry.doctor.findings import fine, unsafe, warning
+from tenantry.doctor.signing_in import Login
 from tenantry.doctor.source import find_package, lint
 from tenantry.errors import (
     CatalogNotReadyError,
@@ -72,6 +73,12 @@ INDENT = 9
     show_default=True,
     help="How long the check of the factory may take.",
 )
+@click.option(
+    "--login",
+    default="",
+    metavar="TEXT",
+    help="How a visitor signs in: '/login email=ada@example.com password=secret'.",
+)
 @json_option
 def doctor(
     *,
@@ -80,6 +87,7 @@ def doctor(
     only: str | None,
     allowed: tuple[str, ...],
     seconds: float,
+    login: str,
     as_json: bool,
 ) -> None:
     """Check tenant isolation and this machine.
@@ -93,7 +101,7 @@ def doctor(
             raise click.UsageError("--only does not go with --source or PATHS.")
         found = lint(paths or [find_package(get_settings().factory)])
     else:
-        found = gather(only=only, seconds=seconds)
+        found = gather(only=only, seconds=seconds, login=login)
     found = allowing(found, allowed)
     found.sort(key=lambda finding: ORDER[finding.severity])
     safe = is_safe(found)
@@ -106,8 +114,13 @@ def doctor(
         raise click.ClickException(f"{number} of {len(found)} findings are unsafe.")
 
 
-def gather(*, only: str | None, seconds: float) -> list[Finding]:
-    """Return all that is found, in no order."""
+def gather(*, only: str | None, seconds: float, login: str = "") -> list[Finding]:
+    """Return all that is found, in no order.
+
+    :raises LoginError: *login* is not a path with values.
+    """
+    if login:
+        Login.parse(login)
     try:
         settings = get_settings()
     except SettingsError as error:
@@ -117,7 +130,14 @@ def gather(*, only: str | None, seconds: float) -> list[Finding]:
     found: list[Finding] = []
     if only != "machine":
         with stoppable(), telling() as tell:
-            found += examine(settings.factory, os.environ, seconds=seconds, tell=tell, log=echo_log)
+            found += examine(
+                settings.factory,
+                os.environ,
+                seconds=seconds,
+                login=login,
+                tell=tell,
+                log=echo_log,
+            )
             if settings.instances == "auto":
                 verdict = check_release(settings, seconds=seconds, tell=tell, log=echo_log)
                 found.append(finding_of(verdict, settings.factory))

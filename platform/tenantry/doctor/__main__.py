@@ -2,6 +2,7 @@
 
 Standard output belongs to the examined code, whatever it prints: the findings go to the descriptor
 that the first argument names. The second is the time in seconds after which this process ends itself.
+The third says how a visitor signs in; it may be empty.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.doctor.examination import Examination
 from tenantry.doctor.findings import unsafe
+from tenantry.doctor.signing_in import Login
 from tenantry.errors import TenantryError
 from tenantry.settings import get_settings
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from tenantry.doctor.findings import Finding
 
 
-def main(descriptor: int, seconds: float) -> None:
+def main(descriptor: int, seconds: float, login: str) -> None:
     """Examine the factory that the settings name."""
     faulthandler.dump_traceback_later(seconds, exit=True)
 
@@ -39,7 +41,8 @@ def main(descriptor: int, seconds: float) -> None:
     except TenantryError as error:
         emit(unsafe("settings", "settings", str(error)))
     else:
-        Examination(settings, emit, tell, seconds).run()
+        signing_in = Login.parse(login) if login else None
+        Examination(settings, emit, tell, seconds, signing_in).run()
     write(end=True)
     # Threads of the examined code may go on for ever.
     sys.stdout.flush()
@@ -48,4 +51,4 @@ def main(descriptor: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]))
+    main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3])

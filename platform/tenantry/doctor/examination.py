@@ -10,22 +10,34 @@ import gc
 import threading
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from werkzeug.test import Client
+
 from tenantry.doctor import holders, shared
+from tenantry.doctor.files_written import FileWatcher
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
+from tenantry.doctor.keys import equal_keys
+from tenantry.doctor.many_builds import build_many
 from tenantry.doctor.neutral import Ownership
 from tenantry.doctor.patients import Grave, Patient, make_patient, open_files, wording
-from tenantry.doctor.visits import Report, visit
+from tenantry.doctor.process_state import ProcessState
+from tenantry.doctor.replay import replayed
+from tenantry.doctor.rows import count_rows
+from tenantry.doctor.visits import SECONDS, Report, TooSlowError, visit, within
 from tenantry.doctor.watchers import ExitWatcher, ImportWatcher
+from tenantry.environ import REQUEST_ID, TENANT
 from tenantry.errors import TenantryError
 from tenantry.flask.factories import load_factory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from werkzeug.test import TestResponse
 
     from tenantry.doctor.identity import Identity
+    from tenantry.doctor.signing_in import Login
     from tenantry.factory import Factory
     from tenantry.settings import Settings
 
@@ -36,6 +48,8 @@ FACTORY = "factory"
 PAGES = "pages"
 WHOSE = ("the first tenant's app", "the second tenant's app")
 TRIES = 3
+REPLAYED = 30
+"""Pages that get the other tenant's cookies."""
 VISITORS = 8
 """A member and an owner, for two tenants, two times."""
 
@@ -57,6 +71,15 @@ class Examination:
     tell: Tell
     seconds: float
     """How long it may take; half of it is for visits."""
+    login: Login | None = None
+    """How a visitor signs in, if signing up is not enough."""
+    files: FileWatcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Listen to what is opened from the first import on."""
+        ownership = Ownership(self.settings.factory.partition(":")[0])
+        self.files = FileWatcher(self.settings.data_dir, ownership.is_own_module)
+        self.files.install()
 
     def run(self) -> None:
         """Do everything, as far as the factory lets."""
@@ -64,17 +87,22 @@ class Examination:
         exits.install()
         try:
             factory = self._load()
+            first = ProcessState.take()
             patients = [make_patient("a"), make_patient("b")]
             self.emit = wording(self.emit, patients)
             self._provision(factory, patients)
             self._examine(factory, patients, exits)
+            self._build_many(factory, first)
         except StoppedError:
             return
 
     def _examine(self, factory: Factory, patients: list[Patient], exits: ExitWatcher) -> None:
         threads = threading.enumerate()
         self._build(factory, patients)
+        for finding in equal_keys(patients[0].app, patients[1].app):
+            self.emit(finding)
         self._look(patients)
+        self._provision_again(factory, patients[0])
         apps = {id(patient.app): whose for patient, whose in zip(patients, WHOSE, strict=True)}
         found = list(holders.signal_holders(apps, live=True))
         self._dispose(factory, patients)
@@ -93,12 +121,13 @@ class Examination:
             return load_factory(self.settings)
 
     def _provision(self, factory: Factory, patients: Iterable[Patient]) -> None:
-        for patient in patients:
+        for number, patient in enumerate(patients):
             self.tell("provisioning a tenant")
-            with self._stopping("provision() fails for a new tenant"):
-                factory.provision(patient.tenant)
-            with self._stopping("provision() fails when it is called again"):
-                factory.provision(patient.tenant)
+            with self.files.watching(number):
+                with self._stopping("provision() fails for a new tenant"):
+                    factory.provision(patient.tenant)
+                with self._stopping("provision() fails when it is called again"):
+                    factory.provision(patient.tenant)
             try:
                 factory.demonstrate(patient.tenant)
             except Exception as error:  # noqa: BLE001 - foreign code fails as it likes
@@ -111,9 +140,12 @@ class Examination:
                 )
 
     def _build(self, factory: Factory, patients: list[Patient]) -> None:
-        for patient in patients:
+        for number, patient in enumerate(patients):
             self.tell("building a tenant's app")
-            with self._stopping("The factory fails for a new tenant"):
+            with (
+                self._stopping("The factory fails for a new tenant"),
+                self.files.watching(number),
+            ):
                 patient.app = factory.build(patient.tenant)
         first, second = patients
         if first.app is second.app:
@@ -146,6 +178,58 @@ class Examination:
         self._emit_shared(before, after, identity)  # at once: names are those of this moment
         self._visit(second, first, reports[1], round_=2)
         self._emit_visits(reports)
+        self._replay(reports[0], second)
+        for finding in self.files.findings():
+            self.emit(finding)
+
+    def _replay(self, report: Report, other: Patient) -> None:
+        """Send what the first tenant's visitors got to the second tenant's app."""
+        self.tell("sending one tenant's cookies to the other")
+        client = Client(other.app, use_cookies=False)
+        origin = self.settings.url_of(self.settings.host_of(other.tenant))
+        environ = {TENANT: other.tenant, REQUEST_ID: "doctor", "REMOTE_ADDR": "127.0.0.1"}
+
+        def ask(path: str, headers: Mapping[str, str]) -> TestResponse:
+            with within(SECONDS):
+                return client.get(
+                    path, base_url=origin, headers=dict(headers), environ_overrides=environ
+                )
+
+        paths = list(report.pages)[:REPLAYED]
+        tokens = list(dict.fromkeys(report.tokens))[-1:]
+        found = replayed(ask, paths, cookies=report.cookies, tokens=tokens)
+        try:
+            for finding in found:
+                self.emit(finding)
+        except (TooSlowError, Exception):  # noqa: BLE001 - the visits have told which page fails
+            traceback.print_exc()
+
+    def _provision_again(self, factory: Factory, patient: Patient) -> None:
+        """Provision a tenant whose visitors have written something: it must still be there."""
+        self.tell("provisioning a tenant that is in use")
+        folder = self.settings.tenant_dir(patient.tenant.id)
+        before = count_rows(folder)
+        with self._stopping("provision() fails for a tenant that is in use"):
+            factory.provision(patient.tenant)
+        after = count_rows(folder)
+        lost = [name for name, number in before.items() if after.get(name, 0) < number]
+        if lost:
+            # A command of TENANTRY_PROVISION runs once for each new tenant; the hook may run again.
+            state = warning if self.settings.provision else unsafe
+            self.emit(
+                state(
+                    FACTORY,
+                    f"{self.settings.factory} (provision)",
+                    f"A second call removes rows: {', '.join(lost)}.",
+                    "Create only what is missing.",
+                )
+            )
+
+    def _build_many(self, factory: Factory, first: ProcessState) -> None:
+        self.tell("building eight apps at once")
+        with self._stopping("The factory fails for several tenants"):
+            for finding in build_many(factory, self.settings.factory, first=first):
+                self.emit(finding)
 
     def _emit_shared(self, before: shared.Look, after: shared.Look, identity: Identity) -> None:
         known: set[str] = set()
@@ -177,16 +261,18 @@ class Examination:
             )
 
     def _visit(self, patient: Patient, other: Patient, report: Report, *, round_: int) -> None:
-        visit(
-            patient.app,
-            patient.tenant,
-            mark=f"{patient.mark}r{round_}",
-            origin=self.settings.url_of(self.settings.host_of(patient.tenant)),
-            report=report,
-            is_foreign=other.identity.is_in,
-            tell=lambda place: self.tell(f"asking for {place}"),
-            seconds=self.seconds / 2 / VISITORS,
-        )
+        with self.files.watching(int(patient.mark > other.mark)):
+            visit(
+                patient.app,
+                patient.tenant,
+                mark=f"{patient.mark}r{round_}",
+                origin=self.settings.url_of(self.settings.host_of(patient.tenant)),
+                report=report,
+                is_foreign=other.identity.is_in,
+                tell=lambda place: self.tell(f"asking for {place}"),
+                seconds=self.seconds / 2 / VISITORS,
+                login=self.login,
+            )
 
     def _emit_visits(self, reports: list[Report]) -> None:
         for report, other in zip(reports, ("second", "first"), strict=True):

@@ -54,6 +54,7 @@ def examine(
     environment: Mapping[str, str],
     *,
     seconds: float = SECONDS,
+    login: str = "",
     tell: Callable[[str], None] = lambda _stage: None,
     log: Callable[[str], None] = lambda _text: None,
 ) -> list[Finding]:
@@ -64,6 +65,7 @@ def examine(
     :param factory: ``module:callable``.
     :param environment: What the process sees beside them.
     :param seconds: How long it may take.
+    :param login: How a visitor signs in: ``/login name=ada password=secret``.
     :param tell: Is told what is being done.
     :param log: Takes what the examined code printed.
     """
@@ -78,7 +80,9 @@ def examine(
         }
         variables = {f"{PREFIX}{name}": value for name, value in own.items()}
         with tempfile.TemporaryFile(dir=folder) as printed:
-            progress, code = _run({**environment, **variables}, printed, seconds, tell)
+            words = [str(seconds), login]
+            environment = {**environment, **variables}
+            progress, code = _run(words, environment, printed, seconds, tell)
             printed.seek(0)
             text = printed.read().decode("utf-8", "replace")
         log(text)
@@ -88,6 +92,7 @@ def examine(
 
 
 def _run(
+    words: list[str],
     environment: Mapping[str, str],
     printed: IO[bytes],
     seconds: float,
@@ -96,7 +101,7 @@ def _run(
     reading, writing = os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "tenantry.doctor", str(writing), str(seconds)],
+            [sys.executable, "-m", "tenantry.doctor", str(writing), *words],
             env=dict(environment),
             pass_fds=[writing],
             stdin=subprocess.DEVNULL,

@@ -27,6 +27,8 @@ NEUTRAL: Mapping[str, str] = MappingProxyType(
         "prometheus_client.metrics.Gauge": "figures; labels are the author's to choose",
         "prometheus_client.metrics.Histogram": "figures; labels are the author's to choose",
         "prometheus_client.metrics.Summary": "figures; labels are the author's to choose",
+        "sqlalchemy.orm.instrumentation.ClassManager": "how a model is mapped; it is found out late",
+        "sqlalchemy.orm.mapper.Mapper": "how a model is mapped; it is found out late",
         "sqlalchemy.util._collections.LRUCache": "compiled statements; values are bound anew each time",
         "sqlalchemy.orm.state.InstanceState": "of an object that is looked at itself",
         "tenantry.resources.usage.Ledger": "figures by tenant",

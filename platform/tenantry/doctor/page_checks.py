@@ -120,10 +120,16 @@ class Page(HTMLParser):
         self._form: Form | None = None
         self._area: Field | None = None
         self._select: Field | None = None
+        self.status = 0
         self.links: list[str] = []
         self.forms: list[Form] = []
         self.feed(text)
         self.close()
+
+    @property
+    def asks_for_password(self) -> bool:
+        """Whether a form on it has a field for a password."""
+        return any(part.kind == "password" for form in self.forms for part in form.fields)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)

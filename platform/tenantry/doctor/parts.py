@@ -67,12 +67,16 @@ def module_values(module: types.ModuleType) -> dict[str, Any]:
     }
 
 
+LATE = frozenset({"_abc_impl", "_unbound_fields", "_wtforms_meta"})
+"""Attributes that a metaclass of a library sets at the class's first use, from the class alone."""
+
+
 def class_values(kind: type) -> dict[str, Any]:
-    """Return a class's attributes, without those that Python makes."""
+    """Return a class's attributes, without those that Python or a metaclass makes."""
     return {
         name: value
         for name, value in list(type.__dict__["__dict__"].__get__(kind).items())
-        if not (name.startswith("__") and name.endswith("__")) and name != "_abc_impl"
+        if not (name.startswith("__") and name.endswith("__")) and name not in LATE
     }
 
 

@@ -17,6 +17,7 @@ from werkzeug.test import Client
 
 from tenantry.doctor.page_checks import Form, Page, Person, is_last
 from tenantry.doctor.routes import Routes, find_flask
+from tenantry.doctor.signing_in import tokens_in
 from tenantry.environ import REQUEST_ID, TENANT
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from werkzeug.test import TestResponse
 
+    from tenantry.doctor.signing_in import Login
     from tenantry.values.tenant import Tenant
 
 PASSES = 4
@@ -37,6 +39,7 @@ MAX_BODY = 1024 * 1024
 SECONDS = 5.0
 """For one request."""
 SERVER_ERROR = 500
+UNSUPPORTED = 415
 FOUND = range(200, 400)
 
 
@@ -63,6 +66,15 @@ class Report:
     leaks: list[str] = field(default_factory=list)
     """Pages that show another tenant's data."""
 
+    pages: dict[str, None] = field(default_factory=dict)
+    """Addresses whose answer was no error, in the order of the visit."""
+
+    cookies: dict[str, str] = field(default_factory=dict)
+    """What the site's cookies were when they said most about the visitor."""
+
+    tokens: list[str] = field(default_factory=list)
+    """Tokens in JSON answers."""
+
 
 class Visitor:
     """A visitor with a browser, who visits every page and fills in every form.
@@ -84,7 +96,10 @@ class Visitor:
         is_foreign: Callable[[bytes], bool],
         tell: Callable[[str], None],
         seconds: float,
+        login: Login | None = None,
     ) -> None:
+        self._login = login
+        self._bearer = ""
         self._deadline = time.monotonic() + seconds
         self._client = Client(app)
         self._tenant = tenant
@@ -105,11 +120,26 @@ class Visitor:
         """
         for path in first:
             self._get(path)
+        if self._login is not None:
+            self._sign_in(self._login)
         for _ in range(PASSES):
             known = self._known()
             self._pass()
             if self._known() == known:
                 return
+
+    def _sign_in(self, login: Login) -> None:
+        """Sign in; an API that gives a token gets it with each request."""
+        values = login.fill(self._get(login.path))
+        known = len(self._report.tokens)
+        place = f"POST {login.path}"
+        page = self._ask("POST", login.path, data=values)
+        if page is not None and page.status == UNSUPPORTED:
+            self._report.troubles.pop(place, None)
+            page = self._ask("POST", login.path, json=dict(login.values))
+        if page is None or page.status not in range(200, 400) or page.asks_for_password:
+            self._report.troubles[place] = "does not sign the visitor of --login in"
+        self._bearer = next(iter(self._report.tokens[known:]), "")
 
     def _known(self) -> tuple[int, int]:
         return len(self._paths), len(self._report.answered)
@@ -218,16 +248,31 @@ class Visitor:
         rule = self._routes.learn(path)
         if status in FOUND and rule is not None and method == "GET":
             self._report.answered.add(rule)
+        self._note_credentials(path, response, body)
+        if status in FOUND and method == "GET":
+            self._report.pages[path] = None
         page = Page(f"{self._origin}{path}", "")
         if "html" in headers.get("Content-Type", ""):
             page = Page(f"{self._origin}{path}", body.decode("utf-8", "replace"))
+        page.status = status
         target = headers.get("Location")
         if target is not None and (local := page.local(target)) is not None:
             page.links.append(local)
         return page
 
+    def _note_credentials(self, path: str, response: TestResponse, body: bytes) -> None:
+        """Keep cookies and tokens, as somebody would who steals them while the visitor is signed in."""
+        kept = self._report.cookies
+        for name, value in cookies_of(self._client).items():
+            if len(value) + (not is_last(path)) > len(kept.get(name, "")):
+                kept[name] = value
+        if "json" in response.headers.get("Content-Type", ""):
+            self._report.tokens += tokens_in(body)
+
     def _headers(self) -> dict[str, str]:
+        bearer = {"Authorization": f"Bearer {self._bearer}"} if self._bearer else {}
         return {
+            **bearer,
             "Accept": "text/html,*/*;q=0.8",
             "Accept-Language": "en",
             "Origin": self._origin,
@@ -237,9 +282,19 @@ class Visitor:
         }
 
 
+def cookies_of(client: Client) -> dict[str, str]:
+    """Return the names and values of all cookies that a client keeps."""
+    kept = client._cookies or {}  # noqa: SLF001 - werkzeug's client lists them nowhere else
+    return {cookie.decoded_key: cookie.decoded_value for cookie in kept.values()}
+
+
 def visit(app: Any, tenant: Tenant, *, mark: str, **options: Any) -> None:
-    """Visit the app as a stranger who becomes a member, and as the site's owner."""
+    """Visit the app as a stranger who becomes a member, and as the site's owner.
+
+    :param options: Those of :class:`Visitor`; with a login, the stranger signs in first.
+    """
     Visitor(app, tenant, mark=mark, **options).go()
+    options.pop("login", None)
     owner = f"{mark}o"
     entry = find_entry(app, Person(owner))
     if entry is not None:

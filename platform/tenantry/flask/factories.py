@@ -58,7 +58,9 @@ def load_factory(settings: Settings) -> Factory:
 
     def provision(tenant: Tenant) -> None:
         if has_hook:
-            found.provision(tenant)
+            # A hook may make an app of its own, without the factory: it is the tenant's, too.
+            with building(Build(tenant, settings, creates_database=True)):
+                found.provision(tenant)
         if has_hook and not settings.provision:
             return
         if not has_hook and (folder := find_migrations()) is not None:

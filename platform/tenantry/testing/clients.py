@@ -81,9 +81,3 @@ def stranger_of(client: SiteClient | FlaskSiteClient) -> SiteClient | FlaskSiteC
         client.application, client.origin, environ, cookies=False
     )
     return stranger
-
-
-def cookies_of(client: Client) -> dict[str, str]:
-    """Return the names and values of all cookies that a client keeps."""
-    kept = client._cookies or {}  # noqa: SLF001 - werkzeug's client lists them nowhere else
-    return {cookie.decoded_key: cookie.decoded_value for cookie in kept.values()}

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from tenantry.doctor.replay import cookie_header, difference
 from tenantry.doctor.routes import Routes
+from tenantry.doctor.visits import cookies_of
 from tenantry.flask.binding import EXTENSION
 from tenantry.flask.pins import KEYS
-from tenantry.testing.clients import cookies_of, stranger_of
+from tenantry.testing.clients import stranger_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,23 +61,17 @@ def _check_apps(app: Any, other: Any) -> None:
 def _check_cookies(client: AnyClient, other: AnyClient, path: str) -> None:
     """Send one tenant's cookies to the other: the page is that of a visitor without any."""
     cookies = cookies_of(client)
-    header = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
     stranger = stranger_of(other)
-    first, second = stranger.get(path), stranger.get(path)
-    answer = stranger.get(path, headers=header)
-    # Tokens differ from answer to answer; a page for a visitor who is signed in has further lines.
-    varying = len(_lines(second) - _lines(first))
-    new = _lines(answer) - _lines(first) - _lines(second)
-    if answer.status_code != first.status_code or len(new) > varying:
-        shown = min(new, default=answer.status)
+    shown = difference(
+        stranger.get(path),
+        stranger.get(path),
+        stranger.get(path, headers={"Cookie": cookie_header(cookies)}),
+    )
+    if shown is not None:
         raise AssertionError(
             f"With the first tenant's cookies ({', '.join(cookies)}), {path} of the other tenant "
-            f"answers otherwise than without them: {shown.strip()[:200]}"
+            f"answers otherwise than without them: {shown[:200]}"
         )
-
-
-def _lines(response: TestResponse) -> set[str]:
-    return set(response.text.splitlines())
 
 
 def _pages(client: AnyClient) -> Iterator[tuple[str, TestResponse]]:

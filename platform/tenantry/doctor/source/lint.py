@@ -14,7 +14,7 @@ from tenantry.files.disk import is_dir, is_file
 from tenantry.files.shipped import add_bundled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 CHECK = "source"
 ACCEPTED = "tenantry: shared"
@@ -39,14 +39,8 @@ def lint(paths: Iterable[Path]) -> list[Finding]:
 
     :param paths: Files, and folders that are searched for more.
     """
-    modules: list[Module] = []
     found: list[Finding] = []
-    for root, path in _sources(paths):
-        name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
-        try:
-            modules.append(Module.read(_shown(path), name))
-        except (SyntaxError, UnicodeDecodeError, OSError) as error:
-            found.append(warning(CHECK, str(_shown(path)), f"It cannot be read: {error}."))
+    modules = find_modules(paths, found.append)
     known: set[tuple[str, str]] = set()
     for rule in RULES:
         for place in rule(modules):
@@ -59,6 +53,23 @@ def lint(paths: Iterable[Path]) -> list[Finding]:
         number = f"{len(modules)} {'file shares' if len(modules) == 1 else 'files share'}"
         found.append(fine(CHECK, "the source", f"{number} nothing between tenants."))
     return found
+
+
+def find_modules(
+    paths: Iterable[Path], emit: Callable[[Finding], object] = lambda _: None
+) -> list[Module]:
+    """Return the modules in files and folders, parsed.
+
+    :param emit: Takes a finding for each file that cannot be read.
+    """
+    modules: list[Module] = []
+    for root, path in _sources(paths):
+        name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        try:
+            modules.append(Module.read(_shown(path), name))
+        except (SyntaxError, UnicodeDecodeError, OSError) as error:
+            emit(warning(CHECK, str(_shown(path)), f"It cannot be read: {error}."))
+    return modules
 
 
 def find_package(factory: str) -> Path:

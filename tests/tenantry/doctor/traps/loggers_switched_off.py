@@ -4,6 +4,8 @@ import logging.config
 
 from flask import Flask
 
+log = logging.getLogger("planted.before")
+
 
 def create_app() -> Flask:
     """Build one tenant's app."""
