@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 from flask import Flask
-from flask.cli import FlaskGroup, ScriptInfo
 
 from tenantry.cli.context import actor, ready_catalog
 from tenantry.cli.listing import pages_of
 from tenantry.cli.output import plain
+from tenantry.flask.commands import commands_of
 from tenantry.flask.factories import load_factory
 from tenantry.settings import get_settings
 from tenantry.values.tenant import TenantState
@@ -71,10 +71,7 @@ def _run(catalog: Catalog, factory: Factory, tenant: Tenant, command: list[str])
             )
         detail = {"command": command[0] if command else ""}
         catalog.audit.record("tenant.flask", tenant_id=tenant.id, detail=detail, by=actor())
-        program = FlaskGroup(add_version_option=False, set_debug_flag=False, load_dotenv=False)
-        script = ScriptInfo(
-            create_app=lambda: app, set_debug_flag=False, load_dotenv_defaults=False
-        )
+        program, script = commands_of(app)
         name = f"tenantry flask {tenant.slug}"
         try:
             program.main(command or ["--help"], prog_name=name, obj=script)

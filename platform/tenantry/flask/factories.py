@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from dataclasses import replace
 from functools import cache, partial
@@ -15,9 +14,10 @@ from flask import Flask
 
 from tenantry import factory as bare
 from tenantry.databases.placements import tenant_database
-from tenantry.errors import FactoryError, ProvisionError, SettingsError
+from tenantry.errors import FactoryError, SettingsError
 from tenantry.flask import extensions
 from tenantry.flask.building import Build, building
+from tenantry.flask.commands import run_command
 from tenantry.flask.freezing import is_shared
 from tenantry.flask.instances import Instances
 from tenantry.flask.loggers import close_handlers
@@ -134,19 +134,3 @@ def _ask_app(found: Factory, settings: Settings, instances: Instances) -> Path |
                 found.dispose(app)
             tenant_database(made.tenant, scratch).close()
         return find_folder(app, made.migrations)
-
-
-def run_command(app: WSGIApplication, line: str, *, slug: str) -> None:
-    """Run a command that a tenant's app registers with Flask's command line.
-
-    :param line: The command with its arguments, as in a shell.
-    :raises ProvisionError: The app has no such command, or it failed.
-    """
-    if not isinstance(app, Flask):
-        raise ProvisionError(slug, f"TENANTRY_PROVISION={line!r} needs a Flask app")
-    result = app.test_cli_runner().invoke(args=shlex.split(line))
-    if result.exit_code:
-        said = str(result.exception) if result.exception and not result.output else result.output
-        last = said.strip().rpartition("\n")[2]
-        problem = f"TENANTRY_PROVISION={line!r} ended with {result.exit_code}: {last}"
-        raise ProvisionError(slug, problem) from result.exception

@@ -22,11 +22,13 @@ FLASKR = """
         app = Flask(__name__, instance_relative_config=True)
         app.config["DATABASE"] = os.path.join(app.instance_path, "flaskr.sqlite")
 
-        @app.cli.command("init-db")
+        @click.command("init-db")  # without a context of its own, as the tutorial's
         def init_db():
             with sqlite3.connect(current_app.config["DATABASE"]) as database:
                 database.execute("CREATE TABLE post (body)")
             click.echo("Initialized the database.")
+
+        app.cli.add_command(init_db)
 
         @app.cli.command("add")
         @click.argument("body")
