@@ -68,7 +68,7 @@ class Shell:
         assert self.process.stdout
         self.process.stdin.write(f"{command}\n__code=$?; echo; echo {END} $__code\n")
         self.process.stdin.flush()
-        lines = []
+        lines: list[str] = []
         for line in self.process.stdout:
             if line.startswith(END):
                 return int(line.split()[1]), "".join(lines).strip()
@@ -78,9 +78,7 @@ class Shell:
     def close(self) -> None:
         """End the server, and then the shell."""
         self.run("kill $(jobs -p) && wait")
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait(60)
+        self.process.communicate(timeout=60)
 
 
 @pytest.fixture

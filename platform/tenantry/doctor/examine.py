@@ -80,9 +80,9 @@ def examine(
         }
         variables = {f"{PREFIX}{name}": value for name, value in own.items()}
         with tempfile.TemporaryFile(dir=folder) as printed:
-            words = [str(seconds), login]
+            arguments = [str(seconds), login]
             environment = {**environment, **variables}
-            progress, code = _run(words, environment, printed, seconds, tell)
+            progress, code = _run(arguments, environment, printed, seconds, tell)
             printed.seek(0)
             text = printed.read().decode("utf-8", "replace")
         log(text)
@@ -92,7 +92,7 @@ def examine(
 
 
 def _run(
-    words: list[str],
+    arguments: list[str],
     environment: Mapping[str, str],
     printed: IO[bytes],
     seconds: float,
@@ -101,7 +101,7 @@ def _run(
     reading, writing = os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "tenantry.doctor", str(writing), *words],
+            [sys.executable, "-m", "tenantry.doctor", str(writing), *arguments],
             env=dict(environment),
             pass_fds=[writing],
             stdin=subprocess.DEVNULL,
