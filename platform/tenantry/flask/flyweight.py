@@ -155,6 +155,8 @@ def _make_instance(prototype: Prototype, build: Build, pins: Pins) -> Flask:
     app.config = _make_config(prototype, pins, pairs)
     for name, value in prototype.attributes.items():
         setattr(app, name, put_in(value, pairs))
+    for name, value in prototype.containers.items():
+        setattr(app, name, copy.copy(value))
     init_tenant(app, build.tenant, settings=build.settings)
     if prototype.session_interface is not None:
         app.session_interface = prototype.session_interface

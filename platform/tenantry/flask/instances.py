@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 log = logging.getLogger(__name__)
+
+_WRAPPED = ("app", "wsgi_app", "application")
+"""Names under which a middleware keeps what it wraps."""
+
+MOST_WRAPPERS = 8
 
 _TWICE = re.compile(r"already|twice|duplicate|overwriting|more than once|only once", re.IGNORECASE)
 """What libraries say of a name that a second build registers again."""
@@ -62,10 +67,10 @@ class Instances:
             return shared.prepare(self._settings)
         except AlreadySharedError:
             self._shared = None
-        except UnfitError as error:
+        except Exception as error:  # foreign code fails as it likes
             if self._settings.instances == "flyweight":
                 raise
-            log.warning("tenants get full instances: %s", error)
+            log.warning("tenants get full instances: %s: %s", type(error).__name__, error)
             self._shared = None
         return None
 
@@ -97,6 +102,17 @@ class Instances:
             raise
         self._built += 1
         check_built(app, build, factory=self._settings.factory)
-        if isinstance(app, Flask) and not is_shared(app):
-            extensions.adapt(app)
+        if (inner := _find_flask(app)) is not None and not is_shared(inner):
+            extensions.adapt(inner)
         return app
+
+
+def _find_flask(app: Any) -> Flask | None:
+    """Return the Flask app inside of middleware, if there is one."""
+    for _ in range(MOST_WRAPPERS):
+        app = getattr(app, "__self__", app)  # a middleware may wrap the method app.wsgi_app
+        if app is None or isinstance(app, Flask):
+            return app
+        held = getattr(app, "__dict__", {})
+        app = next((held[name] for name in _WRAPPED if name in held), None)
+    return None

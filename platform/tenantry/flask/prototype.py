@@ -14,6 +14,7 @@ import sqlite3
 import tempfile
 import types
 import weakref
+from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
 
 CONTEXTS = (ctx.AppContext, getattr(ctx, "RequestContext", ctx.AppContext))
 
+FLASKS = frozenset(vars(Flask("tenantry", static_folder=None)))
+"""Attributes that every Flask app has."""
+
 CACHES = {FOLDERS["CACHE_DIR"], FOLDERS["SESSION_FILE_DIR"]}
 """Folders whose files are made again when they are missing."""
 
@@ -93,6 +97,9 @@ class Prototype:
 
     attributes: dict[str, Any] = field(default_factory=dict)
     """Attributes of the app that are another value for each tenant."""
+
+    containers: dict[str, Any] = field(default_factory=dict)
+    """Attributes of the app that its code may fill: each tenant's app gets a copy."""
 
     folders: tuple[Path, ...] = ()
     """Folders that the factory made in the tenant's folder."""
@@ -323,8 +330,12 @@ def _check_traces(prototype: Prototype) -> None:
     """Refuse an app that keeps something of the placeholder's where no tenant's would come to stand."""
     app = prototype.app
     for name, value in vars(app).items():
-        if name not in OWN and has_mark(value, prototype.mark):
+        if name in OWN:
+            continue
+        if has_mark(value, prototype.mark):
             prototype.attributes[name] = value
+        elif name not in FLASKS and type(value) in (dict, list, set, deque):
+            prototype.containers[name] = value
     known: list[Any] = [app.config, vars(app.config), prototype.settings, prototype.attributes]
     known += [prototype.pins, prototype.placeholder, prototype.placeholder.watch]
     spared = {id(vars(app)), id(vars(prototype)), *_ids_within(known)}

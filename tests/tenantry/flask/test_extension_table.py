@@ -23,3 +23,16 @@ def test_extension(row: Row, kind: str, settings: Settings) -> None:
     finally:
         for app in apps:
             extensions.close(app)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["Flask-SQLAlchemy", "Flask-SQLAlchemy-Lite"])
+def test_databases_on_either_kind_of_server(name: str, kind: str, any_settings: Settings) -> None:
+    """Law 9: the engine is the tenant's confined one, in a file or on PostgreSQL."""
+    row = next(row for row in ROWS if row.name == name)
+    apps = KINDS[kind](row.make(), any_settings)
+    try:
+        row.check(*apps)
+    finally:
+        for app in apps:
+            extensions.close(app)

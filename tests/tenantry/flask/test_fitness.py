@@ -271,6 +271,20 @@ def test_a_middleware_finds_the_app_that_it_is_called_for(settings: Settings) ->
         assert globex.test_client().get("/").text == "Globex"
 
 
+def test_containers_of_the_app_are_each_tenants_own(settings: Settings) -> None:
+    """An attribute that fills while the app serves, fills for one tenant."""
+
+    def create_app(_tenant: Any) -> Flask:
+        app: Any = new_app()
+        app.seen = []
+        app.add_url_rule("/", "home", lambda: str(app.seen.append(1) or len(app.seen)))
+        return app  # type: ignore[no-any-return]
+
+    shared = SharedFactory(create_app)
+    acme, globex = (shared.instance(Build(tenant, settings)) for tenant in (ACME, GLOBEX))
+    assert [app.test_client().get("/").text for app in (acme, acme, globex)] == ["1", "2", "1"]
+
+
 def in_a_set() -> Flask:
     app = new_app()
     HELD["set"] = {app}

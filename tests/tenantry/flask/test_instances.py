@@ -143,6 +143,47 @@ def test_an_unfit_app(prepare: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert (ask(acme).text, ask(acme).text, ask(globex).text) == ("1", "2", "1")
 
 
+WRAPPED = """
+    from flask import Flask
+    from flask_limiter import Limiter
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    limiter = Limiter(lambda: "everybody", storage_uri="memory://")
+
+    def create_app():
+        app = Flask("limited")
+        limiter.init_app(app)
+        app.add_url_rule("/", "home", limiter.limit("1 per hour")(lambda: "ok"))
+        return ProxyFix(app.wsgi_app)
+"""
+
+
+def test_extensions_inside_of_middleware_are_adapted(prepare: Any) -> None:
+    """A factory may return its app inside of another WSGI app."""
+    factory = load_factory(prepare(WRAPPED))
+    acme, globex = build(factory, ACME), build(factory, GLOBEX)
+    assert [ask(app).status for app in (acme, acme, globex, globex)] == [200, 429, 200, 429]
+
+
+BROKEN = """
+    from flask import Flask
+    asked = []
+
+    def create_app(tenant):
+        if tenant.slug.startswith("prototype"):
+            raise LookupError("no such shop")
+        return Flask(__name__)
+"""
+
+
+def test_auto_goes_on_without_a_prototype(prepare: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """What fails for the prototype alone is no reason not to serve."""
+    auto = prepare(BROKEN, instances="auto")
+    write_verdict(auto, Verdict(read_verdict(auto).release, flyweight=True))
+    assert not is_shared(build(load_factory(auto), ACME))
+    assert "LookupError: no such shop" in caplog.text
+
+
 def test_auto_needs_a_verdict_about_this_very_code(prepare: Any, tmp_path: Path) -> None:
     """Without one, and after a change of the code, tenants get full instances."""
     auto = prepare(SHOP, instances="auto")
