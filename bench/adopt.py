@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 FACTORY = "bench.adopted_shop:create_app"
 FULL = int(os.environ.get("FULL", "100"))
-FLYWEIGHTS = int(os.environ.get("N", "1000"))
+FLYWEIGHTS = int(os.environ.get("N", "3000"))
 ROUNDS = int(os.environ.get("ROUNDS", "40"))
 PINS = 200
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024

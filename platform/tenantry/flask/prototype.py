@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
 CONTEXTS = (ctx.AppContext, getattr(ctx, "RequestContext", ctx.AppContext))
 
+CONTAINERS = (dict, list, set, deque)
+
 FLASKS = frozenset(vars(Flask("tenantry", static_folder=None)))
 """Attributes that every Flask app has."""
 
@@ -254,8 +256,8 @@ def _split_config(prototype: Prototype) -> None:
                 what = f"the setting {key} is made of a part of the tenant's id, name or key"
                 raise UnfitError(what, CALLED_AT_BUILD)
             varying.append(key)
-        elif pins.of(key, value) is not value:
-            varying.append(key)
+        elif type(value) in CONTAINERS or pins.of(key, value) is not value:
+            varying.append(key)  # a container may fill; each tenant has its own
     prototype.varying = tuple(varying)
 
 
@@ -334,7 +336,7 @@ def _check_traces(prototype: Prototype) -> None:
             continue
         if has_mark(value, prototype.mark):
             prototype.attributes[name] = value
-        elif name not in FLASKS and type(value) in (dict, list, set, deque):
+        elif name not in FLASKS and type(value) in CONTAINERS:
             prototype.containers[name] = value
     known: list[Any] = [app.config, vars(app.config), prototype.settings, prototype.attributes]
     known += [prototype.pins, prototype.placeholder, prototype.placeholder.watch]

@@ -276,13 +276,23 @@ def test_containers_of_the_app_are_each_tenants_own(settings: Settings) -> None:
 
     def create_app(_tenant: Any) -> Flask:
         app: Any = new_app()
-        app.seen = []
-        app.add_url_rule("/", "home", lambda: str(app.seen.append(1) or len(app.seen)))
+        app.seen, app.config["SEEN"] = [], {"here": []}
+
+        @app.get("/")  # type: ignore[untyped-decorator]
+        def home() -> str:
+            app.seen.append(1)
+            app.config["SEEN"]["here"].append(1)
+            return f"{len(app.seen)} {len(app.config['SEEN']['here'])}"
+
         return app  # type: ignore[no-any-return]
 
     shared = SharedFactory(create_app)
     acme, globex = (shared.instance(Build(tenant, settings)) for tenant in (ACME, GLOBEX))
-    assert [app.test_client().get("/").text for app in (acme, acme, globex)] == ["1", "2", "1"]
+    assert [app.test_client().get("/").text for app in (acme, acme, globex)] == [
+        "1 1",
+        "2 2",
+        "1 1",
+    ]
 
 
 def in_a_set() -> Flask:
