@@ -22,7 +22,7 @@ from tenantry.databases.app_logins import NOWHERE
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import SharedAppError, UnknownPlacementError
 from tenantry.flask.binding import EXTENSION, init_tenant
-from tenantry.flask.pins import Pins, fixed_values, pinned_kind
+from tenantry.flask.pins import ROOT, Pins, fixed_values, pinned_kind
 from tenantry.flask.placeholder import Placeholder, watched_kind
 from tenantry.flask.sessions import check_cookie_settings
 from tenantry.security.keys import keys_of
@@ -93,6 +93,9 @@ class Build:
             name: value.format_map(names) if isinstance(value, str) else value
             for name, value in self.settings.pin.items()
         }
+        # A wrapper that sets SCRIPT_NAME from it would lose the mount.
+        if self.settings.routing == "path":
+            chosen[ROOT] = f"{self.settings.path_prefix}/{self.tenant.slug}"
         return Pins(
             folder=folder,
             prefix=f"t_{tenant_id}:",

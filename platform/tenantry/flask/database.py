@@ -6,9 +6,10 @@ import logging
 from functools import lru_cache, partial, wraps
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import current_app, g
+from flask import Flask, current_app, g
 from flask_sqlalchemy import SQLAlchemy, track_modifications
 from flask_sqlalchemy.cli import add_models_to_shell
+from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
 from tenantry.databases.placements import tenant_database
@@ -18,7 +19,6 @@ from tenantry.flask.building import current_build, current_watch
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flask import Flask
     from sqlalchemy import Engine
 
 log = logging.getLogger(__name__)
@@ -109,6 +109,18 @@ class TenantSQLAlchemy(SQLAlchemy):
             )
         finally:
             self.session.registry.clear()  # an error keeps remove() from it
+
+
+def make_tables(app: object) -> None:
+    """Make the tables of an app's models, if its database has none.
+
+    Apps that leave it to a script or to their developer have nobody to do it for each tenant.
+    """
+    extension = app.extensions.get("sqlalchemy") if isinstance(app, Flask) else None
+    if isinstance(app, Flask) and isinstance(extension, TenantSQLAlchemy):
+        with app.app_context():
+            if not inspect(extension.engine).get_table_names():
+                extension.create_all()
 
 
 _init_app = SQLAlchemy.init_app

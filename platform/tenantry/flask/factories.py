@@ -18,6 +18,7 @@ from tenantry.errors import FactoryError, SettingsError
 from tenantry.flask import extensions
 from tenantry.flask.building import Build, building
 from tenantry.flask.commands import run_command
+from tenantry.flask.database import make_tables
 from tenantry.flask.freezing import is_shared
 from tenantry.flask.instances import Instances
 from tenantry.flask.loggers import close_handlers
@@ -42,7 +43,7 @@ def load_factory(settings: Settings) -> Factory:
     ``build`` binds the apps before the factory's first line. ``provision`` also runs the commands of
     ``TENANTRY_PROVISION``. A factory without ``provision`` builds the tenant's app once instead: one
     that uses Flask-SQLAlchemy finds a database that is empty, or at the newest revision of its
-    migrations. A factory without ``dispose`` closes what Flask-SQLAlchemy has open.
+    migrations. If it is empty after that, the tables of the models are made. A factory without ``dispose`` closes what Flask-SQLAlchemy has open.
 
     :raises FactoryError: There is no such factory, or it cannot be called.
     :raises SettingsError: ``TENANTRY_PIN`` names what is pinned already.
@@ -69,6 +70,8 @@ def load_factory(settings: Settings) -> Factory:
         try:
             for line in settings.provision:
                 run_command(app, line, slug=tenant.slug)
+            if not has_hook:
+                make_tables(app)
         finally:
             dispose(app)
 

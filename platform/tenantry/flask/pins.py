@@ -37,6 +37,9 @@ KEYS = {
 UNSET = ("SERVER_NAME", "SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH", "REMEMBER_COOKIE_DOMAIN")
 """Settings that stay ``None``: with a value, links and cookies would lead to other tenants' sites."""
 
+ROOT = "APPLICATION_ROOT"
+"""The path below which links are; it is the tenant's if only paths name tenants."""
+
 PREFIXES = ("CACHE_KEY_PREFIX", "SESSION_KEY_PREFIX", "RATELIMIT_KEY_PREFIX")
 """Prefixes of names in a store that tenants may share: the tenant's id stands in front."""
 
@@ -57,7 +60,7 @@ DATABASE_URI = "SQLALCHEMY_DATABASE_URI"
 BINDS = ("SQLALCHEMY_BINDS", "SQLALCHEMY_ENGINES")
 """Databases by name: each is the tenant's one database."""
 
-RESERVED = frozenset({*KEYS, *UNSET, *PREFIXES, *BINDS, DATABASE_URI, "SECRET_KEY_FALLBACKS"})
+RESERVED = frozenset({ROOT, *KEYS, *UNSET, *PREFIXES, *BINDS, DATABASE_URI, "SECRET_KEY_FALLBACKS"})
 """What ``TENANTRY_PIN`` cannot name: another value would lead to other tenants."""
 
 _told: set[str] = set()

@@ -192,6 +192,18 @@ def test_each_pin_keeps_tenants_apart(load: Load, settings: Settings, name: str)
         assert folder.is_dir()  # the app's own was made by its operator
 
 
+def test_the_root_is_the_mount_if_paths_name_tenants(
+    load: Load, make_settings: Callable[..., Settings]
+) -> None:
+    """Apps set SCRIPT_NAME from it, and would lose what the platform has put there."""
+    for routing, expected in (("path", "/sites/acme"), ("subdomain", "/own"), ("both", "/own")):
+        settings = make_settings(routing=routing, allow_shared_origin=True)
+        factory = load(
+            CONFIGURED, arguments=[{"APPLICATION_ROOT": "/own"}], routing=settings.routing
+        )
+        assert build(factory, ACME).config["APPLICATION_ROOT"] == expected
+
+
 def test_operators_pin_more(load: Load, settings: Settings) -> None:
     """TENANTRY_PIN decides settings that only this app has; a folder is there when it is used."""
     pin = {
@@ -276,6 +288,20 @@ def test_flask_sqlalchemy_unmodified(load: Load, settings: Settings) -> None:
         database.close()
     for app in (acme, globex):
         factory.dispose(app)
+
+
+def test_tables_that_nobody_makes_are_made(load: Load) -> None:
+    """Many apps leave it to a script; for each new tenant there is nobody to run one."""
+    source = SHOP.replace("db.create_all()", "pass")
+    factory = load(source)
+    factory.provision(ACME)
+    app = build(factory, ACME)
+    assert ask(app, "/a", method="POST").text == "ok"
+    factory.dispose(app)
+    factory.provision(ACME)  # it changes nothing
+    app = build(factory, ACME)
+    assert ask(app).text == "a"
+    factory.dispose(app)
 
 
 def test_the_tenant_is_known_from_the_first_line(load: Load) -> None:
