@@ -27,8 +27,8 @@ WIDTH = 100
 
 GROUPS = {
     "The app": (
-        "Tenant TenantState init_tenant Flyweight current_tenant current_settings site_url request_id "
-        "Settings PlanLimits"
+        "Tenant TenantState init_tenant Flyweight current_tenant for_tenant current_settings site_url "
+        "request_id Settings PlanLimits"
     ),
     "The tenant's data": (
         "TenantSQLAlchemy provision_database tenant_database TenantDatabase site_database SiteDatabase "

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tenantry.flask.quotas import Quota, find_exceeded
     from tenantry.flask.security import init_security, is_local_path
     from tenantry.flask.signing_in import SignInAttempt, claim_sign_in, claim_sign_up
+    from tenantry.flask.tenant_context import for_tenant
     from tenantry.jobs.definition import JobDefinition, job
     from tenantry.jobs.run import JobRefused, JobRun
     from tenantry.management import init_management
@@ -78,6 +79,7 @@ __all__ = [
     "enqueue",
     "errors",
     "find_exceeded",
+    "for_tenant",
     "hash_password",
     "init_management",
     "init_problems",
@@ -134,6 +136,7 @@ _ROOMS = {
     "tenantry.flask.quotas": ("Quota", "find_exceeded"),
     "tenantry.flask.security": ("init_security", "is_local_path"),
     "tenantry.flask.signing_in": ("SignInAttempt", "claim_sign_in", "claim_sign_up"),
+    "tenantry.flask.tenant_context": ("for_tenant",),
     "tenantry.security.passwords": (
         "check_password",
         "hash_password",

@@ -150,6 +150,14 @@ class TenantNotFoundError(CatalogError, LookupError):
     status = 404
 
 
+class TenantClosedError(CatalogError, RuntimeError):
+    """A tenant is in a state in which its app is not run."""
+
+    message = "Tenant {name!r} is {state}, and its app is not run."
+    remedy = "`tenantry tenant show {name}` says why."
+    state: str
+
+
 class TenantRenamedError(TenantNotFoundError):
     """A tenant had this slug once and has another one now.
 

@@ -13,16 +13,13 @@ from tenantry.cli.listing import pages_of
 from tenantry.cli.output import plain
 from tenantry.flask.commands import commands_of
 from tenantry.flask.factories import load_factory
+from tenantry.flask.tenant_context import SERVED
 from tenantry.settings import get_settings
-from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.catalog import Catalog
     from tenantry.factory import Factory
     from tenantry.values.tenant import Tenant
-
-SERVED = (TenantState.ACTIVE, TenantState.MAINTENANCE, TenantState.SUSPENDED)
-"""The states in which a tenant has data that a command could work on."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -43,7 +43,8 @@ def load_factory(settings: Settings) -> Factory:
     ``build`` binds the apps before the factory's first line. ``provision`` also runs the commands of
     ``TENANTRY_PROVISION``. A factory without ``provision`` builds the tenant's app once instead: one
     that uses Flask-SQLAlchemy finds a database that is empty, or at the newest revision of its
-    migrations. If it is empty after that, the tables of the models are made. A factory without ``dispose`` closes what Flask-SQLAlchemy has open.
+    migrations. If it is empty after that, the tables of the models are made. A factory without
+    ``dispose`` closes what Flask-SQLAlchemy has open.
 
     :raises FactoryError: There is no such factory, or it cannot be called.
     :raises SettingsError: ``TENANTRY_PIN`` names what is pinned already.

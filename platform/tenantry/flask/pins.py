@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from flask.config import Config
 
+from tenantry.files.atomic import write_atomically
 from tenantry.files.disk import exists
+from tenantry.files.locks import lock_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,11 +31,16 @@ KEYS = {
     "SECRET_KEY": "session",
     "WTF_CSRF_SECRET_KEY": "csrf",
     "JWT_SECRET_KEY": "jwt",
-    "SECURITY_PASSWORD_SALT": "password-salt",
     "SECURITY_CONFIRM_SALT": "confirm-salt",
     "SECURITY_RESET_SALT": "reset-salt",
 }
 """Settings that are keys, each with the purpose that the tenant's key is derived for."""
+
+SALT = "SECURITY_PASSWORD_SALT"
+"""What Flask-Security hashes each password with. It is no tenant's key: a clone has the passwords of
+another tenant, and new secret keys must not make them invalid. An app that sets none finds one that is
+kept in the tenant's folder and travels with it."""
+SALT_FILE = "password-salt"
 
 UNSET = ("SERVER_NAME", "SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH", "REMEMBER_COOKIE_DOMAIN")
 """Settings that stay ``None``: with a value, links and cookies would lead to other tenants' sites."""
@@ -74,18 +82,22 @@ class Pins:
     :param prefix: Goes in front of names in stores that tenants share.
     :param fixed: Values that no app can change.
     :param database_uri: The tenant's database as a URL of SQLAlchemy.
+    :param salt: What passwords are hashed with, if the app does not say it.
     """
 
     folder: Path
     prefix: str
     fixed: Mapping[str, Any]
     database_uri: str
+    salt: str | None = None
 
     def values(self) -> dict[str, Any]:
         """Return what stands in the config before the app has set anything."""
         given = dict(self.fixed)
         given[DATABASE_URI] = self.database_uri
         given.update(dict.fromkeys(PREFIXES, self.prefix))
+        if self.salt is not None:
+            given[SALT] = self.salt
         return given
 
     def make_folders(self) -> None:
@@ -205,6 +217,16 @@ def _tell(key: str) -> None:
     if key not in _told:
         _told.add(key)
         log.warning("%s of the app is not used: Tenantry gives each tenant its own value", key)
+
+
+def keep_salt(folder: Path) -> str:
+    """Return the salt of a tenant's passwords, which the first call makes."""
+    path = folder / SALT_FILE
+    if not exists(path):
+        with lock_folder(folder):
+            if not exists(path):
+                write_atomically(path, secrets.token_urlsafe(32))
+    return path.read_text()
 
 
 @lru_cache(maxsize=64)

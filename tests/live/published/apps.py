@@ -118,8 +118,9 @@ SECURITY = PublishedApp(
     own="/",
     page="/",
     env={
-        # Whether mail can be delivered would be asked of the network's name servers.
-        "TENANTRY_PIN": '{"SECURITY_EMAIL_VALIDATOR_ARGS": {"check_deliverability": false}}'
+        # It would ask the network's name servers, and has no extension to send mail with.
+        "TENANTRY_PIN": '{"SECURITY_EMAIL_VALIDATOR_ARGS": {"check_deliverability": false}, '
+        '"SECURITY_SEND_REGISTER_EMAIL": false}'
     },
 )
 """The example of Flask-Security: accounts on Flask-SQLAlchemy, constant keys, no command for tables."""

@@ -74,7 +74,7 @@ class Life:
         pytest.param((IHATEMONEY, "postgresql"), id="ihatemoney-postgresql", marks=ON_SERVER),
         pytest.param((SECURITY, "sqlite"), id="security-sqlite"),
         pytest.param((SECURITY, "postgresql"), id="security-postgresql", marks=ON_SERVER),
-    ]
+    ],
 )
 def life(request: pytest.FixtureRequest, folder: Path, published: Path) -> Iterator[Life]:
     """Return a running platform with the tenants acme and globex."""

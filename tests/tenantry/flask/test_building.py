@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+import flask_security
 import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
@@ -18,6 +19,7 @@ from tenantry import current_tenant
 from tenantry.errors import FactoryError, SettingsError, SharedAppError
 from tenantry.flask.factories import load_factory
 from tenantry.flask.pins import BINDS, DATABASE_URI, FOLDERS, KEYS, PREFIXES, UNSET
+from tests.conftest import OTHER_KEY
 from tests.tenantry.support import a_tenant, ask
 
 if TYPE_CHECKING:
@@ -110,14 +112,13 @@ def test_keys_belong_to_the_tenant(load: Load) -> None:
             app.config["SECRET_KEY"] = "dev"
             app.secret_key = "dev"
             app.config.update(JWT_SECRET_KEY="dev", WTF_CSRF_SECRET_KEY="dev")
-            app.config.setdefault("SECURITY_PASSWORD_SALT", "dev")
             app.config |= {"SECRET_KEY": "dev"}
             app.seen = app.config["SECRET_KEY"] + "as text"
             return app
         """
     )
     acme, globex, again = (build(factory, tenant) for tenant in (ACME, GLOBEX, ACME))
-    for name in ("SECRET_KEY", "JWT_SECRET_KEY", "WTF_CSRF_SECRET_KEY", "SECURITY_PASSWORD_SALT"):
+    for name in ("SECRET_KEY", "JWT_SECRET_KEY", "WTF_CSRF_SECRET_KEY", "SECURITY_CONFIRM_SALT"):
         assert acme.config[name] == again.config[name] != globex.config[name]
         assert isinstance(acme.config[name], str)
     assert acme.config.own == dict.fromkeys(
@@ -202,6 +203,21 @@ def test_the_root_is_the_mount_if_paths_name_tenants(
             CONFIGURED, arguments=[{"APPLICATION_ROOT": "/own"}], routing=settings.routing
         )
         assert build(factory, ACME).config["APPLICATION_ROOT"] == expected
+
+
+def test_the_salt_of_passwords_travels_with_the_data(
+    load: Load, make_settings: Callable[..., Settings]
+) -> None:
+    """New keys, and a clone's other id, must leave every member's password valid."""
+    assert flask_security
+    factory = load(CONFIGURED, arguments=[{}])
+    salt = build(factory, ACME).config["SECURITY_PASSWORD_SALT"]
+    assert build(factory, GLOBEX).config["SECURITY_PASSWORD_SALT"] != salt
+    rotated = make_settings(secret_keys=OTHER_KEY)
+    again = load(CONFIGURED, arguments=[{}], secret_keys=rotated.secret_keys)
+    assert build(again, ACME).config["SECURITY_PASSWORD_SALT"] == salt
+    own = load(CONFIGURED, arguments=[{"SECURITY_PASSWORD_SALT": "the app's"}])
+    assert build(own, ACME).config["SECURITY_PASSWORD_SALT"] == "the app's"
 
 
 def test_operators_pin_more(load: Load, settings: Settings) -> None:
