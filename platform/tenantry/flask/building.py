@@ -9,7 +9,6 @@ several threads do not mix.
 from __future__ import annotations
 
 import base64
-import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from tenantry.databases.app_logins import NOWHERE
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import SharedAppError, UnknownPlacementError
 from tenantry.flask.binding import EXTENSION, init_tenant
-from tenantry.flask.pins import ROOT, Pins, fixed_values, keep_salt, pinned_kind
+from tenantry.flask.pins import ROOT, Pins, fixed_values, pinned_kind
 from tenantry.flask.placeholder import Placeholder, watched_kind
 from tenantry.flask.sessions import check_cookie_settings
 from tenantry.security.keys import keys_of
@@ -101,7 +100,6 @@ class Build:
             folder=folder,
             prefix=f"t_{tenant_id}:",
             fixed=fixed_values(derive if self.watch is None else self.watch.derive, chosen),
-            salt=keep_salt(folder) if "flask_security" in sys.modules else None,
             database_uri=self._database_uri(needs_placement=needs_placement),
         )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask.config import Config
 
-from tenantry.files.atomic import write_atomically
 from tenantry.files.disk import exists
-from tenantry.files.locks import lock_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,10 +34,9 @@ KEYS = {
 """Settings that are keys, each with the purpose that the tenant's key is derived for."""
 
 SALT = "SECURITY_PASSWORD_SALT"
-"""What Flask-Security hashes each password with. It is no tenant's key: a clone has the passwords of
-another tenant, and new secret keys must not make them invalid. An app that sets none finds one that is
-kept in the tenant's folder and travels with it."""
-SALT_FILE = "password-salt"
+"""What Flask-Security mixes into each password before it hashes it with a salt of its own. It cannot be
+a key of the tenant: a clone has another tenant's passwords, and new secret keys must not make all of
+them invalid. An app that sets none gets a constant."""
 
 UNSET = ("SERVER_NAME", "SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH", "REMEMBER_COOKIE_DOMAIN")
 """Settings that stay ``None``: with a value, links and cookies would lead to other tenants' sites."""
@@ -82,22 +78,19 @@ class Pins:
     :param prefix: Goes in front of names in stores that tenants share.
     :param fixed: Values that no app can change.
     :param database_uri: The tenant's database as a URL of SQLAlchemy.
-    :param salt: What passwords are hashed with, if the app does not say it.
     """
 
     folder: Path
     prefix: str
     fixed: Mapping[str, Any]
     database_uri: str
-    salt: str | None = None
 
     def values(self) -> dict[str, Any]:
         """Return what stands in the config before the app has set anything."""
         given = dict(self.fixed)
         given[DATABASE_URI] = self.database_uri
         given.update(dict.fromkeys(PREFIXES, self.prefix))
-        if self.salt is not None:
-            given[SALT] = self.salt
+        given[SALT] = "tenantry"
         return given
 
     def make_folders(self) -> None:
@@ -217,16 +210,6 @@ def _tell(key: str) -> None:
     if key not in _told:
         _told.add(key)
         log.warning("%s of the app is not used: Tenantry gives each tenant its own value", key)
-
-
-def keep_salt(folder: Path) -> str:
-    """Return the salt of a tenant's passwords, which the first call makes."""
-    path = folder / SALT_FILE
-    if not exists(path):
-        with lock_folder(folder):
-            if not exists(path):
-                write_atomically(path, secrets.token_urlsafe(32))
-    return path.read_text()
 
 
 @lru_cache(maxsize=64)

@@ -31,7 +31,7 @@ from tenantry.flask import app_proxies, extensions
 from tenantry.flask.binding import EXTENSION, TenantBinding, current_tenant
 from tenantry.flask.building import Build, building
 from tenantry.flask.freezing import OWN, freeze, frozen_kind, is_shared
-from tenantry.flask.pins import FOLDERS
+from tenantry.flask.pins import FOLDERS, SALT
 from tenantry.flask.placeholder import (
     Placeholder,
     has_mark,
@@ -256,8 +256,8 @@ def _split_config(prototype: Prototype) -> None:
                 what = f"the setting {key} is made of a part of the tenant's id, name or key"
                 raise UnfitError(what, CALLED_AT_BUILD)
             varying.append(key)
-        elif type(value) in CONTAINERS or pins.of(key, value) is not value:
-            varying.append(key)  # a container may fill; each tenant has its own
+        elif key == SALT or type(value) in CONTAINERS or pins.of(key, value) is not value:
+            varying.append(key)  # a default, what a container is filled with, or made of the value
     prototype.varying = tuple(varying)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
-import flask_security
 import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
@@ -209,10 +208,9 @@ def test_the_salt_of_passwords_travels_with_the_data(
     load: Load, make_settings: Callable[..., Settings]
 ) -> None:
     """New keys, and a clone's other id, must leave every member's password valid."""
-    assert flask_security
     factory = load(CONFIGURED, arguments=[{}])
     salt = build(factory, ACME).config["SECURITY_PASSWORD_SALT"]
-    assert build(factory, GLOBEX).config["SECURITY_PASSWORD_SALT"] != salt
+    assert salt == build(factory, GLOBEX).config["SECURITY_PASSWORD_SALT"]  # a clone of acme
     rotated = make_settings(secret_keys=OTHER_KEY)
     again = load(CONFIGURED, arguments=[{}], secret_keys=rotated.secret_keys)
     assert build(again, ACME).config["SECURITY_PASSWORD_SALT"] == salt
