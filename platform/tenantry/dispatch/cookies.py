@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse
 
+SET_COOKIE = "set-cookie"
+LENGTH = len(SET_COOKIE)
+"""Compared first, because each response of each site comes by here."""
+
 
 def keep_cookies(start_response: StartResponse, *, mount: str | None = None) -> StartResponse:
     """Make each cookie of the response one for this host only.
@@ -24,11 +28,11 @@ def keep_cookies(start_response: StartResponse, *, mount: str | None = None) -> 
     def kept(
         status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
     ) -> Callable[[bytes], object]:
-        cookies = [
-            (name, _keep(value, mount) if name.lower() == "set-cookie" else value)
-            for name, value in headers
-        ]
-        return start_response(status, cookies, exc_info)
+        # In place, as PEP 3333 allows: the list is the server's own from here on.
+        for index, (name, value) in enumerate(headers):
+            if len(name) == LENGTH and name.lower() == SET_COOKIE:
+                headers[index] = (name, _keep(value, mount))
+        return start_response(status, headers, exc_info)
 
     return kept
 
