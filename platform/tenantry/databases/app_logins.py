@@ -15,12 +15,10 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from tenantry.databases.binding import NAME
 from tenantry.databases.servers import SERVERS
 from tenantry.errors import ConfinementError
+from tenantry.values.placement import NOWHERE
 
 if TYPE_CHECKING:
     from tenantry.databases.servers import Server
-
-NOWHERE = "tenantry.invalid"
-"""The host of a URL that leads nowhere; no such host can exist (RFC 6761)."""
 
 
 def app_url(server: Server, role: str) -> str:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 import tenantry.databases.app_files  # noqa: F401 - confines engines that apps make
-from tenantry.databases.app_logins import NOWHERE
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import SharedAppError, UnknownPlacementError
 from tenantry.flask.binding import EXTENSION, init_tenant
@@ -26,7 +25,7 @@ from tenantry.flask.pins import ROOT, Pins, fixed_values, pinned_kind
 from tenantry.flask.placeholder import Placeholder, watched_kind
 from tenantry.flask.sessions import check_cookie_settings
 from tenantry.security.keys import keys_of
-from tenantry.values.placement import POSTGRESQL
+from tenantry.values.placement import NOWHERE, POSTGRESQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

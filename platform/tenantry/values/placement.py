@@ -16,6 +16,8 @@ Kind = Literal["sqlite", "postgresql"]
 Login = Literal["shared", "own"]
 
 POSTGRESQL = "postgresql+psycopg://"
+NOWHERE = "tenantry.invalid"
+"""The host of a URL that leads nowhere; no such host can exist (RFC 6761)."""
 SQLITE = "sqlite"
 RULE = (
     'must be JSON with a URL for each name, as `{"local": "sqlite", "main": '
