@@ -86,7 +86,7 @@ BENCHMARKS = (
     Benchmark("extensions", ("full", "flyweight", "named")),
     Benchmark(
         "jobs",
-        ("jobs_s", "jobs_ratio", "start_ms", "idle_cpu", "fair_ms", "fair_jobs", "lost"),
+        ("jobs_s", "jobs_ratio", "start_ms", "idle_cpu", "fair_ms", "fair_ratio", "lost"),
         {"N": "40", "QUEUED": "100", "KILL_SECONDS": "2", "STARTS": "3"},
     ),
     Benchmark("move", ("refused_s", "peer_refused_s", "ratio"), {"N": "500"}),
