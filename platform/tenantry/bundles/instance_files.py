@@ -96,7 +96,7 @@ def _copy(source: Path, target: Path, path: str) -> Member | None:
         if is_symlink(source) or not is_file(source):
             return None
         raise
-    with os.fdopen(descriptor, "rb") as file:
+    with live_databases.reading(descriptor) as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

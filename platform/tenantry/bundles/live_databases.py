@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+import threading
+from collections import Counter
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from tenantry.files.disk import is_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 MAGIC = b"SQLite format 3\x00"
@@ -40,9 +43,49 @@ def is_part(path: Path) -> bool:
         if path.name.endswith(suffix):
             main = path.with_name(path.name.removesuffix(suffix))
             if is_file(main):
-                with main.open("rb") as file:
+                with reading(os.open(main, os.O_RDONLY)) as file:
                     return is_database(file)
     return False
+
+
+@contextmanager
+def reading(descriptor: int) -> Iterator[BinaryIO]:
+    """Yield an open file, which may be a database that this process works with; close it afterwards.
+
+    Closing any descriptor of a file drops all locks that the process has on it (fcntl(2)), those of its
+    SQLite connections among them: another process would write in the middle of a transaction. So it
+    stays open until the process has the file open nowhere else; a later call then closes it.
+    """
+    try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
+    finally:
+        with _closing:
+            _unclosed.append(descriptor)
+            _close_unused()
+
+
+_closing = threading.Lock()
+"""Owns :data:`_unclosed`."""
+_unclosed: list[int] = []
+
+
+def _close_unused() -> None:
+    identities = {number: _identity(number) for number in _unclosed}
+    users = Counter(_identity(int(name)) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers
+    ours = Counter(identities.values())
+    for number, identity in identities.items():
+        if users[identity] == ours[identity]:
+            os.close(number)
+            _unclosed.remove(number)
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    try:
+        found = os.fstat(descriptor)
+    except OSError:  # closed meanwhile
+        return (0, 0)
+    return found.st_dev, found.st_ino
 
 
 def copy(source: Path, file: BinaryIO, target: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -56,3 +58,30 @@ def test_what_only_begins_like_a_database_is_a_file(tmp_path: Path) -> None:
     copied = copy_files(folder, parts, name="acme")
     assert (parts / FILES / "upload.db").read_bytes() == content
     assert [member.path for member in copied.files] == ["notes-wal", "upload.db"]
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_copy_leaves_the_locks_of_its_process(tmp_path: Path, mode: str) -> None:
+    """Closing any descriptor of a file drops all of its process's locks (POSIX): a worker has some."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    path = folder / "app.sqlite"
+    code = (
+        "import sqlite3, sys\n"
+        "database = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)\n"
+        "database.execute('BEGIN EXCLUSIVE')\n"
+    )
+    with closing(sqlite3.connect(path, isolation_level=None)) as app:
+        app.execute(f"PRAGMA journal_mode = {mode}")
+        app.execute("CREATE TABLE post (body)")
+        app.execute("BEGIN IMMEDIATE")
+        app.execute("INSERT INTO post VALUES ('not yet')")
+        for number in range(2):
+            copy_files(folder, tmp_path / f"parts{number}", name="acme")
+        other = subprocess.run(
+            [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+        )
+        assert "database is locked" in other.stderr
+        app.execute("COMMIT")
+    with closing(sqlite3.connect(tmp_path / "parts1" / FILES / "app.sqlite")) as copy:
+        assert copy.execute("SELECT count(*) FROM post").fetchone() == (0,)
