@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import backend_app
 import frontend_app
-from tenantry.catalog import open_catalog
+from tenantry.catalog import SYSTEM, open_catalog
 from tenantry.catalog.directory import Directory
 from tenantry.catalog.served_hosts import ServedHosts
 from tenantry.databases.engines import ENGINES
@@ -23,6 +23,8 @@ from tenantry.errors import DatabaseUnavailableError
 from tenantry.flask.factories import load_factory
 from tenantry.flask.jobs import provide_queue
 from tenantry.lifecycle.host_checks import HostChecker, warn_owners
+from tenantry.lifecycle import Operations
+from tenantry.lifecycle.host_checks import HostChecker, log_warning
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
 from tenantry.middleware.bodies import BodyLimits
@@ -267,20 +269,27 @@ def start_worker(platform: Platform) -> list[PeriodicTask]:
         run_in_worker(start)
     for end in (reporter.stop, popularity.save, warm_up.stop, checker.stop):
         run_at_end(end)
-    return [PeriodicTask(30, popularity.save)]
+    operations = Operations(platform.catalog, platform.factory, settings=settings, actor=SYSTEM)
+    return [
+        PeriodicTask(30, popularity.save),
+        PeriodicTask(300, operations.give_up_unconfirmed),
+    ]
 
 
 def build_front_door(platform: Platform) -> WSGIApplication:
     """Return the application that the server calls, with the two apps of the platform's own."""
-    settings, catalog = platform.settings, platform.catalog
+    parts: dict[str, Any] = {
+        "settings": platform.settings,
+        "catalog": platform.catalog,
+        "factory": platform.factory,
+        "pool": platform.pool,
+    }
     return build_door(
-        settings=settings,
+        settings=platform.settings,
         directory=platform.directory,
         pool=platform.pool,
-        front=frontend_app.create_app(settings=settings, catalog=catalog),
-        backend=backend_app.create_app(
-            settings=settings, catalog=catalog, factory=platform.factory, pool=platform.pool
-        ),
+        front=frontend_app.create_app(**parts),
+        backend=backend_app.create_app(**parts),
         ledger=platform.ledger,
         clients=platform.clients,
         bodies=platform.bodies,

@@ -16,8 +16,6 @@ from backend_app import (
     links,
     mail,
     operations,
-    own_account,
-    own_sites,
     sections,
     sign_in,
     site,
@@ -27,10 +25,10 @@ from backend_app import (
 from backend_app.access import check_access, require_audiences
 from backend_app.context import EXTENSION, Backend
 from backend_app.scope import set_scope
-from backend_app.session import SIGNED_IN_FOR, load_session
+from backend_app.session import load_session
 from backend_app.views import init_views
 from tenantry import init_security, init_ui
-from tenantry.flask.binding import init_platform
+from tenantry.flask.account_sessions import init_accounts
 
 if TYPE_CHECKING:
     from tenantry import Settings
@@ -45,8 +43,6 @@ BLUEPRINTS = (
     home.bp,
     sign_in.bp,
     links.bp,
-    own_account.bp,
-    own_sites.bp,
     tenants.bp,
     operations.bp,
     workers.bp,
@@ -72,15 +68,8 @@ def create_app(
     ``environ["tenantry.tenant"]``.
     """
     app = Flask(__name__, static_folder=None)
-    app.config.from_mapping(
-        PERMANENT_SESSION_LIFETIME=SIGNED_IN_FOR,
-        MAX_CONTENT_LENGTH=MAX_FORM,
-        # A form may lie open for as long as the session it belongs to.
-        WTF_CSRF_TIME_LIMIT=None,
-        # Some browsers send no Referer; init_security looks at Origin and Sec-Fetch-Site instead.
-        WTF_CSRF_SSL_STRICT=False,
-    )
-    init_platform(app, "backend", settings=settings)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_FORM
+    init_accounts(app, settings=settings)
     app.extensions[EXTENSION] = Backend(settings, catalog, factory, pool)
     # The order is the order of the checks: which scope, from which origin, who, may they, token.
     app.before_request(set_scope)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from flask import abort, current_app, g, make_response, redirect, request, url_for
+from flask import abort, current_app, g, make_response, redirect, request
 
 from backend_app.carrying import hold_back
-from backend_app.context import current_scope
+from backend_app.context import backend, current_scope
 from tenantry import is_local_path, prefers_json, problem
+from tenantry.flask.account_sessions import is_proof_recent, lacks_second_factor
+from tenantry.flask.security import SAFE_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,8 @@ class Audience:
     """Only for operators."""
     member: bool = False
     """Only for those with a role at the site: no operator on a visit."""
+    recent: bool = False
+    """To change something, only for those who have proved a short time ago who they are."""
 
 
 ANYONE = Audience("anyone", platform=True, site=True, signed_in=False)
@@ -41,6 +45,7 @@ SITE_VISITORS = Audience("site visitors", site=True, signed_in=False)
 SIGNED_IN = Audience("signed in", platform=True, site=True)
 ACCOUNTS = Audience("accounts", platform=True)
 OPERATORS = Audience("operators", platform=True, operator=True)
+PROVED_OPERATORS = Audience("operators, sensitive", platform=True, operator=True, recent=True)
 MANAGERS = Audience("managers", site=True)
 """Sessions on a tenant's host: its owner or staff, or a visiting operator."""
 MEMBERS = Audience("members", site=True, member=True)
@@ -85,7 +90,20 @@ def check_access() -> Response | None:
         return ask_to_sign_in()
     if (audience.operator and not g.account.operator) or (audience.member and g.as_operator):
         abort(403)
+    if audience.operator and lacks_second_factor(g.account, backend().settings):
+        return redirect(f"{backend().settings.accounts_url}account/security", 303)
+    if audience.recent and request.method not in SAFE_METHODS and not is_proof_recent(g.session):
+        return ask_again()
     return None
+
+
+def ask_again() -> Response:
+    """Ask for the password once more, before something sensitive."""
+    if prefers_json():
+        return problem(401, "Prove who you are", "Send your password to /signin/again first.")
+    page = urlsplit(request.referrer or "").path
+    query = f"?{urlencode({'next': page})}" if is_local_path(page) else ""
+    return redirect(f"{backend().settings.accounts_url}signin/again{query}", 303)
 
 
 def ask_to_sign_in() -> Response:
@@ -101,8 +119,16 @@ def ask_to_sign_in() -> Response:
     elif is_local_path(page := urlsplit(request.referrer or "").path) and request.referrer:
         back = page  # the page whose form was sent: what is on it can be sent again
         hold_back(page)
-    target = url_for("sign_in.form", next=back)
+    target = sign_in_url(back)
     if request.headers.get("HX-Request"):
         # htmx would follow a redirect silently and look for its fragment on the sign-in page.
         return make_response("", 401, {"HX-Redirect": target})
     return redirect(target, 302 if request.method == "GET" else 303)
+
+
+def sign_in_url(back: str | None) -> str:
+    """Return the sign-in page that leads back to a page of this host."""
+    tenant = current_scope().tenant
+    wanted = {"site": tenant.slug if tenant is not None else None, "next": back}
+    query = urlencode({name: value for name, value in wanted.items() if value})
+    return f"{backend().settings.accounts_url}signin{'?' if query else ''}{query}"

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 
-from backend_app.access import OPERATORS, open_to
+from backend_app.access import OPERATORS, PROVED_OPERATORS, open_to
 from backend_app.context import backend, catalog, current_actor
-from backend_app.links import SETUP
 from backend_app.one_time import keep_once, take_once
 from backend_app.tables import TableQuery
 from tenantry import ask_first
@@ -35,7 +34,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.post("/accounts/<account_id>/link")
-@open_to(OPERATORS)
+@open_to(PROVED_OPERATORS)
 def make_link(account_id: str) -> ResponseReturnValue:
     """Make a set-up link, for one page to show: only its hash is kept."""
     account = _get(account_id)
@@ -59,7 +58,7 @@ def show_link(account_id: str) -> ResponseReturnValue:
 
 
 @bp.post("/accounts/<account_id>/end-sessions")
-@open_to(OPERATORS)
+@open_to(PROVED_OPERATORS)
 def end_sessions(account_id: str) -> ResponseReturnValue:
     """Sign the account out everywhere."""
     account = _get(account_id)
@@ -77,9 +76,9 @@ def _ask(question: str, button: str) -> ResponseReturnValue | None:
 def make_setup_link(account: Account) -> str:
     """Return the URL of a new set-up link; its host comes from the settings (R9)."""
     token = catalog().links.create(
-        SETUP, account_id=account.id, lifetime=setup_lifetime(account), by=current_actor()
+        "setup", account_id=account.id, lifetime=setup_lifetime(account), by=current_actor()
     )
-    return f"{backend().settings.backend_url}setup/{token}"
+    return f"{backend().settings.accounts_url}password/{token}"
 
 
 def _get(account_id: str) -> Account:

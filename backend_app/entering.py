@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flask import g, make_response, render_template
-from werkzeug.urls import iri_to_uri
+from flask import g
 
 from backend_app.context import backend, catalog, current_actor
 from backend_app.scope import MANAGEABLE
+from tenantry.flask.leading import lead_to
 
 if TYPE_CHECKING:
-    from flask import Response
+    from werkzeug.wrappers import Response
 
     from backend_app.scope import Scope
     from tenantry import Tenant
@@ -56,13 +56,9 @@ def go_to_backend_of(tenant: Tenant, *, reason: str = "") -> Response:
         )
     settings = backend().settings
     origin = settings.url_of(settings.host_of(tenant))
-    return lead_to(f"{origin}/backend/enter/{token}", name=tenant.name)
+    return go_to(f"{origin}/backend/enter/{token}", name=tenant.name)
 
 
-def lead_to(url: str, *, name: str) -> Response:
-    """Answer a form with a page that goes on to another host by itself.
-
-    Not a redirect: browsers hold ``form-action 'self'`` against redirects of forms, too.
-    """
-    page = render_template("backend/leaving.html", url=url, name=name)
-    return make_response(page, 200, {"Refresh": f"0; url={iri_to_uri(url)}"})
+def go_to(url: str, *, name: str) -> Response:
+    """Answer a form with a page that goes on to another host by itself."""
+    return lead_to(url, name=name, layout="backend/base.html")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from flask import make_response, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from backend_app.instances import SiteFailedError
 from tenantry import init_problems, prefers_json, problem
 from tenantry.errors import (
     CatalogFullError,
@@ -16,6 +15,7 @@ from tenantry.errors import (
     HashingBusyError,
     LookupLimitError,
     PoolError,
+    SiteFailedError,
     TenantNotFoundError,
 )
 

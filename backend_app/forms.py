@@ -10,21 +10,17 @@ from wtforms import (
     BooleanField,
     ColorField,
     EmailField,
-    PasswordField,
     StringField,
     SubmitField,
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import DataRequired, EqualTo, Length, Optional, Regexp
+from wtforms.validators import DataRequired, Length, Optional, Regexp
 
 from tenantry import note_faults
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, BadSlugError
 from tenantry.values.slugs import check_slug, suggest_slug
-
-MAX_PASSWORD = 1024
-_PASSWORD_HINT = "At least 12 characters. A few words you can remember do well."  # noqa: S105
 
 
 def _stripped(value: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, g, redirect, render_template, url_for
+from flask import Blueprint, g, redirect, render_template
 
 from backend_app.access import SIGNED_IN, open_to
 from backend_app.context import backend, catalog, current_scope, operations
@@ -27,7 +27,7 @@ def index() -> ResponseReturnValue:
     if tenant is not None:
         return show_overview(tenant)
     if not g.account.operator:
-        return redirect(url_for("own_sites.index"))
+        return redirect(backend().settings.own_sites_url)
     return render_template(
         "backend/dashboard.html",
         counts=catalog().tenants.count_by_state(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 
-from backend_app.access import OPERATORS, open_to
+from backend_app.access import OPERATORS, PROVED_OPERATORS, open_to
 from backend_app.context import catalog, operations
 from backend_app.forms import ConfirmForm, PurgeForm
 from tenantry import TenantState
@@ -100,7 +100,7 @@ def confirm(slug: str, operation: str) -> ResponseReturnValue:
 
 
 @bp.route("/tenants/<slug>/purge", methods=["GET", "POST"])
-@open_to(OPERATORS)
+@open_to(PROVED_OPERATORS)
 def purge(slug: str) -> ResponseReturnValue:
     """Show what would be destroyed, and destroy it when its name has been typed."""
     row, form = catalog().tenants.get_row(slug), PurgeForm()

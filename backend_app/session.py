@@ -9,37 +9,37 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flask import g, request, session
+from flask import g, session
 
 from backend_app.context import catalog, current_actor, current_scope
 from backend_app.entering import may_enter
-from tenantry import describe_device, network_of
+from tenantry.flask.account_sessions import (
+    SIGNED_IN_FOR,
+    find_account_session,
+    start_account_session,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from tenantry.catalog import Account
 
-SIGNED_IN_FOR = timedelta(hours=12)
 VISIT_FOR = timedelta(hours=1)
 """An operator's visit at a tenant is over then, however busy it is (R53)."""
 
 
 def start_session(account: Account, *, as_operator: bool = False) -> None:
-    """Begin a new session in this scope; nothing of an earlier one stays, not even its CSRF token."""
-    session.clear()
-    session.permanent = True
+    """Begin a session on this tenant's host, for who came with a link from the platform."""
     tenant = current_scope().tenant
-    g.session = catalog().sessions.start(
-        account.id,
+    g.session = start_account_session(
+        catalog(),
+        account,
         lifetime=VISIT_FOR if as_operator else SIGNED_IN_FOR,
         tenant_id=tenant.id if tenant is not None else None,
         as_operator=as_operator,
-        device=describe_device(request.user_agent.string),
-        network=network_of(request.remote_addr),
+        proved=False,
         by=current_actor(),
     )
-    session["id"] = g.session.id
     g.account, g.as_operator = account, as_operator
 
 
@@ -61,9 +61,9 @@ def forget_session() -> None:
 def load_session() -> None:
     """Before every request: set ``g.account``, or forget a session that does not hold any more."""
     g.account, g.session, g.as_operator = None, None, False
-    if "id" not in session:
+    found = find_account_session(catalog())
+    if found is None and "id" not in session:
         return
-    found = catalog().sessions.find(str(session["id"]))
     if found is None or not may_enter(*found, current_scope()):
         forget_session()
         return

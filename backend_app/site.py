@@ -11,7 +11,7 @@ from flask_wtf import FlaskForm
 
 from backend_app.access import MANAGERS, MEMBERS, open_to
 from backend_app.context import backend, catalog, current_actor, current_scope
-from backend_app.entering import lead_to
+from backend_app.entering import go_to
 from backend_app.forms import SiteForm
 from backend_app.instances import open_management
 from backend_app.tables import TableQuery
@@ -91,7 +91,7 @@ def open_site() -> ResponseReturnValue:
     url = backend().settings.site_url(tenant).rstrip("/") + path
     if urlsplit(url).netloc == request.host:
         return redirect(url, 303)
-    return lead_to(url, name=tenant.name)
+    return go_to(url, name=tenant.name)
 
 
 def show_overview(tenant: Tenant) -> str:

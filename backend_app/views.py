@@ -13,6 +13,7 @@ from backend_app.context import backend
 from backend_app.instances import find_section_names
 from backend_app.session import ends_at
 from tenantry import TenantState, is_local_path
+from tenantry.flask.account_sessions import find_grace_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +55,11 @@ def _common() -> dict[str, Any]:
         "tenant": tenant,
         "state_note": note_on(tenant) if tenant else None,
         "section_menu": find_section_names,
+        "accounts_url": backend().settings.accounts_url,
+        "own_sites_url": backend().settings.own_sites_url,
         "apex_url": backend().settings.apex_url,
+        "grace_end": find_grace_end(g.account) if g.get("account") else None,
+        "grace_ends": not backend().settings.is_local,
         "site_url": backend().settings.site_url,
     }
 

@@ -10,7 +10,12 @@ from werkzeug.exceptions import HTTPException
 
 from frontend_app.context import front
 from tenantry import init_problems, prefers_json, problem
-from tenantry.errors import CatalogFullError, CatalogUnavailableError
+from tenantry.errors import (
+    CatalogFullError,
+    CatalogUnavailableError,
+    HashingBusyError,
+    SignUpClosedError,
+)
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -19,8 +24,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MESSAGES = {
+    400: ("That form was not complete", "Go back, reload the page and try again."),
+    403: ("Not for this account", "Your account may not do this, or another site sent the form."),
     404: ("No such page", "There is no page at this address. Check its spelling."),
     405: ("Not possible like this", "This address only shows a page."),
+    413: ("Too large", "Your request is larger than this page accepts."),
     500: ("Something went wrong here", "It is logged. The request's number helps to find it."),
 }
 FIRST_ERROR = 400
@@ -31,6 +39,8 @@ def init_errors(app: Flask) -> None:
     """Answer every error in the platform's look."""
     init_problems(app)
     app.register_error_handler(HTTPException, show_http_error)
+    app.register_error_handler(SignUpClosedError, show_closed)
+    app.register_error_handler(HashingBusyError, show_busy)
     app.register_error_handler(CatalogUnavailableError, show_catalog_error)
     app.register_error_handler(CatalogFullError, show_full_catalog)
 
@@ -44,6 +54,18 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
     for name, value in error.get_headers(request.environ):
         if name.lower() in KEPT_HEADERS:
             response.headers[name] = value
+    return response
+
+
+def show_closed(error: SignUpClosedError) -> ResponseReturnValue:
+    """Say who may sign up."""
+    return _show(error.status, "You cannot sign up here", str(error))
+
+
+def show_busy(error: HashingBusyError) -> ResponseReturnValue:
+    """Ask to come back: a password cannot be checked or set just now."""
+    response = make_response(_show(error.status, "Try again in a moment", str(error)))
+    response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 

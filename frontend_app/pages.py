@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, make_response, redirect, render_template, request
 from markupsafe import escape
@@ -12,10 +11,7 @@ from frontend_app.context import front
 from tenantry import asset_url, let_caches_keep
 
 if TYPE_CHECKING:
-    from flask import Flask
     from flask.typing import ResponseReturnValue
-
-    from tenantry import Tenant
 
 bp = Blueprint("pages", __name__)
 
@@ -23,17 +19,13 @@ SHOWN = 6
 PAGE_SIZE = 24
 MAX_PAGE = 100_000
 MAX_SEARCH = 100
-NO_ACCENT = "#1d6b52"
-"""The look's own, which a site without a colour has."""
-ROBOTS = "User-agent: *\nDisallow: /backend/\nSitemap: {url}sitemap.xml\n"
+ROBOTS = "User-agent: *\nDisallow: /backend/\nDisallow: /account\nSitemap: {url}sitemap.xml\n"
 SITEMAP = """<?xml version="1.0" encoding="utf-8"?>
 <urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
 <url><loc>{url}</loc></url>
 <url><loc>{url}directory</loc></url>
 </urlset>
 """
-
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}\Z")
 
 
 @bp.get("/")
@@ -71,32 +63,3 @@ def sitemap() -> ResponseReturnValue:
     """Name the platform's own pages; each site names its own."""
     text = SITEMAP.format(url=escape(front().settings.apex_url))
     return make_response(text, {"Content-Type": "application/xml; charset=utf-8"})
-
-
-def init_pages(app: Flask) -> None:
-    """Give the templates what they all use."""
-    app.add_template_filter(accent_of, "accent")
-    app.add_template_filter(address_of, "address")
-    app.context_processor(_common)
-
-
-def accent_of(tenant: Tenant) -> str:
-    """Return the site's colour, if what its owner chose is one."""
-    accent = str(tenant.settings.get("accent") or "")
-    return accent if _COLOUR.match(accent) else NO_ACCENT
-
-
-def address_of(tenant: Tenant) -> str:
-    """Return the site's address as people write it."""
-    return front().settings.site_url(tenant).partition("://")[2].rstrip("/")
-
-
-def _common() -> dict[str, Any]:
-    settings = front().settings
-    # Absolute, because the page about a free name stands on that name's host.
-    return {
-        "apex_url": settings.apex_url,
-        "backend_url": settings.backend_url,
-        "domain": settings.domain,
-        "site_url": settings.site_url,
-    }

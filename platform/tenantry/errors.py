@@ -200,6 +200,22 @@ class LastOwnerError(CatalogError):
     email: str
 
 
+class LastOperatorError(CatalogError):
+    """The account is the only one that operates the platform."""
+
+    message = "{name} is the only operator of this platform."
+    remedy = "Make another account an operator first."
+
+
+class TooManyInvitationsError(CatalogError):
+    """A site has as many open invitations as it may have."""
+
+    message = "Tenant {name!r} has {most} open invitations."
+    remedy = "Withdraw one first."
+    status = 429
+    most: int
+
+
 class TenantLockedError(CatalogError):
     """Another operation is at work on the tenant: there is one at a time.
 
@@ -407,6 +423,22 @@ class LinkError(TenantryError):
     message = "This link has expired or was already used."
     remedy = "Ask for a new one."
     status = 404
+
+
+class PasskeyTakenError(TenantryError):
+    """A passkey is registered already, or the account has as many as it may have."""
+
+    message = "This passkey cannot be added: it is registered already, or you have too many."
+    remedy = "Remove one, or use another device."
+    status = 409
+
+
+class SignUpClosedError(TenantryError):
+    """The platform takes no new sites from people without an invitation."""
+
+    message = "{problem}"
+    status = 403
+    problem: str
 
 
 class SignInError(TenantryError):
@@ -751,6 +783,17 @@ class TenantLimitError(PoolError):
     message = "Tenant {slug!r} asks more often than it may."
     status = 429
     retry_after: int
+
+
+class SiteFailedError(TenantryError):
+    """A tenant's app failed while the platform asked it for something."""
+
+    message = "The app of {slug!r} failed (error {error_id})."
+    remedy = "The log has the cause under that id."
+    status = 503
+    retry_after = 5
+    slug: str
+    error_id: str
 
 
 class RateLimitError(TenantryError):

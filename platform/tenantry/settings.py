@@ -191,6 +191,27 @@ class Settings(BaseSettings):
         description="The folder of the app's Alembic revisions. By default it is the factory's "
         "`MIGRATIONS`, or the folder that the app's Flask-Migrate extension uses.",
     )
+    signup: Literal["open", "invitation", "closed"] = Field(
+        default="closed",
+        description="Who can sign up for a site on the front page: everyone, people whom an "
+        "operator has invited (`tenantry account invite`), or nobody. Default: `open` on "
+        "localhost, else `closed`.",
+    )
+    signup_mail_allowed: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Domains of e-mail addresses that may sign up, separated by commas. Default: "
+        "all.",
+    )
+    signup_mail_banned: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Domains of e-mail addresses that may not sign up, separated by commas; their "
+        "subdomains may not either.",
+    )
+    terms_file: Path | None = Field(
+        default=None,
+        description="A Markdown file with the terms that people accept when they sign up. Its "
+        "content names the version: if it changes, everyone is asked again. Default: no terms.",
+    )
     routing: Literal["subdomain", "path", "both"] = Field(
         default="subdomain",
         description="How a request names its tenant: by its host, by the first path segment "
@@ -569,6 +590,28 @@ class Settings(BaseSettings):
                 raise ValueError(_INTERNAL_RULE) from None
         return value
 
+    @field_validator("signup_mail_allowed", "signup_mail_banned", mode="before")
+    @classmethod
+    def _split_domains(cls, value: Any) -> Any:
+        names = value.split(",") if isinstance(value, str) else value
+        try:
+            return tuple(parse_host(name.strip()) for name in names if name.strip())
+        except BadHostError as error:
+            raise ValueError(f"{error.problem}; give domains as `example.com`") from error
+
+    @field_validator("terms_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
+        path = value.expanduser().absolute()
+        try:
+            path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            raise ValueError(f"the file cannot be read ({reason})") from error
+        return path
+
     @field_validator("databases", mode="before")
     @classmethod
     def _read_databases(cls, value: Any) -> tuple[Placement, ...]:
@@ -668,6 +711,8 @@ class Settings(BaseSettings):
             origin = f"http://{domain}:{port}" if local else f"https://{domain}"
             # A wrong port is to be told as the port's error, not as that of what follows from it.
             values["base_url"] = origin if _is_port(port) else f"http://{domain}"
+        if not values.get("signup"):
+            values["signup"] = "open" if _is_local(domain) else "closed"
         if not values.get("catalog_url"):
             data_dir = Path(values.get("data_dir") or "var").expanduser().absolute()
             values["catalog_url"] = f"sqlite:///{data_dir}/catalog.sqlite3"
@@ -834,6 +879,23 @@ class Settings(BaseSettings):
     def backend_url(self) -> str:
         """URL of the operators' console."""
         return self.url_of(self.backend_host or self.domain) + "/backend/"
+
+    @property
+    def accounts_host(self) -> str:
+        """The host on which people sign in to their platform accounts: that of the console."""
+        return self.backend_host or self.domain
+
+    @property
+    def accounts_url(self) -> str:
+        """URL under which the pages of accounts are, with a slash at its end."""
+        return self.url_of(self.accounts_host) + "/"
+
+    @property
+    def own_sites_url(self) -> str:
+        """URL of the page on which people find their sites."""
+        shadowed = self.routing != "subdomain" and not self.backend_host
+        below_account = shadowed and self.path_prefix == "/sites"
+        return f"{self.accounts_url}{'account/sites' if below_account else 'sites'}"
 
     @property
     def backend_label(self) -> str:

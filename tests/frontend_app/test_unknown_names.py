@@ -39,7 +39,7 @@ def test_it_says_how_to_claim_the_name(front: Front) -> None:
     page = front.get("/", unknown="nobody").text
     assert "No site has this name yet" in page
     assert "nobody.example.test" in page
-    assert 'href="http://example.test:8000/#get-a-site"' in page
+    assert 'href="http://example.test:8000/signup?name=nobody"' in page
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenantry.catalog import schema
+from tenantry.catalog.account_changes import AccountChanges
 from tenantry.catalog.accounts import (
     Accounts,
     canonical_email,
@@ -21,6 +22,7 @@ from tenantry.catalog.audit import Audit
 from tenantry.catalog.change_feed import ChangeFeed
 from tenantry.catalog.custom_hosts import CustomHosts
 from tenantry.catalog.host_checks import HostChecks
+from tenantry.catalog.invitations import Invitations
 from tenantry.catalog.jobs import Jobs
 from tenantry.catalog.links import Links
 from tenantry.catalog.mails import Mails
@@ -30,7 +32,9 @@ from tenantry.catalog.provisioning import Provisioning
 from tenantry.catalog.purges import Purges
 from tenantry.catalog.relocations import Relocations
 from tenantry.catalog.runs import Runs
+from tenantry.catalog.second_factors import SecondFactors
 from tenantry.catalog.sessions import Sessions
+from tenantry.catalog.sign_ups import NewOwner, SignUps
 from tenantry.catalog.signal import ChangeSignal
 from tenantry.catalog.store import Store
 from tenantry.catalog.tenant_schemas import TenantSchemas
@@ -48,6 +52,7 @@ from tenantry.catalog.values import (
     Host,
     HostProof,
     HostState,
+    Invitation,
     Job,
     JobLine,
     JobState,
@@ -55,6 +60,7 @@ from tenantry.catalog.values import (
     MailState,
     NewJob,
     Page,
+    Passkey,
     Role,
     Run,
     RunState,
@@ -85,7 +91,11 @@ class Catalog:
         self.hosts = CustomHosts(store, domain=domain, backend_host=backend_host)
         self.host_checks = HostChecks(store)
         self.accounts = Accounts(store)
+        self.account_changes = AccountChanges(store)
+        self.second_factors = SecondFactors(store)
+        self.sign_ups = SignUps(store)
         self.memberships = Memberships(store)
+        self.invitations = Invitations(store)
         self.sessions = Sessions(store)
         self.links = Links(store)
         self.schemas = TenantSchemas(store)
@@ -150,7 +160,10 @@ __all__ = [
     "Mail",
     "MailState",
     "NewJob",
+    "Invitation",
+    "NewOwner",
     "Page",
+    "Passkey",
     "Role",
     "Run",
     "RunState",

@@ -6,11 +6,12 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
-from tenantry.catalog.links import forget_setup_links, get_link
-from tenantry.catalog.models import AccountRecord
+from tenantry.catalog.links import forget_links, get_link
+from tenantry.catalog.models import AccountRecord, MembershipRecord, now
+from tenantry.catalog.second_factors import forget_second_factors
 from tenantry.catalog.sessions import forget_sessions
 from tenantry.catalog.text import contains, storable
 from tenantry.errors import (
@@ -169,6 +170,20 @@ class Accounts:
             writer.audit("account.sign-in", tenant=tenant_id, detail=detail)
         return record.to_account()
 
+    def add_invited(self, email: str, *, name: str, password: str, by: Actor) -> Account:
+        """Add an account whose address is confirmed: its holder has used a link in a mail.
+
+        :raises AccountExistsError: The address has an account.
+        :raises WeakPasswordError: The password is too easy to guess.
+        :raises HashingBusyError: As many passwords are being hashed as may be.
+        """
+        check_password(password, email, name, min_length=ACCOUNT_MIN_LENGTH)
+        hashed = hash_password(password)
+        added = self.add(email, name=name, by=by)
+        with self._store.writing(by) as writer:
+            writer.get_account(added.id).confirmed_at = now()
+            return _write_password(writer, added.id, hashed)
+
     def set_password(self, account_id: str, password: str, *, by: Actor) -> Account:
         """Set a new password and end every session of the account (R25).
 
@@ -197,8 +212,20 @@ class Accounts:
         hashed = hash_password(password)
         with self._store.writing(by) as writer:
             link = get_link(writer.session, "setup", token)
+            record = writer.get_account(link.account_id)
+            # The link reached its holder by mail, or from an operator.
+            record.confirmed_at = record.confirmed_at or now()
             writer.audit("link.setup.used", detail={"email": account.email})
             return _write_password(writer, link.account_id, hashed)
+
+    def check_password(self, account_id: str, password: str) -> bool:
+        """Say whether this is the account's password; for somebody who is signed in already.
+
+        :raises HashingBusyError: As many passwords are being checked as may be.
+        """
+        with self._store.reading() as session:
+            record = session.get(AccountRecord, account_id)
+        return verify_password(record.password_hash if record is not None else None, password)
 
 
 def spell_email(typed: str) -> str:
@@ -218,11 +245,23 @@ def _by_email(session: Session, email: str) -> AccountRecord | None:
     return session.scalar(select(AccountRecord).where(AccountRecord.email == spelled))
 
 
+def forget_account(writer: Writer, record: AccountRecord) -> None:
+    """Delete an account and what hangs on it, as a part of what *writer* does."""
+    forget_sessions(writer, record.id)
+    forget_links(writer, record.id)
+    forget_second_factors(writer, record)
+    mine = delete(MembershipRecord).where(MembershipRecord.account_id == record.id)
+    writer.session.execute(mine)
+    writer.session.flush()
+    writer.session.delete(record)
+    writer.session.flush()
+
+
 def _write_password(writer: Writer, account_id: str, hashed: str) -> Account:
     """Set a hash; sessions and other ways to set a password end."""
     record = writer.get_account(account_id)
     record.password_hash = hashed
     forget_sessions(writer, account_id)
-    forget_setup_links(writer, account_id)
+    forget_links(writer, account_id, "setup")
     writer.audit("account.password", detail={"email": record.email})
     return record.to_account()

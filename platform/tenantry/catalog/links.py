@@ -48,7 +48,7 @@ class Links:
             tenant = writer.get_tenant(tenant_id) if tenant_id else None
             writer.session.execute(delete(LinkRecord).where(LinkRecord.expires_at < now()))
             if purpose == "setup":
-                forget_setup_links(writer, account_id)
+                forget_links(writer, account_id, "setup")
             record = LinkRecord(
                 hash=_hash(token),
                 purpose=purpose,
@@ -101,11 +101,12 @@ def get_link(
     return link
 
 
-def forget_setup_links(writer: Writer, account_id: str) -> None:
-    """Let no older link set the account's password."""
-    writer.session.execute(
-        delete(LinkRecord).where(LinkRecord.account_id == account_id, LinkRecord.purpose == "setup")
-    )
+def forget_links(writer: Writer, account_id: str, *purposes: str) -> None:
+    """Let no older link of these purposes work for the account; without any, of none."""
+    statement = delete(LinkRecord).where(LinkRecord.account_id == account_id)
+    if purposes:
+        statement = statement.where(LinkRecord.purpose.in_(purposes))
+    writer.session.execute(statement)
 
 
 def _hash(token: str) -> str:

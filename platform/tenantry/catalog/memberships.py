@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from tenantry.catalog.accounts import canonical_email
-from tenantry.catalog.models import AccountRecord, MembershipRecord, TenantRecord
+from tenantry.catalog.models import (
+    AccountRecord,
+    MembershipRecord,
+    SessionRecord,
+    TenantRecord,
+)
 from tenantry.errors import BadTransitionError, LastOwnerError
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from tenantry.catalog.store import Store, Writer
-    from tenantry.catalog.values import Actor, Role
+    from tenantry.catalog.values import Account, Actor, Role
     from tenantry.values.tenant import Tenant
 
 
@@ -50,6 +55,57 @@ class Memberships:
         with self._store.writing(by) as writer:
             account = writer.get_account(account_id)
             add_membership(writer, writer.get_tenant(tenant_id), account, role)
+
+    def list_members(self, tenant_id: str) -> tuple[tuple[Account, Role], ...]:
+        """Return who owns or helps to run the tenant, by address."""
+        query = (
+            select(AccountRecord, MembershipRecord.role)
+            .join(MembershipRecord, MembershipRecord.account_id == AccountRecord.id)
+            .where(MembershipRecord.tenant_id == tenant_id)
+            .order_by(AccountRecord.email)
+        )
+        with self._store.reading() as session:
+            rows = session.execute(query).tuples()
+            return tuple((record.to_account(), cast("Role", role)) for record, role in rows)
+
+    def remove(self, account_id: str, tenant_id: str, *, by: Actor) -> None:
+        """Take the account's role at the tenant, and its sessions there; at least one owner stays.
+
+        :raises TenantNotFoundError: No tenant has the id.
+        :raises LastOwnerError: It is the only owner.
+        """
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
+            membership = writer.session.get(MembershipRecord, (account_id, tenant_id))
+            if membership is None:
+                return
+            email, role = membership.account.email, membership.role
+            if set(record.owners) == {email}:
+                raise LastOwnerError(record.slug, email)
+            writer.session.delete(membership)
+            writer.session.execute(
+                delete(SessionRecord).where(
+                    SessionRecord.account_id == account_id, SessionRecord.tenant_id == tenant_id
+                )
+            )
+            detail = {"email": email, "role": role}
+            writer.audit("membership.remove", tenant=record, detail=detail)
+            _note_owners(writer, record, set(record.owners) - {email})
+
+    def change_role(self, account_id: str, tenant_id: str, role: Role, *, by: Actor) -> None:
+        """Give a member another role; at least one owner stays.
+
+        :raises TenantNotFoundError: No tenant has the id.
+        :raises LastOwnerError: It is the only owner.
+        """
+        with self._store.writing(by) as writer:
+            record = writer.get_tenant(tenant_id)
+            membership = writer.session.get(MembershipRecord, (account_id, tenant_id))
+            if membership is None or membership.role == role:
+                return
+            if set(record.owners) == {membership.account.email}:
+                raise LastOwnerError(record.slug, membership.account.email)
+            add_membership(writer, record, membership.account, role)
 
     def add_owner(self, tenant_id: str, email: str, *, by: Actor) -> Tenant:
         """Let the account own the tenant, too; it is made if there is none.

@@ -29,11 +29,13 @@ from tenantry.catalog.values import (
     AuditEvent,
     Host,
     HostState,
+    Invitation,
     Job,
     JobLine,
     JobState,
     Mail,
     MailState,
+    Passkey,
     TenantRow,
 )
 from tenantry.databases.platform_classes import PlatformMapper
@@ -128,6 +130,7 @@ class TenantRecord(Base):
         Index(None, "purge_at"),
         Index(None, "placement"),
         Index(None, "plan"),
+        Index(None, "held_until"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -142,6 +145,7 @@ class TenantRecord(Base):
     listed: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(default=now)
     quiet: Mapped[bool] = mapped_column(default=False)
+    held_until: Mapped[datetime | None]
     schema_revision: Mapped[str] = mapped_column(String(40), default="")
     purge_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
@@ -182,6 +186,7 @@ def as_tenant(row: Any, *, hosts: Iterable[str], primary: str = "") -> Tenant:
         plan=row.plan,
         placement=row.placement,
         quiet=row.quiet,
+        held_until=row.held_until,
         revision=row.revision,
         hosts=tuple(hosts),
         primary=primary,
@@ -266,9 +271,66 @@ class AccountRecord(Base):
     operator: Mapped[bool]
     password_hash: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(default=now)
+    confirmed_at: Mapped[datetime | None]
+    # An address that is not the account's yet: somebody signed up with it, or wants to change to it.
+    pending_email: Mapped[str] = mapped_column(String(254), default="")
+    # Which side of a change of address has been confirmed: `old`, `new` or none.
+    pending_confirmed: Mapped[str] = mapped_column(String(8), default="")
+    language: Mapped[str] = mapped_column(String(20), default="")
+    time_zone: Mapped[str] = mapped_column(String(60), default="")
+    terms_version: Mapped[str] = mapped_column(String(40), default="")
+    terms_at: Mapped[datetime | None]
+    # Whether a password alone is not enough: kept here, because each request of an operator asks.
+    second_factor: Mapped[bool] = mapped_column(default=False)
+    totp_secret: Mapped[str] = mapped_column(String(200), default="")
+    totp_step: Mapped[int] = mapped_column(BigInteger, default=0)
 
     def to_account(self) -> Account:
         return copy_to(Account, self, has_password=self.password_hash is not None)
+
+
+class PasskeyRecord(Base):
+    """A passkey of an account: the public half of a key that a device keeps (WebAuthn)."""
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    public_key: Mapped[str] = mapped_column(String(1000))
+    sign_count: Mapped[int] = mapped_column(BigInteger, default=0)
+    name: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    used_at: Mapped[datetime | None]
+
+    def to_passkey(self) -> Passkey:
+        return copy_to(Passkey, self)
+
+
+class RecoveryCodeRecord(Base):
+    """A code that replaces the second factor once, by its hash."""
+
+    __tablename__ = "recovery_codes"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class InvitationRecord(Base):
+    """A one-use invitation of an address to a role at a site, or to sign up, by its token's hash."""
+
+    __tablename__ = "invitations"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"), index=True)
+    email: Mapped[str] = mapped_column(String(254), index=True)
+    role: Mapped[str] = mapped_column(String(16))
+    invited_by: Mapped[str] = mapped_column(String(254))
+    invited_by_id: Mapped[str | None] = mapped_column(String(32))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    def to_invitation(self) -> Invitation:
+        return copy_to(Invitation, self)
 
 
 class SessionRecord(Base):
@@ -285,6 +347,8 @@ class SessionRecord(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     seen_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    # When its holder last proved who they are: sensitive actions want that to be recent.
+    proved_at: Mapped[datetime] = mapped_column(default=now)
 
     def to_session(self) -> AccountSession:
         return copy_to(AccountSession, self)

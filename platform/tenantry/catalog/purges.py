@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select
 from tenantry.catalog.custom_hosts import lay_to_rest
 from tenantry.catalog.models import (
     HostRecord,
+    InvitationRecord,
     JobRecord,
     LinkRecord,
     MailRecord,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 OWN_ROWS: Mapping[str, Any] = {
     "custom host": HostRecord,
     "membership": MembershipRecord,
+    "invitation": InvitationRecord,
     "one-use link": LinkRecord,
     "session": SessionRecord,
     "job": JobRecord,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
 
-from tenantry.catalog.engine import WRITE
 from tenantry.catalog.models import AccountRecord, SessionRecord, now
 from tenantry.errors import CatalogFullError, CatalogUnavailableError
 
@@ -25,6 +24,7 @@ IDLE_FOR = timedelta(hours=4)
 """A session that nobody uses for so long is over."""
 SEEN_EVERY = timedelta(minutes=5)
 """How exactly it is known when a session was last used: a request writes no more often."""
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_SESSIONS = 20
 """Of one account. A further one ends the one that was unused for longest."""
 
@@ -44,6 +44,7 @@ class Sessions:
         as_operator: bool = False,
         device: str = "",
         network: str = "",
+        proved: bool = True,
         by: Actor,
     ) -> AccountSession:
         """Begin a session; ones that have expired leave the table.
@@ -53,6 +54,7 @@ class Sessions:
         :param as_operator: Of an operator who visits a tenant.
         :param device: What the browser says it is.
         :param network: Where it comes from.
+        :param proved: Whether its holder has just proved who they are, and not only used a link.
         :raises AccountNotFoundError: No account has the id.
         """
         record = SessionRecord(
@@ -65,6 +67,7 @@ class Sessions:
             created_at=now(),
             seen_at=now(),
             expires_at=now() + lifetime,
+            proved_at=now() if proved else LONG_AGO,
         )
         with self._store.writing(by) as writer:
             session = writer.session
@@ -113,11 +116,16 @@ class Sessions:
             .values(seen_at=now())
         )
         try:
-            with self._store.connection(**WRITE) as connection:
+            with self._store.updating() as connection:
                 connection.execute(statement)
-                connection.commit()
         except (CatalogUnavailableError, CatalogFullError) as error:
             log.warning("cannot record when a session was last used: %s", error)
+
+    def note_proof(self, session_id: str) -> None:
+        """Note that the session's holder has proved again who they are."""
+        statement = update(SessionRecord).where(SessionRecord.id == session_id)
+        with self._store.updating() as connection:
+            connection.execute(statement.values(proved_at=now()))
 
     def end(
         self, session_id: str, *, account_id: str, action: str = "account.sign-out", by: Actor

@@ -44,6 +44,66 @@ class Account:
     operator: bool
     has_password: bool
     created_at: datetime
+    confirmed_at: datetime | None = None
+    """When its holder proved that the address is theirs, by a link in a mail."""
+    pending_email: str = ""
+    """An address that is not confirmed: of a sign-up, or of a change of address."""
+    pending_confirmed: str = ""
+    """Which side of a change of address is confirmed: ``old``, ``new`` or neither."""
+    language: str = ""
+    time_zone: str = ""
+    terms_version: str = ""
+    """The version of the terms that its holder has accepted."""
+    second_factor: bool = False
+    """Whether a password alone does not sign in."""
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether it has no address of its own, because another account has the one it typed."""
+        return self.email.endswith(f"@{PROVISIONAL}")
+
+    @property
+    def shown_email(self) -> str:
+        """The address that its holder knows it by."""
+        return self.pending_email if self.is_provisional else self.email
+
+
+PROVISIONAL = "provisional.invalid"
+"""The domain of placeholders that stand for an address which another account has (RFC 2606)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A passkey of an account: the public half of a key that a device keeps (WebAuthn)."""
+
+    id: str
+    """The credential's id, in base64url."""
+    account_id: str
+    public_key: str
+    """COSE, in base64url."""
+    sign_count: int
+    name: str
+    created_at: datetime
+    used_at: datetime | None
+
+
+InvitationRole = Literal["owner", "staff", "transfer", "signup"]
+"""What an invitation offers: a role at a site, sole ownership of it, or a sign-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation of an address, which works once and expires."""
+
+    hash: str
+    """The SHA-256 of its token; names it in lists."""
+    tenant_id: str | None
+    email: str
+    role: InvitationRole
+    invited_by: str
+    invited_by_id: str | None
+    created_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +122,8 @@ class AccountSession:
     seen_at: datetime
     """When it was last used, to within some minutes."""
     expires_at: datetime
+    proved_at: datetime
+    """When its holder last proved who they are, with a password or a passkey."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,4 +85,4 @@ def setup_link(catalog: Catalog, account: Account, *, settings: Settings) -> str
     token = catalog.links.create(
         "setup", account_id=account.id, lifetime=setup_lifetime(account), by=actor()
     )
-    return f"{settings.backend_url}setup/{token}"
+    return f"{settings.accounts_url}password/{token}"

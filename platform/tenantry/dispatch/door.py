@@ -143,8 +143,8 @@ def build_dispatcher(
     platform: dict[str, WSGIApplication] = {}
     if settings.backend_host:
         apex[BACKEND] = redirect_to(settings.backend_url)
-        to_backend = redirect_to(settings.backend_url)
-        platform[settings.backend_host] = Mounts(to_backend, {BACKEND: backend})
+        # The pages of accounts are there too: see frontend_app/hosts.py.
+        platform[settings.backend_host] = Mounts(front, {BACKEND: backend})
     if settings.routing != "subdomain":
         # Visitors' scripts and the backend would share an origin here (R21).
         inner = instances

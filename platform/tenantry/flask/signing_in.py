@@ -40,9 +40,11 @@ MOST_ACCOUNTS = 5
 class SignInAttempt:
     """A try to sign in that has been counted."""
 
-    def __init__(self, counted: SignInTry, account: str) -> None:
+    def __init__(self, counted: SignInTry, account: str, *, known_device: bool = False) -> None:
         self._counted = counted
         self._account = account
+        self.known_device = known_device
+        """Whether this device has signed in to the account before."""
 
     def succeed(self) -> None:
         """Say that the password was right: the count starts anew, and this device is known."""
@@ -62,10 +64,10 @@ def claim_sign_in(account: str) -> SignInAttempt:
     :raises TooManyTriesError: There were too many; ``retry_after`` says how many seconds to wait.
     """
     device = _find_device(account)
-    counted = _throttle().claim(
+    counted = find_throttle().claim(
         scope=_scope(), account=account, address=request.remote_addr or "", device=device
     )
-    return SignInAttempt(counted, account)
+    return SignInAttempt(counted, account, known_device=device is not None)
 
 
 def claim_sign_up() -> None:
@@ -73,10 +75,11 @@ def claim_sign_up() -> None:
 
     :raises TooManyTriesError: There were too many; ``retry_after`` says how many seconds to wait.
     """
-    _throttle().claim_sign_up(scope=_scope(), address=request.remote_addr or "")
+    find_throttle().claim_sign_up(scope=_scope(), address=request.remote_addr or "")
 
 
-def _throttle() -> SignInThrottle:
+def find_throttle() -> SignInThrottle:
+    """Return the throttle of the app that is at work; all apps of a machine share it."""
     return open_sign_in_throttle(_binding().settings.run_dir)
 
 

@@ -38,6 +38,7 @@ from tenantry.lifecycle.purge import preview_purge, purge_tenant
 from tenantry.lifecycle.rename import preview_rename, rename_tenant
 from tenantry.lifecycle.residual_data import find_residual_data
 from tenantry.lifecycle.restore import choose_backup, preview_restore, restore_tenant
+from tenantry.lifecycle.sign_up import give_up_unconfirmed, sign_up
 from tenantry.lifecycle.suspend import resume_tenant, suspend_tenant
 from tenantry.lifecycle.transitions import preview_transition
 from tenantry.lifecycle.verify import verify_backup
@@ -88,6 +89,8 @@ class Operations:
     create = create_tenant
     create_many = create_tenants
     complete = complete_tenant
+    sign_up = sign_up
+    give_up_unconfirmed = give_up_unconfirmed
     import_ = import_tenant
     preview_import = preview_import
     clone = clone_tenant

@@ -53,6 +53,18 @@ SITE_NETWORK = Allowance(200, 5)
 SIGN_UP = Allowance(30, 20)
 """New accounts from one network."""
 
+NEW_SITE = Allowance(5, 600)
+"""Sign-ups for a site from one network: each costs a database."""
+
+NAME_CHECK = Allowance(30, 1)
+"""Questions from one network whether a name is free: fewer than the front door answers."""
+
+RESET = Allowance(10, 60)
+"""Questions from one network for a link that sets a password."""
+
+MAIL = Allowance(3, 1800)
+"""Mails to one address that a visitor can cause: at most five in any hour."""
+
 
 class SignInTry:
     """One try that has been counted."""
@@ -110,6 +122,26 @@ class SignInThrottle:
         """
         network = client_of(address[:_LONGEST_ADDRESS])
         self._claim(((f"sign-up {scope} from {network}", SIGN_UP),))
+
+    def claim_for_network(self, purpose: str, allowance: Allowance, *, address: str) -> SignInTry:
+        """Count what a visitor's network does; an IPv6 /48 has what ten of its networks have.
+
+        :param purpose: What is counted.
+        :raises TooManyTriesError: There were too many, with the seconds to wait.
+        """
+        network = client_of(address[:_LONGEST_ADDRESS])
+        counted = [(f"{purpose} from {network}", allowance)]
+        if (site := _site_of(network)) is not None:
+            wide = Allowance(10 * allowance.burst, allowance.seconds / 10)
+            counted.append((f"{purpose} from {site}", wide))
+        return self._claim(tuple(counted))
+
+    def claim_mail(self, email: str) -> None:
+        """Count a mail to an address that a visitor causes.
+
+        :raises TooManyTriesError: There were too many, with the seconds to wait.
+        """
+        self._claim(((f"mail to {email[:_LONGEST_ACCOUNT]}", MAIL),))
 
     def _claim(self, wanted: tuple[tuple[str, Allowance], ...]) -> SignInTry:
         for number, (name, allowance) in enumerate(wanted):

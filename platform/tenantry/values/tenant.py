@@ -70,6 +70,10 @@ class Tenant:
     quiet: bool = False
     """A copy that must not speak for the original: no mail, no webhooks, no jobs, until released."""
 
+    held_until: datetime | None = None
+    """Until when a site that its owner signed up for waits for a confirmed address. It is quiet
+    meanwhile, and afterwards it is removed and its slug is free again."""
+
     revision: int = 1
     """Grows with every change of this tenant; an instance belongs to one revision."""
 

@@ -98,6 +98,15 @@
     (input || no).focus();
   }
 
+  // A form that creates something is sent once, however often its button is pressed.
+  document.addEventListener("submit", function (event) {
+    var form = event.target;
+    if (!form.hasAttribute("data-once") || (event.submitter && event.submitter.name)) return;
+    if (form.hasAttribute("data-sent")) event.preventDefault();
+    form.setAttribute("data-sent", "");
+    window.addEventListener("pageshow", function () { form.removeAttribute("data-sent"); });
+  });
+
   // A select that sends its form when it changes keeps its button for those without scripts.
   document.addEventListener("change", function (event) {
     if (event.target.matches("select[data-submit]")) event.target.form.requestSubmit();

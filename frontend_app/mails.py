@@ -1,0 +1,124 @@
+"""The mails that the front app sends: which, to whom, with what in them.
+
+Addresses in them come from the settings and the catalog, never from a request's ``Host`` (R9). What a
+visitor can cause is counted by address, so nobody's mailbox can be filled from here.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from email.message import EmailMessage
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from flask import render_template
+
+from frontend_app.context import front
+from tenantry.errors import TooManyTriesError
+from tenantry.flask.signing_in import find_throttle
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tenantry import Tenant
+    from tenantry.catalog import Account, AccountSession
+
+log = logging.getLogger(__name__)
+
+
+def send_confirmation(account: Account, tenant: Tenant, token: str) -> None:
+    """Ask who signed up to confirm the address."""
+    _send_counted(
+        "confirm",
+        account.shown_email,
+        url=_url("confirm", token),
+        site_name=tenant.name,
+        site_url=front().settings.site_url(tenant),
+        held_until=tenant.held_until,
+    )
+
+
+def send_reset(account: Account, token: str) -> None:
+    """Send a link that sets a new password."""
+    _send_counted("reset", account.email, url=_url("password", token))
+
+
+def send_new_device(account: Account, session: AccountSession) -> None:
+    """Tell of a sign-in from a device that was not known for the account."""
+    _send(
+        "new_device",
+        account.shown_email,
+        device=session.device,
+        network=session.network,
+        at=session.created_at,
+        url=f"{front().settings.accounts_url}account/sessions",
+    )
+
+
+def send_email_change(account: Account, tokens: dict[str, str]) -> None:
+    """Ask both addresses of a change to confirm it."""
+    for side, address in (("old", account.email), ("new", account.pending_email)):
+        _send_counted(
+            f"email_{side}",
+            address,
+            url=_url(f"confirm-{side}", tokens[side]),
+            before=account.email,
+            after=account.pending_email,
+        )
+
+
+def send_security_note(account: Account, what: str) -> None:
+    """Tell an account's holder what was changed about the account.
+
+    :param what: A sentence.
+    """
+    url = f"{front().settings.accounts_url}account/security"
+    _send("security_note", account.shown_email, what=what, url=url)
+
+
+def send_invitation(
+    email: str, token: str, *, tenant: Tenant, role: str, inviter: str, expires_at: datetime
+) -> None:
+    """Invite an address to a site."""
+    _send_counted(
+        "transfer" if role == "transfer" else "invitation",
+        email,
+        url=_url("invitation", token),
+        site_name=tenant.name,
+        site_url=front().settings.site_url(tenant),
+        role="owner" if role == "owner" else "admin",
+        inviter=inviter,
+        expires_at=expires_at,
+    )
+
+
+def _send_counted(template: str, to: str, **values: Any) -> None:
+    """Send a mail that a visitor causes, unless its address has had enough of them."""
+    try:
+        find_throttle().claim_mail(to)
+    except TooManyTriesError:
+        log.warning("no mail %s is sent: its address has had as many as it may have", template)
+        return
+    _send(template, to, **values)
+
+
+def _send(template: str, to: str, **values: Any) -> None:
+    """Write the mail into the folder ``mail`` of the data folder, from where it is delivered."""
+    settings = front().settings
+    text = render_template(f"front/mail/{template}.txt", domain=settings.domain, **values)
+    subject, _, body = text.partition("\n\n")
+    message = EmailMessage()
+    message["Subject"] = " ".join(subject.split())
+    message["From"] = f"no-reply@{settings.domain}"
+    message["To"] = to
+    message["Date"] = formatdate(localtime=False)
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(body)
+    folder = settings.data_dir / "mail"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / f"{secrets.token_hex(12)}.eml").write_bytes(bytes(message))
+
+
+def _url(page: str, token: str) -> str:
+    return f"{front().settings.accounts_url}{page}/{token}"
