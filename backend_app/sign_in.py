@@ -48,7 +48,7 @@ def sign_out() -> ResponseReturnValue:
     end_session()
     if tenant is not None:
         return go_to(settings.own_sites_url, name="your sites")
-    return redirect(settings.apex_url, 303)
+    return redirect(f"{settings.accounts_url}signin", 303)
 
 
 def find_next() -> str:

@@ -26,7 +26,7 @@ def new_secret() -> str:
     return pyotp.random_base32()
 
 
-def draw(secret: str, account: Account) -> tuple[str, Markup]:
+def render_key(secret: str, account: Account) -> tuple[str, Markup]:
     """Return the address that an authenticator reads, and its QR code as SVG."""
     domain = front().settings.domain
     uri = pyotp.TOTP(secret).provisioning_uri(name=account.shown_email, issuer_name=domain)

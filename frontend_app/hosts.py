@@ -27,7 +27,9 @@ def keep_to_host() -> ResponseReturnValue | None:
         return None
     host = request.environ.get(HOST)
     if request.blueprint == PUBLIC:
-        return _lead(settings.apex_url) if host == settings.accounts_host else None
+        if host != settings.accounts_host:
+            return None
+        return redirect(settings.backend_url) if request.path == "/" else _lead(settings.apex_url)
     return _lead(settings.accounts_url) if host != settings.accounts_host else None
 
 

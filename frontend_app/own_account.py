@@ -47,7 +47,7 @@ from tenantry.errors import (
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
-    from tenantry.catalog.account_changes import Side
+    from tenantry.catalog.account_changes import WhichAddress
 
 bp = Blueprint("own_account", __name__, url_prefix="/account")
 bp.before_request(require_account)
@@ -123,7 +123,7 @@ def _ask_both(address: str) -> None:
 
 
 @links.route("/confirm-<any(old, new):side>/<token>", methods=["GET", "POST"])
-def confirm_email(side: Side, token: str) -> ResponseReturnValue:
+def confirm_email(side: WhichAddress, token: str) -> ResponseReturnValue:
     """Confirm a change of address from one of the two mailboxes."""
     try:
         account = catalog().links.peek(f"email-{side}", token)

@@ -104,7 +104,7 @@ def change_role(slug: str) -> ResponseReturnValue:
         )
         flash("The role is changed.", "success")
     except LastOwnerError:
-        flash("A site needs an owner. Make somebody else an owner first.", "danger")
+        flash("A site needs an owner. Make another person an owner first.", "danger")
     return _back(tenant)
 
 
@@ -123,7 +123,9 @@ def remove(slug: str) -> ResponseReturnValue:
     try:
         catalog().memberships.remove(account_id, tenant.id, by=current_actor())
     except LastOwnerError:
-        flash("A site needs an owner. Transfer it, or make somebody else an owner first.", "danger")
+        flash(
+            "A site needs an owner. Transfer it, or make another person an owner first.", "danger"
+        )
         return _back(tenant)
     if leaves:
         flash(f"You have left {tenant.name}.", "success")

@@ -17,7 +17,7 @@ from webauthn.helpers.structs import (
 )
 
 from frontend_app import mails
-from frontend_app.authenticators import draw, find_step, new_secret, seal_secret
+from frontend_app.authenticators import find_step, new_secret, render_key, seal_secret
 from frontend_app.context import catalog, current_actor, front
 from frontend_app.forms import CodeForm, PasskeyForm
 from frontend_app.sessions import current_account, load_session, recently_proved, require_account
@@ -79,7 +79,7 @@ def authenticator() -> ResponseReturnValue:
             return redirect(url_for(".index"), 303)
         form.code.errors = ["This code does not fit. Check the clock of your device."]
     form.code.description = "Six digits from your authenticator."
-    uri, picture = draw(secret, account)
+    uri, picture = render_key(secret, account)
     page = render_template(
         "front/account/authenticator.html", form=form, secret=secret, uri=uri, picture=picture
     )

@@ -191,8 +191,8 @@ class Settings(BaseSettings):
         description="The folder of the app's Alembic revisions. By default it is the factory's "
         "`MIGRATIONS`, or the folder that the app's Flask-Migrate extension uses.",
     )
-    signup: Literal["open", "invitation", "closed"] = Field(
-        default="closed",
+    signup: Literal["", "open", "invitation", "closed"] = Field(
+        default="",
         description="Who can sign up for a site on the front page: everyone, people whom an "
         "operator has invited (`tenantry account invite`), or nobody. Default: `open` on "
         "localhost, else `closed`.",
@@ -205,12 +205,12 @@ class Settings(BaseSettings):
     signup_mail_banned: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Domains of e-mail addresses that may not sign up, separated by commas; their "
-        "subdomains may not either.",
+        "subdomains may not either. Default: none.",
     )
     terms_file: Path | None = Field(
         default=None,
         description="A Markdown file with the terms that people accept when they sign up. Its "
-        "content names the version: if it changes, everyone is asked again. Default: no terms.",
+        "content names the version: if it changes, everyone is asked again.",
     )
     routing: Literal["subdomain", "path", "both"] = Field(
         default="subdomain",

@@ -223,7 +223,7 @@ def empty_platform(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _settings(folder: Path, **changes: Any) -> Settings:
-    values = {
+    values: dict[str, Any] = {
         "domain": APEX,
         "base_url": f"http://{APEX}:8000",
         "signup": "open",

@@ -276,7 +276,7 @@ def test_a_form_needs_its_stamp(front: Front, stamp: str) -> None:
 def test_a_thousand_sign_ups_of_one_network_cost_no_database(front: Front) -> None:
     """After a handful each is refused before anything is made; another network is not affected."""
     bots = [front.person(address=f"2001:db8:1:{number:x}::1") for number in (1, 2)]
-    statuses = []
+    statuses: list[int] = []
     for bot in bots:
         stamp, token = front.old_stamp(bot.get("/signup").text), bot.token()
         for number in range(25):

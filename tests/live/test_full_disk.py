@@ -84,7 +84,7 @@ def test_a_site_is_read_and_not_written_on_a_full_disk(cramped: Server, disk: Sm
         for path in ("/", POST, "/feed.xml"):
             wake_all(lambda path=path: must(cramped.site("acme", path), 200))  # type: ignore[misc]
         wake_all(lambda: must(cramped.site("initech"), 200))
-        for path in ("/", "/backend/sign-in"):
+        for path in ("/", "/signin"):
             assert cramped.ask("localhost", path).status == 200
     form = {"text": "there is room", "csrf_token": token}
     until(lambda: visitor.send(f"{POST}/comments", form).status == 303)
@@ -108,8 +108,8 @@ def test_the_platforms_own_pages_say_it_too(cramped: Server, disk: SmallDisk) ->
     settings = load_settings(data_dir=cramped.data, port=cramped.port)
     account = cramped.catalog.accounts.find("owner@acme.test")
     assert account is not None
-    path = "/setup/" + setup_link(cramped.catalog, account, settings=settings).rsplit("/", 1)[1]
-    owner = Visitor(cramped, "", host="localhost", mount="/backend")
+    path = "/password/" + setup_link(cramped.catalog, account, settings=settings).rsplit("/", 1)[1]
+    owner = Visitor(cramped, "", host="localhost")
     form = {"password": PASSWORD, "again": PASSWORD, "csrf_token": owner.token(path)}
     with disk.full():
         with pytest.raises(CatalogFullError, match="Make room"):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tenantry.catalog.store import Store, Writer
     from tenantry.catalog.values import Account, Actor
 
-Side = Literal["old", "new"]
+WhichAddress = Literal["old", "new"]
 
 MOST_EVENTS = 10_000
 """Of an account's own events in its export, the newest."""
@@ -80,7 +80,7 @@ class AccountChanges:
             forget_links(writer, account_id, "email-old", "email-new")
             writer.audit("account.email-withdrawn", detail={"email": record.email})
 
-    def confirm_email(self, token: str, side: Side, *, by: Actor) -> tuple[Account, bool]:
+    def confirm_email(self, token: str, side: WhichAddress, *, by: Actor) -> tuple[Account, bool]:
         """Use the link that went to one of the two addresses; the second one makes the change.
 
         :return: The account, and whether it has the new address now.

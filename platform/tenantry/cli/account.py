@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def account() -> None:
-    """Create, list and sign out accounts of the platform."""
+    """Create, invite, list and sign out accounts of the platform."""
 
 
 @account.command()
@@ -46,6 +46,38 @@ def link(email: str) -> None:
         if found is None:
             raise AccountNotFoundError(email)
         echo_invitation(catalog, found, settings=get_settings())
+
+
+@account.command()
+@click.argument("email")
+def invite(email: str) -> None:
+    """Print a one-time link with which EMAIL signs up for a site, within 7 days.
+
+    It works whatever `TENANTRY_SIGNUP` says.
+    """
+    settings = get_settings()
+    with ready_catalog() as catalog:
+        token = catalog.invitations.create(email, "signup", by=actor())
+        click.echo(f"Give this link to {plain(email)}; it works once, within 7 days:")
+        click.echo(f"{settings.accounts_url}signup/{token}")
+
+
+@account.command("reset-second-factor")
+@click.argument("email")
+def reset_second_factor(email: str) -> None:
+    """Remove the authenticator, passkeys and recovery codes of EMAIL, and end its sessions.
+
+    Make sure first that the request comes from the account's holder.
+    """
+    with ready_catalog() as catalog:
+        found = catalog.accounts.find(email)
+        if found is None:
+            raise AccountNotFoundError(email)
+        catalog.second_factors.clear(found.id, by=actor())
+        catalog.sessions.end_all(found.id, by=actor())
+        click.echo(
+            f"{plain(found.email)} signs in with the password alone until a new one is added."
+        )
 
 
 @account.command("sign-out")

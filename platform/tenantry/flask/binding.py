@@ -57,7 +57,7 @@ def init_tenant(app: Flask, tenant: Tenant, *, settings: Settings | None = None)
 def init_platform(app: Flask, name: str, *, settings: Settings | None = None) -> None:
     """Do the same for one of the platform's own apps.
 
-    :param name: ``"front"`` or ``"backend"``: each has keys and a cookie of its own (R16).
+    :param name: Apps of one name share their sessions; each name has keys and a cookie (R16).
     """
     settings = settings or get_settings()
     app.extensions[EXTENSION] = TenantBinding(settings, None)

@@ -142,18 +142,20 @@ class Person:
     # --- doing things ---------------------------------------------------------------------------
 
     def enter_backend(self, email: str, slug: str = "") -> Person:
-        """Sign in at the backend of the platform or of a site."""
+        """Sign in at the backend of the platform or of a site, which lead to one page for it."""
         self.go(slug, "/backend/")
         self.sees("Sign in")
         self.fill("E-mail", email)
         self.fill("Password", PASSWORD)
         self.click("Sign in")
+        if slug:
+            self.click("Continue")
         expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
         return self
 
     def manage(self, site: str) -> None:
         """Go from the list of one's sites on the platform to the backend of one of them."""
-        self.go("", "/backend/sites")
+        self.go("", "/sites")
         self.click(f"Manage {site}")
         self.sees(f"Manage {site}")
         self.click("Continue")

@@ -32,7 +32,7 @@ def make_first_link(server: Server) -> str:
         text=True,
         check=True,
     ).stdout
-    found = re.search(r"http://\S+/setup/\S+", told)
+    found = re.search(r"http://\S+/password/\S+", told)
     assert found is not None, told
     return found.group()
 

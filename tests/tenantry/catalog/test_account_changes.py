@@ -14,7 +14,7 @@ from tenantry.catalog.models import Base
 from tenantry.errors import AccountExistsError, LastOperatorError, LastOwnerError, LinkError
 
 if TYPE_CHECKING:
-    from tenantry.catalog.account_changes import Side
+    from tenantry.catalog.account_changes import WhichAddress
 
 HOUR = timedelta(hours=1)
 PASSWORD = "four brown horses walk"
@@ -31,13 +31,13 @@ def olga(any_catalog: Catalog) -> Account:
     return account
 
 
-def link(catalog: Catalog, account: Account, side: Side) -> str:
+def link(catalog: Catalog, account: Account, side: WhichAddress) -> str:
     return catalog.links.create(f"email-{side}", account_id=account.id, lifetime=HOUR, by=SYSTEM)
 
 
 @pytest.mark.parametrize("sides", [("old", "new"), ("new", "old")])
 def test_an_address_changes_when_both_confirm(
-    any_catalog: Catalog, olga: Account, sides: tuple[Side, Side]
+    any_catalog: Catalog, olga: Account, sides: tuple[WhichAddress, WhichAddress]
 ) -> None:
     """Either may be first; sites then name the new address, and the old one is free."""
     changes = any_catalog.account_changes

@@ -17,7 +17,7 @@ from tests.nameserver import NameServer
 if TYPE_CHECKING:
     from tests.tenantry.cli.conftest import Desk
 
-LINK = re.compile(r"http://localhost:\d+/backend/setup/([\w-]{43})\n")
+LINK = re.compile(r"http://localhost:\d+/password/([\w-]{43})\n")
 
 
 @pytest.fixture
@@ -191,4 +191,30 @@ def test_backend_host_is_where_links_lead(ready: Desk, monkeypatch: pytest.Monke
     """With a host of its own for the backend, links lead there (R9)."""
     monkeypatch.setenv("TENANTRY_BACKEND_HOST", "admin.example.com")
     text = ready.done("account", "create", "bob@x.test")
-    assert re.search(r"http://admin\.example\.com:\d+/backend/setup/", text)
+    assert re.search(r"http://admin\.example\.com:\d+/password/", text)
+
+
+def test_an_invitation_to_sign_up(ready: Desk) -> None:
+    """The link works whatever the setting says; a wrong address makes none."""
+    text = ready.done("account", "invite", "Bob@X.test")
+    (token,) = re.findall(r"http://\S+/signup/([\w-]{43})", text)
+    with ready.catalog() as catalog:
+        found = catalog.invitations.find(token)
+    assert (found.email, found.role, found.tenant_id) == ("bob@x.test", "signup", None)
+    assert "is not an e-mail address" in ready.refused("account", "invite", "nobody")
+
+
+def test_a_lost_second_factor_is_reset(acme: Desk) -> None:
+    """The password alone is enough then, and sessions that somebody else may have end."""
+    with acme.catalog() as catalog:
+        account = catalog.accounts.find("ada@x.test")
+        assert account is not None
+        catalog.second_factors.set_secret(account.id, "sealed", step=1, by=SYSTEM)
+        catalog.sessions.start(account.id, lifetime=timedelta(hours=1), by=SYSTEM)
+    assert "password alone" in acme.done("account", "reset-second-factor", "ada@x.test")
+    with acme.catalog() as catalog:
+        account = catalog.accounts.find("ada@x.test")
+        assert account is not None
+        assert not account.second_factor
+        assert catalog.sessions.list(account.id) == ()
+    assert "does not exist" in acme.refused("account", "reset-second-factor", "eve@x.test")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.tenantry.cli.conftest import Desk
 
-LINK = re.compile(r"http://localhost:\d+/backend/setup/([\w-]{43})\n")
+LINK = re.compile(r"http://localhost:\d+/password/([\w-]{43})\n")
 
 
 def mode(path: Path) -> int:
@@ -100,12 +100,12 @@ def test_no_link_once_somebody_operates(desk: Desk) -> None:
     with desk.catalog as catalog:
         account = catalog.links.use("setup", token, by=SYSTEM)
         catalog.accounts.set_password(account.id, "seven green bottles hang", by=SYSTEM)
-    assert "/setup/" not in desk.done("init")
+    assert "/password/" not in desk.done("init")
 
 
 def test_no_link_on_request(desk: Desk) -> None:
     """`make run` lets the server print the link, at the end where it is seen."""
-    assert "/setup/" not in desk.done("init", "--no-link")
+    assert "/password/" not in desk.done("init", "--no-link")
 
 
 def test_data_folder_that_cannot_be_made(desk: Desk) -> None:

@@ -76,7 +76,7 @@ def test_serves_until_told_to_stop(shop: Desk, free_port: int, number: signal.Si
     process = serve(shop)
     assert ask(free_port) == (200, f"localhost:{free_port} / 4")
     assert f"http://acme.localhost:{free_port}/  Acme" in shop.log
-    until(lambda: f"http://localhost:{free_port}/backend/setup/" in shop.log)
+    until(lambda: f"http://localhost:{free_port}/password/" in shop.log)
     left = descendants(process.pid)
     process.send_signal(number)
     assert process.wait(SECONDS) == 0, shop.log

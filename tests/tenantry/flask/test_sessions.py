@@ -81,10 +81,10 @@ def test_a_session_is_worthless_next_door(settings: Settings) -> None:
     name, value, _ = cookie_of(ask(site(ACME, settings), "/in"))
     for app in (
         site(BOLT, settings),
-        views(_platform("front", settings)),
-        views(_platform("backend", settings)),
+        views(_platform("account", settings)),
+        views(_platform("other", settings)),
     ):
-        for other in (name, "front", "backend", f"session_{BOLT.id}"):
+        for other in (name, "account", "other", f"session_{BOLT.id}"):
             assert who(app, (other, value)) == "None"
 
 
@@ -94,11 +94,11 @@ def _platform(name: str, settings: Settings) -> Flask:
     return app
 
 
-@pytest.mark.parametrize("names", [("front", "backend"), ("backend", "front")])
+@pytest.mark.parametrize("names", [("account", "other"), ("other", "account")])
 def test_the_platforms_apps_have_sessions_of_their_own(
     settings: Settings, names: tuple[str, str]
 ) -> None:
-    """R16: front and backend share a host, and neither a key nor a cookie name."""
+    """R16: apps of another name share a host, and neither a key nor a cookie name."""
     one, two = (views(_platform(name, settings)) for name in names)
     name, value, _ = cookie_of(ask(one, "/in"))
 

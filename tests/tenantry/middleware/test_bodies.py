@@ -111,7 +111,7 @@ def test_a_body_is_bounded_by_its_kind(
 def test_the_platforms_own_apps_have_the_same_limits(make_door: MakeDoor, slug: str | None) -> None:
     """R48: the front app and the backend are never called with too many fields."""
     site = Site(make_door)
-    answer = site.post(b"a&" * 20_000, path="/backend/sign-in", slug=slug)
+    answer = site.post(b"a&" * 20_000, path="/backend/settings", slug=slug)
 
     assert answer.status == 413
     assert site.door.seen == []

@@ -118,7 +118,7 @@ def test_sign_ins_leave_a_thread_for_every_site(make_door: Callable[..., Door]) 
 
     def sign_in(number: int) -> None:
         slug = ("acme", "bolt", None)[number % 3]
-        statuses.append(door.ask("/backend/sign-in", slug=slug, **form).status)
+        statuses.append(door.ask("/backend/settings", slug=slug, **form).status)
 
     threads = [in_background(lambda number=number: sign_in(number)) for number in range(24)]  # type: ignore[misc]
     for _ in range(3):
