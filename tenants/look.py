@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app
 
@@ -13,6 +13,9 @@ from tenants.access import find_member
 from tenants.carrying import sign_writer
 from tenants.text import clean_line
 from tenants.unsaved import name_store, pop_saved
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 MAX_TAGLINE = 200
 OWN_LANGUAGE = "en"
@@ -35,6 +38,11 @@ class Look:
     platform_url: str
     quiet: bool
     """A copy that does not speak for the original; its editors are told."""
+    held_until: datetime | None
+    """When a site is removed whose owner has not confirmed the address."""
+    slug: str
+    people_url: str
+    """Where its owner invites colleagues."""
 
 
 def get_look() -> Look:
@@ -48,6 +56,9 @@ def get_look() -> Look:
         url=site_url(),
         platform_url=current_settings.apex_url,
         quiet=current_tenant.quiet,
+        held_until=current_tenant.held_until,
+        slug=current_tenant.slug,
+        people_url=f"{current_settings.own_sites_url}/{current_tenant.slug}/people",
     )
 
 

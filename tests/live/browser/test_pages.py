@@ -80,8 +80,6 @@ def test_pages_of_the_platforms_backend(operator: Person, visitor: Person) -> No
         "accounts": "accounts",
         "workers": "workers",
         "audit": "audit",
-        "own-sites": "sites",
-        "account": "account",
     }
     for name, path in pages.items():
         operator.go("", f"/backend/{path}")
@@ -103,8 +101,21 @@ def test_pages_of_a_sites_backend(new_person: NewPerson) -> None:
     for name, path in pages.items():
         owner.go("acme", f"/backend/{path}")
         owner.look(f"site-backend-{name}")
-    owner.go("", "/backend/")
-    owner.look("backend-sign-in-again")
+
+
+def test_pages_of_accounts(operator: Person, visitor: Person) -> None:
+    """What strangers and accounts see of the platform keeps its layout, by night and by day."""
+    for name in ("signup", "signin", "forgot"):
+        visitor.go("", f"/{name}")
+        visitor.look(f"front-{name}")
+    visitor.go("", "/password/gone", status=404)
+    visitor.look("front-link-gone")
+    pages = ("", "email", "password", "security", "security/authenticator", "sessions", "data")
+    for name in (*pages, "delete"):
+        operator.go("", f"/account/{name}")
+        operator.look(f"account-{name.replace('/', '-') or 'profile'}")
+    operator.go("", "/sites")
+    operator.look("own-sites")
 
 
 LONG = "x" * 40
@@ -134,7 +145,7 @@ def test_odd_names_keep_the_layout(operator: Person, new_person: NewPerson) -> N
     owner.page.locator("input[name=password]").fill(PASSWORD)
     owner.page.locator("input[name=again]").fill(PASSWORD)
     owner.click("Set password and sign in")
-    owner.go("", "/backend/sites")
+    owner.go("", "/sites")
     owner.look("odd-own-sites")
     owner.manage(ARABIC)
     owner.click("Open my site, signed in")

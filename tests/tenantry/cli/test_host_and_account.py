@@ -198,7 +198,7 @@ def test_an_invitation_to_sign_up(ready: Desk) -> None:
     """The link works whatever the setting says; a wrong address makes none."""
     text = ready.done("account", "invite", "Bob@X.test")
     (token,) = re.findall(r"http://\S+/signup/([\w-]{43})", text)
-    with ready.catalog() as catalog:
+    with ready.catalog as catalog:
         found = catalog.invitations.find(token)
     assert (found.email, found.role, found.tenant_id) == ("bob@x.test", "signup", None)
     assert "is not an e-mail address" in ready.refused("account", "invite", "nobody")
@@ -206,13 +206,13 @@ def test_an_invitation_to_sign_up(ready: Desk) -> None:
 
 def test_a_lost_second_factor_is_reset(acme: Desk) -> None:
     """The password alone is enough then, and sessions that somebody else may have end."""
-    with acme.catalog() as catalog:
+    with acme.catalog as catalog:
         account = catalog.accounts.find("ada@x.test")
         assert account is not None
         catalog.second_factors.set_secret(account.id, "sealed", step=1, by=SYSTEM)
         catalog.sessions.start(account.id, lifetime=timedelta(hours=1), by=SYSTEM)
     assert "password alone" in acme.done("account", "reset-second-factor", "ada@x.test")
-    with acme.catalog() as catalog:
+    with acme.catalog as catalog:
         account = catalog.accounts.find("ada@x.test")
         assert account is not None
         assert not account.second_factor
