@@ -50,7 +50,7 @@
       }).then(function (made) {
         if (!made) return;
         form.elements.answer.value = write(made);
-        form.submit();
+        HTMLFormElement.prototype.submit.call(form);  // a button may be named "submit"
       }).catch(function (error) {
         var refused = error.name === "NotAllowedError";
         tell(form, refused ? "The browser gave no passkey. Try again, or use your password." : error.message);
