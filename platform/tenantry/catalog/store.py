@@ -141,13 +141,6 @@ class Store:
             connection.commit()
 
     @contextmanager
-    def updating(self) -> Iterator[Connection]:
-        """Run one transaction that changes no tenant and writes no event: it waits for no writer."""
-        with self.connection(**WRITE) as connection:
-            yield connection
-            connection.commit()
-
-    @contextmanager
     def writing(self, by: Actor) -> Iterator[Writer]:
         """Run one transaction; afterwards tell this node's workers what changed."""
         with _translated(), PlatformSession(self.engine, expire_on_commit=False) as session:

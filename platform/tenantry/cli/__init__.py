@@ -39,7 +39,6 @@ COMMANDS = {
     "certificates": "Get certificates for all verified domains that need one.",
     "mail": "Test the mail server, list mails and count bounces.",
     "job": "List, show, cancel and retry jobs.",
-    "account": "Create, list and sign out accounts of the platform.",
     "account": "Create, invite, list and sign out accounts of the platform.",
     "audit": "List and verify the audit trail.",
 }
