@@ -26,6 +26,7 @@ SENTENCES: Mapping[str, str] = {
     "account.email-withdrawn": "Withdrew a change of the address {email}",
     "account.export": "Exported the data of the account {email}",
     "account.forgot-unknown": "Asked for a link for an address without an account",
+    "account.identity": "Connected {email} with {issuer}",
     "account.passkey": "Added the passkey {name} to {email}",
     "account.passkey-removed": "Removed the passkey {name} of {email}",
     "account.recovery-codes": "Made recovery codes for {email}",

@@ -13,6 +13,7 @@ from frontend_app import (
     own_sites,
     pages,
     people,
+    provider,
     second_factors,
     sign_in,
     sign_up,
@@ -38,6 +39,7 @@ BLUEPRINTS = (
     sign_up.bp,
     sign_in.bp,
     second_factors.signing_in,
+    provider.bp,
     people.invited,
     own_account.bp,
     own_account.links,
@@ -60,6 +62,7 @@ def create_app(
     CSRFProtect(app)
     init_ui(app)
     views.init_views(app)
+    provider.init_provider(app, settings)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     # Path-routed sites may be where these pages would be.

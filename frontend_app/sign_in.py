@@ -41,6 +41,8 @@ from tenantry.flask.signing_in import find_throttle
 from tenantry.limits.sign_in import RESET
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flask.typing import ResponseReturnValue
 
     from tenantry import SignInAttempt
@@ -184,10 +186,16 @@ def set_password(token: str) -> ResponseReturnValue:
 # --- after the proof ------------------------------------------------------------------------------
 
 
-def ask_for_second(account: Account) -> ResponseReturnValue:
-    """Remember whose password was right, and ask for the second factor."""
+def ask_for_second(
+    account: Account, target: Mapping[str, str] | None = None
+) -> ResponseReturnValue:
+    """Remember whose password was right, and ask for the second factor.
+
+    :param target: Where the visitor wanted to go; by default what the request says.
+    """
     session[PENDING] = {"account": account.id, "at": time.time()}
-    return redirect(url_for(".second", **_target()), 303)
+    wanted: dict[str, Any] = dict(_target() if target is None else target)
+    return redirect(url_for("sign_in.second", **wanted), 303)
 
 
 def find_pending() -> Account | None:
@@ -198,12 +206,14 @@ def find_pending() -> Account | None:
     return catalog().accounts.find_by_id(pending["account"])
 
 
-def finish(account: Account, *, known_device: bool) -> ResponseReturnValue:
+def finish(
+    account: Account, *, known_device: bool, target: Mapping[str, str] | None = None
+) -> ResponseReturnValue:
     """Begin the session, tell its holder of a new device, and go on."""
     start_session(account)
     if not known_device:
         mails.send_new_device(account, current_session())
-    return go_on(account)
+    return go_on(account, target)
 
 
 def note_proof() -> None:
@@ -211,13 +221,15 @@ def note_proof() -> None:
     catalog().sessions.note_proof(current_session().id)
 
 
-def go_on(account: Account) -> ResponseReturnValue:
+def go_on(account: Account, target: Mapping[str, str] | None = None) -> ResponseReturnValue:
     """Lead to where the visitor wanted to go: a page here, a site's backend, or the first page."""
-    slug = request.args.get("site")
+    wanted = _target() if target is None else target
+    slug, page = wanted.get("site"), wanted.get("next")
+    page = page if is_local_path(page) else None
     tenant = catalog().tenants.find(slug) if slug else None
     if tenant is not None:
         if catalog().memberships.find_role(account.id, tenant.id) is not None:
-            return go_to_backend(tenant, account, page=find_next() or "")
+            return go_to_backend(tenant, account, page=page or "")
         catalog().audit.record(
             "backend.refused",
             tenant_id=tenant.id,
@@ -226,7 +238,7 @@ def go_on(account: Account) -> ResponseReturnValue:
         )
         flash(f"Your account {account.shown_email} has no role at {tenant.name}.", "warning")
         return redirect(url_for("own_sites.index"), 303)
-    if (page := find_next()) is not None:
+    if page is not None:
         return redirect(page, 303)
     if account.operator:
         return redirect(front().settings.backend_url, 303)
@@ -277,5 +289,12 @@ def _target() -> dict[str, Any]:
 def _show(asked: SignInForm, status: int, trouble: str | None = None) -> tuple[str, int]:
     slug = request.args.get("site")
     tenant = catalog().tenants.find(slug) if slug else None
-    page = render_template("front/sign_in.html", form=asked, trouble=trouble, tenant=tenant)
+    settings = front().settings
+    page = render_template(
+        "front/sign_in.html",
+        form=asked,
+        trouble=trouble,
+        tenant=tenant,
+        provider=settings.oidc_name if settings.oidc_issuer else None,
+    )
     return page, status

@@ -55,6 +55,8 @@ PREFIX = "TENANTRY_"
 ENV_FILE = ".env"
 MIN_KEY_LENGTH = 32
 SECRET_FIELDS = frozenset({"secret_keys", "catalog_url", "databases", "mail_url"})
+
+SECRET_FIELDS = frozenset({"secret_keys", "catalog_url", "databases", "oidc_client_secret"})
 """Fields whose values are never shown: a URL may hold a password."""
 
 PUBLIC_RESOLVERS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
@@ -206,6 +208,25 @@ class Settings(BaseSettings):
         default=(),
         description="Domains of e-mail addresses that may not sign up, separated by commas; their "
         "subdomains may not either. Default: none.",
+    )
+    oidc_issuer: str = Field(
+        default="",
+        description="The issuer of an OpenID Connect provider with which accounts of the platform "
+        "sign in, as `https://login.example.com/realms/staff`. Default: none.",
+    )
+    oidc_client_id: str = Field(
+        default="",
+        description="The client's id at that provider. Its redirect address is "
+        "`<domain>/signin/oidc/back`. Default: none.",
+    )
+    oidc_client_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="The client's secret at that provider. Default: none.",
+    )
+    oidc_name: str = Field(
+        default="single sign-on",
+        max_length=60,
+        description="What the button on the sign-in page calls the provider.",
     )
     terms_file: Path | None = Field(
         default=None,
@@ -599,6 +620,19 @@ class Settings(BaseSettings):
         except BadHostError as error:
             raise ValueError(f"{error.problem}; give domains as `example.com`") from error
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        parts = urlsplit(value)
+        local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        good = parts.scheme == "https" or (parts.scheme == "http" and local)
+        if value and not (good and parts.hostname and not parts.query and not parts.fragment):
+            raise ValueError(
+                "must be the issuer's URL, as `https://login.example.com`; `http` is for a "
+                "provider on this machine alone"
+            )
+        return value.rstrip("/")
+
     @field_validator("terms_file")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
@@ -770,6 +804,10 @@ class Settings(BaseSettings):
         if self.internal_address == (self.address, self.port):
             raise ValueError(
                 f"internal_listen: the HTTP listener has port {self.port} already; choose another one"
+            )
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError(
+                f"oidc_issuer: the provider needs to know who asks; set {PREFIX}OIDC_CLIENT_ID"
             )
         if self.backend_host == self.domain:
             raise ValueError("backend_host: must be another host than the domain, or empty")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -217,6 +218,28 @@ class Accounts:
             record.confirmed_at = record.confirmed_at or now()
             writer.audit("link.setup.used", detail={"email": account.email})
             return _write_password(writer, link.account_id, hashed)
+
+    def sign_in_as(self, issuer: str, subject: str, email: str, *, by: Actor) -> Account:
+        """Return the account of an OpenID Connect subject, for which its issuer has vouched.
+
+        The first time it is the confirmed account with the subject's address; from then on the subject
+        alone counts, whatever its address.
+
+        :param email: An address that the issuer has verified.
+        :raises SignInError: There is no such account, or it belongs to another subject.
+        """
+        identity = hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()
+        with self._store.writing(by) as writer:
+            session = writer.session
+            record = session.scalar(select(AccountRecord).where(AccountRecord.identity == identity))
+            if record is None:
+                record = _by_email(session, email)
+                if record is None or record.confirmed_at is None or record.identity is not None:
+                    raise SignInError
+                record.identity = identity
+                writer.audit("account.identity", detail={"email": record.email, "issuer": issuer})
+            writer.audit("account.sign-in", detail={"email": record.email, "by": issuer})
+            return record.to_account()
 
     def check_password(self, account_id: str, password: str) -> bool:
         """Say whether this is the account's password; for somebody who is signed in already.

@@ -263,7 +263,7 @@ class AccountRecord(Base):
     """A platform account."""
 
     __tablename__ = "accounts"
-    __table_args__ = (UniqueConstraint("email"),)
+    __table_args__ = (UniqueConstraint("email"), Index(None, "identity", unique=True))
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
@@ -284,6 +284,8 @@ class AccountRecord(Base):
     second_factor: Mapped[bool] = mapped_column(default=False)
     totp_secret: Mapped[str] = mapped_column(String(200), default="")
     totp_step: Mapped[int] = mapped_column(BigInteger, default=0)
+    # The digest of an OpenID Connect issuer and subject, which stays when the address changes.
+    identity: Mapped[str | None] = mapped_column(String(64))
 
     def to_account(self) -> Account:
         return copy_to(Account, self, has_password=self.password_hash is not None)

@@ -36,6 +36,8 @@ def upgrade() -> None:
     op.add_column("accounts", flag)
     step = sa.Column("totp_step", sa.BigInteger(), nullable=False, server_default="0")
     op.add_column("accounts", step)
+    op.add_column("accounts", sa.Column("identity", sa.String(length=64), nullable=True))
+    op.create_index("ix_accounts_identity", "accounts", ["identity"], unique=True)
     op.execute(VOUCHED)
     # SQLite adds no column without a constant default.
     long_ago = "1970-01-01 00:00:00"
@@ -89,5 +91,6 @@ def downgrade() -> None:
     op.drop_index("ix_tenants_held_until", "tenants")
     op.drop_column("tenants", "held_until")
     op.drop_column("sessions", "proved_at")
-    for name in ("totp_step", "second_factor", "confirmed_at", "terms_at", *TEXTS):
+    op.drop_index("ix_accounts_identity", "accounts")
+    for name in ("identity", "totp_step", "second_factor", "confirmed_at", "terms_at", *TEXTS):
         op.drop_column("accounts", name)
