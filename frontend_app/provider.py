@@ -47,12 +47,12 @@ def init_provider(app: Flask, settings: Settings) -> None:
     """Make the provider's client, if the settings name one; it connects at first use."""
     if not settings.oidc_issuer:
         return
-    oauth = OAuth(app)
+    oauth, secret = OAuth(app), settings.oidc_client_secret
     oauth.register(
         NAME,
         server_metadata_url=f"{settings.oidc_issuer}/.well-known/openid-configuration",
         client_id=settings.oidc_client_id,
-        client_secret=settings.oidc_client_secret.get_secret_value(),
+        client_secret=secret.get_secret_value() if secret is not None else None,
         client_kwargs={
             "scope": "openid email",
             "code_challenge_method": "S256",

@@ -219,9 +219,9 @@ class Settings(BaseSettings):
         description="The client's id at that provider. Its redirect address is "
         "`<domain>/signin/oidc/back`. Default: none.",
     )
-    oidc_client_secret: SecretStr = Field(
-        default=SecretStr(""),
-        description="The client's secret at that provider. Default: none.",
+    oidc_client_secret: SecretStr | None = Field(
+        default=None,
+        description="The client's secret at that provider.",
     )
     oidc_name: str = Field(
         default="single sign-on",
