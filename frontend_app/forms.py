@@ -30,7 +30,8 @@ _PLAIN = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"
 
 
 def _stripped(value: str | None) -> str | None:
-    return value.strip() if value else value
+    # One line, whatever was sent: names stand in subjects of mails.
+    return " ".join(value.split()) if value else value
 
 
 class Form(FlaskForm):

@@ -7,16 +7,11 @@ visitor can cause is counted by address, so nobody's mailbox can be filled from 
 from __future__ import annotations
 
 import logging
-import secrets
-from email.message import EmailMessage
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
-from flask import render_template
-
 from frontend_app.context import front
-from tenantry.errors import TooManyTriesError
-from tenantry.flask.signing_in import find_throttle
+from tenantry import send_mail
+from tenantry.errors import BadEmailError, JobQueueFullError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,29 +90,16 @@ def send_invitation(
 
 def _send_counted(template: str, to: str, **values: Any) -> None:
     """Send a mail that a visitor causes, unless its address has had enough of them."""
+    _send(template, to, by_visitor=True, **values)
+
+
+def _send(template: str, to: str, *, by_visitor: bool = False, **values: Any) -> None:
+    domain = front().settings.domain
     try:
-        find_throttle().claim_mail(to)
-    except TooManyTriesError:
-        log.warning("no mail %s is sent: its address has had as many as it may have", template)
-        return
-    _send(template, to, **values)
-
-
-def _send(template: str, to: str, **values: Any) -> None:
-    """Write the mail into the folder ``mail`` of the data folder, from where it is delivered."""
-    settings = front().settings
-    text = render_template(f"front/mail/{template}.txt", domain=settings.domain, **values)
-    subject, _, body = text.partition("\n\n")
-    message = EmailMessage()
-    message["Subject"] = " ".join(subject.split())
-    message["From"] = f"no-reply@{settings.domain}"
-    message["To"] = to
-    message["Date"] = formatdate(localtime=False)
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(body)
-    folder = settings.data_dir / "mail"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / f"{secrets.token_hex(12)}.eml").write_bytes(bytes(message))
+        send_mail(template, to, by_visitor=by_visitor, domain=domain, **values)
+    except (BadEmailError, JobQueueFullError) as error:
+        # What the mail is about is done; its reader can ask for it again.
+        log.warning("mail %s is not sent: %s", template, error)
 
 
 def _url(page: str, token: str) -> str:

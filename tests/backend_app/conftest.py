@@ -21,6 +21,7 @@ from frontend_app import create_app as create_front
 from tenantry.catalog import SYSTEM, Account, Catalog, open_catalog
 from tenantry.catalog.directory import Directory
 from tenantry.factory import Factory
+from tenantry.flask.jobs import _queues, provide_queue
 from tenantry.flask.sessions import SCOPE
 from tenantry.lifecycle import Operations
 from tenantry.management import EXTENSION, Action, Column, Listing, Row
@@ -203,6 +204,7 @@ class World:
         assert self.pool.stats().leases == 0, "a lease leaked"
         self.pool.close()
         self.catalog.close()
+        _queues.clear()
 
     def host(self, slug: str) -> str:
         return f"{slug}.{APEX}"
@@ -295,6 +297,7 @@ def build_world(folder: Path, **overrides: Any) -> World:
         **{"base_url": f"http://{APEX}", **overrides},
     )
     catalog = open_catalog(settings)
+    provide_queue(settings, catalog)
     workshop = Workshop()
     pool: InstancePool[Flask] = InstancePool(workshop.build)
     directory = Directory(catalog, domain=APEX)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import re
 import shutil
 import time
@@ -19,11 +17,13 @@ import frontend_app.bot_checks
 from frontend_app import create_app
 from tenantry.catalog import SYSTEM, Account, Catalog, open_catalog
 from tenantry.factory import Factory
+from tenantry.flask.jobs import _queues, provide_queue
 from tenantry.lifecycle import Operations
 from tenantry.management import EXTENSION
 from tenantry.pool import InstancePool
 from tenantry.settings import Settings
 from tenantry.values.tenant import TenantState
+from tests.mails import queued_mails, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,27 +189,18 @@ class Front:
 
     def mails(self, to: str | None = None) -> list[EmailMessage]:
         """Return the mails that were sent, the oldest first."""
-        files = sorted((self.settings.data_dir / "mail").glob("*.eml"), key=_written)
-        found = [
-            email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
-            for file in files
-        ]
-        return [mail for mail in found if to is None or mail["To"] == to]
+        return queued_mails(self.catalog, self.settings, to)
 
     def link(self, to: str) -> str:
         """Return the path of the link in the newest mail to an address."""
-        body = self.mails(to)[-1].get_content()
-        found = re.findall(r"http://example\.test:8000(/\S+)", body)
+        body = text_of(self.mails(to)[-1])
+        found = re.findall(r"http://example\.test:8000(/\w[\w-]*/\S+)", body)
         assert found, body
-        return str(urlsplit(found[-1]).path)
+        return str(urlsplit(found[0]).path)
 
     def actions(self) -> list[str]:
         """Return the newest actions of the audit trail, newest first."""
         return [event.action for event in self.catalog.audit.list(size=40).items]
-
-
-def _written(path: Path) -> int:
-    return path.stat().st_mtime_ns
 
 
 @pytest.fixture(scope="session")
@@ -242,6 +233,7 @@ def make_front(empty_platform: Path, tmp_path: Path) -> Iterator[Callable[..., F
         shutil.copytree(empty_platform, tmp_path / "data", dirs_exist_ok=True)
         settings = _settings(tmp_path / "data", **changes)
         catalog, workshop = open_catalog(settings), Workshop()
+        provide_queue(settings, catalog)
         pool: InstancePool[Flask] = InstancePool(workshop.build)
         factory = Factory(build=workshop.build, provision=workshop.provision)
         app = create_app(settings=settings, catalog=catalog, factory=factory, pool=pool)
@@ -254,6 +246,7 @@ def make_front(empty_platform: Path, tmp_path: Path) -> Iterator[Callable[..., F
         assert front.pool.stats().leases == 0, "a lease leaked"
         front.pool.close()
         front.catalog.close()
+    _queues.clear()
 
 
 @pytest.fixture

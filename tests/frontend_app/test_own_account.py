@@ -9,6 +9,7 @@ import pytest
 
 from tenantry.catalog import SYSTEM, Account
 from tests.frontend_app.conftest import PASSWORD
+from tests.mails import text_of
 from tests.markup import find_flaws
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def test_the_password_changes_and_other_sessions_end(front: Front, olga: Account
     assert person.post("/account/password", form).status_code == 303
     assert person.get("/account/").status_code == 200
     assert other.get("/account/").status_code == 303
-    assert "was changed" in front.mails(OLGA)[-1].get_content()
+    assert "was changed" in text_of(front.mails(OLGA)[-1])
     texts = [person.post("/account/password", form | {"current": "wrong"}).text for _ in range(12)]
     assert "Too many tries" in texts[-1]
 

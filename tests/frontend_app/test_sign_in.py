@@ -16,6 +16,7 @@ from tenantry.catalog import SYSTEM, Account
 from tenantry.catalog.models import LinkRecord, SessionRecord
 from tests.frontend_app.conftest import PASSWORD
 from tests.hashing import every_place_taken
+from tests.mails import text_of
 from tests.markup import find_flaws
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def test_a_new_device_is_told(front: Front, olga: Account) -> None:
     person = front.person()
     person.sign_in(OLGA, headers={"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/130"})
     (mail,) = front.mails(OLGA)
-    assert "Firefox on Linux" in mail.get_content()
+    assert "Firefox on Linux" in text_of(mail)
     person.post("/signout")
     person.sign_in(OLGA)
     assert len(front.mails(OLGA)) == 1
@@ -242,7 +243,7 @@ def test_a_second_factor_ends_the_other_sessions(front: Front, olga: Account) ->
     add_authenticator(front, person)
     assert other.get("/sites").status_code == 303
     assert person.get("/sites").status_code == 200
-    assert "authenticator was added" in front.mails(OLGA)[-1].get_content()
+    assert "authenticator was added" in text_of(front.mails(OLGA)[-1])
 
 
 # --- the password once more -----------------------------------------------------------------------

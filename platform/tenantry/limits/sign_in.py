@@ -62,9 +62,6 @@ NAME_CHECK = Allowance(30, 1)
 RESET = Allowance(10, 60)
 """Questions from one network for a link that sets a password."""
 
-MAIL = Allowance(3, 1800)
-"""Mails to one address that a visitor can cause: at most five in any hour."""
-
 
 class SignInTry:
     """One try that has been counted."""
@@ -135,13 +132,6 @@ class SignInThrottle:
             wide = Allowance(10 * allowance.burst, allowance.seconds / 10)
             counted.append((f"{purpose} from {site}", wide))
         return self._claim(tuple(counted))
-
-    def claim_mail(self, email: str) -> None:
-        """Count a mail to an address that a visitor causes.
-
-        :raises TooManyTriesError: There were too many, with the seconds to wait.
-        """
-        self._claim(((f"mail to {email[:_LONGEST_ACCOUNT]}", MAIL),))
 
     def _claim(self, wanted: tuple[tuple[str, Allowance], ...]) -> SignInTry:
         for number, (name, allowance) in enumerate(wanted):

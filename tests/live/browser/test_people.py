@@ -29,10 +29,12 @@ def find_link(server: Server, to: str, subject: str) -> str:
 
     def find() -> list[tuple[int, str]]:
         found = []
-        for file in (server.data / "mail").glob("*.eml"):
+        for file in (server.data / "mail").rglob("*.eml"):
             mail = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
             if mail["To"] == to and subject in mail["Subject"]:
-                (*_, link) = LINK.findall(mail.get_content())
+                body = mail.get_body(("plain",))
+                assert body is not None
+                link = LINK.findall(body.get_content())[-1]
                 found.append((file.stat().st_mtime_ns, link))
         return sorted(found)
 
