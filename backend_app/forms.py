@@ -38,6 +38,20 @@ class Form(FlaskForm):
         return valid
 
 
+class DomainForm(Form):
+    """A domain that is to lead to the site."""
+
+    domain = StringField(
+        "Domain",
+        validators=[DataRequired("Enter a domain."), Length(max=300)],
+        filters=[_stripped],
+        description="As shop.example or blog.shop.example.",
+        render_kw={"autocapitalize": "none", "spellcheck": "false", "inputmode": "url"},
+    )
+    with_www = BooleanField("Also add the name with www. in front")
+    submit = SubmitField("Add the domain")
+
+
 class NewTenantForm(Form):
     """A site to be."""
 

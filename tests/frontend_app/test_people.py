@@ -168,7 +168,16 @@ def test_no_route_lets_another_account_in(front: Front) -> None:
 
 def test_every_view_is_public_or_asks_who_is_there(front: Front) -> None:
     """A new blueprint has to say which; the public ones are named here."""
-    public = {"pages", "sign_up", "sign_in", "passkeys", "invitations", "email_links", "ui"}
+    public = {
+        "pages",
+        "sign_up",
+        "sign_in",
+        "passkeys",
+        "provider",
+        "invitations",
+        "email_links",
+        "ui",
+    }
     stranger = front.person()
     for rule in front.app.url_map.iter_rules():
         blueprint = rule.endpoint.partition(".")[0]
