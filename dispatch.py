@@ -22,9 +22,8 @@ from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError
 from tenantry.flask.factories import load_factory
 from tenantry.flask.jobs import provide_queue
-from tenantry.lifecycle.host_checks import HostChecker, warn_owners
 from tenantry.lifecycle import Operations
-from tenantry.lifecycle.host_checks import HostChecker, log_warning
+from tenantry.lifecycle.host_checks import HostChecker, warn_owners
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
 from tenantry.middleware.bodies import BodyLimits
