@@ -21,6 +21,7 @@ endif
 	bench-flood bench-databases bench-migrate bench-provision bench-move bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
 	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-cli bench-smoke audit sbom reload reference lock system clean
 	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
+	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-adopt bench-extensions bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
