@@ -16,12 +16,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-pythons soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
-	bench-flood bench-databases bench-migrate bench-provision bench-move bench-jobs bench-adopt bench-extensions bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
-	bench-flood bench-databases bench-migrate bench-provision bench-move bench-adopt bench-extensions bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
-	bench-flood bench-databases bench-migrate bench-provision bench-move bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
-	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-cli bench-smoke audit sbom reload reference lock system clean
-	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
-	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-adopt bench-extensions bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
+	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-jobs bench-adopt bench-extensions bench-ask bench-cli bench-smoke audit sbom reload reference lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
