@@ -18,7 +18,6 @@ from tenantry.catalog.served_hosts import ServedHosts
 from tenantry.databases.engines import ENGINES
 from tenantry.databases.placements import find_orphaned_placements, get_server
 from tenantry.dispatch import build_door
-from tenantry.dispatch.probe import Probe
 from tenantry.errors import DatabaseUnavailableError
 from tenantry.flask.factories import load_factory
 from tenantry.flask.jobs import provide_queue
@@ -28,6 +27,7 @@ from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
 from tenantry.middleware.bodies import BodyLimits
 from tenantry.pool import InstancePool
+from tenantry.pool.probe import Probe
 from tenantry.resources.budget import Budget
 from tenantry.resources.gc_control import GcControl
 from tenantry.resources.popularity import Popularity

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +33,17 @@ from tenantry.catalog import SYSTEM, Catalog, ChangeSignal, JobState, NewJob, St
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tenantry.catalog import Job
     from tenantry.values.tenant import Tenant
 
 NUMBER = int(os.environ.get("N", "2000"))
 QUEUED = int(os.environ.get("QUEUED", "10000"))
 KILL_SECONDS = int(os.environ.get("KILL_SECONDS", "30"))
 STARTS = int(os.environ.get("STARTS", "50"))
+BATCH = 100
+"""Jobs that are added in one transaction."""
 THREADS = 4
 JOB_SECONDS = 0.2
 """Of a job in the queue of 10,000: long beside what a transaction takes."""
@@ -97,6 +103,14 @@ class Bench:
         owner = None if tenant is None else tenant.id
         return NewJob(name=name, arguments=arguments, tenant_id=owner, max_attempts=5)
 
+    def add_all(self, wanted: Iterable[NewJob]) -> list[Job]:
+        """Add jobs, some at a time: one transaction for thousands would keep the workers out."""
+        rest = iter(wanted)
+        added: list[Job] = []
+        while some := tuple(islice(rest, BATCH)):
+            added += self.catalog.jobs.add(*some, by=SYSTEM)
+        return added
+
     def marks(self) -> list[tuple[int, str, float]]:
         """Return which jobs have started, whose, and when."""
         if not self._marks.exists():
@@ -151,7 +165,7 @@ def _starts(bench: Bench, pid: int) -> dict[str, float]:
 
 def _throughput(bench: Bench) -> dict[str, float]:
     first = len(bench.marks())
-    bench.catalog.jobs.add(*(bench.add("bench.nothing") for _ in range(NUMBER)), by=SYSTEM)
+    bench.add_all(bench.add("bench.nothing") for _ in range(NUMBER))
     bench.wait_until_done()
     times = sorted(at for _, _, at in bench.marks()[first:])
     began = time.monotonic()
@@ -168,7 +182,7 @@ def _fairness(bench: Bench) -> dict[str, float]:
     # The third one takes the thread that the big one leaves free.
     for tenant, number in ((big, QUEUED), (third, QUEUED // 10)):
         jobs = (bench.add("bench.short", tenant, seconds=JOB_SECONDS) for _ in range(number))
-        bench.catalog.jobs.add(*jobs, by=SYSTEM)
+        bench.add_all(jobs)
     before = len(bench.marks())
     bench.wait_for(before + 10 * THREADS)
     times = [at for _, _, at in bench.marks()[before + THREADS :]]
@@ -193,9 +207,7 @@ def _fairness(bench: Bench) -> dict[str, float]:
 def _kills(bench: Bench) -> dict[str, float]:
     """Kill a worker that is at work, each second; jobs last longer than the pauses between kills."""
     first, count = len(bench.marks()), KILL_SECONDS * 24
-    added = bench.catalog.jobs.add(
-        *(bench.add("bench.short", seconds=KILLED_SECONDS) for _ in range(count)), by=SYSTEM
-    )
+    added = bench.add_all(bench.add("bench.short", seconds=KILLED_SECONDS) for _ in range(count))
     workers = {started.pid: started for started in (bench.start() for _ in range(3))}
     bench.wait_for(first + 1)
     killed = 0

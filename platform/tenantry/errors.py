@@ -598,6 +598,16 @@ class NoRoomError(TenantryError):
     placements: tuple[str, ...]
 
 
+class PlacementKindError(TenantryError):
+    """The app cannot live on this kind of placement."""
+
+    message = "The app cannot live on placement {placement!r}; its factory names {kinds} only."
+    remedy = "Name a placement of such a kind, or change PLACEMENTS beside the factory."
+    status = 409
+    placement: str
+    kinds: tuple[str, ...]
+
+
 class ConfinementError(TenantryError, RuntimeError):
     """A transaction would not have been confined to one tenant, and was not begun."""
 

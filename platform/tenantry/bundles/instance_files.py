@@ -71,6 +71,21 @@ def copy_files(folder: Path, parts: Path, *, name: str) -> Copied:
     return Copied(tuple(members), tuple(folders), tuple(left_out))
 
 
+def find_app_databases(folder: Path) -> tuple[str, ...]:
+    """Return the SQLite files that a tenant's app opens by itself, by their paths in its folder.
+
+    :raises OSError: A file cannot be read.
+    """
+    found = []
+    for path, entry in _walk(folder, ""):
+        if is_database_file(path) or path.endswith("/") or is_symlink(entry) or not is_file(entry):
+            continue
+        with live_databases.reading(os.open(entry, os.O_RDONLY | os.O_NOFOLLOW)) as file:
+            if live_databases.is_database(file):
+                found.append(path)
+    return tuple(found)
+
+
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
     """Yield what is no folder, and empty folders with a slash behind them."""
     try:

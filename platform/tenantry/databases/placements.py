@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from tenantry.databases.sqlite_file import file_at
-from tenantry.errors import NoRoomError
+from tenantry.errors import NoRoomError, PlacementKindError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -146,21 +146,33 @@ def find_orphaned_placements(settings: Settings, counts: Mapping[str, int]) -> l
 
 
 def choose_placement(
-    settings: Settings, asked: str | None, count: Callable[[], Mapping[str, int]]
+    settings: Settings,
+    asked: str | None,
+    count: Callable[[], Mapping[str, int]],
+    *,
+    kinds: Collection[Kind] = (),
 ) -> Placement:
     """Return where a new tenant goes: the placement asked for, or the first one with room.
 
     :param count: Returns how many tenants live on each placement; asked only where that matters.
+    :param kinds: Those that the app can live on; empty for all.
     :raises UnknownPlacementError: Nothing has the name asked for.
+    :raises PlacementKindError: The app cannot live on it, or on any.
     :raises NoRoomError: All are full. If you name a placement, its capacity limit is not checked.
     """
     if asked is not None:
-        return settings.get_placement(asked)
+        chosen = settings.get_placement(asked)
+        if kinds and chosen.kind not in kinds:
+            raise PlacementKindError(chosen.name, tuple(kinds))
+        return chosen
     counts: Mapping[str, int] | None = None
-    for placement in settings.databases:
+    fitting = [one for one in settings.databases if not kinds or one.kind in kinds]
+    if not fitting:
+        raise PlacementKindError(settings.databases[0].name, tuple(kinds))
+    for placement in fitting:
         if not placement.tenants:
             return placement
         counts = count() if counts is None else counts
         if counts.get(placement.name, 0) < placement.tenants:
             return placement
-    raise NoRoomError(tuple(placement.name for placement in settings.databases))
+    raise NoRoomError(tuple(placement.name for placement in fitting))

@@ -15,6 +15,7 @@ from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.errors import ProvisionError, TenantExistsError, TenantryError
 from tenantry.files.disk import explain
 from tenantry.lifecycle.slug_claims import Claims
+from tenantry.lifecycle.trial import find_failure
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def create_tenant(
     :raises UnknownPlanError: There is no such plan.
     :raises UnknownPlacementError: There is no such placement.
     :raises NoRoomError: All placements are full.
-    :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
+    :raises PlacementKindError: The app cannot live on the placement.
+    :raises ProvisionError: The tenant's data could not be made, or its app does not run on the
+        placement asked for; nothing of it was kept.
     """
     email = canonical_email(owner_email) if owner_email else None
     with Claims(operations.settings) as claims:
@@ -70,17 +73,23 @@ def create_tenant(
             claims=claims,
         )
         with taking_back(operations, [tenant]):
-            return complete_tenant(operations, tenant, owner_email=email)
+            return complete_tenant(
+                operations, tenant, owner_email=email, tried=placement is not None
+            )
 
 
 def complete_tenant(
-    operations: Operations, tenant: Tenant, *, owner_email: str | None = None
+    operations: Operations, tenant: Tenant, *, owner_email: str | None = None, tried: bool = False
 ) -> Tenant:
     """Make the data of a tenant that is being created, and let visitors in.
 
-    :raises ProvisionError: Its data could not be made.
+    :param tried: Whether its app is first built and asked for its front page.
+    :raises ProvisionError: Its data could not be made, or its app does not run.
     """
     schemas = {tenant.id: provision(operations, tenant)}
+    if tried and (failure := find_failure(operations, tenant)):
+        problem = f"its app does not run on placement {tenant.placement!r} ({failure})"
+        raise ProvisionError(tenant.slug, problem)
     return operations.catalog.provisioning.activate(
         {tenant.id: owner_email}, schemas=schemas, by=operations.actor
     )[0]
@@ -104,7 +113,12 @@ def add(
     :raises TenantExistsError: The slug is taken, or another command is creating it now.
     """
     catalog, settings = operations.catalog, operations.settings
-    chosen = choose_placement(settings, placement, catalog.tenants.count_by_placement)
+    chosen = choose_placement(
+        settings,
+        placement,
+        catalog.tenants.count_by_placement,
+        kinds=operations.factory.placements,
+    )
     chosen_plan = settings.get_plan(plan)
     claims.take(slug)
 

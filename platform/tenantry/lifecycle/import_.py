@@ -124,7 +124,10 @@ def preview_import(
     name = manifest.tenant.slug if slug is None else slug
     check_free(operations, name)
     chosen = choose_placement(
-        settings, options.get("placement"), catalog.tenants.count_by_placement
+        settings,
+        options.get("placement"),
+        catalog.tenants.count_by_placement,
+        kinds=operations.factory.placements,
     )
     return ImportPreview(manifest, name, chosen_plan, chosen.name)
 

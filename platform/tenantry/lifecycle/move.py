@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tenantry.bundles.instance_files import find_app_databases
 from tenantry.databases.placements import choose_placement, database_at, tenant_database
 from tenantry.errors import MoveError, NoRoomError, ProvisionError, TenantryError
 from tenantry.files.disk import exists
@@ -20,12 +21,14 @@ from tenantry.files.locks import check_finished, tenant_lock
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.tenant_paths import TenantPaths
+from tenantry.lifecycle.trial import find_failure
 from tenantry.migrations import load_history
 from tenantry.relocation.transfer import Transfer, count_rows, forget_move
 from tenantry.values.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tenantry.databases.placements import TenantDatabase
     from tenantry.factory import Factory
@@ -83,6 +86,7 @@ def move_tenant(
     :returns: ``None`` if it lives there already.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises UnknownPlacementError: There is no such placement.
+    :raises PlacementKindError: The app cannot live on it.
     :raises NoRoomError: It is full.
     :raises MoveError: It cannot be moved, and why.
     :raises TenantLockedError: Another operation is at work on it.
@@ -111,7 +115,7 @@ def preview_move(operations: Operations, slug: str, to: str) -> MovePreview | No
     tenant = row.tenant
     if tenant.state in WITHOUT_DATA:
         raise MoveError(slug, f"it is {tenant.state} and has no data to move")
-    wanted = choose_placement(settings, to, dict)
+    wanted = choose_placement(settings, to, dict, kinds=operations.factory.placements)
     if tenant.placement == to:
         return None
     if row.former_placement:
@@ -122,6 +126,8 @@ def preview_move(operations: Operations, slug: str, to: str) -> MovePreview | No
         raise NoRoomError((to,))
     source = tenant_database(tenant, settings)
     target = database_at(Location(tenant.id, to), settings, plan=tenant.plan)
+    if target.kind == "postgresql":
+        _check_files(slug, settings.tenant_dir(tenant.id))
     if not source.exists():
         raise MoveError(slug, f"it has no database at {source.shown}")
     if row.moving_to != to and target.exists():
@@ -129,6 +135,16 @@ def preview_move(operations: Operations, slug: str, to: str) -> MovePreview | No
         raise MoveError(slug, problem)
     _check_schema(operations.factory, slug, source)
     return MovePreview(tenant, to, source, target, row.moving_to)
+
+
+def _check_files(slug: str, folder: Path) -> None:
+    """Refuse an app that opens SQLite files by itself: on a server, its data would stay behind."""
+    try:
+        files = find_app_databases(folder)
+    except OSError as error:
+        raise MoveError(slug, f"{error.filename} cannot be read ({error.strerror})") from error
+    if files:
+        raise MoveError(slug, f"its app keeps its data in {files[0]!r}, which no server can hold")
 
 
 def _check_schema(factory: Factory, slug: str, source: TenantDatabase) -> None:
@@ -159,6 +175,9 @@ def _move(
     if not preview.target.exists():
         raise MoveError(tenant.slug, "the factory creates no database for new sites")
     step("provisioned")
+    if failure := find_failure(operations, replace(tenant, placement=preview.to)):
+        raise MoveError(tenant.slug, f"its app does not run on {preview.to!r} ({failure})")
+    step("tried")
     transfer = Transfer(preview.source, preview.target, name=tenant.slug, advance=advance)
     try:
         transfer.begin()

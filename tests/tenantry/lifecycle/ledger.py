@@ -36,6 +36,7 @@ from tenantry.catalog import SYSTEM
 from tenantry.databases.placements import tenant_database
 from tenantry.factory import Factory
 from tenantry.lifecycle import Operations
+from tests.tenantry.support import hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +115,7 @@ def make_factory(settings: Settings, *, revision: str = "0002") -> Factory:
                 connection.execute(insert(PERSON).values(id=1, name="default"))
         engine.dispose()
 
-    return Factory(build=lambda _: None, provision=provision)  # type: ignore[arg-type, return-value]
+    return Factory(build=lambda _: hello("site"), provision=provision)
 
 
 def operations(catalog: Catalog, settings: Settings, *, revision: str = "0002") -> Operations:

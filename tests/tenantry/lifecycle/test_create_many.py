@@ -16,6 +16,7 @@ from tenantry.lifecycle import Operations, Order
 from tenantry.lifecycle.create import ABANDONED, CREATING
 from tenantry.migrations import load_history
 from tenantry.values.tenant import TenantState
+from tests.tenantry.support import hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ def make_factory(settings: Settings, fail: Callable[[Tenant], None] = lambda _: 
         settings.tenant_dir(tenant.id).mkdir(parents=True)
         fail(tenant)
 
-    return Factory(build=lambda _: None, provision=provision)  # type: ignore[arg-type, return-value]
+    return Factory(build=lambda _: hello("site"), provision=provision)
 
 
 def failing_at(slug: str, error: BaseException) -> Callable[[Tenant], None]:

@@ -25,7 +25,7 @@ from tenantry.security.keys import keys_of
 from tenantry.values.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
 from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
-from tests.tenantry.support import opened
+from tests.tenantry.support import hello, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -394,7 +394,9 @@ def with_revisions(settings: Settings, folder: Path, *bodies: str) -> Factory:
     def provision(tenant: Tenant) -> None:
         provision_database(tenant, settings, folder)
 
-    return Factory(build=lambda _: None, provision=provision, find_migrations=lambda: folder)  # type: ignore[arg-type, return-value]
+    return Factory(
+        build=lambda _: hello("site"), provision=provision, find_migrations=lambda: folder
+    )
 
 
 def test_rows_of_an_older_schema_are_brought_up_to_date(

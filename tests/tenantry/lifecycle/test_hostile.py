@@ -22,7 +22,7 @@ from tenantry.migrations import (
 )
 from tests.tenantry.lifecycle.hostile import Observer
 from tests.tenantry.migrations.support import NAME, PEOPLE, write_revisions
-from tests.tenantry.support import opened
+from tests.tenantry.support import hello, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +93,7 @@ class Site:
             provision_database(tenant, self.settings, self.folder)
 
         return Factory(
-            build=lambda _: None,  # type: ignore[arg-type, return-value]
+            build=lambda _: hello("site"),
             provision=provision,
             find_migrations=lambda: self.folder,
         )

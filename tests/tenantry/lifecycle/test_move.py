@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +24,8 @@ from tenantry.databases.servers import SERVERS
 from tenantry.errors import (
     MoveError,
     NoRoomError,
+    PlacementKindError,
+    ProvisionError,
     SiteMovingError,
     UnknownPlacementError,
     UpgradeError,
@@ -34,12 +37,15 @@ from tenantry.rows.tables import tables_of
 from tests.conftest import eventually, names
 from tests.tenantry.lifecycle import ledger
 from tests.tenantry.migrations.support import write_revisions
+from tests.tenantry.support import hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from _typeshed.wsgi import WSGIApplication
     from sqlalchemy import Connection
 
+    from tenantry.factory import Factory
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
@@ -506,6 +512,71 @@ def test_a_move_that_fails_leaves_all_as_it_was(
         connection.execute(ledger.PERSON.update().where(ledger.PERSON.c.id == 1).values(name="y"))
     assert ledger.read(acme, settings) != before
     assert move(catalog, settings, to).tenant.placement == to
+
+
+def stubborn(settings: Settings, place: str) -> Factory:
+    """Return a factory whose app does not start on one placement."""
+
+    def build(tenant: Tenant) -> WSGIApplication:
+        if tenant.placement == place:
+            raise RuntimeError("no such dialect here")
+        return hello("site")
+
+    return replace(ledger.make_factory(settings), build=build)
+
+
+@pytest.mark.parametrize("way", _ways()[:1], indirect=True)
+def test_an_app_that_does_not_run_there_stays_where_it_is(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """It is built and asked for its front page before anything is switched."""
+    with pytest.raises(MoveError, match=f"does not run on '{to}' .*no such dialect here"):
+        move(catalog, settings, to, factory=stubborn(settings, to))
+    assert catalog.tenants.get("acme") == acme
+    assert not tenant_database(replace(acme, placement=to), settings).exists()
+    assert leftovers(acme, settings) == []
+
+
+@pytest.mark.parametrize("way", _ways()[:1], indirect=True)
+def test_a_placement_that_is_asked_for_is_tried(
+    catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """A tenant that could not be visited there is not created."""
+    factory = stubborn(settings, to)
+    operations = Operations(catalog, factory, settings=settings, actor=SYSTEM)
+    with pytest.raises(ProvisionError, match="no such dialect here"):
+        operations.create("globex", name="Globex", placement=to)
+    assert catalog.tenants.find("globex") is None
+    assert operations.create("globex", name="Globex").placement == "local"
+
+
+@pytest.mark.parametrize("way", _ways()[1:2], indirect=True)
+def test_an_app_says_on_which_kinds_it_can_live(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """For moves and new tenants, asked for or not."""
+    here = replace(ledger.make_factory(settings), placements=("sqlite",))
+    with pytest.raises(PlacementKindError, match=r"cannot live on placement .*sqlite"):
+        move(catalog, settings, to, factory=here)
+    there = replace(here, placements=("postgresql",))
+    operations = Operations(catalog, there, settings=settings, actor=SYSTEM)
+    with pytest.raises(PlacementKindError):
+        operations.create("globex", name="Globex", placement="local")
+    assert operations.create("globex", name="Globex").placement == "main"
+
+
+@pytest.mark.parametrize("way", _ways()[1:2], indirect=True)
+def test_an_app_with_files_of_its_own_cannot_move_to_a_server(
+    acme: Tenant, catalog: Catalog, settings: Settings, to: str
+) -> None:
+    """They would stay behind: the sentence names one."""
+    file = settings.tenant_dir(acme.id) / "data" / "flaskr.sqlite"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE post (id INTEGER PRIMARY KEY)")
+    with pytest.raises(MoveError, match=r"keeps its data in 'data/flaskr\.sqlite'"):
+        move(catalog, settings, to)
+    assert catalog.tenants.get("acme") == acme
 
 
 def test_ctrl_c_after_the_switch_takes_nothing_back(

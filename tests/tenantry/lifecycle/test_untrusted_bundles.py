@@ -19,6 +19,7 @@ from tenantry.lifecycle import Operations
 from tenantry.migrations import load_history, provision_database
 from tests.tenantry.lifecycle import ledger
 from tests.tenantry.migrations.support import NAME, PEOPLE, ask, write_revisions
+from tests.tenantry.support import hello
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ def make_site(
         load_history.cache_clear()
         if factory is None:
             factory = Factory(
-                build=lambda _: None,  # type: ignore[arg-type, return-value]
+                build=lambda _: hello("site"),
                 provision=lambda tenant: provision_database(tenant, settings, folder),
                 find_migrations=lambda: folder,
             )

@@ -19,7 +19,7 @@ from tenantry.lifecycle import Operations
 from tenantry.migrations import load_history, provision_database, upgrade
 from tests.conftest import names
 from tests.tenantry.migrations.support import FAILS, NAME, PEOPLE, write_revisions
-from tests.tenantry.support import opened
+from tests.tenantry.support import hello, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ class Site:
             provision_database(tenant, self.settings, self.folder)
 
         return Factory(
-            build=lambda _: None,  # type: ignore[arg-type, return-value]
+            build=lambda _: hello("site"),
             provision=provision,
             find_migrations=lambda: self.folder,
         )
@@ -155,7 +155,7 @@ def test_what_is_of_another_line_is_refused(site: Site) -> None:
     before = site.rows()
     with pytest.raises(BundleError, match="its data is at revision 0001"):
         site.restore()
-    site.factory = Factory(build=lambda _: None)  # type: ignore[arg-type, return-value]
+    site.factory = Factory(build=lambda _: hello("site"))
     with pytest.raises(BundleError, match="its data is at revision 0001"):
         site.restore()
     assert site.rows() == before

@@ -11,9 +11,9 @@ import pytest
 from flask import Flask, request, session
 from werkzeug.wrappers import Request
 
-from tenantry.dispatch import probe as module
-from tenantry.dispatch.probe import MAX_BYTES, Probe
 from tenantry.errors import ProbeError
+from tenantry.pool import probe as module
+from tenantry.pool.probe import MAX_BYTES, Probe
 from tests.tenantry.support import a_tenant, ask, hello
 
 if TYPE_CHECKING:
