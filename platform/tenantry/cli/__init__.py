@@ -30,6 +30,7 @@ COMMANDS = {
     "status": "Show the state of the platform and its workers.",
     "metrics": "Print or serve the running workers' figures for Prometheus.",
     "migrate": "Migrate every tenant's database to the newest schema revision.",
+    "migrations": "Write schema revisions from the models.",
     "doctor": "Check tenant isolation and this machine.",
     "flask": "Run a command of a tenant's own app.",
     "tenant": "Create, list and change tenants.",

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import threading
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+import alembic
+from alembic.autogenerate import RevisionContext
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from alembic.util import CommandError, rev_id
 
 from tenantry.errors import HistoryError, UnknownSchemaError
 from tenantry.files.disk import is_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, MetaData
 
+TEMPLATE = "script.py.mako"
 _RUNNING = threading.Lock()
 """`alembic.op` is one for the whole process: revisions run in one thread at a time. A thread that wants
 several at once takes several processes."""
@@ -98,11 +104,57 @@ class History:
             environment.configure(dialect_name=dialect, output_buffer=buffer, literal_binds=True)
             environment.run_migrations()
 
+    def write(self, connection: Connection, metadata: MetaData, *, message: str) -> Path | None:
+        """Write the revision that leads from the head to what the models say.
+
+        :param connection: To a database at the head.
+        :param message: What the revision is for; part of its file's name.
+        :returns: The new file, or ``None`` if there is no difference.
+        :raises HistoryError: The folder's template cannot be used.
+        """
+        arguments = {
+            "message": message,
+            "autogenerate": True,
+            "sql": False,
+            "head": "head",
+            "splice": False,
+            "branch_label": None,
+            "version_path": None,
+            "rev_id": _next(self._known),
+            "depends_on": None,
+        }
+        wanted = RevisionContext(self._config, self._script, arguments)
+        try:
+            with _RUNNING, self._environment() as environment:
+                # In batches, because SQLite can alter little of a table; servers get plain statements.
+                environment.configure(
+                    connection=connection, target_metadata=metadata, render_as_batch=True
+                )
+                context = environment.get_context()
+                wanted.run_autogenerate(context.get_current_heads(), context)
+            if wanted.generated_revisions[-1].upgrade_ops_list[0].is_empty():
+                return None
+            if not is_file(self.folder / TEMPLATE):  # as `alembic init` does
+                templates = Path(alembic.__file__).with_name("templates")
+                shutil.copy(templates / "generic" / TEMPLATE, self.folder)
+            (script,) = wanted.generate_scripts()
+        except CommandError as error:
+            raise HistoryError(str(self.folder), str(error)) from error
+        return None if script is None else Path(script.path)
+
     def _environment(self, *, to: str | None = None, **options: Any) -> EnvironmentContext:
         def work(revision: Any, _context: MigrationContext) -> Any:
             return self._script._upgrade_revs(to or self.head, revision)  # noqa: SLF001 - as Alembic's cookbook does
 
         return EnvironmentContext(self._config, self._script, fn=work, **options)
+
+
+def _next(known: Iterable[str]) -> str:
+    """Return a name that no revision has: the next number, where all are numbers."""
+    names = list(known)
+    if not all(name.isdecimal() for name in names):
+        return rev_id()
+    return str(max(map(int, names)) + 1).zfill(max(map(len, names)))
 
 
 _NEEDED = {
