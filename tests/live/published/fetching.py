@@ -20,7 +20,6 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 ARCHIVES = {
     "flask==3.1.3": {
         "examples/tutorial/flaskr": "flaskr",
-        "examples/tutorial/tests": "flaskr_tests",
     },
     "flask-security==5.9.2": {
         "examples/fsqlalchemy1": "fsqlalchemy1",
