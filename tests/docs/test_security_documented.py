@@ -37,7 +37,7 @@ CHAPTERS = {
     15: {1: 3, 2: 3, 3: 7},
     16: {1: 1, 2: 5, 3: 4, 4: 3, 5: 3},
 }
-"""ASVS 5.0.0, levels 1 and 2; chapter 17 and what a client of a provider has not are answered as a whole."""
+"""ASVS 5.0.0, levels 1 and 2. Chapter 17, and the sections for servers of OAuth, are answered whole."""
 
 
 @dataclass(frozen=True)
