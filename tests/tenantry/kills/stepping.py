@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, event
 
+from tenantry.databases.platform_classes import PlatformEngine
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
@@ -58,6 +60,7 @@ class Steps:
         # Python tells of a connection before that can be asked to tell of its statements.
         for module in (sqlite3, sqlite3.dbapi2):
             vars(module)["connect"] = follow
+        PlatformEngine._sa_propagate_class_events = True  # here it is to tell of its commits too
         event.listen(Engine, "commit", self._hear_commit)
 
     def _step(self, what: str) -> bool:
