@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from flask import Flask, current_app, request
+from flask import Flask, request
 
 from tenantry import Flyweight
 
@@ -36,28 +36,13 @@ def attribute() -> str:
     """Count in an attribute of the function."""
     vars(attribute)["calls"] = vars(attribute).get("calls", 0) + 1
     tally.number += 1
-    current_app.extensions["basket"].append("one more")
     return "Counted."
 
 
 def build() -> Flask:
     """Build what all tenants share."""
     app = Flask(__name__)
-    app.extensions["basket"] = []
-    total = 0
-
-    def nonlocal_number() -> str:
-        nonlocal total
-        total += 1
-        return str(total)
-
-    recent: list[str] = []
-
-    def nonlocal_list() -> str:
-        recent.append(request.path)
-        return "Kept."
-
-    for view in (default, attribute, nonlocal_number, nonlocal_list):
+    for view in (default, attribute):
         app.add_url_rule(f"/{view.__name__}", view_func=view)
     return app
 

@@ -1,4 +1,4 @@
-"""Planted: a list inside the configuration of flyweights, which all of them share."""
+"""A list inside the configuration of flyweights: each of them has its own copy."""
 
 from __future__ import annotations
 
