@@ -58,8 +58,10 @@ class Log:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Log:
-    return Log(tmp_path / "access.log")
+def log(tmp_path: Path) -> Iterator[Log]:
+    before = os.umask(0o022)  # a command that ran in this process has set its own
+    yield Log(tmp_path / "access.log")
+    os.umask(before)
 
 
 def test_a_line_says_what_happened(log: Log) -> None:
