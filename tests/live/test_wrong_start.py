@@ -52,7 +52,7 @@ def load(folder: Path, variable: str, value: str) -> subprocess.CompletedProcess
     """Load the application with one more variable."""
     env = {**os.environ, "TENANTRY_DATA_DIR": str(folder / "var"), variable: value}
     return subprocess.run(
-        [sys.executable, "-c", "import dispatch"],
+        [sys.executable, "-c", "import tenantry.wsgi"],
         check=False,
         cwd=ROOT,
         env=env,

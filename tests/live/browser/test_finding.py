@@ -19,8 +19,9 @@ def test_a_free_name_leads_to_a_site(visitor: Person) -> None:
     visitor.go("nobody", "/some/where", status=404)
     visitor.sees("No site has this name yet")
     expect(visitor.page.get_by_text("nobody.localhost", exact=False).first).to_be_visible()
-    visitor.click("How to get a site", role="link")
+    visitor.click("Get this name", role="link")
     expect(visitor.page.get_by_role("heading", name="Get a site")).to_be_in_viewport()
+    expect(visitor.page.get_by_label("Name of the site")).to_have_value("nobody")
 
 
 def test_the_directory_leads_to_sites(visitor: Person) -> None:
