@@ -60,8 +60,15 @@ class Steps:
         # Python tells of a connection before that can be asked to tell of its statements.
         for module in (sqlite3, sqlite3.dbapi2):
             vars(module)["connect"] = follow
-        PlatformEngine._sa_propagate_class_events = True  # here it is to tell of its commits too
         event.listen(Engine, "commit", self._hear_commit)
+        made = PlatformEngine.__init__
+
+        def heard(engine: PlatformEngine, *arguments: Any, **options: Any) -> None:
+            made(engine, *arguments, **options)
+            event.listen(engine, "commit", self._hear_commit)
+
+        # The platform's engines tell no listener on their class.
+        setattr(PlatformEngine, "__init__", heard)  # noqa: B010 - mypy allows no other way
 
     def _step(self, what: str) -> bool:
         """Count; return whether this is the last."""
