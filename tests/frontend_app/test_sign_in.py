@@ -202,7 +202,7 @@ def test_with_a_second_factor_the_password_alone_opens_nothing(front: Front, olg
 
 
 def test_codes_cannot_be_guessed(front: Front, olga: Account) -> None:
-    """As many tries as for a password, whoever asks; an expired password page begins anew."""
+    """As many tries as for a password, from each client; an expired password page begins anew."""
     add_authenticator(front, front.person(OLGA))
     person = front.person()
     person.sign_in(OLGA)
@@ -293,7 +293,7 @@ def test_a_forgotten_password(front: Front, olga: Account) -> None:
 
 
 def test_a_reset_does_not_pass_the_second_factor(front: Front, olga: Account) -> None:
-    """R52: whoever reads the mail has a password then, and still no session."""
+    """R52: a stranger who reads the mail has a password then, and still no session."""
     totp = add_authenticator(front, front.person(OLGA))
     thief = front.person()
     thief.post("/forgot", {"email": OLGA})
