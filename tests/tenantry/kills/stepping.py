@@ -20,6 +20,9 @@ from sqlalchemy import Connection, Engine, event
 
 from tenantry.databases.platform_classes import PlatformEngine
 
+# Before any engine is made: they tell of their commits here, as others do.
+PlatformEngine._sa_propagate_class_events = True
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
@@ -61,14 +64,6 @@ class Steps:
         for module in (sqlite3, sqlite3.dbapi2):
             vars(module)["connect"] = follow
         event.listen(Engine, "commit", self._hear_commit)
-        made = PlatformEngine.__init__
-
-        def heard(engine: PlatformEngine, *arguments: Any, **options: Any) -> None:
-            made(engine, *arguments, **options)
-            event.listen(engine, "commit", self._hear_commit)
-
-        # The platform's engines tell no listener on their class.
-        setattr(PlatformEngine, "__init__", heard)  # noqa: B010 - mypy allows no other way
 
     def _step(self, what: str) -> bool:
         """Count; return whether this is the last."""
