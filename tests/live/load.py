@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+AT_ONCE = 2
+"""Requests of one site at a time that are never refused. A client may ask again while the worker still
+ends its request before, so two clients take up to four places, and a worker has three for one site."""
+
+
 class Load:
     """Threads that make requests until the block ends, and what came of each.
 
@@ -104,5 +109,5 @@ def wake_all(ask: Callable[[], Answer], *, workers: int = 2) -> set[str]:
     """Ask until so many workers have answered; return their words."""
     seen: set[str] = set()
     while len(seen) < workers:
-        seen |= {answer.worker for answer in together(lambda _: ask(), 4)}
+        seen |= {answer.worker for answer in together(lambda _: ask(), AT_ONCE)}
     return seen

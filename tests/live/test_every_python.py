@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.live.load import Load, wake_all
+from tests.live.load import AT_ONCE, Load, wake_all
 from tests.live.member import Visitor
 from tests.live.server import ROOT, until
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tests.live.server import Server
 
 POST = "/posts/the-spring-that-would-not-tire"
-VISITORS = 3
-"""As many as one worker lets into one site at once: alone it can serve them all."""
 
 
 def test_a_server_serves_reloads_loses_a_worker_and_stops(new_server: NewServer) -> None:
@@ -36,7 +34,7 @@ def test_a_server_serves_reloads_loses_a_worker_and_stops(new_server: NewServer)
         assert len(wake_all(lambda: server.site("umbra"))) == 2
         write(visitor, "before the reload")
 
-        with Load(lambda: server.site("acme"), threads=VISITORS) as load:
+        with Load(lambda: server.site("acme"), threads=AT_ONCE) as load:
             until(lambda: load.count > 10)
             before = server.workers()
             (server.data / "run" / "reload").touch()

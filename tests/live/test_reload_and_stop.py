@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.load import Load
+from tests.live.load import AT_ONCE, Load
 from tests.live.server import FACTORIES, ROOT, until
 from tests.live.wire import Answer
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def test_a_chain_reload_under_load_costs_nothing(new_server: NewServer) -> None:
     """All workers are replaced, one after the other, while every request is answered 200."""
-    with new_server() as server, Load(lambda: server.site("acme")) as load:
+    with new_server() as server, Load(lambda: server.site("acme"), threads=AT_ONCE) as load:
         until(lambda: load.count > 20)
         before = server.workers()
         (server.data / "run" / "reload").touch()

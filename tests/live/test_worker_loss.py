@@ -9,7 +9,7 @@ from contextlib import closing
 from itertools import count
 from typing import TYPE_CHECKING
 
-from tests.live.load import Load
+from tests.live.load import AT_ONCE, Load
 from tests.live.member import Visitor
 from tests.live.server import until
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tests.live.wire import Answer
 
 KILLS = 4
-THREADS = 4
 POST = "/posts/the-spring-that-would-not-tire"
 
 
@@ -39,12 +38,12 @@ def test_no_acknowledged_write_is_lost_with_a_worker(new_server: NewServer) -> N
                 acknowledged.append(text)
             return answer
 
-        with Load(comment, threads=THREADS) as load:
+        with Load(comment, threads=AT_ONCE) as load:
             for _ in range(KILLS):
                 kill_one(server, load)
             until(lambda: len(acknowledged) > 50, why="enough comments are written")
         # Only those at work in the killed worker were lost, each without an answer.
-        assert len(load.failures) <= KILLS * THREADS
+        assert len(load.failures) <= KILLS * AT_ONCE
         assert load.statuses == {303}
         assert len(load.workers) >= 3
 

@@ -104,10 +104,14 @@ class AcmeClient:
 
         :raises CertificateError: The authority cannot reach the domain here, or refuses it.
         """
+        from acme.messages import STATUS_PENDING  # noqa: PLC0415 - see above
+
         key = ec.generate_private_key(ec.SECP256R1())
         with _translated(host):
             order = self._client.new_order(_make_request(host, key))
-            files = [self._answer(authorization) for authorization in order.authorizations]
+            # An authority may still know the domain from the order before, and asks nothing then.
+            pending = [one for one in order.authorizations if one.body.status == STATUS_PENDING]
+            files = [self._answer(authorization) for authorization in pending]
             try:
                 deadline = datetime.now() + timedelta(seconds=ORDER_SECONDS)  # noqa: DTZ005 - the library's
                 done = self._client.poll_and_finalize(order, deadline)

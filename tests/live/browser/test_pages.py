@@ -145,6 +145,7 @@ def test_odd_names_keep_the_layout(operator: Person, new_person: NewPerson) -> N
     owner.page.locator("input[name=password]").fill(PASSWORD)
     owner.page.locator("input[name=again]").fill(PASSWORD)
     owner.click("Set password and sign in")
+    owner.page.wait_for_url(f"http://{LONG}.**")  # signed in on the one site
     owner.go("", "/sites")
     owner.look("odd-own-sites")
     owner.manage(ARABIC)

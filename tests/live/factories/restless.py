@@ -74,6 +74,9 @@ def create_app(tenant: Tenant) -> WSGIApplication:
     return app
 
 
+prepare = tenants.prepare
+
+
 def dispose(app: WSGIApplication) -> None:
     """Close what the app has open, and note that it is gone."""
     if isinstance(app, Flask):

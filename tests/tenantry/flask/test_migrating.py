@@ -63,9 +63,12 @@ SHOP = """
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of an app whose migrations Flask-Migrate itself has made."""
+    """Return the folder of an app whose migrations Flask-Migrate itself has made.
+
+    One for the session: a process imports a module of this name once.
+    """
     folder = tmp_path_factory.mktemp("shop")
     (folder / "migrated_shop.py").write_text(dedent(SHOP))
     # In a process of its own: env.py switches off the loggers of the one that it runs in.
