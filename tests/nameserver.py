@@ -42,10 +42,8 @@ class NameServer:
         """Makes a datagram that is sent before the real answer."""
         self.asked: list[tuple[str, str, str]] = []
         """``udp`` or ``tcp``, the name and the kind of each question."""
-        self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._datagrams.bind((LOOPBACK, 0))
+        self._datagrams, self._streams = _listen()
         self.port: int = self._datagrams.getsockname()[1]
-        self._streams = socket.create_server((LOOPBACK, self.port))
         self._threads = [
             threading.Thread(target=work, daemon=True)
             for work in (self._serve_datagrams, self._serve_streams)
@@ -132,3 +130,14 @@ class NameServer:
         elif not any(known == name for known, _ in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer
+
+
+def _listen() -> tuple[socket.socket, socket.socket]:
+    """Listen on one port over UDP and TCP."""
+    while True:
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.bind((LOOPBACK, 0))
+        try:
+            return datagrams, socket.create_server(datagrams.getsockname())
+        except OSError:  # another process has the same port over TCP
+            datagrams.close()
