@@ -16,23 +16,19 @@ if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
 
 
-class PrimaryHost:
+class ToPrimaryHost:
     """Redirects from a tenant's other hosts, its name under our domain included, to its primary one.
 
-    :param site: Answers on the primary host, and on each host of a tenant that has chosen none.
     :param url_of: Makes the origin of a host of ours.
     """
 
-    def __init__(self, site: WSGIApplication, *, url_of: Callable[[str], str]) -> None:
-        self._site = site
+    def __init__(self, *, url_of: Callable[[str], str]) -> None:
         self._url_of = url_of
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         tenant: Tenant = environ[TENANT]
-        if tenant.primary and _host_of(environ) != tenant.primary:
-            origin = self._url_of(tenant.primary)
-            return redirect_renamed(origin, _path_of(environ), environ, start_response)
-        return self._site(environ, start_response)
+        origin = self._url_of(tenant.primary)
+        return redirect_renamed(origin, _path_of(environ), environ, start_response)
 
 
 class HttpsOnly:

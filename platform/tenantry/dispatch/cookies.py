@@ -28,13 +28,20 @@ def keep_cookies(start_response: StartResponse, *, mount: str | None = None) -> 
     def kept(
         status: str, headers: list[tuple[str, str]], exc_info: OptExcInfo | None = None, /
     ) -> Callable[[bytes], object]:
-        # In place, as PEP 3333 allows: the list is the server's own from here on.
-        for index, (name, value) in enumerate(headers):
+        for name, _ in headers:
             if len(name) == LENGTH and name.lower() == SET_COOKIE:
-                headers[index] = (name, _keep(value, mount))
+                _keep_all(headers, mount)
+                break
         return start_response(status, headers, exc_info)
 
     return kept
+
+
+def _keep_all(headers: list[tuple[str, str]], mount: str | None) -> None:
+    """Change the cookies in place, as PEP 3333 allows: the list is the server's own from here on."""
+    for index, (name, value) in enumerate(headers):
+        if name.lower() == SET_COOKIE:
+            headers[index] = (name, _keep(value, mount))
 
 
 def _keep(cookie: str, mount: str | None) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from tenantry.dispatch.canonical_host import HttpsOnly, PrimaryHost
+from tenantry.dispatch.canonical_host import HttpsOnly, ToPrimaryHost
 from tenantry.dispatch.mounts import Mounts
 from tenantry.dispatch.path import PathDispatcher
 from tenantry.dispatch.redirect_renamed import redirect_renamed
@@ -137,8 +137,15 @@ def build_dispatcher(
 ) -> WSGIApplication:
     """Return the part that finds the app: hosts, paths and mounts."""
     instances: WSGIApplication = InstanceServer(pool, pages=pages, time_limit=time_limit)
-    # Whichever host it is, /backend is the admin app: it stays in reach if a domain is misconfigured.
-    site = Mounts(PrimaryHost(instances, url_of=settings.url_of), {BACKEND: backend})
+    knows_scheme = settings.trusted_proxies or settings.socket
+
+    def site(app: WSGIApplication) -> WSGIApplication:
+        # Whichever host it is, /backend is the admin app: in reach if a domain is misconfigured.
+        mounted = Mounts(app, {BACKEND: backend})
+        if settings.https and knows_scheme:
+            return HttpsOnly(mounted, url_of=settings.url_of)
+        return mounted
+
     apex: dict[str, WSGIApplication] = {BACKEND: backend}
     platform: dict[str, WSGIApplication] = {}
     if settings.backend_host:
@@ -153,9 +160,9 @@ def build_dispatcher(
         apex[settings.path_prefix] = PathDispatcher(inner, directory=directory, pages=pages)
     platform[settings.domain] = Mounts(front, apex)
     platform[f"www.{settings.domain}"] = redirect_to(settings.apex_url)
-    knows_scheme = settings.trusted_proxies or settings.socket
     return SubdomainDispatcher(
-        HttpsOnly(site, url_of=settings.url_of) if settings.https and knows_scheme else site,
+        site(instances),
+        elsewhere=site(ToPrimaryHost(url_of=settings.url_of)),
         platform=platform,
         unknown=_unread(front),
         domain=settings.domain,

@@ -33,6 +33,7 @@ class SubdomainDispatcher:
     not tenant ``b``. What nobody owns builds nothing and writes nothing.
 
     :param site: Answers for ``environ["tenantry.tenant"]``.
+    :param elsewhere: Answers in its place on a host that is not the tenant's primary one.
     :param platform: Apps of the platform's own hosts, with whatever is mounted there.
     :param unknown: Greets those who ask for a name that nobody has, whatever the path; it finds
         the name in ``environ["tenantry.unknown_slug"]``.
@@ -45,6 +46,7 @@ class SubdomainDispatcher:
         self,
         site: WSGIApplication,
         *,
+        elsewhere: WSGIApplication,
         platform: Mapping[str, WSGIApplication],
         unknown: WSGIApplication,
         domain: str,
@@ -53,6 +55,7 @@ class SubdomainDispatcher:
         pages: Pages,
     ) -> None:
         self._site = site
+        self._elsewhere = elsewhere
         self._platform = dict(platform)
         self._unknown = unknown
         self._domain = domain
@@ -79,7 +82,9 @@ class SubdomainDispatcher:
         if tenant is None:
             return self._nobody(host, environ, start_response)
         environ[TENANT] = tenant
-        return self._site(environ, keep_cookies(start_response))
+        is_elsewhere = tenant.primary and tenant.primary != host
+        site = self._elsewhere if is_elsewhere else self._site
+        return site(environ, keep_cookies(start_response))
 
     def _not_found(
         self,
