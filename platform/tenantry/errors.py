@@ -102,6 +102,15 @@ class BadSlugError(TenantryError, ValueError):
     problem: str
 
 
+class BadArgumentError(TenantryError, ValueError):
+    """An operation was asked for with a value that it cannot work with."""
+
+    message = "{value!r:.100} cannot be used: {problem}."
+    status = 422
+    value: str
+    problem: str
+
+
 class BadEmailError(TenantryError, ValueError):
     """Not an e-mail address."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tenantry.cli.context import dry_run_option, ready_operations
+from tenantry.cli.context import do, dry_run_option, ready_operations
 from tenantry.settings import get_settings
 
 
@@ -35,10 +35,4 @@ def clone(slug: str, new: str, *, owner: str | None, dry_run: bool) -> None:
 def release(slug: str, *, dry_run: bool) -> None:
     """Let the clone SLUG send mail, call webhooks and run jobs, from its next request on."""
     with ready_operations() as operations:
-        if not operations.catalog.tenants.get(slug).quiet:
-            click.echo(f"{slug} is not quiet.")
-        elif dry_run:
-            click.echo(f"Would release {slug}.")
-        else:
-            operations.release(slug)
-            click.echo(f"{slug} is released.")
+        do(operations, "release", slug, dry_run=dry_run)

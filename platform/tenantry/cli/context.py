@@ -1,4 +1,4 @@
-"""Helpers of all commands: an open catalog, the actor of the audit trail, set-up links, --dry-run."""
+"""Helpers of all commands: an open catalog, the actor of the audit trail, operations, --dry-run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 import pwd
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from sqlalchemy import make_url
 
 from tenantry.catalog import Actor, open_catalog, schema, setup_lifetime
 from tenantry.catalog.engine import shown
+from tenantry.cli.output import plain
 from tenantry.errors import CatalogNotReadyError
 from tenantry.files.disk import is_file
 from tenantry.settings import get_settings
@@ -78,6 +79,24 @@ def operations_on(catalog: Catalog, settings: Settings) -> Operations:
     from tenantry.lifecycle import Operations  # noqa: PLC0415 - it imports drivers, listings do not
 
     return Operations(catalog, settings=settings, actor=actor())
+
+
+def do(
+    operations: Operations, name: str, slug: str, *, dry_run: bool, hint: str = "", **arguments: Any
+) -> None:
+    """Do an operation that needs no job, or print what it would do.
+
+    :param hint: What else is worth saying when it is done.
+    """
+    from tenantry.lifecycle.offered import OPERATIONS  # noqa: PLC0415 - it imports drivers
+
+    prepared = OPERATIONS[name].prepare(operations, slug, **arguments)
+    if prepared.is_needed and not dry_run:
+        prepared.run()
+        click.echo(plain(f"{prepared.done} {hint}".rstrip()))
+    else:
+        for sentence in prepared.would:
+            click.echo(plain(sentence))
 
 
 def setup_link(catalog: Catalog, account: Account, *, settings: Settings) -> str:

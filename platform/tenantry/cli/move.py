@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.cli.context import dry_run_option, ready_operations
+from tenantry.cli.context import do, dry_run_option, ready_operations
 from tenantry.cli.output import plain, progress
 from tenantry.rows.tables import BATCH
 from tenantry.values.wording import counted
@@ -30,7 +30,7 @@ def move(slug: str, *, to: str | None, drop: bool, dry_run: bool) -> None:
         raise click.UsageError("Give either --to PLACEMENT or --drop.")
     with ready_operations() as operations:
         if to is None:
-            _drop(operations, slug, dry_run=dry_run)
+            do(operations, "drop-former", slug, dry_run=dry_run)
         else:
             _move(operations, slug, to, dry_run=dry_run)
 
@@ -61,14 +61,3 @@ def _move(operations: Operations, slug: str, to: str, *, dry_run: bool) -> None:
         f"nothing could be written for {done.closed:.2f} s."
     )
     click.echo(f"Its old copy is kept on {done.before} until `tenantry tenant move {slug} --drop`.")
-
-
-def _drop(operations: Operations, slug: str, *, dry_run: bool) -> None:
-    if not dry_run:
-        where = operations.drop_former(slug)
-        click.echo(f"The old copy of {slug} on {where} is gone.")
-        return
-    place = operations.preview_drop_former(slug)
-    size = place.database.size() if place.database.exists() else 0
-    what = f"the old copy of {slug} on {place.location.placement}"
-    click.echo(f"Would destroy {what}, {size / 2**20:,.1f} MiB: {plain(place.database.shown)}")

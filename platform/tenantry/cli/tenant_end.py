@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tenantry.cli.context import dry_run_option, ready_operations
+from tenantry.cli.context import do, dry_run_option, ready_operations
 from tenantry.cli.output import plain
 from tenantry.errors import TenantryError
 from tenantry.files.disk import exists
@@ -36,16 +36,8 @@ def archive(slug: str, *, reason: str, dry_run: bool) -> None:
     `tenantry tenant resume` serves it again.
     """
     with ready_operations() as operations:
-        found = operations.preview_transition(slug, TenantState.ARCHIVED)
-        if found.state is TenantState.ARCHIVED:
-            click.echo(f"{slug} is archived already.")
-        elif dry_run:
-            click.echo(f"Would archive {slug}: its site would answer 410; it is {found.state}.")
-        else:
-            operations.archive(slug, reason=reason)
-            click.echo(
-                f"{slug} is archived: its site answers 410. `tenantry tenant resume` undoes it."
-            )
+        hint = "`tenantry tenant resume` undoes it."
+        do(operations, "archive", slug, dry_run=dry_run, hint=hint, reason=reason)
 
 
 @click.command()
@@ -84,14 +76,8 @@ def delete(slug: str, *, reason: str, yes: bool, dry_run: bool) -> None:
 def undelete(slug: str, *, dry_run: bool) -> None:
     """Restore the deleted tenant SLUG: it is then archived, with all its data."""
     with ready_operations() as operations:
-        row = operations.preview_undelete(slug)
-        if row.tenant.state is TenantState.ARCHIVED:
-            click.echo(f"{slug} is archived already.")
-        elif dry_run:
-            click.echo(f"Would make {slug} archived; it is deleted{_until(row)}.")
-        else:
-            operations.undelete(slug)
-            click.echo(f"{slug} is archived again. `tenantry tenant resume {slug}` serves it.")
+        hint = f"`tenantry tenant resume {slug}` serves it."
+        do(operations, "undelete", slug, dry_run=dry_run, hint=hint)
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tenantry.cli.context import dry_run_option, ready_operations
+from tenantry.cli.context import do, dry_run_option, ready_operations
 
 
 @click.command()
@@ -17,11 +17,4 @@ def plan(slug: str, new: str, *, dry_run: bool) -> None:
     TENANTRY_LIMIT_PLANS names the plans and their limits.
     """
     with ready_operations() as operations:
-        before = operations.preview_plan(slug, new).plan
-        if before == new:
-            click.echo(f"{slug} has the plan {new} already.")
-        elif dry_run:
-            click.echo(f"Would give {slug} the plan {new}; it has {before}.")
-        else:
-            operations.change_plan(slug, new)
-            click.echo(f"{slug} has the plan {new} now; it had {before}.")
+        do(operations, "plan", slug, dry_run=dry_run, new=new)

@@ -191,6 +191,16 @@ def read_backups(home: Path, *, passphrase: bytes | None = None) -> Iterator[Bac
         yield Backup(path, created, path.stat().st_size, manifest, problem)
 
 
+def list_backup_names(operations: Operations, slug: str) -> tuple[str, ...]:
+    """Return the names of a tenant's backups in the data folder, the newest first.
+
+    :raises TenantNotFoundError: No tenant has the slug.
+    """
+    home = TenantPaths(operations.catalog.tenants.get(slug), operations.settings).backups
+    names = sorted((path.name for path in home.glob(f"*{SUFFIX}")), reverse=True)
+    return tuple(name for name in names if _read_stamp(home / name) is not None)
+
+
 def _thin_out(home: Path, keep: int) -> None:
     names = sorted(path for path in home.glob(f"*{SUFFIX}") if _read_stamp(path) is not None)
     for path in names[: max(0, len(names) - keep)]:

@@ -56,6 +56,8 @@ def start_job(
     queue = JobQueue(operations.catalog.jobs, JobDefinitions(definitions))
     full, slug = f"operations.{name}", arguments.get("slug")
     queue.definitions.get(full).check_arguments(arguments)
+    if len(only := arguments.get("only", ())) == 1:  # a migration of one tenant is that tenant's
+        (slug,) = only
     owner = None
     # An imported tenant is not there yet, and a purge removes its tenant's jobs.
     if isinstance(slug, str) and name not in {"import", "purge"}:
@@ -275,6 +277,12 @@ _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
     "operations.purge_due": (_purge_due, _MANY),
     "platform.clean": (_clean, {"attempts": 2, "place": "platform"}),
 }
+
+
+def is_cancellable(name: str) -> bool:
+    """Say whether the job *name* may be cancelled while it runs."""
+    _, options = _JOBS[name]
+    return options.get("cancellable", False)
 
 
 def _path(value: str | None) -> Path | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.flask.factories import load_factory
 from tenantry.lifecycle.archive import archive_tenant
-from tenantry.lifecycle.backup import backup_tenant
+from tenantry.lifecycle.backup import backup_tenant, list_backup_names
 from tenantry.lifecycle.check import check_tenant
 from tenantry.lifecycle.clone import clone_tenant, preview_clone, release_tenant
 from tenantry.lifecycle.create import complete_tenant, create_tenant
@@ -119,6 +119,7 @@ class Operations:
 
     export = export_tenant
     backup = backup_tenant
+    list_backup_names = list_backup_names
     choose_backup = choose_backup
     restore = restore_tenant
     preview_restore = preview_restore
