@@ -9,6 +9,7 @@ from flask_wtf import CSRFProtect
 
 from backend_app import (
     accounts,
+    api_tokens,
     audit,
     domains,
     errors,
@@ -48,6 +49,7 @@ BLUEPRINTS = (
     workers.bp,
     accounts.bp,
     audit.bp,
+    api_tokens.bp,
     mail.bp,
     site.bp,
     domains.bp,

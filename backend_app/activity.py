@@ -43,6 +43,8 @@ SENTENCES: Mapping[str, str] = {
     "account.sign-in": "Signed in as {email}",
     "account.sign-in-failed": "Failed to sign in as {email}",
     "account.sign-out": "Signed out as {email}",
+    "api-token.create": "Created the API token {name} of {email}",
+    "api-token.revoke": "Revoked the API token {name} of {email}",
     "audit.accept": "Accepted a shorter audit trail after a restore of the catalog",
     "backend.entered": "Entered the site's backend",
     "backend.left": "Left the site's backend",

@@ -10,12 +10,15 @@ from wtforms import (
     BooleanField,
     ColorField,
     EmailField,
+    SelectField,
+    SelectMultipleField,
     StringField,
     SubmitField,
     TextAreaField,
     ValidationError,
 )
 from wtforms.validators import DataRequired, Length, Optional, Regexp
+from wtforms.widgets import CheckboxInput
 
 from tenantry import note_faults
 from tenantry.catalog import canonical_email
@@ -150,6 +153,30 @@ class SiteForm(Form):
     )
     listed = BooleanField("Show the site in the platform's public directory")
     submit = SubmitField("Save")
+
+
+class ApiTokenForm(Form):
+    """A token of the API to be."""
+
+    name = StringField(
+        "Name",
+        validators=[DataRequired("Enter a name."), Length(max=60)],
+        filters=[_stripped],
+        description="What uses it, as “nightly report”.",
+    )
+    days = SelectField(
+        "Expires after",
+        coerce=int,
+        default=90,
+        choices={"7": "7 days", "30": "30 days", "90": "90 days", "366": "a year"},
+    )
+    scopes = SelectMultipleField("It may", option_widget=CheckboxInput())
+    submit = SubmitField("Create the token")
+
+    def validate_scopes(self, field: Any) -> None:
+        """Ask for one: a validator of the library's would want each box to be ticked."""
+        if not field.data:
+            raise ValidationError("Choose at least one.")
 
 
 class ConfirmForm(FlaskForm):

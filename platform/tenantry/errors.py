@@ -426,6 +426,40 @@ class AccountExistsError(CatalogError):
     remedy = "Use that account, or another address."
 
 
+class BadScopeError(TenantryError, ValueError):
+    """An API token cannot have what was asked for it."""
+
+    message = "{problem}."
+    remedy = "Choose from {known}."
+    status = 422
+    problem: str
+    known: tuple[str, ...]
+
+
+class ApiTokenNotFoundError(CatalogError, LookupError):
+    """No API token has this id."""
+
+    message = "API token {name!r} does not exist."
+    remedy = "`tenantry token list` shows those that do."
+    status = 404
+
+
+class ApiTokenRightsError(CatalogError):
+    """The account has not the rights that its API token would carry."""
+
+    message = "Account {name!r} cannot have this API token: it {problem}."
+    status = 403
+    problem: str
+
+
+class ApiTokenLimitError(CatalogError):
+    """The account has as many API tokens as it may have."""
+
+    message = "Account {name!r} has {most} API tokens, which is as many as it may have."
+    remedy = "Revoke one that is not used any more."
+    most: int
+
+
 class LinkError(TenantryError):
     """A one-use link is unknown, used, expired or meant for another place."""
 

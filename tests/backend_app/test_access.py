@@ -60,6 +60,7 @@ ARGUMENTS = {
     "host": "shop.example.org",
     "token": "no-such-token",
     "session_id": "no-such-session",
+    "token_id": "no-such-token",
     "name": "things",
     "row_id": "3",
     "action": "paint",

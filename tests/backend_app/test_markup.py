@@ -24,9 +24,18 @@ PLATFORM = (
     "/accounts?search=zz",
     "/workers",
     "/audit",
+    "/api-tokens",
     "/none",
 )
-SITE = ("/", "/settings", "/activity", "/sections/things", "/sections/things?search=zz", "/none")
+SITE = (
+    "/",
+    "/settings",
+    "/activity",
+    "/site-tokens",
+    "/sections/things",
+    "/sections/things?search=zz",
+    "/none",
+)
 
 
 @pytest.mark.parametrize("path", PLATFORM)

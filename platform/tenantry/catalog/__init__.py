@@ -18,6 +18,7 @@ from tenantry.catalog.accounts import (
     setup_lifetime,
 )
 from tenantry.catalog.anchor import AuditAnchor
+from tenantry.catalog.api_tokens import ApiTokens
 from tenantry.catalog.audit import Audit
 from tenantry.catalog.change_feed import ChangeFeed
 from tenantry.catalog.custom_hosts import CustomHosts
@@ -44,6 +45,7 @@ from tenantry.catalog.values import (
     Account,
     AccountSession,
     Actor,
+    ApiToken,
     AuditCheck,
     AuditEvent,
     AuditPoint,
@@ -98,6 +100,7 @@ class Catalog:
         self.invitations = Invitations(store)
         self.sessions = Sessions(store)
         self.links = Links(store)
+        self.api_tokens = ApiTokens(store)
         self.schemas = TenantSchemas(store)
         self.runs = Runs(store)
         self.relocations = Relocations(store)
@@ -144,6 +147,7 @@ __all__ = [
     "Account",
     "AccountSession",
     "Actor",
+    "ApiToken",
     "AuditCheck",
     "AuditEvent",
     "AuditPoint",

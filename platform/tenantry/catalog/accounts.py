@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
+from tenantry.catalog.api_tokens import forget_api_tokens
 from tenantry.catalog.links import forget_links, get_link
 from tenantry.catalog.models import AccountRecord, MembershipRecord, now
 from tenantry.catalog.second_factors import forget_second_factors
@@ -273,6 +274,7 @@ def forget_account(writer: Writer, record: AccountRecord) -> None:
     forget_sessions(writer, record.id)
     forget_links(writer, record.id)
     forget_second_factors(writer, record)
+    forget_api_tokens(writer, record.id)
     mine = delete(MembershipRecord).where(MembershipRecord.account_id == record.id)
     writer.session.execute(mine)
     writer.session.flush()

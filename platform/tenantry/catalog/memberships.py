@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from sqlalchemy import delete, select
 
 from tenantry.catalog.accounts import canonical_email
+from tenantry.catalog.api_tokens import forget_api_tokens
 from tenantry.catalog.models import (
     AccountRecord,
     MembershipRecord,
@@ -88,6 +89,7 @@ class Memberships:
                     SessionRecord.account_id == account_id, SessionRecord.tenant_id == tenant_id
                 )
             )
+            forget_api_tokens(writer, account_id, tenant_id=tenant_id)
             detail = {"email": email, "role": role}
             writer.audit("membership.remove", tenant=record, detail=detail)
             _note_owners(writer, record, set(record.owners) - {email})
@@ -146,6 +148,7 @@ class Memberships:
                 .where(MembershipRecord.tenant_id == tenant_id, AccountRecord.email.in_(gone))
             )
             for membership, email in writer.session.execute(query).tuples().all():
+                forget_api_tokens(writer, membership.account_id, tenant_id=tenant_id)
                 writer.session.delete(membership)
                 detail = {"email": email, "role": "owner"}
                 writer.audit("membership.remove", tenant=record, detail=detail)
@@ -160,6 +163,8 @@ def add_membership(
     writer.session.merge(MembershipRecord(account_id=account.id, tenant_id=record.id, role=role))
     detail = {"email": account.email, "role": role}
     writer.audit("membership.add", tenant=record, detail=detail)
+    if role != "owner":
+        forget_api_tokens(writer, account.id, tenant_id=record.id)
     others = set(record.owners) - {account.email}
     _note_owners(writer, record, others | {account.email} if role == "owner" else others)
 

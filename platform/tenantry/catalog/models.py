@@ -26,6 +26,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from tenantry.catalog.values import (
     Account,
     AccountSession,
+    ApiToken,
     AuditEvent,
     Host,
     HostState,
@@ -354,6 +355,26 @@ class SessionRecord(Base):
 
     def to_session(self) -> AccountSession:
         return copy_to(AccountSession, self)
+
+
+class ApiTokenRecord(Base):
+    """An API token of an account, by the hash of its secret."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (UniqueConstraint("hash"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(60))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True)
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"), index=True)
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    def to_token(self) -> ApiToken:
+        return copy_to(ApiToken, self, scopes=tuple(self.scopes))
 
 
 class MembershipRecord(Base):

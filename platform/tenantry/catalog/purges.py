@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select
 
 from tenantry.catalog.custom_hosts import lay_to_rest
 from tenantry.catalog.models import (
+    ApiTokenRecord,
     HostRecord,
     InvitationRecord,
     JobRecord,
@@ -35,6 +36,7 @@ OWN_ROWS: Mapping[str, Any] = {
     "invitation": InvitationRecord,
     "one-use link": LinkRecord,
     "session": SessionRecord,
+    "API token": ApiTokenRecord,
     "job": JobRecord,
     "mail": MailRecord,
     "migration step": MigrationStepRecord,

@@ -127,6 +127,27 @@ class AccountSession:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A token with which a program uses the API in an account's name, without its secret."""
+
+    id: str
+    name: str
+    account_id: str
+    tenant_id: str | None
+    """The one site that it is for; ``None`` for the whole platform."""
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    """When it was last used, to within some minutes."""
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at <= datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEvent:
     """One line of the audit trail."""
 

@@ -41,6 +41,7 @@ COMMANDS = {
     "mail": "Test the mail server, list mails and count bounces.",
     "job": "List, show, cancel and retry jobs.",
     "account": "Create, invite, list and sign out accounts of the platform.",
+    "token": "Create, list and revoke tokens of the API.",
     "audit": "List and verify the audit trail.",
 }
 """Each command's name, which is its module's and its attribute's too, and its summary."""
