@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import email_validator  # noqa: F401 - no request should be the first to import it
 from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     ColorField,
-    EmailField,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -20,25 +18,14 @@ from wtforms import (
 from wtforms.validators import DataRequired, Length, Optional, Regexp
 from wtforms.widgets import CheckboxInput
 
-from tenantry import note_faults
-from tenantry.catalog import canonical_email
-from tenantry.errors import BadEmailError, BadSlugError
+from tenantry import Form
+from tenantry.errors import BadSlugError
+from tenantry.flask.forms import email_field, is_email
 from tenantry.values.slugs import check_slug, suggest_slug
 
 
 def _stripped(value: str | None) -> str | None:
     return value.strip() if value else value
-
-
-class Form(FlaskForm):
-    """A form whose faults also reach clients that ask for JSON."""
-
-    def validate(self, extra_validators: Any = None) -> bool:
-        """Say whether the answers are acceptable."""
-        valid: bool = super().validate(extra_validators)
-        if not valid:
-            note_faults(self)
-        return valid
 
 
 class DomainForm(Form):
@@ -67,9 +54,9 @@ class NewTenantForm(Form):
     name = StringField(
         "Name of the site", validators=[DataRequired(), Length(max=100)], filters=[_stripped]
     )
-    owner_email = EmailField(
+    owner_email = email_field(
         "Owner's e-mail",
-        validators=[DataRequired(), Length(max=254)],
+        validators=[is_email],
         filters=[_stripped],
         description="The platform creates an account if there is none, and a link to set a password.",
     )
@@ -85,13 +72,6 @@ class NewTenantForm(Form):
             hint = f" You could take “{like}”." if like else ""
             problem = error.problem[:1].upper() + error.problem[1:]
             raise ValidationError(f"{problem}.{hint}") from error
-
-    def validate_owner_email(self, field: Any) -> None:
-        """Hold the address to the same rule as the catalog."""
-        try:
-            canonical_email(field.data)
-        except BadEmailError as error:
-            raise ValidationError(str(error)) from error
 
 
 class SuspendForm(Form):

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import available_timezones
 
-import email_validator  # noqa: F401 - no request should be the first to import it
-from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
-    EmailField,
     HiddenField,
     PasswordField,
     SelectField,
@@ -19,9 +16,8 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, EqualTo, Length, Optional, Regexp
 
-from tenantry import note_faults
-from tenantry.catalog import canonical_email
-from tenantry.errors import BadEmailError
+from tenantry import Form
+from tenantry.flask.forms import email_field, is_email, one_line
 
 MAX_PASSWORD = 1024
 PASSWORD_HINT = "At least 12 characters. A few words you can remember do well."  # noqa: S105
@@ -29,38 +25,12 @@ LANGUAGES = {"": "The browser's", "en": "English", "de": "Deutsch"}
 _PLAIN = {"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
 
 
-def _stripped(value: str | None) -> str | None:
-    # One line, whatever was sent: names stand in subjects of mails.
-    return " ".join(value.split()) if value else value
-
-
-class Form(FlaskForm):
-    """A form whose faults also reach clients that ask for JSON."""
-
-    def validate(self, extra_validators: Any = None) -> bool:
-        """Say whether the answers are acceptable."""
-        valid: bool = super().validate(extra_validators)
-        if not valid:
-            note_faults(self)
-        return valid
-
-
 class AddressForm(Form):
     """A form with an e-mail address, held to the catalog's rule."""
 
-    email = EmailField(
-        "E-mail",
-        validators=[DataRequired(), Length(max=254)],
-        filters=[_stripped],
-        render_kw={"autocomplete": "email"},
+    email = email_field(
+        "E-mail", validators=[is_email], filters=[one_line], render_kw={"autocomplete": "email"}
     )
-
-    def validate_email(self, field: Any) -> None:
-        """Refuse what is no address."""
-        try:
-            canonical_email(field.data)
-        except BadEmailError as error:
-            raise ValidationError(f"This is not an e-mail address: {error.problem}") from error
 
 
 class NewSiteForm(Form):
@@ -69,13 +39,13 @@ class NewSiteForm(Form):
     slug = StringField(
         "Name of the site",
         validators=[DataRequired(), Length(max=63)],
-        filters=[_stripped, lambda value: value.lower() if value else value],
+        filters=[one_line, lambda value: value.lower() if value else value],
         render_kw=_PLAIN,
     )
     title = StringField(
         "Title",
         validators=[DataRequired(), Length(max=100)],
-        filters=[_stripped],
+        filters=[one_line],
         description="Visitors see it at the top of every page. You can change it later.",
     )
     terms = BooleanField("I accept the terms")
@@ -97,10 +67,9 @@ class SignUpForm(NewSiteForm, AddressForm):
 class SignInForm(Form):
     """Who comes, and the proof."""
 
-    email = EmailField(
+    email = email_field(
         "E-mail",
-        validators=[DataRequired(), Length(max=254)],
-        filters=[_stripped],
+        filters=[one_line],
         render_kw={"autocomplete": "username", "autofocus": True},
     )
     password = PasswordField(
@@ -117,7 +86,7 @@ class CodeForm(Form):
     code = StringField(
         "Code",
         validators=[DataRequired(), Length(max=40)],
-        filters=[_stripped],
+        filters=[one_line],
         description="Six digits from your authenticator, or one of your recovery codes.",
         render_kw={"autocomplete": "one-time-code", "autofocus": True, "inputmode": "text"},
     )
@@ -175,7 +144,7 @@ class JoinForm(NewPasswordForm):
     name = StringField(
         "Your name",
         validators=[Optional(), Length(max=100)],
-        filters=[_stripped],
+        filters=[one_line],
         render_kw={"autocomplete": "name"},
     )
     submit = SubmitField("Create the account and accept")
@@ -187,14 +156,14 @@ class ProfileForm(Form):
     name = StringField(
         "Name",
         validators=[Optional(), Length(max=100)],
-        filters=[_stripped],
+        filters=[one_line],
         render_kw={"autocomplete": "name"},
     )
     language = SelectField("Language", choices=LANGUAGES, validate_choice=True)
     time_zone = StringField(
         "Time zone",
         validators=[Optional(), Length(max=60)],
-        filters=[_stripped],
+        filters=[one_line],
         description="As Europe/Berlin; empty for the browser's.",
         render_kw={"list": "time-zones", **_PLAIN},
     )
@@ -248,7 +217,7 @@ class DeleteForm(Form):
             Length(max=254),
             Regexp(r"\S+@\S+\Z", message="This is not your address."),
         ],
-        filters=[_stripped],
+        filters=[one_line],
         render_kw=_PLAIN,
     )
     submit = SubmitField("Delete my account")
