@@ -14,7 +14,6 @@ from backend_app import (
     domains,
     errors,
     home,
-    links,
     mail,
     operations,
     sections,
@@ -43,7 +42,6 @@ MAX_FORM = 256 * 1024
 BLUEPRINTS = (
     home.bp,
     sign_in.bp,
-    links.bp,
     tenants.bp,
     operations.bp,
     workers.bp,

@@ -39,8 +39,6 @@ class Audience:
     """To change something, only for those who have proved a short time ago who they are."""
 
 
-ANYONE = Audience("anyone", platform=True, site=True, signed_in=False)
-PLATFORM_VISITORS = Audience("platform visitors", platform=True, signed_in=False)
 SITE_VISITORS = Audience("site visitors", site=True, signed_in=False)
 SIGNED_IN = Audience("signed in", platform=True, site=True)
 ACCOUNTS = Audience("accounts", platform=True)

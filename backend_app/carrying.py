@@ -13,8 +13,8 @@ from flask import current_app, g, request, session
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from backend_app.context import current_scope
+from tenantry.flask.account_sessions import CARRIED
 
-KEY = "carried"
 MAX_TEXT = 500
 """Characters: a cookie holds 4 KiB."""
 
@@ -34,28 +34,17 @@ def hold_back(page: str) -> None:
         for name, value in request.form.items()
         if name not in {"csrf_token", "writer"}
     }
-    session[KEY] = {"account": account_id, "page": page, "fields": fields}
-
-
-def keep_through(carried: dict[str, Any] | None, account_id: str) -> None:
-    """Put the text into the session that has just begun, if it is the same account's."""
-    if carried is not None and carried.get("account") == account_id:
-        session[KEY] = carried
-
-
-def find_held() -> dict[str, Any] | None:
-    """Return the text that the browser holds during a sign-in."""
-    held: dict[str, Any] | None = session.get(KEY)
-    return held
+    session[CARRIED] = {"account": account_id, "page": page, "fields": fields}
 
 
 def take_field(name: str) -> str | None:
     """Return a field of the text that was sent from this page, once."""
-    if (held := find_held()) is None or held["page"] != request.script_root + request.path:
+    held: dict[str, Any] | None = session.get(CARRIED)
+    if held is None or held["page"] != request.script_root + request.path:
         return None
     value: str | None = held["fields"].get(name)
     if value is not None:
-        session.pop(KEY)
+        session.pop(CARRIED)
     return value
 
 

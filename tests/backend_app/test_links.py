@@ -28,12 +28,6 @@ def make_link(world: World, purpose: str, email: str, slug: str = "", seconds: i
     )
 
 
-def test_an_older_set_up_link_leads_on(world: World) -> None:
-    """A link that was printed before an upgrade still works."""
-    answer = world.browser().get("/setup/some-token")
-    assert (answer.status_code, answer.location) == (308, "http://example.test/password/some-token")
-
-
 def test_a_used_link_leads_on_who_is_signed_in(world: World) -> None:
     """Back to a link that has done its work is no dead end."""
     browser = world.browser("olga@example.com", ACME)
@@ -44,6 +38,7 @@ def test_a_used_link_leads_on_who_is_signed_in(world: World) -> None:
     stranger = world.browser().get("/enter/gone", ACME)
     assert stranger.status_code == 404
     assert "This link has expired or was already used" in stranger.text
+    assert 'href="http://example.test/signin?site=acme"' in stranger.text
 
 
 @pytest.mark.parametrize(

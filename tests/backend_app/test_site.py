@@ -176,7 +176,7 @@ def test_a_site_that_is_gone_has_no_backend(
     if state == TenantState.DELETED:
         move(world, state)
     assert olga.get("/", ACME).status_code == 404
-    assert olga.get("/sign-in", ACME).text == olga.get("/sign-in", "nobody.example.test").text
+    assert olga.get("/enter/x", ACME).text == olga.get("/enter/x", "nobody.example.test").text
 
 
 def test_the_owner_opens_the_site_signed_in(world: World, olga: Browser) -> None:
@@ -250,14 +250,14 @@ def test_a_backend_host_takes_the_console_from_the_apex(
     """R21: with a host of its own, the apex has no backend at all."""
     world = make_world(backend_host="console.example.test", routing="both")
     world.add_account("operator@example.com", operator=True)
-    assert world.browser().get("/sign-in").status_code == 404
+    assert world.browser().get("/").status_code == 404
     operator = world.browser("operator@example.com", "console.example.test")
     assert "Dashboard" in operator.get("/", "console.example.test").text
 
 
 def test_without_a_host_there_is_no_scope(world: World) -> None:
     """Law 1: a request that the front door did not name is refused, not guessed."""
-    assert world.app.test_client().get("/sign-in").status_code == 404
+    assert world.app.test_client().get("/").status_code == 404
 
 
 def test_an_error_of_the_sites_app_is_a_page(world: World, olga: Browser) -> None:
