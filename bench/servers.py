@@ -111,8 +111,10 @@ def environment_of(settings: Settings, **ours: str) -> dict[str, str]:
     """Return the environment of a server with these settings, and *ours*.
 
     The limits by client and by tenant are off: all visitors come from one address, for a few sites.
+    Pages are rendered, unless *ours* gives the page cache some room.
     """
     keys = [key.get_secret_value() for key in settings.secret_keys]
+    ours.setdefault("TENANTRY_PAGE_CACHE_MB", "0")
     return clean_environment(
         PYTHONPATH=os.pathsep.join((str(ROOT), str(ROOT / "platform"))),
         TENANTRY_DOMAIN=settings.domain,

@@ -45,12 +45,16 @@ def full_site(tenant: Tenant, settings: Settings) -> Flask:
 
 
 def settings_in(folder: Path) -> Settings:
-    """Return the defaults of a deployment, with its data and its access log in *folder*."""
+    """Return the defaults of a deployment, with its data and its access log in *folder*.
+
+    Pages are rendered and never from memory: what a page costs is a part of what is measured.
+    """
     return load_settings(
         domain=DOMAIN,
         data_dir=folder,
         access_log=str(folder / "access.log"),
         secret_keys=("benchmark-" * 4,),
+        page_cache_mb=0,
     )
 
 

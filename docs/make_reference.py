@@ -36,7 +36,7 @@ GROUPS = {
     ),
     "Requests and answers": (
         "init_security init_problems prefers_json problem note_faults Form accept_body ask_first "
-        "let_caches_keep is_local_path"
+        "page_cache let_caches_keep is_local_path"
     ),
     "People": (
         "claim_sign_in SignInAttempt claim_sign_up canonical_email check_password hash_password "

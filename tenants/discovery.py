@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from flask import Blueprint, Response
 
-from tenantry import current_tenant
+from tenantry import current_tenant, page_cache
 from tenants.look import path_of, public_url
 from tenants.reading import list_addresses
 
@@ -27,10 +27,14 @@ def robots() -> Response:
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in CLOSED)]
     if not current_tenant.quiet:
         lines.append(f"Sitemap: {public_url('discovery.sitemap')}")
-    return _file("\n".join(lines) + "\n", "text/plain")
+    response = Response("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
+    response.cache_control.public = True
+    response.cache_control.max_age = FRESH_SECONDS
+    return response
 
 
 @bp.get("/sitemap.xml")
+@page_cache(vary=())
 def sitemap() -> Response:
     """List the front page and the published posts."""
     root = ET.Element("urlset", {"xmlns": SITEMAP})
@@ -41,11 +45,4 @@ def sitemap() -> Response:
         ET.SubElement(entry, "loc").text = origin + path_of("pages.post", slug=slug)
         ET.SubElement(entry, "lastmod").text = changed.strftime("%Y-%m-%dT%H:%M:%SZ")
     xml = ET.tostring(root, encoding="unicode", xml_declaration=True)
-    return _file(xml, "application/xml")
-
-
-def _file(text: str, mimetype: str) -> Response:
-    response = Response(text, content_type=f"{mimetype}; charset=utf-8")
-    response.cache_control.public = True
-    response.cache_control.max_age = FRESH_SECONDS
-    return response
+    return Response(xml, content_type="application/xml; charset=utf-8")

@@ -15,7 +15,7 @@ from flask import (
     url_for,
 )
 
-from tenantry import accent_tones, current_tenant, let_caches_keep, read_accent
+from tenantry import accent_tones, current_tenant, page_cache, read_accent
 from tenants.access import find_member
 from tenants.forms import CommentForm
 from tenants.reading import find_post, list_comments, list_published, page_number
@@ -31,13 +31,15 @@ HOUR = 3600
 
 
 @bp.get("/")
+@page_cache(vary=())
 def front() -> ResponseReturnValue:
     """Show a page of the newest posts."""
     page = list_published(page_number())
-    return let_caches_keep(render_template("site/front.html", page=page))
+    return render_template("site/front.html", page=page)
 
 
 @bp.get("/posts/<slug>")
+@page_cache(vary=())
 def post(slug: str) -> ResponseReturnValue:
     """Show a post and its comments; a draft only to those who may edit it."""
     found = find_post(slug)
@@ -49,8 +51,7 @@ def post(slug: str) -> ResponseReturnValue:
     if member and found.is_published:
         unsaved, key = find_unsaved(comment_key(found)), comment_key(found)
         form = CommentForm(data={"key": key, "text": unsaved.body if unsaved else ""})
-    html = render_template("site/post.html", post=found, comments=comments, form=form)
-    return let_caches_keep(html)
+    return render_template("site/post.html", post=found, comments=comments, form=form)
 
 
 @bp.get("/theme.css")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tenantry.flask.interface import init_ui, request_id
     from tenantry.flask.jobs import enqueue
     from tenantry.flask.mail import send_mail
+    from tenantry.flask.page_cache import page_cache
     from tenantry.flask.problems import init_problems, note_faults, prefers_json, problem
     from tenantry.flask.quotas import Quota, find_exceeded
     from tenantry.flask.security import init_security, is_local_path
@@ -95,6 +96,7 @@ __all__ = [
     "management",
     "network_of",
     "note_faults",
+    "page_cache",
     "prefers_json",
     "problem",
     "provision_database",
@@ -132,6 +134,7 @@ _ROOMS = {
     "tenantry.flask.interface": ("init_ui", "request_id"),
     "tenantry.flask.jobs": ("enqueue",),
     "tenantry.flask.mail": ("send_mail",),
+    "tenantry.flask.page_cache": ("page_cache",),
     "tenantry.jobs.definition": ("JobDefinition", "job"),
     "tenantry.jobs.run": ("JobRefused", "JobRun"),
     "tenantry.management": ("init_management", "management"),
@@ -158,7 +161,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = import_module(_HOMES[name])
-    value = home if home.__name__.endswith(f".{name}") else getattr(home, name)
+    value = getattr(home, name, home)  # two of the names are modules
     globals()[name] = value  # found at once from now on
     return value
 

@@ -23,5 +23,8 @@ APP = "tenantry.app"
 UNKNOWN_SLUG = "tenantry.unknown_slug"
 """``str``, set by the subdomain dispatcher for the front app: a label that no tenant has."""
 
+PAGE = "tenantry.page"
+"""Set by the page cache while a page is rendered: the page, as soon as it could be kept."""
+
 DEBUGGER = "werkzeug.debug.preserve_context"
 """Set by Werkzeug's debugger, which wants to see an app's exception itself."""

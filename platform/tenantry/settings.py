@@ -452,6 +452,14 @@ class Settings(BaseSettings):
         "tenants. `0` builds none.",
     )
 
+    page_cache_mb: int = Field(
+        default=32,
+        ge=0,
+        le=65536,
+        description="Memory of a worker for the pages that the page cache keeps. One site gets at "
+        "most an eighth of it. `0` keeps none.",
+    )
+
     job_threads: int = Field(
         default=4,
         ge=1,

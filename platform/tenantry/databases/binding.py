@@ -98,19 +98,19 @@ def _begin(connection: Connection) -> None:
     opening = binding.opening(modes)
     driver: Any = connection.connection.driver_connection
     if driver.pgconn.transaction_status == TransactionStatus.IDLE:
-        result = _send(driver, opening)
+        result = send(driver, opening)
         if result.error_field(DiagnosticField.SQLSTATE) == _NOT_IN_RECOVERY:
             # A standby, which lets nobody write: what only reads goes on.
             level, _, deferrable = modes
             opening = binding.opening((level, True, deferrable))
-            _send(driver, "ROLLBACK")
-            result = _send(driver, opening)
+            send(driver, "ROLLBACK")
+            result = send(driver, opening)
         if result.status == ExecStatus.TUPLES_OK and binding.is_proof(result.get_value(0, 0)):
             return
     _explain(connection, binding, opening)
 
 
-def _send(driver: Any, statements: str) -> PGresult:
+def send(driver: Any, statements: str) -> PGresult:
     """Send *statements* to the server in one message; the driver's cursors would cost more time."""
     started = perf_counter()
     driver.begin_waiting()

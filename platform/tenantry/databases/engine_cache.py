@@ -127,7 +127,7 @@ class EngineCache(ABC, Generic[Key]):
         idle: list[Key] = []
         with self._lock:
             for key, engine in self._engines.items():
-                if kept := cast("QueuePool", engine.pool).checkedin():
+                if kept := self._count_idle(engine):
                     idle.append(key)
                     surplus -= kept
                 if surplus <= 0:
@@ -148,6 +148,10 @@ class EngineCache(ABC, Generic[Key]):
             engines = list(self._engines.values())
             self._engines.clear()
         _close(engines)
+
+    def _count_idle(self, engine: Engine) -> int:
+        """Return how many connections closing the engine would close."""
+        return cast("QueuePool", engine.pool).checkedin()
 
     def _count(self, connection: Counted) -> None:
         """Count a connection until it is closed."""

@@ -24,6 +24,7 @@ from tenantry.databases.engine_cache import (
     Counted,
     EngineCache,
 )
+from tenantry.databases.file_watch import FileWatch
 from tenantry.databases.refusal import tell_moves
 from tenantry.databases.sqlite_connections import (
     BUSY_SECONDS,
@@ -61,9 +62,24 @@ class OpenEngines(EngineCache[Path]):
         engine.pool.limit.seconds = statement_seconds
         return engine
 
-    def _connect(self, uri: str, limit: Limit) -> _Connection:
+    def content_number(self, path: Path) -> tuple[int, int] | None:
+        """Return the number of what a file contains; see :class:`FileWatch`."""
+        pool = super().get(path).pool
+        assert isinstance(pool, _Pool)
+        if not pool.watch.is_open:
+            self.trim(
+                room=1
+            )  # not under the watch's lock: this closes others, which have locks too
+        return pool.watch.number()
+
+    def _count_idle(self, engine: Engine) -> int:
+        pool = engine.pool
+        assert isinstance(pool, _Pool)
+        return pool.checkedin() + pool.watch.is_open
+
+    def _connect(self, uri: str, limit: Limit, *, timeout: float = BUSY_SECONDS) -> _Connection:
         connection = sqlite3.connect(
-            uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False, factory=_Connection
+            uri, uri=True, timeout=timeout, check_same_thread=False, factory=_Connection
         )
         connection.limit(limit)
         self._count(connection)
@@ -93,10 +109,16 @@ class OpenEngines(EngineCache[Path]):
                 on_connect(connection)
             return connection
 
+        def watch() -> _Connection:
+            check_own(path)
+            # Without waiting for a lock: meanwhile the page is rendered.
+            return self._connect(uri, limit, timeout=0)
+
         pool = _Pool(
             connect, pool_size=IDLE_CONNECTIONS, max_overflow=MAX_OVERFLOW, dialect=dialect
         )
         pool.limit = limit
+        pool.watch = FileWatch(path, watch)
         return Engine(
             pool,
             dialect,
@@ -120,11 +142,19 @@ class _Pool(ClosingPool):
 
     limit: Limit
     """How long their statements may take."""
+    watch: FileWatch
+    """Numbers the file's content for the page cache."""
+
+    def dispose(self) -> None:
+        """Close what is open, and the watch with it."""
+        super().dispose()
+        self.watch.close()
 
     def recreate(self) -> Self:
         """Return the pool that follows this one when its engine is disposed of."""
         pool = cast("Self", super().recreate())
         pool.limit = self.limit  # connections are still made with it
+        pool.watch = FileWatch(self.watch.path, self.watch.connect)
         return pool
 
 

@@ -8,7 +8,7 @@ from tenantry.databases.sqlite_file import file_at
 from tenantry.errors import NoRoomError, PlacementKindError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Hashable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -64,6 +64,12 @@ class TenantDatabase(Protocol):
 
     def serving_engine(self) -> Engine:
         """Return the engine that all requests of this process share; nobody disposes of it."""
+
+    def content_number(self) -> Hashable | None:
+        """Return what every commit to it changes, by whichever process; ``None`` if nobody can tell.
+
+        While two calls return the same, nothing was committed in between.
+        """
 
     def close(self) -> None:
         """Close what this process's requests have open of it."""

@@ -224,6 +224,10 @@ class SchemaDatabase:
         """Return the same: a server's connections are shared in any case."""
         return self.open_engine()
 
+    def content_number(self) -> str | None:
+        """Return what every commit on the server changes, a neighbour's too; ``None`` if it is down."""
+        return self.server.content_number()
+
     def close(self) -> None:
         """Close the sessions that this process has open as the tenant's role."""
         self.server.close_tenant(self.name)

@@ -6,14 +6,17 @@ import os
 import select
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
+from psycopg.pq import ExecStatus
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from tenantry.databases.binding import OPTION, Binding, bind
+from tenantry.databases.binding import OPTION, Binding, bind, send
 from tenantry.databases.logins import POOL_SECONDS, Logins
 from tenantry.databases.platform_classes import create_platform_engine
 from tenantry.databases.refusal import first_line, tell_moves
@@ -31,6 +34,12 @@ if TYPE_CHECKING:
     from tenantry.databases.safety import Setup
     from tenantry.settings import Settings
     from tenantry.values.placement import Placement
+
+_CONTENT = (
+    "SELECT pg_catalog.concat_ws(' ', pg_catalog.pg_current_snapshot(), "
+    "system_identifier, timeline_id, checkpoint_lsn) "
+    "FROM pg_catalog.pg_control_system(), pg_catalog.pg_control_checkpoint()"
+)
 
 STATEMENTS = 2000
 """Compiled statements kept for all tenants together."""
@@ -117,6 +126,22 @@ class Server:
         if self.logins is None:
             return self.view(binding)
         return TenantEngine(self.logins.get(binding.name), {OPTION: binding})
+
+    def content_number(self) -> str | None:
+        """Return what every commit on this server changes; ``None`` if it cannot be told.
+
+        It is the set of the transactions that a reader sees now. The last checkpoint comes with it,
+        because after a crash or a restore a server uses its transactions' numbers again.
+        """
+        try:
+            with closing(self.view(Binding()).raw_connection()) as connection:
+                # Outside a transaction: it would take two more round trips. All names are complete, as
+                # a tenant's search_path may still hold here.
+                result = send(cast("Any", connection.driver_connection), _CONTENT)
+                told = result.get_value(0, 0) if result.status == ExecStatus.TUPLES_OK else None
+        except (DBAPIError, PoolTimeoutError, psycopg.Error):
+            return None
+        return None if told is None else told.decode()
 
     def close_tenant(self, name: str) -> None:
         """Close what is kept open for one tenant alone."""

@@ -110,11 +110,11 @@ def check_file(connection: Any, record: Any, _proxy: Any) -> None:
     """
     prepare(connection, record)  # it may have been opened before its engine was confined
     path, identity = record.info[_FILE]
-    if path and _identity(path) != identity:
+    if path and identity_of(path) != identity:
         raise DisconnectionError(f"{path} is not the file that was opened")
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity_of(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)  # noqa: PTH116 - for each request that asks the database
     except OSError:
@@ -137,4 +137,4 @@ def prepare(connection: Any, record: Any) -> None:
     path = cursor.execute("PRAGMA database_list").fetchone()[2]
     cursor.close()
     restrict(connection, is_platforms=_PLATFORMS in record.info)
-    record.info[_FILE] = (path, _identity(path) if path else None)
+    record.info[_FILE] = (path, identity_of(path) if path else None)

@@ -167,6 +167,10 @@ class SiteDatabase:
         """Return the engine that this process's requests use, from the budget of open files."""
         return ENGINES.get(self.path, statement_seconds=self.statement_seconds)
 
+    def content_number(self) -> tuple[int, int] | None:
+        """Return a number that every commit to the file changes; ``None`` if it cannot be told."""
+        return ENGINES.content_number(self.path)
+
     def close(self) -> None:
         """Close what this process's requests have open."""
         ENGINES.close(self.path)
