@@ -22,7 +22,8 @@ from tenantry.errors import DatabaseUnavailableError
 from tenantry.flask.factories import load_factory
 from tenantry.flask.jobs import provide_queue
 from tenantry.lifecycle import Operations
-from tenantry.lifecycle.host_checks import HostChecker, warn_owners
+from tenantry.lifecycle.host_checks import HostChecker
+from tenantry.lifecycle.host_news import tell_people
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
 from tenantry.middleware.bodies import BodyLimits
@@ -262,8 +263,8 @@ def start_worker(platform: Platform) -> list[PeriodicTask]:
         clients=platform.clients,
     )
     reporter = Reporter(settings.workers_dir, report)
-    warn = warn_owners(platform.catalog, settings=settings)
-    checker = HostChecker(platform.catalog, settings=settings, warn=warn)
+    tell = tell_people(platform.catalog, settings=settings)
+    checker = HostChecker(platform.catalog, settings=settings, tell=tell)
     for start in (reporter.start, warm_up.start, checker.start):
         run_in_worker(start)
     for end in (reporter.stop, popularity.save, warm_up.stop, checker.stop):

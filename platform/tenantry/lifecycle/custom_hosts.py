@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tenantry.catalog import HostState
 from tenantry.domains.resolvers import Resolvers
 from tenantry.errors import HostNotServedError
+from tenantry.lifecycle.host_news import HostEvent, find_news, tell_people
 from tenantry.values.domain_proof import judge
 from tenantry.values.hosts import canonical_host
 
@@ -60,7 +61,11 @@ def check_host(operations: Operations, slug: str, host: str) -> Host:
         found = catalog.host_checks.renew(found.tenant_id, found.name, by=actor)
     elif found.checked_at is not None and datetime.now(UTC) - found.checked_at < CHECK_PAUSE:
         return found
-    return look_up(catalog, found, settings=operations.settings, by=actor)
+    checked = look_up(catalog, found, settings=operations.settings, by=actor)
+    news = find_news(found, checked)
+    if news is not None and news.event is not HostEvent.WARNING:  # that one comes by itself
+        tell_people(catalog, settings=operations.settings)(news)
+    return checked
 
 
 def make_host_primary(operations: Operations, slug: str, host: str | None) -> Tenant:

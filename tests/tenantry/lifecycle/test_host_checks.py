@@ -12,7 +12,8 @@ from tenantry.catalog import SYSTEM, HostState
 from tenantry.catalog.models import HostRecord
 from tenantry.jobs import JobDefinitions, JobWorker
 from tenantry.lifecycle import Operations
-from tenantry.lifecycle.host_checks import HostChecker, warn_owners
+from tenantry.lifecycle.host_checks import HostChecker
+from tenantry.lifecycle.host_news import tell_people
 from tenantry.mail import mail_jobs
 from tests.mail_server import MailServer
 from tests.nameserver import NameServer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tenantry.catalog import Catalog, Host
+    from tenantry.lifecycle.host_news import HostNews
     from tenantry.settings import Settings
 
 SHOP = "shop.example.org"
@@ -61,7 +63,7 @@ def test_a_host_lives_and_is_lost(operations: Operations, resolver: NameServer) 
     """Added, proved by itself, checked daily, warned of once, lost, and back again."""
     catalog, told = operations.catalog, list[str]()
     checker = HostChecker(
-        catalog, settings=operations.settings, warn=lambda host: told.append(host.problem)
+        catalog, settings=operations.settings, tell=lambda news: told.append(news.event)
     )
     host = operations.add_host("acme", SHOP)
     assert (host.state, host.failures) == (HostState.PENDING, 1)
@@ -77,12 +79,13 @@ def test_a_host_lives_and_is_lost(operations: Operations, resolver: NameServer) 
     for _ in range(3):
         set_back(catalog, check_at=timedelta(0))
         assert checker.check_due() == 1
-    assert told == [f"There is no TXT record _tenantry.{SHOP}."]
+    assert told == ["warning"]
     assert catalog.tenants.get("acme").hosts == (SHOP,)
     set_back(catalog, check_at=timedelta(0), failing_since=timedelta(hours=49))
     assert checker.check_due() == 1
     assert catalog.tenants.get("acme").hosts == ()
     assert catalog.hosts.get(host.tenant_id, SHOP).state is HostState.LOST
+    assert told == ["warning", "lost"]
 
     set_records(resolver, host)
     set_back(catalog, checked_at=timedelta(minutes=1))
@@ -100,10 +103,10 @@ def test_a_failed_warning_is_given_again(operations: Operations, resolver: NameS
     operations.check_host("acme", SHOP)
     resolver.records.clear()
 
-    def fail(_: Host) -> None:
+    def fail(_: HostNews) -> None:
         raise OSError
 
-    broken = HostChecker(catalog, settings=operations.settings, warn=fail)
+    broken = HostChecker(catalog, settings=operations.settings, tell=fail)
     set_back(catalog, check_at=timedelta(0))
     assert broken.check_due() == 1  # a first failure is told to nobody
     set_back(catalog, check_at=timedelta(0), failing_since=timedelta(days=9))
@@ -111,7 +114,7 @@ def test_a_failed_warning_is_given_again(operations: Operations, resolver: NameS
         broken.check_due()
     assert catalog.hosts.get(host.tenant_id, SHOP).warned_at is None
     set_back(catalog, check_at=timedelta(0))
-    assert HostChecker(catalog, settings=operations.settings, warn=str).check_due() == 1
+    assert HostChecker(catalog, settings=operations.settings, tell=str).check_due() == 1
     assert catalog.hosts.get(host.tenant_id, SHOP).warned_at is not None
     assert catalog.hosts.get(host.tenant_id, SHOP).is_served
 
@@ -135,7 +138,7 @@ def test_owners_are_warned_by_mail(
         catalog.memberships.add_owner(acme.id, owner, by=SYSTEM)
     operations = Operations(catalog, settings=settings, actor=SYSTEM)
     set_records(resolver, operations.add_host("acme", SHOP))
-    checker = HostChecker(catalog, settings=settings, warn=warn_owners(catalog, settings=settings))
+    checker = HostChecker(catalog, settings=settings, tell=tell_people(catalog, settings=settings))
     for _ in range(2):
         set_back(catalog, check_at=timedelta(0))
         checker.check_due()
@@ -156,11 +159,63 @@ def test_owners_are_warned_by_mail(
     assert f"the domain {SHOP} of tenant acme will no longer be served" in caplog.text
 
 
+def test_owners_and_operators_hear_of_a_lost_domain_and_of_its_return(
+    catalog: Catalog, make_settings: Callable[..., Settings], resolver: NameServer
+) -> None:
+    """Each of them once, with the page that they can use; whoever is both gets the owner's."""
+    server = MailServer()
+    server.start()
+    settings = make_settings(
+        dns_resolvers=resolver.text,
+        dns_targets="203.0.113.7",
+        mail_url=f"smtp+plain://127.0.0.1:{server.port}",
+    )
+    acme = add(catalog)
+    for email in ("op@x.test", "ada@x.test"):
+        catalog.accounts.add(email, operator=True, by=SYSTEM)
+    catalog.memberships.add_owner(acme.id, "ada@x.test", by=SYSTEM)
+    operations = Operations(catalog, settings=settings, actor=SYSTEM)
+    host = operations.add_host("acme", SHOP)
+    set_records(resolver, host)
+    checker = HostChecker(catalog, settings=settings, tell=tell_people(catalog, settings=settings))
+    set_back(catalog, check_at=timedelta(0))
+    checker.check_due()
+    resolver.records.clear()
+    for ago in (0, 0, 49, 50):
+        set_back(
+            catalog,
+            check_at=timedelta(0),
+            **({"failing_since": timedelta(hours=ago)} if ago else {}),
+        )
+        checker.check_due()
+    set_records(resolver, host)
+    for _ in range(2):
+        set_back(catalog, checked_at=timedelta(minutes=1))
+        assert operations.check_host("acme", SHOP).is_served
+    JobWorker(catalog, lambda: JobDefinitions(mail_jobs(catalog, settings))).run(until_empty=True)
+    server.stop()
+    mails: dict[tuple[str, str], str] = {}
+    for _, _, message in server.taken:
+        text = message.get_body(("plain",))
+        assert text is not None
+        mails[message["To"], message["Subject"]] = text.get_content()
+    assert len(server.taken) == len(mails)
+    lost, back = f"{SHOP} does not lead to the site any more", f"{SHOP} works again"
+    assert set(mails) == {
+        ("ada@x.test", f"{SHOP} will stop working"),
+        *(("ada@x.test", subject) for subject in (lost, back)),
+        *(("op@x.test", subject) for subject in (lost, back)),
+    }
+    assert f"There is no TXT record _tenantry.{SHOP}." in mails["op@x.test", lost]
+    assert "http://example.test/backend/tenants/acme" in mails["op@x.test", lost]
+    assert "/backend/domains" in mails["ada@x.test", lost]
+
+
 def test_an_expired_host_gets_another_token(operations: Operations, resolver: NameServer) -> None:
     """R30: the records of the attempt before prove nothing any more."""
     catalog, host = operations.catalog, operations.add_host("acme", SHOP)
     set_back(catalog, check_at=timedelta(0), waiting_since=timedelta(days=8))
-    HostChecker(catalog, settings=operations.settings, warn=str).check_due()
+    HostChecker(catalog, settings=operations.settings, tell=str).check_due()
     assert catalog.hosts.get(host.tenant_id, SHOP).state is HostState.EXPIRED
     set_records(resolver, host)
     renewed = operations.check_host("acme", SHOP)
@@ -170,6 +225,6 @@ def test_an_expired_host_gets_another_token(operations: Operations, resolver: Na
 
 def test_the_thread_checks_and_ends(operations: Operations) -> None:
     """It is one of the worker's threads, and ends with it."""
-    checker = HostChecker(operations.catalog, settings=operations.settings, warn=str)
+    checker = HostChecker(operations.catalog, settings=operations.settings, tell=str)
     checker.start()
     checker.stop()
