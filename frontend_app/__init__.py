@@ -8,6 +8,7 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 
 from frontend_app import (
+    changed_terms,
     errors,
     own_account,
     own_sites,
@@ -38,6 +39,7 @@ BLUEPRINTS = (
     pages.bp,
     sign_up.bp,
     sign_in.bp,
+    changed_terms.bp,
     second_factors.signing_in,
     provider.bp,
     people.invited,

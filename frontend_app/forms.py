@@ -33,7 +33,15 @@ class AddressForm(Form):
     )
 
 
-class NewSiteForm(Form):
+class TermsForm(Form):
+    """A yes to the terms."""
+
+    terms = BooleanField("I accept the terms")
+    terms_version = HiddenField()
+    submit = SubmitField("Accept and go on")
+
+
+class NewSiteForm(TermsForm):
     """A site for somebody who has an account."""
 
     slug = StringField(
@@ -48,8 +56,6 @@ class NewSiteForm(Form):
         filters=[one_line],
         description="Visitors see it at the top of every page. You can change it later.",
     )
-    terms = BooleanField("I accept the terms")
-    terms_version = HiddenField()
     submit = SubmitField("Create the site")
 
 

@@ -20,7 +20,7 @@ from flask import (
 from flask_wtf import FlaskForm
 
 from frontend_app import mails
-from frontend_app.context import catalog, current_actor, front
+from frontend_app.context import catalog, current_actor
 from frontend_app.forms import ChangePasswordForm, DeleteForm, NewAddressForm, ProfileForm
 from frontend_app.sessions import (
     current_account,
@@ -30,8 +30,7 @@ from frontend_app.sessions import (
     require_account,
     start_session,
 )
-from frontend_app.terms import find_terms
-from tenantry import ask_first, claim_sign_in
+from tenantry import claim_sign_in
 from tenantry.catalog import canonical_email, check_account_password
 from tenantry.catalog.accounts import RESET_LIVES
 from tenantry.errors import (
@@ -273,19 +272,3 @@ def delete() -> ResponseReturnValue:
                 return render_template("front/account_deleted.html", holder=account)
     page = render_template("front/account/delete.html", form=form)
     return page, 422 if form.errors else 200
-
-
-@bp.post("/terms")
-def accept_terms() -> ResponseReturnValue:
-    """Accept the terms as they are now; they may have changed while the page was open."""
-    terms = find_terms()
-    if terms is None or request.form.get("version") != terms.version:
-        flash("The terms have changed. Read them as they are now.", "warning")
-        return redirect(url_for("sign_up.terms"), 303)
-    if ask := ask_first(
-        "Accept the terms?", button="Accept", back=url_for(".index"), layout="front/account.html"
-    ):
-        return ask
-    catalog().account_changes.accept_terms(current_account().id, terms.version, by=current_actor())
-    flash("You have accepted the terms.", "success")
-    return redirect(front().settings.own_sites_url, 303)

@@ -26,6 +26,7 @@ from frontend_app.sessions import (
     load_session,
     start_session,
 )
+from frontend_app.terms import ask_for_terms, must_accept
 from tenantry import TenantState, claim_sign_in, is_local_path, prefers_json, problem
 from tenantry.catalog import check_account_password
 from tenantry.catalog.accounts import RESET_LIVES, spell_email
@@ -209,7 +210,10 @@ def find_pending() -> Account | None:
 def finish(
     account: Account, *, known_device: bool, target: Mapping[str, str] | None = None
 ) -> ResponseReturnValue:
-    """Begin the session, tell its holder of a new device, and go on."""
+    """Begin the session, tell its holder of a new device, and go on; terms may have to be accepted."""
+    if must_accept(account):
+        wanted = _target() if target is None else target
+        return ask_for_terms(account, wanted, known_device=known_device)
     start_session(account)
     if not known_device:
         mails.send_new_device(account, current_session())
@@ -255,6 +259,8 @@ def _welcome(account: Account) -> ResponseReturnValue:
     """Sign the account in that has just got its password; its only site is where it wants to go."""
     if account.second_factor:
         return ask_for_second(account)
+    if must_accept(account):
+        return ask_for_terms(account, _target(), known_device=True)
     start_session(account)
     if not account.operator:
         sites = [tenant for tenant, _ in catalog().memberships.list(account.id)]

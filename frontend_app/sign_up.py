@@ -15,7 +15,7 @@ from frontend_app.context import catalog, current_actor, front, operations
 from frontend_app.forms import NewSiteForm, PasswordAgainForm, SignUpForm
 from frontend_app.onward import go_to_site
 from frontend_app.sessions import load_session, start_session
-from frontend_app.terms import find_terms
+from frontend_app.terms import are_accepted, fill_in_version, find_terms
 from tenantry import TenantState, check_password, claim_sign_in, hash_password
 from tenantry.catalog import NewOwner, canonical_email
 from tenantry.errors import (
@@ -301,14 +301,7 @@ def _are_terms_accepted(asked: NewSiteForm) -> bool:
     terms = find_terms()
     if terms is None or (g.account is not None and g.account.terms_version == terms.version):
         return True
-    if not asked.terms.data:
-        asked.terms.errors = ["Accept the terms to sign up."]
-        return False
-    if asked.terms_version.data != terms.version:
-        asked.terms.data = False
-        asked.terms.errors = ["The terms have changed. Read and accept them as they are now."]
-        return False
-    return True
+    return are_accepted(asked, terms)
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -365,10 +358,8 @@ def _show(
 ) -> str:
     terms = find_terms()
     needed = terms is not None and (g.account is None or g.account.terms_version != terms.version)
-    if terms is not None and not asked.terms.errors:
-        asked.terms_version.data = terms.version
-    elif terms is not None:
-        asked.terms_version.raw_data, asked.terms_version.data = None, terms.version
+    if terms is not None:
+        fill_in_version(asked, terms)
     return render_template(
         "front/sign_up.html",
         form=asked,

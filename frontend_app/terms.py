@@ -1,15 +1,34 @@
-"""The terms that people accept when they sign up, and their version."""
+"""The terms that people accept when they sign up, and again at a sign-in after they have changed."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
+import time
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
+from flask import redirect, session, url_for
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from frontend_app.context import front
+from frontend_app.context import catalog, front
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from werkzeug.wrappers import Response
+
+    from frontend_app.forms import TermsForm
+    from tenantry.catalog import Account
+
+log = logging.getLogger(__name__)
+
+ASKED = "terms"
+"""Where the session keeps who has proved who they are, while the terms are asked for."""
+ASKED_LIVES = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +46,56 @@ def find_terms() -> Terms | None:
     """
     path = front().settings.terms_file
     return _render(path.read_text(encoding="utf-8")) if path is not None else None
+
+
+def must_accept(account: Account) -> bool:
+    """Say whether an account has to accept the terms before it signs in. Operators write them.
+
+    Terms that cannot be read keep nobody out.
+    """
+    if account.operator:
+        return False
+    try:
+        terms = find_terms()
+    except OSError as error:
+        log.warning("the terms cannot be read, so nobody is asked to accept them: %s", error)
+        return False
+    return terms is not None and account.terms_version != terms.version
+
+
+def are_accepted(asked: TermsForm, terms: Terms) -> bool:
+    """Say whether a form accepts the terms as they are now; otherwise it shows what is wrong."""
+    if not asked.terms.data:
+        asked.terms.errors = ["Accept the terms to go on."]
+        return False
+    if asked.terms_version.data != terms.version:
+        asked.terms.data = False
+        asked.terms.errors = ["The terms have changed. Read and accept them as they are now."]
+        return False
+    return True
+
+
+def fill_in_version(asked: TermsForm, terms: Terms) -> None:
+    """Let the form say which version it shows, also if it was sent for an older one."""
+    asked.terms_version.raw_data, asked.terms_version.data = None, terms.version
+
+
+def ask_for_terms(account: Account, target: Mapping[str, str], *, known_device: bool) -> Response:
+    """Remember who has proved who they are, and ask them to accept the terms.
+
+    :param target: Where the visitor wanted to go.
+    """
+    session[ASKED] = {"account": account.id, "at": time.time(), "known_device": known_device}
+    return redirect(url_for("changed_terms.form", **dict(target)), 303)  # type: ignore[arg-type]
+
+
+def find_asked() -> tuple[Account, bool] | None:
+    """Return who is to accept the terms in this browser, and whether it was known before."""
+    asked = session.get(ASKED)
+    if asked is None or time.time() - asked["at"] > ASKED_LIVES.total_seconds():
+        return None
+    account = catalog().accounts.find_by_id(asked["account"])
+    return None if account is None else (account, bool(asked["known_device"]))
 
 
 @lru_cache(maxsize=2)

@@ -380,7 +380,7 @@ def test_terms_are_accepted_as_they_are(make_front: Callable[..., Front], tmp_pa
     assert "&lt;b&gt;No" in page
     version = front.get("/signup").text.partition('name="terms_version" value="')[2][:12]
     refused = front.person().sign_up("acme", terms_version=version)
-    assert (refused.status_code, "Accept the terms" in refused.text) == (422, True)
+    assert (refused.status_code, "Accept the terms to go on" in refused.text) == (422, True)
     terms.write_text("# Be kinder")
     changed = front.person().sign_up("acme", terms_version=version, terms="y")
     assert (changed.status_code, "terms have changed" in changed.text) == (422, True)
