@@ -14,6 +14,7 @@ import backend_app
 import frontend_app
 from tenantry.catalog import SYSTEM, open_catalog
 from tenantry.catalog.directory import Directory
+from tenantry.catalog.joining import join_fleet, refresh_owners
 from tenantry.catalog.served_hosts import ServedHosts
 from tenantry.databases.engines import ENGINES
 from tenantry.databases.placements import find_orphaned_placements, get_server
@@ -59,6 +60,9 @@ log = logging.getLogger(__name__)
 GC_CONTROL = GcControl()
 KNOWN_HOSTS = 50_000
 """Hosts that a worker remembers even if it keeps few instances; each takes less than a kilobyte."""
+
+OWNERS_SECONDS = 2
+"""Between two looks at which placements belong to which node."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,9 +133,11 @@ def open_checked_catalog(settings: Settings) -> Catalog:
     """Open the catalog; report placements that tenants need and the settings have lost.
 
     :raises CatalogNotReadyError: Its schema is not this release's.
+    :raises NodeKeysError: Other nodes have other secret keys.
     """
     catalog = open_catalog(settings)
     catalog.check_schema()
+    join_fleet(catalog, settings)
     for sentence in find_orphaned_placements(settings, catalog.tenants.count_by_placement()):
         log.error(sentence)  # the neighbours' sites are no reason not to start
     return catalog
@@ -229,6 +235,12 @@ def start_background(platform: Platform) -> None:
         PeriodicTask(5, lambda: GC_CONTROL.tend(short=platform.budget.shortage() is not None)),
         PeriodicTask(10, platform.pool.evict_idle),
     ]
+    if platform.settings.is_fleet:
+        tasks.append(
+            PeriodicTask(
+                OWNERS_SECONDS, lambda: refresh_owners(platform.catalog, platform.settings)
+            )
+        )
     if platform.served is not None:
         platform.served.refresh()  # so that the first question finds them
         tasks.append(PeriodicTask(1, platform.served.refresh))

@@ -561,6 +561,37 @@ class CatalogNotReadyError(TenantryError):
         return f"is at revision {self.found}, not at {self.wanted}"
 
 
+class NodeKeysError(TenantryError):
+    """A node's secret keys are not those of the other nodes."""
+
+    message = "The secret keys of this node, {file}, are not those with which the catalog is used."
+    remedy = (
+        "Copy the keys of another node: TENANTRY_SECRET_KEYS, or the file secret_keys. If you have "
+        "replaced them on purpose, run `tenantry init --accept-keys`."
+    )
+    status = 503
+    file: str
+
+
+class NodeIdError(TenantryError):
+    """The file with this node's id, or with that of a shared folder, is damaged."""
+
+    message = "The file {file} holds no id, but {found!r:.80}."
+    remedy = "Bring it back from a copy; `tenantry fleet status` lists the ids of all nodes."
+    file: str
+    found: str
+
+
+class NodeAliveError(TenantryError):
+    """A node's placement is not taken from it while it lives."""
+
+    message = "{node} has placement {placement!r} and was seen {seconds} s ago."
+    remedy = "Stop it first, or move its tenants there: `tenantry tenant move SLUG --to ...`."
+    placement: str
+    node: str
+    seconds: int
+
+
 class LookupLimitError(TenantryError):
     """Too many unknown hosts are being asked for; known ones are not affected."""
 
@@ -596,6 +627,19 @@ class DatabaseUnavailableError(PlacementError):
     message = "Placement {placement!r} does not answer: {problem}."
     remedy = "Check its server, and its URL in TENANTRY_DATABASES."
     retry_after = 5
+
+
+class ElsewhereError(PlacementError):
+    """The placement, or the folder with its tenants' files, belongs to another node."""
+
+    message = "Placement {placement!r} belongs to {node}."
+    remedy = (
+        "Run the command there. If that node is gone for good, `tenantry fleet take {placement}` "
+        "takes it over."
+    )
+    retry_after = 30
+    problem: str = ""
+    node: str = ""
 
 
 class UnsafePlacementError(PlacementError):

@@ -26,6 +26,7 @@ from pydantic import (
     ConfigDict,
     Field,
     InstanceOf,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -139,6 +140,12 @@ class Settings(BaseSettings):
         default=Path("var"),
         description="Folder of the catalog, the sites' databases and the run-time sockets. "
         "`tenantry init` creates it with access for its owner alone.",
+    )
+    files_dir: str = Field(
+        default="",
+        description="Folder of what tenants have beside their databases: their files, bundles and "
+        "backups. Nodes that share it can serve the same tenants on a PostgreSQL server; see "
+        "docs/fleet.md. Default: the data folder.",
     )
     catalog_url: str = Field(
         default="",
@@ -533,6 +540,10 @@ class Settings(BaseSettings):
         "ones are dropped.",
     )
 
+    _elsewhere: dict[tuple[Path, str], str] = PrivateAttr(default_factory=dict)
+    """Nodes that placements belong to, by data folder and placement: a copy of these settings with
+    another folder, for a scratch database, belongs to nobody."""
+
     @field_validator("backup_time", "purge_time")
     @classmethod
     def _time_of_day(cls, value: str) -> str:
@@ -737,7 +748,7 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @field_validator("backup_dir")
+    @field_validator("backup_dir", "files_dir")
     @classmethod
     def _absolute_or_none(cls, value: str) -> str:
         return value and str(Path(value).expanduser().absolute())
@@ -887,6 +898,22 @@ class Settings(BaseSettings):
         raise UnknownPlacementError(name, tuple(known.name for known in self.databases))
 
     @property
+    def is_fleet(self) -> bool:
+        """Whether several nodes may share the catalog: it is on a server."""
+        return not self.catalog_url.startswith("sqlite")
+
+    def find_other_node(self, placement: str) -> str:
+        """Return the node that a placement belongs to; empty if this one can use it."""
+        return self._elsewhere.get((self.data_dir, placement), "")
+
+    def note_other_nodes(self, nodes: Mapping[str, str]) -> None:
+        """Note which placements belong to other nodes, by name."""
+        known = {(self.data_dir, placement): node for placement, node in nodes.items()}
+        for placement in {*self._elsewhere} - {*known}:
+            del self._elsewhere[placement]
+        self._elsewhere.update(known)
+
+    @property
     def address(self) -> str:
         """The address that the HTTP listener binds, as sockets take it: without brackets."""
         return self.bind.strip("[]")
@@ -966,11 +993,16 @@ class Settings(BaseSettings):
 
     def tenant_dir(self, tenant_id: str) -> Path:
         """Return the folder of a tenant's own files, named by id because slugs change."""
-        return self.data_dir.joinpath("tenants", f"t_{tenant_id}")
+        return self.files_home.joinpath("tenants", f"t_{tenant_id}")
 
     def last_bundle(self, tenant_id: str) -> Path:
         """Return the file of the bundle that is taken of a tenant when it is deleted."""
-        return self.data_dir / "deleted" / f"t_{tenant_id}.tenant"
+        return self.files_home / "deleted" / f"t_{tenant_id}.tenant"
+
+    @property
+    def files_home(self) -> Path:
+        """Folder of what tenants have beside their databases."""
+        return Path(self.files_dir) if self.files_dir else self.data_dir
 
     @property
     def backup_offset(self) -> timedelta | None:

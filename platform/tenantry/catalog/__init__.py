@@ -29,6 +29,7 @@ from tenantry.catalog.links import Links
 from tenantry.catalog.mails import Mails
 from tenantry.catalog.memberships import Memberships
 from tenantry.catalog.names import Names
+from tenantry.catalog.nodes import Nodes
 from tenantry.catalog.provisioning import Provisioning
 from tenantry.catalog.purges import Purges
 from tenantry.catalog.relocations import Relocations
@@ -61,6 +62,7 @@ from tenantry.catalog.values import (
     Mail,
     MailState,
     NewJob,
+    Node,
     Page,
     Passkey,
     Role,
@@ -108,6 +110,7 @@ class Catalog:
         self.jobs = Jobs(store)
         self.mails = Mails(store, self.jobs)
         self.audit = Audit(store)
+        self.nodes = Nodes(store)
 
     def upgrade(self) -> None:
         """Bring the catalog's schema to this release's revision; what is there already stays."""
@@ -166,6 +169,7 @@ __all__ = [
     "MailState",
     "NewJob",
     "NewOwner",
+    "Node",
     "Page",
     "Passkey",
     "Role",

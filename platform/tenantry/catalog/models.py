@@ -116,6 +116,8 @@ class Head(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     epoch: Mapped[int] = mapped_column(BigInteger)
     audit_hash: Mapped[str] = mapped_column(String(64))
+    # What the newest secret key makes of a fixed text: nodes with other keys are told.
+    key_check: Mapped[str] = mapped_column(String(64), default="", server_default="")
 
 
 class TenantRecord(Base):
@@ -536,6 +538,31 @@ class MailRecord(Base):
 
     def to_mail(self) -> Mail:
         return copy_to(Mail, self, state=MailState(self.state))
+
+
+class NodeRecord(Base):
+    """A node of the fleet; *seen_at* is the database server's time of its last heartbeat."""
+
+    __tablename__ = "nodes"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    release: Mapped[str] = mapped_column(String(40))
+    joined_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    # The newest change that the node serves.
+    epoch: Mapped[int] = mapped_column(BigInteger, default=0)
+    drained: Mapped[bool] = mapped_column(default=False)
+
+
+class PlacementOwnerRecord(Base):
+    """Which node or folder a placement belongs to: the first one that had it."""
+
+    __tablename__ = "placement_owners"
+
+    name: Mapped[str] = mapped_column(String(41), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(32))
+    node_id: Mapped[str] = mapped_column(String(32))
 
 
 class AuditRecord(Base):

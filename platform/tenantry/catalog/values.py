@@ -493,6 +493,42 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the fleet."""
+
+    id: str
+    name: str
+    """Of its host, for people."""
+    release: str
+    age: float
+    """Seconds since its last heartbeat, by the clock of the database server."""
+    epoch: int
+    """The newest change that it serves."""
+    drained: bool
+
+    @property
+    def shown(self) -> str:
+        """Name and the beginning of the id: two nodes may have one name."""
+        return shown_node(self.id, self.name)
+
+
+def shown_node(node_id: str, name: str) -> str:
+    """Return what messages call a node."""
+    return f"node {name} ({node_id[:8]})"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a placement is."""
+
+    id: str
+    """Of the node, or of the folder where a placement's tenants have their files."""
+    node_id: str
+    node: str
+    """What messages call the node."""
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What happened to tenants after some epoch."""
 

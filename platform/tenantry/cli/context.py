@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from tenantry.catalog import Actor, open_catalog, schema, setup_lifetime
 from tenantry.catalog.engine import shown
+from tenantry.catalog.joining import join_fleet
 from tenantry.cli.output import plain
 from tenantry.errors import CatalogNotReadyError
 from tenantry.files.disk import is_file
@@ -56,6 +57,7 @@ def ready_catalog(settings: Settings | None = None) -> Iterator[Catalog]:
     """Open the catalog, which ``tenantry init`` has prepared.
 
     :raises CatalogNotReadyError: It has not. Nothing is made by asking.
+    :raises NodeKeysError: Other nodes have other secret keys.
     """
     settings = settings or get_settings()
     url = make_url(settings.catalog_url)
@@ -63,6 +65,7 @@ def ready_catalog(settings: Settings | None = None) -> Iterator[Catalog]:
         raise CatalogNotReadyError(shown(settings.catalog_url), None, schema.head())
     with reaching_catalog(settings) as catalog:
         catalog.check_schema()
+        join_fleet(catalog, settings)
         yield catalog
 
 

@@ -10,6 +10,7 @@ import click
 from alembic.util import CommandError
 
 from tenantry.catalog.engine import shown
+from tenantry.catalog.joining import find_node_id, join_fleet
 from tenantry.cli.context import operations_on, reaching_catalog
 from tenantry.cli.demonstration import add_demonstrations
 from tenantry.cli.operators import DEFAULT_OPERATOR, echo_invitation, find_operator
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
     metavar="EMAIL",
     help=f"The first operator, while there is none.  [default: {DEFAULT_OPERATOR}]",
 )
+@click.option(
+    "--accept-keys", is_flag=True, help="Let this node's secret keys be those of all nodes."
+)
 @click.option("--no-link", is_flag=True, help="Make no set-up link; `tenantry serve` makes one.")
-def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
+def init(*, demo: bool, operator: str | None, accept_keys: bool, no_link: bool) -> None:
     """Create the data folder, the keys and the catalog.
 
     Keeps what exists. While no operator has a password, it prints a one-time link to set one; each new
@@ -46,9 +50,11 @@ def init(*, demo: bool, operator: str | None, no_link: bool) -> None:
     settings = get_settings()
     with _alone(settings), reaching_catalog(settings) as catalog:
         revision = bring_up_to_date(catalog)
+        join_fleet(catalog, settings, accept_keys=accept_keys)
         echo_facts(
             {
                 "Data folder": settings.data_dir,
+                "Node": find_node_id(settings),
                 "Secret keys": keys,
                 "Catalog": f"{shown(settings.catalog_url)}, revision {revision}",
             }

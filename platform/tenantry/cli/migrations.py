@@ -55,7 +55,7 @@ def revision(*, message: str) -> None:
 
 def _settings_in(scratch: Path, settings: Settings) -> Settings:
     """Return settings under which nothing is written outside of *scratch*."""
-    changed = {"data_dir": scratch, "databases": (Placement("local"),)}
+    changed = {"data_dir": scratch, "files_dir": "", "databases": (Placement("local"),)}
     return settings.model_copy(update=changed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from tenantry.databases.sqlite_file import file_at
-from tenantry.errors import NoRoomError, PlacementKindError
+from tenantry.errors import ElsewhereError, NoRoomError, PlacementKindError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping
@@ -111,8 +111,10 @@ def database_at(location: Location, settings: Settings, *, plan: str = "") -> Te
 
     :param plan: Whose limits its statements have; by default the default plan's.
     :raises UnknownPlacementError: The settings do not name the placement.
+    :raises ElsewhereError: It belongs to another node.
     """
     placement = settings.get_placement(location.placement)
+    check_here(placement.name, settings)
     if placement.kind != "postgresql":
         return file_at(location, settings, plan=plan)
     from tenantry.databases.binding import Binding  # noqa: PLC0415 - see get_server
@@ -124,6 +126,15 @@ def database_at(location: Location, settings: Settings, *, plan: str = "") -> Te
         lock_seconds=settings.lock_seconds_of(plan),
     )
     return SchemaDatabase(get_server(placement, settings), binding)
+
+
+def check_here(placement: str, settings: Settings) -> None:
+    """Refuse a placement whose data, or whose tenants' files, other nodes have.
+
+    :raises ElsewhereError: It belongs to another node.
+    """
+    if node := settings.find_other_node(placement):
+        raise ElsewhereError(placement, node=node)
 
 
 def get_server(placement: Placement, settings: Settings) -> Server:
@@ -158,16 +169,18 @@ def choose_placement(
     *,
     kinds: Collection[Kind] = (),
 ) -> Placement:
-    """Return where a new tenant goes: the placement asked for, or the first one with room.
+    """Return where a new tenant goes: the placement asked for, or this node's first one with room.
 
     :param count: Returns how many tenants live on each placement; asked only where that matters.
     :param kinds: Those that the app can live on; empty for all.
     :raises UnknownPlacementError: Nothing has the name asked for.
     :raises PlacementKindError: The app cannot live on it, or on any.
+    :raises ElsewhereError: It belongs to another node, or all do.
     :raises NoRoomError: All are full. If you name a placement, its capacity limit is not checked.
     """
     if asked is not None:
         chosen = settings.get_placement(asked)
+        check_here(chosen.name, settings)
         if kinds and chosen.kind not in kinds:
             raise PlacementKindError(chosen.name, tuple(kinds))
         return chosen
@@ -175,10 +188,13 @@ def choose_placement(
     fitting = [one for one in settings.databases if not kinds or one.kind in kinds]
     if not fitting:
         raise PlacementKindError(settings.databases[0].name, tuple(kinds))
-    for placement in fitting:
+    here = [one for one in fitting if not settings.find_other_node(one.name)]
+    if not here:
+        check_here(fitting[0].name, settings)
+    for placement in here:
         if not placement.tenants:
             return placement
         counts = count() if counts is None else counts
         if counts.get(placement.name, 0) < placement.tenants:
             return placement
-    raise NoRoomError(tuple(placement.name for placement in fitting))
+    raise NoRoomError(tuple(placement.name for placement in here))

@@ -307,5 +307,6 @@ def site_database(tenant: Tenant, settings: Settings) -> SiteDatabase:
 def file_at(location: Location, settings: Settings, *, plan: str = "") -> SiteDatabase:
     """Return the file of a location on a placement of files."""
     folder = settings.get_placement(location.placement).folder
-    home = settings.tenant_dir(location.id) if folder is None else folder / f"t_{location.id}"
+    # Beside the catalog, not among files that nodes may share: SQLite's log works on one machine.
+    home = (settings.data_dir / "tenants" if folder is None else folder) / f"t_{location.id}"
     return SiteDatabase(home / FILE_NAME, settings.statement_seconds_of(plan))

@@ -136,7 +136,12 @@ def build_dispatcher(
     time_limit: TimeLimit | None = None,
 ) -> WSGIApplication:
     """Return the part that finds the app: hosts, paths and mounts."""
-    instances: WSGIApplication = InstanceServer(pool, pages=pages, time_limit=time_limit)
+    instances: WSGIApplication = InstanceServer(
+        pool,
+        pages=pages,
+        time_limit=time_limit,
+        find_other_node=settings.find_other_node if settings.is_fleet else None,
+    )
     knows_scheme = settings.trusted_proxies or settings.socket
 
     def site(app: WSGIApplication) -> WSGIApplication:

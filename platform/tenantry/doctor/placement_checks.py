@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
+from tenantry.catalog.tenant_locks import tenant_lock
 from tenantry.databases.placements import find_orphaned_placements, get_server
 from tenantry.databases.refusal import first_line
 from tenantry.doctor.findings import Finding, fine, unsafe, warning
 from tenantry.errors import (
     DatabaseUnavailableError,
+    ElsewhereError,
     PlacementError,
     TenantLockedError,
     UnsafePlacementError,
 )
-from tenantry.files.locks import tenant_lock
 from tenantry.lifecycle.plan import find_unnamed_plans
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def examine_moves(settings: Settings, moves: Iterable[Tenant]) -> Iterator[Findi
     """
     for tenant in moves:
         try:
-            with tenant_lock(tenant, "looked at", data_dir=settings.data_dir, wait=0):
+            with tenant_lock(tenant, "looked at", settings=settings, wait=0):
                 yield warning(
                     "placements",
                     f"{tenant.slug} (tenant)",
@@ -125,5 +126,5 @@ def examine_moves(settings: Settings, moves: Iterable[Tenant]) -> Iterator[Findi
                     "all writes.",
                     f"Run `tenantry tenant move {tenant.slug} --to ...` again.",
                 )
-        except TenantLockedError:
-            continue  # it is under way
+        except (TenantLockedError, ElsewhereError):
+            continue  # it is under way, or another node's

@@ -77,17 +77,17 @@ def tenant_lock(
         _release(path, descriptor)
 
 
-def restore_journal(tenant: Tenant, data_dir: Path) -> Path:
+def restore_journal(tenant: Tenant, files_home: Path) -> Path:
     """Return the file that says what a restore will do, from its decision until its end."""
-    return data_dir / "restores" / f"t_{tenant.id}" / "journal.json"
+    return files_home / "restores" / f"t_{tenant.id}" / "journal.json"
 
 
-def check_finished(tenant: Tenant, data_dir: Path) -> None:
+def check_finished(tenant: Tenant, files_home: Path) -> None:
     """Refuse a tenant whose data is half another one's.
 
     :raises UnfinishedError: A restore of it was interrupted.
     """
-    if exists(restore_journal(tenant, data_dir)):
+    if exists(restore_journal(tenant, files_home)):
         raise UnfinishedError(tenant.slug, "restore")
 
 

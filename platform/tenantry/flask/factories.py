@@ -13,7 +13,7 @@ from uuid import uuid4
 from flask import Flask
 
 from tenantry import factory as bare
-from tenantry.databases.placements import tenant_database
+from tenantry.databases.placements import check_here, tenant_database
 from tenantry.errors import FactoryError, SettingsError
 from tenantry.flask import extensions
 from tenantry.flask.building import Build, building
@@ -56,6 +56,8 @@ def load_factory(settings: Settings) -> Factory:
     find_migrations = _find_migrations(found, settings, instances)
 
     def build(tenant: Tenant, *, creates_database: bool = False) -> WSGIApplication:
+        if tenant.placement:
+            check_here(tenant.placement, settings)
         return instances.build(Build(tenant, settings, creates_database))
 
     def provision(tenant: Tenant) -> None:
@@ -120,7 +122,8 @@ def _ask_app(found: Factory, settings: Settings, instances: Instances) -> Path |
     if (prototype := instances.find_prototype()) is not None:
         return find_folder(prototype.app, list(prototype.migrations))
     with TemporaryDirectory(prefix="tenantry-") as folder:
-        scratch = settings.model_copy(update={"data_dir": Path(folder), "databases": (LOCAL,)})
+        changed = {"data_dir": Path(folder), "files_dir": "", "databases": (LOCAL,)}
+        scratch = settings.model_copy(update=changed)
         made = Build(Tenant(uuid4().hex, "example", "Example"), scratch, creates_database=True)
         app: Any = None
         try:

@@ -117,6 +117,7 @@ def scratch_settings(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(
         update={
             "data_dir": folder,
+            "files_dir": "",
             "databases": (LOCAL,),
             "secret_keys": (SecretStr(secrets.token_hex(32)),),
         }

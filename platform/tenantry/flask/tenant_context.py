@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from tenantry.catalog import open_catalog
+from tenantry.catalog.joining import join_fleet
 from tenantry.errors import FactoryError, TenantClosedError
 from tenantry.flask.factories import load_factory
 from tenantry.pool import InstancePool
@@ -37,6 +38,7 @@ class _Apps:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._catalog = open_catalog(settings)
+        join_fleet(self._catalog, settings)
         factory = load_factory(settings)
         self._pool: InstancePool[Any] = InstancePool(
             factory.build,

@@ -31,7 +31,7 @@ def check_tenant(operations: Operations, tenant: Tenant) -> tuple[str, ...]:
 def _find_problems(operations: Operations, tenant: Tenant) -> Iterator[str]:
     settings = operations.settings
     try:
-        check_finished(tenant, settings.data_dir)
+        check_finished(tenant, settings.files_home)
     except TenantryError as error:
         yield str(error)
     folder = settings.tenant_dir(tenant.id)

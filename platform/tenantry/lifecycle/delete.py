@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tenantry.catalog.tenant_locks import tenant_lock
 from tenantry.catalog.tenants import check_undeletable
+from tenantry.databases.placements import check_here
 from tenantry.errors import BadTransitionError, TenantExistsError, TenantLockedError
 from tenantry.files.atomic import rename
-from tenantry.files.locks import tenant_lock
 from tenantry.lifecycle.export import reading
 from tenantry.lifecycle.slug_claims import Claims
 from tenantry.values.tenant import TenantState
@@ -32,7 +33,7 @@ def delete_tenant(operations: Operations, slug: str, *, reason: str = "") -> Ten
     :raises BundleError: The bundle cannot be written. The site is archived and not deleted.
     """
     catalog, settings, by = operations.catalog, operations.settings, operations.actor
-    with tenant_lock(catalog.tenants.get(slug), "deleted", data_dir=settings.data_dir):
+    with tenant_lock(catalog.tenants.get(slug), "deleted", settings=settings):
         row = operations.preview_delete(slug)  # as it is under the lock
         tenant = row.tenant
         if tenant.state is TenantState.DELETED:
@@ -54,6 +55,8 @@ def delete_tenant(operations: Operations, slug: str, *, reason: str = "") -> Ten
 def preview_delete(operations: Operations, slug: str) -> TenantRow:
     """Return the tenant as it is now if :func:`delete_tenant` would succeed."""
     row = operations.catalog.tenants.get_row(slug)
+    if row.tenant.state is not TenantState.DELETED:
+        check_here(row.tenant.placement, operations.settings)
     if row.tenant.state is TenantState.PROVISIONING:
         _check_unclaimed(slug, operations.settings)
     elif row.tenant.state is not TenantState.DELETED:
@@ -91,7 +94,7 @@ def undelete_tenant(operations: Operations, slug: str) -> Tenant:
     :raises TenantLockedError: Another operation is at work on it.
     """
     tenant = operations.preview_undelete(slug).tenant
-    with tenant_lock(tenant, "undeleted", data_dir=operations.settings.data_dir):
+    with tenant_lock(tenant, "undeleted", settings=operations.settings):
         return operations.catalog.tenants.transition(
             tenant.id, TenantState.ARCHIVED, by=operations.actor
         )

@@ -9,10 +9,11 @@ from tenantry.bundles.archive import write_bundle
 from tenantry.bundles.instance_files import copy_files
 from tenantry.bundles.manifest import Manifest, Source
 from tenantry.bundles.row_members import dump_database
+from tenantry.catalog.tenant_locks import tenant_lock
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import BundleError
 from tenantry.files.disk import exists
-from tenantry.files.locks import check_finished, tenant_lock
+from tenantry.files.locks import check_finished
 from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.missing_databases import check_present
 from tenantry.values.tenant import TenantState
@@ -76,8 +77,8 @@ def reading(tenant: Tenant, doing: str, *, settings: Settings) -> Iterator[None]
     :raises TenantLockedError: It is being exchanged now.
     :raises UnfinishedError: That was interrupted.
     """
-    with tenant_lock(tenant, doing, data_dir=settings.data_dir, shared=True):
-        check_finished(tenant, settings.data_dir)
+    with tenant_lock(tenant, doing, settings=settings, shared=True):
+        check_finished(tenant, settings.files_home)
         yield
 
 

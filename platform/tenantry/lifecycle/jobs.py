@@ -134,7 +134,7 @@ def _backup_all(
 def _export(
     operations: Operations, run: JobRun, *, slug: str, path: str | None = None
 ) -> dict[str, Any]:
-    folder = operations.settings.data_dir / "exports"
+    folder = operations.settings.files_home / "exports"
     target = _path(path) or folder / f"{slug}-{run.job.id}.tenant"
     # A bundle appears when it is complete: one that is there is an earlier attempt's.
     if run.attempt == 1 or not exists(target):

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenantry.bundles.instance_files import find_app_databases
+from tenantry.catalog.tenant_locks import tenant_lock
 from tenantry.databases.placements import choose_placement, database_at, tenant_database
 from tenantry.errors import MoveError, NoRoomError, ProvisionError, TenantryError
 from tenantry.files.disk import exists
-from tenantry.files.locks import check_finished, tenant_lock
+from tenantry.files.locks import check_finished
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.tenant_paths import TenantPaths
@@ -93,7 +94,7 @@ def move_tenant(
     :raises UnfinishedError: A restore of it was interrupted.
     """
     tenant = operations.catalog.tenants.get(slug)
-    with tenant_lock(tenant, "moved", data_dir=operations.settings.data_dir):
+    with tenant_lock(tenant, "moved", settings=operations.settings):
         preview = operations.preview_move(slug, to)
         if preview is None:
             return None
@@ -121,7 +122,7 @@ def preview_move(operations: Operations, slug: str, to: str) -> MovePreview | No
     if row.former_placement:
         problem = f"its old copy is still on {row.former_placement!r}; if the new one is complete, "
         raise MoveError(slug, f"{problem}new one, run `tenantry tenant move {slug} --drop` first")
-    check_finished(tenant, settings.data_dir)
+    check_finished(tenant, settings.files_home)
     if wanted.tenants and catalog.tenants.count_by_placement().get(to, 0) >= wanted.tenants:
         raise NoRoomError((to,))
     source = tenant_database(tenant, settings)
@@ -230,7 +231,7 @@ def drop_former(operations: Operations, slug: str) -> str:
     :raises MoveError: There is none, or the tenant has no other database.
     """
     tenant = operations.catalog.tenants.get(slug)
-    with tenant_lock(tenant, "moved", data_dir=operations.settings.data_dir):
+    with tenant_lock(tenant, "moved", settings=operations.settings):
         former = operations.preview_drop_former(slug)
         former.database.drop()
         if former.beside is not None and exists(former.beside):

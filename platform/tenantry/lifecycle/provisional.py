@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenantry.files.locks import tenant_lock
+from tenantry.catalog.tenant_locks import tenant_lock
 from tenantry.files.scratch import alone
 from tenantry.lifecycle.create import take_back, taking_back
 from tenantry.values.slugs import check_slug
@@ -36,7 +36,7 @@ def provisional_tenant(operations: Operations, slug: str, **fields: Any) -> Iter
         tenant = operations.catalog.tenants.add(slug, **fields, reason=COPYING, by=operations.actor)
         with (
             taking_back(operations, [tenant]),
-            tenant_lock(tenant, "made", data_dir=settings.data_dir),
+            tenant_lock(tenant, "made", settings=settings),
         ):
             yield tenant
 

@@ -9,9 +9,10 @@ import logging
 import shutil
 from typing import TYPE_CHECKING
 
+from tenantry.catalog.tenant_locks import tenant_lock
+from tenantry.databases.placements import check_here
 from tenantry.errors import BadTransitionError, LeftoversError, TooEarlyError
 from tenantry.files.disk import exists
-from tenantry.files.locks import tenant_lock
 from tenantry.lifecycle.tenant_paths import find_paths, folders_of
 from tenantry.lifecycle.upgrade_rows import clear_scratch
 from tenantry.resources.popularity import take_out
@@ -37,6 +38,7 @@ def purge_tenant(operations: Operations, slug: str, *, early: bool = False) -> T
     :raises TenantNotFoundError: No tenant has the slug.
     :raises BadTransitionError: It is not deleted.
     :raises TooEarlyError: Its purge date is still to come.
+    :raises ElsewhereError: Something of it belongs to another node, where the proof would not look.
     :raises LeftoversError: Something is left, and what.
     :raises TenantLockedError: Another operation is at work on it.
     """
@@ -53,7 +55,7 @@ def purge_tenant(operations: Operations, slug: str, *, early: bool = False) -> T
         lambda: bundle.unlink(missing_ok=True),
         lambda: take_out(settings.popular_dir, tenant.id),
     )
-    with tenant_lock(tenant, "purged", data_dir=settings.data_dir):  # all of it can be repeated
+    with tenant_lock(tenant, "purged", settings=settings):  # all of it can be repeated
         catalog.purges.begin(tenant.id, early=early, by=by)
         for remove in destroy:
             try:
@@ -75,8 +77,12 @@ def preview_purge(operations: Operations, slug: str, *, early: bool = False) -> 
     row = operations.catalog.tenants.get_row(slug)
     if row.tenant.state is not TenantState.DELETED:
         raise BadTransitionError(slug, row.tenant.state, "purged")
-    if row.purged_at is None and not early and not row.is_due:
+    if row.purged_at is not None:
+        return row
+    if not early and not row.is_due:
         raise TooEarlyError(slug, row.purge_date)
+    for paths in find_paths(operations, row.tenant):
+        check_here(paths.location.placement, operations.settings)
     return row
 
 

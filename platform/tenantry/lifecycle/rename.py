@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tenantry.catalog.names import check_renamable
+from tenantry.catalog.tenant_locks import tenant_lock
 from tenantry.errors import TenantRenamedError
-from tenantry.files.locks import tenant_lock
 
 if TYPE_CHECKING:
     from tenantry.lifecycle.operations import Operations
@@ -34,7 +34,7 @@ def rename_tenant(operations: Operations, slug: str, new: str) -> Tenant:
     if tenant.slug == new:
         return tenant
     until = datetime.now(UTC) + timedelta(days=settings.rename_redirect_days)
-    with tenant_lock(tenant, "renamed", data_dir=settings.data_dir, shared=True):
+    with tenant_lock(tenant, "renamed", settings=settings, shared=True, with_data=False):
         return operations.catalog.names.rename(
             tenant.id, new, redirects_until=until, by=operations.actor
         )

@@ -22,12 +22,13 @@ from tenantry.bundles.instance_files import make_folders
 from tenantry.bundles.manifest import PAGES, Manifest
 from tenantry.bundles.row_members import check_schema, dump_database, fill_database, stored_tables
 from tenantry.bundles.sqlite_pages import check_pages
+from tenantry.catalog.tenant_locks import tenant_lock
+from tenantry.databases.placements import check_here
 from tenantry.databases.refusal import first_line
 from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase, copy_file
 from tenantry.errors import BundleError
 from tenantry.files.atomic import rename, sync_folder, write_atomically
 from tenantry.files.disk import exists
-from tenantry.files.locks import tenant_lock
 from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.export import WITHOUT_DATA
@@ -69,7 +70,7 @@ def restore_tenant(
     """
     catalog, settings = operations.catalog, operations.settings
     tenant = _get_restorable(operations, slug)
-    with tenant_lock(tenant, "restored", data_dir=settings.data_dir):
+    with tenant_lock(tenant, "restored", settings=settings):
         paths = TenantPaths(catalog.tenants.get_by_id(tenant.id), settings)
         if exists(paths.journal):
             tenant = finish(operations, paths, drain=drain)
@@ -101,6 +102,7 @@ def choose_backup(operations: Operations, slug: str, path: Path | None = None) -
     :raises BundleError: There is no backup of it.
     """
     paths = TenantPaths(operations.catalog.tenants.get(slug), operations.settings)
+    check_here(paths.location.placement, operations.settings)  # its backups are there, too
     if path is not None or exists(paths.journal):
         return path
     for found in sorted(paths.backups.glob("*.tenant"), reverse=True):
@@ -132,6 +134,7 @@ def _get_restorable(operations: Operations, slug: str) -> Tenant:
     tenant = operations.catalog.tenants.get(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state}; import the backup as a new tenant instead")
+    check_here(tenant.placement, operations.settings)
     return tenant
 
 

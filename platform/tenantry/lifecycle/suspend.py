@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenantry.files.locks import check_finished, tenant_lock
+from tenantry.catalog.tenant_locks import tenant_lock
+from tenantry.files.locks import check_finished
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def resume_tenant(operations: Operations, slug: str) -> Tenant:
     :raises UnfinishedError: A restore of it was interrupted.
     """
     tenant, settings = operations.preview_transition(slug, TenantState.ACTIVE), operations.settings
-    with tenant_lock(tenant, "resumed", data_dir=settings.data_dir, shared=True):
-        check_finished(tenant, settings.data_dir)
+    with tenant_lock(tenant, "resumed", settings=settings, shared=True):
+        check_finished(tenant, settings.files_home)
         return operations.catalog.tenants.transition(
             tenant.id, TenantState.ACTIVE, by=operations.actor
         )

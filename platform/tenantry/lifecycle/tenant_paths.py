@@ -39,7 +39,7 @@ class TenantPaths:
         self.folder = settings.tenant_dir(tenant.id)
         self.backups = backups_dir(settings) / f"t_{tenant.id}"
         self.last_bundle = settings.last_bundle(tenant.id)
-        self.journal = restore_journal(tenant, settings.data_dir)
+        self.journal = restore_journal(tenant, settings.files_home)
         self.restore = self.journal.parent
         """What a restore prepares, and what it has replaced."""
         self.parts = self.restore / "parts"
@@ -88,7 +88,7 @@ class TenantPaths:
 
 def backups_dir(settings: Settings) -> Path:
     """Return the folder of all tenants' backups, unless a command names another."""
-    return settings.data_dir / "backups"
+    return settings.files_home / "backups"
 
 
 def find_paths(operations: Operations, tenant: Tenant) -> tuple[TenantPaths, ...]:

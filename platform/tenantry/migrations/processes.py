@@ -17,9 +17,10 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Self
 
 from tenantry.catalog import Step, StepState
+from tenantry.catalog.tenant_locks import tenant_lock
 from tenantry.databases.placements import tenant_database
-from tenantry.errors import TenantLockedError, TenantryError, UnfinishedError
-from tenantry.files.locks import check_finished, lock_file, tenant_lock
+from tenantry.errors import ElsewhereError, TenantLockedError, TenantryError, UnfinishedError
+from tenantry.files.locks import check_finished, lock_file
 from tenantry.migrations.history import History
 from tenantry.migrations.upgrade import upgrade
 
@@ -167,13 +168,11 @@ def _serve(job: Job, connection: Connection) -> None:
 def _migrate(job: Job, history: History, step: Step) -> Step:
     started = time.perf_counter()
     try:
-        with tenant_lock(
-            step.tenant, "migrated", data_dir=job.settings.data_dir, wait=job.lock_timeout
-        ):
-            check_finished(step.tenant, job.settings.data_dir)
+        with tenant_lock(step.tenant, "migrated", settings=job.settings, wait=job.lock_timeout):
+            check_finished(step.tenant, job.settings.files_home)
             database = tenant_database(step.tenant, job.settings)
             done = upgrade(database, history, lock_timeout=job.lock_timeout)
-    except (TenantLockedError, UnfinishedError) as error:
+    except (TenantLockedError, UnfinishedError, ElsewhereError) as error:
         result = replace(step, state=StepState.PENDING, error=str(error))
     except TenantryError as error:
         log.warning("%s (%s): %s", step.tenant.slug, step.tenant.id, error, exc_info=error)

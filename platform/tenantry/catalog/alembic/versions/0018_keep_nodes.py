@@ -1,0 +1,40 @@
+"""Keep the nodes of a fleet, and which placements belong to which of them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "nodes",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("release", sa.String(length=40), nullable=False),
+        sa.Column("joined_at", MOMENT, nullable=False),
+        sa.Column("seen_at", MOMENT, nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("drained", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_nodes"),
+    )
+    op.create_table(
+        "placement_owners",
+        sa.Column("name", sa.String(length=41), nullable=False),
+        sa.Column("owner", sa.String(length=32), nullable=False),
+        sa.Column("node_id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_placement_owners"),
+    )
+    key = sa.Column("key_check", sa.String(length=64), nullable=False, server_default="")
+    op.add_column("heads", key)
+
+
+def downgrade() -> None:
+    op.drop_column("heads", "key_check")
+    op.drop_table("placement_owners")
+    op.drop_table("nodes")
