@@ -228,8 +228,8 @@ class TooManyInvitationsError(CatalogError):
 class TenantLockedError(CatalogError):
     """Another operation is at work on the tenant: there is one at a time.
 
-    ``doing`` says what is done to it, ``process`` who does it (0 if that is unknown), and ``since``
-    at which time of day it began, in UTC.
+    ``doing`` says what is done to it, ``process`` who does it (0 if that is unknown), ``since``
+    at which time of day it began, in UTC, and ``node`` where, if that is in a fleet.
     """
 
     message = "Tenant {name!r} is being {doing}{holder}."
@@ -238,11 +238,25 @@ class TenantLockedError(CatalogError):
     doing: str
     process: int = 0
     since: str = ""
+    node: str = ""
 
     @property
     def holder(self) -> str:
         """Who does it, if that is known."""
-        return f" by process {self.process} since {self.since} UTC" if self.process else ""
+        if not self.process:
+            return ""
+        where = f" on {self.node}" if self.node else ""
+        return f" by process {self.process}{where} since {self.since} UTC"
+
+
+class LockLostError(TenantryError):
+    """Another process has taken a lock over, because this one's connection to the catalog was lost."""
+
+    message = "The lock {lock!r} was lost with its connection; nothing more is written."
+    remedy = "Run the command again: it goes on, or begins anew."
+    status = 503
+    retry_after = 10
+    lock: str
 
 
 class UnfinishedError(CatalogError):

@@ -145,7 +145,8 @@ class Settings(BaseSettings):
         default="",
         description="Folder of what tenants have beside their databases: their files, bundles and "
         "backups. Nodes that share it can serve the same tenants on a PostgreSQL server; see "
-        "docs/fleet.md. Default: the data folder.",
+        "docs/fleet.md. If you set it on a platform that has tenants, move their files there first. "
+        "Default: the data folder.",
     )
     catalog_url: str = Field(
         default="",

@@ -565,6 +565,19 @@ class PlacementOwnerRecord(Base):
     node_id: Mapped[str] = mapped_column(String(32))
 
 
+class OperationLockRecord(Base):
+    """Who holds a lock of the fleet; the lock itself is the server's."""
+
+    __tablename__ = "operation_locks"
+
+    name: Mapped[str] = mapped_column(String(120), primary_key=True)
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    node: Mapped[str] = mapped_column(String(255))
+    doing: Mapped[str] = mapped_column(String(40))
+    pid: Mapped[int]
+    since: Mapped[datetime]
+
+
 class AuditRecord(Base):
     """A line of the audit trail: append-only, each with the hash of the one before."""
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from tenantry.catalog.audit_chain import GENESIS, chain, follow_anchor
 from tenantry.catalog.engine import WRITE, open_engine, unavailable
 from tenantry.catalog.listener import CHANNEL
+from tenantry.catalog.lock_tokens import check_tokens
 from tenantry.catalog.lookup import Lookup
 from tenantry.catalog.models import (
     AccountRecord,
@@ -149,6 +150,8 @@ class Store:
             yield writer
             session.flush()
             epoch = writer.finish()
+            if self.engine.dialect.name == "postgresql":
+                check_tokens(session.connection())
             session.commit()
         if epoch:
             self.signal.announce(epoch)

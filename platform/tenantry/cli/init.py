@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 from alembic.util import CommandError
 
 from tenantry.catalog.engine import shown
+from tenantry.catalog.fleet_locks import LockHeldError, advisory_lock
 from tenantry.catalog.joining import find_node_id, join_fleet
 from tenantry.cli.context import operations_on, reaching_catalog
 from tenantry.cli.demonstration import add_demonstrations
@@ -22,11 +24,15 @@ from tenantry.files.locks import lock_file
 from tenantry.settings import PREFIX, get_settings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tenantry.catalog import Catalog
     from tenantry.settings import Settings
+
+INIT_SECONDS = 120
+"""How long one node waits for another one's start: an upgrade of the catalog takes less."""
 
 
 @click.command()
@@ -48,7 +54,7 @@ def init(*, demo: bool, operator: str | None, accept_keys: bool, no_link: bool) 
     """
     keys = prepare_folders(load_settings())
     settings = get_settings()
-    with _alone(settings), reaching_catalog(settings) as catalog:
+    with _alone(settings), _first_of_nodes(settings), reaching_catalog(settings) as catalog:
         revision = bring_up_to_date(catalog)
         join_fleet(catalog, settings, accept_keys=accept_keys)
         echo_facts(
@@ -98,6 +104,20 @@ def prepare_folders(settings: Settings) -> str:
 def _alone(settings: Settings) -> AbstractContextManager[object]:
     """Let several containers start on one folder: each ``tenantry init`` waits for the other."""
     return lock_file(settings.run_dir / "init.lock", wait=None)
+
+
+@contextmanager
+def _first_of_nodes(settings: Settings) -> Iterator[None]:
+    """Let nodes begin at once: each ``tenantry init`` waits for the others' to end."""
+    if not settings.is_fleet:
+        yield
+        return
+    try:
+        with advisory_lock("init", settings=settings, wait=INIT_SECONDS):
+            yield
+    except LockHeldError as error:
+        problem = f"Another node's `tenantry init` has been at work for {INIT_SECONDS} s"
+        raise click.ClickException(f"{problem}; end it there, or wait.") from error
 
 
 def make_keys(path: Path) -> None:

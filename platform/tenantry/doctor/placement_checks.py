@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
+from tenantry.catalog.joining import find_node_id
 from tenantry.catalog.tenant_locks import tenant_lock
 from tenantry.databases.placements import find_orphaned_placements, get_server
 from tenantry.databases.refusal import first_line
@@ -75,7 +75,7 @@ def _try_login(placement: Placement, settings: Settings) -> str | None:
     from tenantry.databases.binding import Binding  # noqa: PLC0415 - the driver
     from tenantry.databases.postgresql_schema import SchemaDatabase  # noqa: PLC0415
 
-    place = f"{socket.gethostname()}:{settings.data_dir}:doctor"
+    place = f"{find_node_id(settings)}:doctor"
     name = f"t_{sha256(place.encode()).hexdigest()[:32]}"  # the same again after a kill
     database = SchemaDatabase(get_server(placement, settings), Binding(name))
     try:

@@ -14,10 +14,11 @@ from tenantry.bundles.archive import needs_passphrase, open_bundle, write_bundle
 from tenantry.bundles.instance_files import copy_files
 from tenantry.bundles.manifest import PAGES
 from tenantry.bundles.sqlite_pages import check_copy, describe_pages
+from tenantry.catalog.tenant_locks import name_lock
 from tenantry.databases.placements import tenant_database
 from tenantry.databases.sqlite_file import SiteDatabase, copy_file
 from tenantry.errors import BundleError
-from tenantry.files.scratch import alone, scratch_folder
+from tenantry.files.scratch import scratch_folder
 from tenantry.lifecycle.export import WITHOUT_DATA, describe, gather, reading
 from tenantry.lifecycle.missing_databases import check_present
 from tenantry.lifecycle.tenant_paths import TenantPaths
@@ -81,7 +82,7 @@ def backup_tenant(
     home = usual if folder is None else folder / usual.name
     with (
         reading(tenant, "backed up", settings=settings),
-        alone(settings.data_dir, f"backup-{tenant.id}", what=slug),
+        name_lock(f"backup-{tenant.id}", what=slug, settings=settings),
     ):
         check_present(operations, tenant)
         home.mkdir(parents=True, exist_ok=True, mode=0o700)

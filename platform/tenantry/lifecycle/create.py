@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog.accounts import canonical_email
+from tenantry.catalog.joining import find_node_id
 from tenantry.databases.placements import choose_placement, tenant_database
 from tenantry.errors import ProvisionError, TenantExistsError, TenantryError
 from tenantry.files.disk import explain
@@ -195,6 +196,8 @@ def _is_abandoned(row: TenantRow, settings: Settings) -> bool:
 
 def _reason(settings: Settings) -> str:
     """Return why a tenant is not served while it is created here, where claims can be seen."""
+    if settings.is_fleet:
+        return f"{CREATING} on node {find_node_id(settings)}"
     return f"{CREATING} on {socket.gethostname()}, {settings.data_dir}"[:500]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenantry.catalog.tenant_locks import tenant_lock
-from tenantry.files.scratch import alone
+from tenantry.catalog.tenant_locks import name_lock, tenant_lock
 from tenantry.lifecycle.create import take_back, taking_back
 from tenantry.values.slugs import check_slug
 from tenantry.values.tenant import TenantState
@@ -29,7 +28,7 @@ def provisional_tenant(operations: Operations, slug: str, **fields: Any) -> Iter
     :raises BundleError: Another command is filling it now.
     """
     settings = operations.settings
-    with alone(settings.data_dir, f"provisional-{slug}", what=slug):
+    with name_lock(f"provisional-{slug}", what=slug, settings=settings):
         if (left := find_provisional(operations, slug)) is not None:
             # We hold the lock, so the command that was filling it is gone.
             take_back(operations, left)

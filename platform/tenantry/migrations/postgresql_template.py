@@ -10,7 +10,6 @@ second schema made of them must come out the same.
 from __future__ import annotations
 
 import json
-import socket
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from tenantry.databases.binding import Binding
 from tenantry.databases.postgresql_schema import SchemaDatabase, run_all
 from tenantry.files.atomic import write_atomically
 from tenantry.files.disk import is_file
+from tenantry.files.ids import ensure_id
 from tenantry.migrations.description import describe
 from tenantry.migrations.sqlite_template import one_at_a_time
 from tenantry.migrations.upgrade import upgrade
@@ -70,5 +70,6 @@ def _find_out(server: Server, history: History, folder: Path) -> list[str] | Non
 
 def _scratch(server: Server, folder: Path, part: str) -> SchemaDatabase:
     """Return a schema with a name that is only this folder's, and the same again after a kill."""
-    place = f"{socket.gethostname()}:{folder}:{part}"
+    # Two nodes may have one host name, and one path.
+    place = f"{ensure_id(folder.parent / 'node_id')}:{part}"
     return SchemaDatabase(server, Binding(f"t_{sha256(place.encode()).hexdigest()[:32]}"))

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog import RunState, StepState
+from tenantry.catalog.fleet_locks import LockHeldError, fleet_lock
 from tenantry.errors import MigrationRunningError
 from tenantry.files.locks import lock_descriptor, lock_file
 from tenantry.migrations.processes import Job, Workers, run_lock
@@ -27,6 +28,8 @@ HEARTBEAT = 5.0
 """Seconds after which a run that has nothing to record shows that it lives."""
 RECORDED = 0.25
 """Seconds for which results may wait to be recorded together; the databases themselves know already."""
+FLEET = "fleet"
+"""What a run's node is called where a lock of all nodes proves that no other run lives."""
 DEPTH = 4
 """Steps that a worker has at hand."""
 AHEAD = 128
@@ -215,7 +218,7 @@ class MigrationRunner:
 
 @contextmanager
 def _alone(catalog: Catalog, settings: Settings) -> Iterator[str]:
-    """Make sure that no other run lives on this data folder; yield the name of the place."""
+    """Make sure that no other run lives, here or on another node; yield the name of the place."""
     node = f"{socket.gethostname()}:{settings.data_dir}"
     settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with ExitStack() as stack:
@@ -225,6 +228,13 @@ def _alone(catalog: Catalog, settings: Settings) -> Iterator[str]:
         except BlockingIOError as error:
             run = catalog.runs.find_last()
             raise MigrationRunningError(run.id if run else 0, node) from error
+        if settings.is_fleet:
+            node = FLEET
+            try:
+                stack.enter_context(fleet_lock("migrate", "migrated", settings=settings, wait=0))
+            except LockHeldError as error:
+                run = catalog.runs.find_last()
+                raise MigrationRunningError(run.id if run else 0, error.holder.node) from error
         yield node
 
 

@@ -1,4 +1,4 @@
-"""Keep the nodes of a fleet, and which placements belong to which of them."""
+"""Keep the nodes of a fleet, which placements belong to which of them, and who holds its locks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,11 +30,21 @@ def upgrade() -> None:
         sa.Column("node_id", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_placement_owners"),
     )
+    op.create_table(
+        "operation_locks",
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("token", sa.String(length=32), nullable=False),
+        sa.Column("node", sa.String(length=255), nullable=False),
+        sa.Column("doing", sa.String(length=40), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name", "token", name="pk_operation_locks"),
+    )
     key = sa.Column("key_check", sa.String(length=64), nullable=False, server_default="")
     op.add_column("heads", key)
 
 
 def downgrade() -> None:
     op.drop_column("heads", "key_check")
-    op.drop_table("placement_owners")
-    op.drop_table("nodes")
+    for table in ("operation_locks", "placement_owners", "nodes"):
+        op.drop_table(table)
