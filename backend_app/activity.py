@@ -59,6 +59,7 @@ SENTENCES: Mapping[str, str] = {
     "host.verify": "Verified the domain {host}",
     "host.warn": "Warned the owners that the domain {host} will not be served",
     "job.cancel": "Cancelled the job {name}",
+    "job.download": "Downloaded the file {file}",
     "job.retry": "Ran the job {name} again",
     "invitation.create": "Invited {email} as {role}",
     "invitation.used": "{email} accepted an invitation as {role}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     ColorField,
@@ -12,7 +11,6 @@ from wtforms import (
     SelectMultipleField,
     StringField,
     SubmitField,
-    TextAreaField,
     ValidationError,
 )
 from wtforms.validators import DataRequired, Length, Optional, Regexp
@@ -24,7 +22,8 @@ from tenantry.flask.forms import email_field, is_email
 from tenantry.values.slugs import check_slug, suggest_slug
 
 
-def _stripped(value: str | None) -> str | None:
+def stripped(value: str | None) -> str | None:
+    """Return a text without the spaces around it."""
     return value.strip() if value else value
 
 
@@ -34,7 +33,7 @@ class DomainForm(Form):
     domain = StringField(
         "Domain",
         validators=[DataRequired("Enter a domain."), Length(max=300)],
-        filters=[_stripped],
+        filters=[stripped],
         description="As shop.example or blog.shop.example.",
         render_kw={"autocapitalize": "none", "spellcheck": "false", "inputmode": "url"},
     )
@@ -48,16 +47,16 @@ class NewTenantForm(Form):
     slug = StringField(
         "Address",
         validators=[DataRequired(), Length(max=40)],
-        filters=[_stripped],
+        filters=[stripped],
         render_kw={"autocapitalize": "none", "spellcheck": "false", "autofocus": True},
     )
     name = StringField(
-        "Name of the site", validators=[DataRequired(), Length(max=100)], filters=[_stripped]
+        "Name of the site", validators=[DataRequired(), Length(max=100)], filters=[stripped]
     )
     owner_email = email_field(
         "Owner's e-mail",
         validators=[is_email],
-        filters=[_stripped],
+        filters=[stripped],
         description="The platform creates an account if there is none, and a link to set a password.",
     )
     listed = BooleanField("Show it in the public directory", default=True)
@@ -74,26 +73,13 @@ class NewTenantForm(Form):
             raise ValidationError(f"{problem}.{hint}") from error
 
 
-class SuspendForm(Form):
-    """Why a site is taken offline."""
-
-    reason = TextAreaField(
-        "Reason",
-        validators=[DataRequired(), Length(max=500)],
-        filters=[_stripped],
-        description="The audit trail records it, and the owner can read it.",
-        render_kw={"rows": 2},
-    )
-    submit = SubmitField("Suspend site")
-
-
 class VisitForm(Form):
     """Why an operator enters a customer's site."""
 
     reason = StringField(
         "Reason",
         validators=[DataRequired(), Length(max=500)],
-        filters=[_stripped],
+        filters=[stripped],
         description="The audit trail records it, and the owner can read it.",
     )
     submit = SubmitField("Manage as operator")
@@ -103,12 +89,12 @@ class SiteForm(Form):
     """How a site presents itself."""
 
     name = StringField(
-        "Name of the site", validators=[DataRequired(), Length(max=100)], filters=[_stripped]
+        "Name of the site", validators=[DataRequired(), Length(max=100)], filters=[stripped]
     )
     tagline = StringField(
         "Tagline",
         validators=[Optional(), Length(max=160)],
-        filters=[_stripped],
+        filters=[stripped],
         description="One line under the name.",
     )
     language = StringField(
@@ -120,7 +106,7 @@ class SiteForm(Form):
                 message="A language tag such as en, ar or pt-BR.",
             ),
         ],
-        filters=[_stripped],
+        filters=[stripped],
         description="A tag such as en, ar or pt-BR. Screen readers and search engines use it.",
         render_kw={"autocapitalize": "none", "spellcheck": "false", "maxlength": 20},
     )
@@ -141,7 +127,7 @@ class ApiTokenForm(Form):
     name = StringField(
         "Name",
         validators=[DataRequired("Enter a name."), Length(max=60)],
-        filters=[_stripped],
+        filters=[stripped],
         description="What uses it, as “nightly report”.",
     )
     days = SelectField(
@@ -157,35 +143,3 @@ class ApiTokenForm(Form):
         """Ask for one: a validator of the library's would want each box to be ticked."""
         if not field.data:
             raise ValidationError("Choose at least one.")
-
-
-class ConfirmForm(FlaskForm):
-    """A yes to what the page says."""
-
-    submit = SubmitField("Do it")
-
-
-class PurgeForm(FlaskForm):
-    """The name of what is to be destroyed, and a word that it may be before its time."""
-
-    wanted = ""
-    is_due = True
-
-    typed = StringField(
-        "Type the site's address to purge it",
-        validators=[DataRequired()],
-        filters=[_stripped],
-        render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
-    )
-    early = BooleanField("Purge it before its purge date")
-    submit = SubmitField("Purge it for good")
-
-    def validate_typed(self, field: Any) -> None:
-        """Compare the name."""
-        if field.data != self.wanted:
-            raise ValidationError(f"That is not “{self.wanted}”.")
-
-    def validate_early(self, field: Any) -> None:
-        """Before the purge date the form needs a confirmation."""
-        if not self.is_due and not field.data:
-            raise ValidationError("You can still undelete it. Tick this to purge it now.")

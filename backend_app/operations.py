@@ -1,123 +1,105 @@
-"""Operations on a site that ask first: a page says what happens, and a form on it does it.
+"""Operations on a site: a page each, with what it would do, its form, and what came of it.
 
-They are the command line's own operations. The page works without scripts. To destroy something, people
-type its name.
+They are the operations of :data:`tenantry.lifecycle.offered.OPERATIONS`, as the command line has them.
+The pages work without scripts. To destroy something, people type its name. What takes longer than a
+moment is a job, and leads to the job's page.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from backend_app.access import OPERATORS, PROVED_OPERATORS, open_to
+from backend_app.carrying import sign_writer
 from backend_app.context import catalog, operations
-from backend_app.forms import ConfirmForm, PurgeForm
-from tenantry import TenantState
-from tenantry.errors import TenantryError
+from backend_app.operation_forms import OperationForm, make_form
+from tenantry.errors import CatalogUnavailableError, TenantryError
+from tenantry.lifecycle.offered import OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from flask.typing import ResponseReturnValue
 
     from tenantry.catalog import TenantRow
+    from tenantry.lifecycle.declaration import Declaration
 
 bp = Blueprint("operations", __name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What is asked, and what the answer does."""
-
-    title: str
-    button: str
-    text: str
-    check: Callable[[TenantRow], object]
-    """Refuses what cannot be done."""
-    run: Callable[[str], object]
-    done: str
+def _any_of(*, is_typed: bool) -> str:
+    names = (name for name, declared in OPERATIONS.items() if declared.is_typed is is_typed)
+    return f"any({', '.join(repr(name) for name in names)})"
 
 
-class NothingToDoError(TenantryError):
-    """The site is as the operation would make it."""
-
-    message = "{problem}"
-    status = 409
-    problem: str
-
-
-def _check_quiet(row: TenantRow) -> None:
-    if not row.tenant.quiet:
-        raise NothingToDoError(f"{row.tenant.slug} is not a quiet copy.")
-
-
-def _check_deleted(row: TenantRow) -> None:
-    operations().preview_undelete(row.tenant.slug)
-    if row.tenant.state is not TenantState.DELETED:
-        raise NothingToDoError(f"{row.tenant.slug} is not deleted.")
-
-
-OPERATIONS = {
-    "undelete": Operation(
-        title="Undelete {name}",
-        button="Undelete it",
-        text="It is then archived, with all its data. Its visitors still read that it is closed, "
-        "until you resume it.",
-        check=_check_deleted,
-        run=lambda slug: operations().undelete(slug),
-        done="{name} is undeleted: it is archived, and you can resume it.",
-    ),
-    "release": Operation(
-        title="Release {name}",
-        button="Release it",
-        text="This copy may then send mail, call webhooks and run jobs, be in the directory, and be "
-        "found by search engines. A released site does not become quiet again.",
-        check=_check_quiet,
-        run=lambda slug: operations().release(slug),
-        done="{name} is released.",
-    ),
-}
-
-
-@bp.route("/tenants/<slug>/<any(undelete, release):operation>", methods=["GET", "POST"])
+@bp.route(f"/tenants/<slug>/<{_any_of(is_typed=False)}:operation>", methods=["GET", "POST"])
 @open_to(OPERATORS)
-def confirm(slug: str, operation: str) -> ResponseReturnValue:
-    """Ask, and do it when the form comes back."""
-    row, asked, form = catalog().tenants.get_row(slug), OPERATIONS[operation], ConfirmForm()
-    form.submit.label.text = asked.button
-    try:
-        asked.check(row)
-        if not form.validate_on_submit():
-            return render_template("backend/confirm.html", row=row, operation=asked, form=form)
-        asked.run(slug)
-    except TenantryError as error:
-        flash(str(error), "warning")
-    else:
-        flash(asked.done.format(name=row.tenant.name), "success")
-    return redirect(url_for("tenants.show", slug=slug), 303)
+def show(slug: str, operation: str) -> ResponseReturnValue:
+    """Show what an operation would do, and do it when its form comes back."""
+    return _show(slug, OPERATIONS[operation])
 
 
-@bp.route("/tenants/<slug>/purge", methods=["GET", "POST"])
+@bp.route(f"/tenants/<slug>/<{_any_of(is_typed=True)}:destructive>", methods=["GET", "POST"])
 @open_to(PROVED_OPERATORS)
-def purge(slug: str) -> ResponseReturnValue:
-    """Show what would be destroyed, and destroy it when its name has been typed."""
-    row, form = catalog().tenants.get_row(slug), PurgeForm()
-    form.wanted, form.is_due = slug, row.is_due
+def show_destructive(slug: str, destructive: str) -> ResponseReturnValue:
+    """Do the same for what destroys or replaces something."""
+    return _show(slug, OPERATIONS[destructive])
+
+
+def find_url(declared: Declaration, slug: str, **query: Any) -> str:
+    """Return the page of an operation on a tenant."""
+    if declared.is_typed:
+        return url_for("operations.show_destructive", slug=slug, destructive=declared.name, **query)
+    return url_for("operations.show", slug=slug, operation=declared.name, **query)
+
+
+def list_offered(row: TenantRow) -> Iterator[tuple[Declaration, str]]:
+    """Yield the operations that a site's page has buttons for, with their pages."""
+    for declared in OPERATIONS.values():
+        if declared.is_offered(row):
+            yield declared, find_url(declared, row.tenant.slug)
+
+
+def _show(slug: str, declared: Declaration) -> ResponseReturnValue:
+    row = catalog().tenants.get_row(slug)
+    form = make_form(declared, slug, request.args.to_dict())
+    would: tuple[str, ...] = ()
+    problem, status = "", 200
+    is_asked = form.validate_on_submit()
     try:
-        operations().preview_purge(slug, early=True)
-        if row.purged_at is not None:
-            return redirect(url_for("tenants.show", slug=slug))
-        if not form.validate_on_submit():
-            residual_data = operations().find_residual_data(row.tenant)
-            page = render_template(
-                "backend/purge.html", row=row, residual_data=residual_data, form=form
-            )
-            return page, 422 if form.errors else 200
-        operations().purge(slug, early=form.early.data)
+        if is_asked and not form.dry_run.data:
+            return _do(row, declared, form)
+        if is_asked or (request.method == "GET" and not _needs_answers(declared)):
+            would = declared.prepare(operations(), slug, **form.arguments(declared)).would
+    except CatalogUnavailableError:
+        raise
     except TenantryError as error:
-        flash(str(error), "danger")
-    else:
-        flash(f"{row.tenant.name} is purged; only its names and its audit trail remain.", "success")
-    return redirect(url_for("tenants.show", slug=slug), 303)
+        problem, status = str(error), error.status
+    page = render_template(
+        "backend/operation.html",
+        row=row,
+        operation=declared,
+        form=form,
+        would=would,
+        problem=problem,
+        writer=sign_writer(),
+    )
+    return page, 422 if form.errors else status if request.method == "POST" else 200
+
+
+def _do(row: TenantRow, declared: Declaration, form: OperationForm) -> ResponseReturnValue:
+    """Do what the form says, and lead to where its result is seen."""
+    slug = row.tenant.slug
+    prepared = declared.prepare(operations(), slug, **form.arguments(declared))
+    job = prepared.run()
+    if job is not None:
+        return redirect(url_for("jobs.show", job_id=job.id), 303)
+    flash(prepared.done, "success" if prepared.is_needed else "warning")
+    now = catalog().tenants.get_by_id(row.tenant.id)
+    return redirect(url_for("tenants.show", slug=now.slug), 303)
+
+
+def _needs_answers(declared: Declaration) -> bool:
+    return any(parameter.is_required for parameter in declared.parameters)

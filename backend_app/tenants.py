@@ -1,31 +1,25 @@
-"""Operators look after tenants: find, create, suspend, resume, visit."""
+"""Operators look after tenants: find, create, visit, and everything about one on a page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 
 from backend_app.access import OPERATORS, open_to
 from backend_app.accounts import make_setup_link
-from backend_app.carrying import sign_writer, take_field
 from backend_app.context import backend, catalog, operations
 from backend_app.entering import go_to_backend_of, is_manageable
-from backend_app.forms import NewTenantForm, SuspendForm, VisitForm
+from backend_app.forms import NewTenantForm, VisitForm
+from backend_app.jobs import title_of
 from backend_app.one_time import keep_once, take_once
+from backend_app.operations import list_offered
 from backend_app.site import find_quotas
 from backend_app.tables import TableQuery
 from backend_app.workers import find_failures
 from tenantry import TenantState, tenant_database
-from tenantry.errors import (
-    BadTransitionError,
-    NameHeldError,
-    TenantExistsError,
-    TenantLockedError,
-    TenantryError,
-    UnfinishedError,
-)
+from tenantry.errors import NameHeldError, TenantExistsError, TenantryError
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -36,6 +30,7 @@ bp = Blueprint("tenants", __name__)
 
 PAGE_SIZE = 25
 TRAIL = 20
+RECENT_JOBS = 5
 SORTS = ("slug", "name", "state", "created_at")
 
 
@@ -92,39 +87,6 @@ def show(slug: str) -> ResponseReturnValue:
     return _show(catalog().tenants.get(slug))
 
 
-@bp.post("/tenants/<slug>/suspend")
-@open_to(OPERATORS)
-def suspend(slug: str) -> ResponseReturnValue:
-    """Take the site offline, with a reason."""
-    tenant, form = catalog().tenants.get(slug), SuspendForm(prefix="suspend")
-    if not form.validate():
-        return _show(tenant, suspend_form=form), 422
-    try:
-        operations().suspend(slug, reason=form.reason.data)
-    except BadTransitionError as error:
-        flash(str(error), "warning")
-    else:
-        flash(
-            f"{tenant.name} is suspended: its visitors get a notice that it is suspended.",
-            "success",
-        )
-    return redirect(url_for(".show", slug=slug), 303)
-
-
-@bp.post("/tenants/<slug>/resume")
-@open_to(OPERATORS)
-def resume(slug: str) -> ResponseReturnValue:
-    """Put the site online again."""
-    tenant = catalog().tenants.get(slug)
-    try:
-        operations().resume(slug)
-    except (BadTransitionError, TenantLockedError, UnfinishedError) as error:
-        flash(str(error), "warning")
-    else:
-        flash(f"{tenant.name} is online again.", "success")
-    return redirect(url_for(".show", slug=slug), 303)
-
-
 @bp.post("/tenants/<slug>/visit")
 @open_to(OPERATORS)
 def visit(slug: str) -> ResponseReturnValue:
@@ -161,14 +123,13 @@ def _keep_link(tenant: Tenant, owner_email: str) -> None:
         keep_once(f"created {tenant.id}", make_setup_link(owner))
 
 
-def _show(
-    tenant: Tenant, *, suspend_form: SuspendForm | None = None, visit_form: VisitForm | None = None
-) -> str:
-    settings = backend().settings
+def _show(tenant: Tenant, *, visit_form: VisitForm | None = None) -> str:
+    settings, row = backend().settings, catalog().tenants.get_row(tenant.slug)
+    offered = {declared.name: (declared, url) for declared, url in list_offered(row)}
     return render_template(
         "backend/tenant.html",
         site=tenant,
-        row=catalog().tenants.get_row(tenant.slug),
+        row=row,
         url=_site_url(tenant),
         hosts=(settings.host_of(tenant), *tenant.hosts),
         pending=[host.name for host in catalog().hosts.list(tenant.id) if not host.is_served],
@@ -178,11 +139,11 @@ def _show(
         events=catalog().audit.list(tenant_id=tenant.id, size=TRAIL),
         manageable=is_manageable(tenant),
         failures=find_failures(tenant.id),
-        suspend_form=suspend_form
-        or SuspendForm(None, prefix="suspend", data={"reason": take_field("suspend-reason")}),
-        sign_writer=sign_writer,
+        offered=offered,
+        is_dangerous=any(declared.is_typed for declared, _ in offered.values()),
+        jobs=catalog().jobs.list(tenant_id=tenant.id, size=RECENT_JOBS),
+        title_of=title_of,
         visit_form=visit_form or VisitForm(None, prefix="visit"),
-        plain_form=FlaskForm(None),
     )
 
 

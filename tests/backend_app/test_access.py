@@ -65,6 +65,8 @@ ARGUMENTS = {
     "row_id": "3",
     "action": "paint",
     "operation": "release",
+    "destructive": "restore",
+    "job_id": 1,
 }
 
 

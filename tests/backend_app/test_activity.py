@@ -76,7 +76,7 @@ def test_what_does_not_belong_together_is_not_folded() -> None:
 
 def test_the_trail_has_sentences_and_the_codes_behind_them(world: World, operator: Browser) -> None:
     """Code and JSON stand in a drawer, for those who compare them with a log."""
-    operator.post("/tenants/acme/suspend", {"suspend-reason": "The rent"})
+    operator.post("/tenants/acme/suspend", {"reason": "The rent"})
     page = operator.get("/audit").text
     assert "<summary>Suspended the site: The rent</summary>" in page
     assert "<code>tenant.state</code>" in page

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.backend_app.conftest import Browser, World
 
-PAGE = "/tenants/acme"
+PAGE = "/tenants/acme/suspend"
 REASON = "The rent was not paid, \u00fcberhaupt nicht.\nTwice."
 
 
@@ -20,17 +20,17 @@ def send(browser: Browser, writer: str | None = None) -> str:
     page = browser.get(PAGE).text
     found = re.search(r'name="writer" value="([^"]+)"', page)
     assert found is not None
-    form = {"suspend-reason": REASON, "writer": found[1] if writer is None else writer}
+    form = {"reason": REASON, "writer": found[1] if writer is None else writer}
     browser.client("example.test").delete_cookie("account", domain="example.test")
     headers = {"Referer": f"http://example.test/backend{PAGE}"}
-    answer = browser.open("POST", f"{PAGE}/suspend", data=form, headers=headers)
+    answer = browser.open("POST", PAGE, data=form, headers=headers)
     assert answer.status_code == 303
     return str(answer.location)
 
 
 def reason_on(browser: Browser) -> str:
     """Return the text that the page's field has."""
-    found = re.search(r'name="suspend-reason"[^>]*>\s*([^<]*)</textarea>', browser.get(PAGE).text)
+    found = re.search(r'name="reason"[^>]*>\s*([^<]*)</textarea>', browser.get(PAGE).text)
     assert found is not None
     return html.unescape(found[1]).replace("\r\n", "\n")
 
@@ -38,7 +38,7 @@ def reason_on(browser: Browser) -> str:
 def test_a_reason_survives_its_session(world: World, operator: Browser) -> None:
     """Whoever signs in again finds the page with what they typed, once."""
     location = send(operator)
-    assert location == "http://example.test/signin?next=%2Fbackend%2Ftenants%2Facme"
+    assert location == "http://example.test/signin?next=%2Fbackend%2Ftenants%2Facme%2Fsuspend"
     data = {"email": "operator@example.com", "password": "four brown horses walk"}
     data["csrf_token"] = operator.token()
     signed_in = operator.front("POST", location.removeprefix("http://example.test"), data=data)

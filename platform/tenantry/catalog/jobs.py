@@ -70,6 +70,19 @@ class Jobs:
         with self._store.connection() as connection:
             return _get(connection, job_id)
 
+    def get_progress(self, job_id: int) -> tuple[Job, int]:
+        """Return a job and the id of its last log line, 0 without one, in one indexed read.
+
+        :raises JobNotFoundError: There is none with this id.
+        """
+        last = select(func.max(JobLineRecord.id)).where(JobLineRecord.job_id == job_id)
+        query = select(jobs, last.scalar_subquery().label("last")).where(jobs.c.id == job_id)
+        with self._store.connection() as connection:
+            found = connection.execute(query).one_or_none()
+        if found is None:
+            raise JobNotFoundError(str(job_id))
+        return as_job(found), found.last or 0
+
     def list(
         self,
         *,

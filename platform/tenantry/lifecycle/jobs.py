@@ -21,6 +21,7 @@ from tenantry.jobs import JobDefinition, JobDefinitions, JobQueue, JobRefused, j
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.migrations import load_history
 from tenantry.migrations.run import Options, migrate
+from tenantry.rows.tables import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -134,7 +135,7 @@ def _backup_all(
 def _export(
     operations: Operations, run: JobRun, *, slug: str, path: str | None = None
 ) -> dict[str, Any]:
-    folder = operations.settings.files_home / "exports"
+    folder = exports_dir(operations.settings)
     target = _path(path) or folder / f"{slug}-{run.job.id}.tenant"
     # A bundle appears when it is complete: one that is there is an earlier attempt's.
     if run.attempt == 1 or not exists(target):
@@ -173,10 +174,13 @@ def _clone(
 
 
 def _move(operations: Operations, run: JobRun, *, slug: str, to: str) -> dict[str, Any]:
-    steps = count(1)
+    steps, preview = count(1), operations.preview_move(slug, to)
+    # Each row is read from the source, and read again from the target.
+    total = 0 if preview is None else 2 * (preview.rows // BATCH + 1)
 
     def advance() -> None:
-        run.progress(next(steps))  # may end the move here, which then undoes what it has made
+        # It may end the move here, which then undoes what it has made.
+        run.progress(done := next(steps), max(total, done))
 
     moved = operations.move(slug, to, advance=advance, step=run.log)
     return {} if moved is None else {"rows": moved.rows, "closed_s": round(moved.closed, 3)}
@@ -277,6 +281,11 @@ _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
     "operations.purge_due": (_purge_due, _MANY),
     "platform.clean": (_clean, {"attempts": 2, "place": "platform"}),
 }
+
+
+def exports_dir(settings: Settings) -> Path:
+    """Return the folder of the bundles that exports write, unless a job names another."""
+    return settings.files_home / "exports"
 
 
 def is_cancellable(name: str) -> bool:

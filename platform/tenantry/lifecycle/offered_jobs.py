@@ -174,7 +174,7 @@ def delete(
     slug: str,
     *,
     reason: Annotated[
-        str, Hint("Reason", "The audit trail records it. Visitors do not see it.")
+        str, Hint("Reason", "The audit trail records it, and the owner can read it.")
     ] = "",
 ) -> Prepared:
     """Archive the site, write a bundle of it, and mark it as deleted.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _S = TenantState
 
-Reason = Annotated[str, Hint("Reason", "The audit trail records it. Visitors do not see it.")]
+Reason = Annotated[str, Hint("Reason", "The audit trail records it, and the owner can read it.")]
 
 
 def _at_once(call: Callable[[], object]) -> Callable[[], Job | None]:
