@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from backend_app import (
     accounts,
@@ -24,6 +25,7 @@ from backend_app import (
     workers,
 )
 from backend_app.access import check_access, require_audiences
+from backend_app.api import PREFIX, create_api
 from backend_app.context import EXTENSION, Backend
 from backend_app.scope import set_scope
 from backend_app.session import load_session
@@ -72,7 +74,7 @@ def create_app(
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM
     init_accounts(app, settings=settings)
-    app.extensions[EXTENSION] = Backend(settings, catalog, factory, pool)
+    app.extensions[EXTENSION] = backend = Backend(settings, catalog, factory, pool)
     # The order is the order of the checks: which scope, from which origin, who, may they, token.
     app.before_request(set_scope)
     init_security(app)
@@ -86,4 +88,7 @@ def create_app(
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     require_audiences(app)
+    app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign]
+        app.wsgi_app, {PREFIX: create_api(backend)}
+    )
     return app

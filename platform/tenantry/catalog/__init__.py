@@ -34,6 +34,7 @@ from tenantry.catalog.provisioning import Provisioning
 from tenantry.catalog.purges import Purges
 from tenantry.catalog.relocations import Relocations
 from tenantry.catalog.runs import Runs
+from tenantry.catalog.scans import Scans
 from tenantry.catalog.second_factors import SecondFactors
 from tenantry.catalog.sessions import Sessions
 from tenantry.catalog.sign_ups import NewOwner, SignUps
@@ -111,6 +112,7 @@ class Catalog:
         self.mails = Mails(store, self.jobs)
         self.audit = Audit(store)
         self.nodes = Nodes(store)
+        self.scans = Scans(store)
 
     def upgrade(self) -> None:
         """Bring the catalog's schema to this release's revision; what is there already stays."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import Select
+    from sqlalchemy import ColumnElement, Select
 
     from tenantry.catalog.names import Names
     from tenantry.catalog.store import Store
@@ -51,6 +51,14 @@ _ALIVE = TenantRecord.state != TenantState.DELETED
 
 MAX_NOTICE = 300
 MAX_REASON = 500
+
+
+def matching(search: str) -> ColumnElement[bool]:
+    """Return the condition that a slug, now or before, a name or a host contains *search*."""
+    by_host = TenantRecord.hosts.any(contains(search, HostRecord.name))
+    former = select(FormerSlugRecord.tenant_id).where(contains(search, FormerSlugRecord.slug))
+    by_name = contains(search, TenantRecord.slug, TenantRecord.name)
+    return or_(by_name, by_host, TenantRecord.id.in_(former))
 
 
 def check_undeletable(row: TenantRow) -> None:
@@ -137,12 +145,7 @@ class Tenants:
         """
         query = select(TenantRecord)
         if search:
-            by_host = TenantRecord.hosts.any(contains(search, HostRecord.name))
-            former = select(FormerSlugRecord.tenant_id).where(
-                contains(search, FormerSlugRecord.slug)
-            )
-            by_name = contains(search, TenantRecord.slug, TenantRecord.name)
-            query = query.where(or_(by_name, by_host, TenantRecord.id.in_(former)))
+            query = query.where(matching(search))
         if state is not None:
             query = query.where(TenantRecord.state == state)
         column = SORTS.get(sort.removeprefix("-"), TenantRecord.slug)

@@ -102,6 +102,14 @@ class RateTable:
         times[slot] = full_at + taken / rate
         return taken, 0.0
 
+    def count_tokens(self, key: str, rate: float, burst: float) -> float:
+        """Return how many tokens there are now, without taking any; see :meth:`take_tokens`."""
+        slot, now = self._find(key), self._clock()
+        full_at = now if slot is None else self._times[slot]
+        if not now < full_at < now + burst / rate + _SLACK:
+            return burst
+        return max(0.0, burst - (full_at - now) * rate)
+
     def return_token(self, key: str, rate: float) -> None:
         """Return a token that was taken for nothing."""
         slot = self._find(key)

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SCOPES: Mapping[str, str] = {
-    "tenants:read": "Read sites, their operations and their plans",
-    "tenants:write": "Create sites, change them, and run operations on them",
+    "tenants:read": "Read sites, and what can be done to them",
+    "tenants:write": "Change names and settings of sites; with a platform token, create sites",
+    "operations:write": "Run operations on sites: suspend, back up, move, delete and all others",
     "hosts:read": "Read custom domains",
     "hosts:write": "Add, check and remove custom domains",
     "owners:read": "Read who owns a site",
@@ -25,8 +26,10 @@ SCOPES: Mapping[str, str] = {
 }
 """Each scope, and what it allows in a sentence."""
 
-PLATFORM_SCOPES = frozenset({"accounts:read", "accounts:write"})
-"""Scopes that make no sense for one site."""
+PLATFORM_SCOPES = frozenset(
+    {"accounts:read", "accounts:write", "jobs:write", "operations:write", "owners:write"}
+)
+"""Scopes of platform tokens alone: what an owner does not do at the console, either."""
 
 
 def scopes_for(tenant_id: str | None) -> Mapping[str, str]:

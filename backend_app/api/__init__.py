@@ -1,0 +1,76 @@
+"""The API: an app of its own below the backend, without sessions, cookies and forms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from backend_app.api import (
+    accounts,
+    audit,
+    backups,
+    document,
+    hosts,
+    jobs,
+    owners,
+    tenant_operations,
+    tenants,
+)
+from backend_app.api.access import RATES, add_rate_headers, check_access, require_needs
+from backend_app.api.problems import init_problems
+from backend_app.context import EXTENSION
+from tenantry.flask.security import add_headers
+from tenantry.limits import RateTable
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from backend_app.context import Backend
+
+PREFIX = "/api/v1"
+MAX_BODY = 256 * 1024
+"""Bytes of the largest body: there are only short ones here."""
+
+BLUEPRINTS = (
+    tenants.bp,
+    tenant_operations.bp,
+    hosts.bp,
+    owners.bp,
+    backups.bp,
+    jobs.bp,
+    accounts.bp,
+    audit.bp,
+)
+
+
+def create_api(backend: Backend) -> Flask:
+    """Build the API, to be mounted at :data:`PREFIX` of the backend."""
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of the provider that Flask has
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        API_TITLE=document.TITLE,
+        API_VERSION=document.VERSION,
+        OPENAPI_VERSION="3.1.0",
+    )
+    app.extensions[EXTENSION] = backend
+    app.extensions[RATES] = RateTable(backend.settings.run_dir / "rates")
+    app.before_request(check_access)
+    app.after_request(add_rate_headers)
+    app.after_request(_keep_private)
+    app.after_request(add_headers)
+    init_problems(app)
+    api = document.Api(app)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    app.register_blueprint(document.bp)
+    app.extensions[document.DOCUMENT] = document.build_document(api, app)
+    require_needs(app)
+    return app
+
+
+def _keep_private(response: Response) -> Response:
+    """Let no cache keep what a token was answered."""
+    response.headers.setdefault("Cache-Control", "private, no-store")
+    return response
