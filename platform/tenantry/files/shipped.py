@@ -21,6 +21,7 @@ COMPOSITION = "tenantry.composition"
 
 EXTRAS = {
     "flask_login": "site",
+    "flask_smorest": "site",
     "flask_wtf": "site",
     "markdown_it": "site",
     "nh3": "site",

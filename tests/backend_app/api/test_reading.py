@@ -70,7 +70,8 @@ def test_a_list_survives_changes(world: World, program: Program) -> None:
     before = {item["id"] for item in program.get("/tenants?size=200")["items"]}
     operations = Operations(world.catalog, world.factory, settings=world.settings, actor=SYSTEM)
     seen: list[str] = []
-    cursor, number = "", 0
+    cursor: str | None = ""
+    number = 0
     while cursor is not None:
         found = program.get(f"/tenants?size=3{f'&cursor={cursor}' if cursor else ''}")
         assert len(found["items"]) <= 3
