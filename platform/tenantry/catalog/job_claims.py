@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, insert, or_, select, update
 
+from tenantry.catalog.job_adding import jobs
 from tenantry.catalog.job_order import next_position
-from tenantry.catalog.jobs import BATCH, jobs, may_run
+from tenantry.catalog.jobs import BATCH, may_run
 from tenantry.catalog.models import JobLineRecord, TenantRecord, as_job, now
 from tenantry.catalog.values import JobState
 

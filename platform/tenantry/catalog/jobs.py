@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tenantry.catalog.job_adding import add_job, add_jobs, jobs
 from tenantry.catalog.job_order import next_position
 from tenantry.catalog.listener import JOBS_CHANNEL
 from tenantry.catalog.models import (
@@ -19,7 +20,7 @@ from tenantry.catalog.models import (
 )
 from tenantry.catalog.values import JobState
 from tenantry.catalog.wake_pipe import WakePipe
-from tenantry.errors import JobNotFoundError, JobQueueFullError, JobStateError
+from tenantry.errors import JobNotFoundError, JobStateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,11 +31,9 @@ if TYPE_CHECKING:
     from tenantry.catalog.store import Store
     from tenantry.catalog.values import Actor, Job, JobLine, NewJob, Page
 
-MAX_QUEUED = 20_000
-"""Jobs of one tenant that may wait."""
 BATCH = 500
+"""Jobs of one transaction: on SQLite, workers and other writers wait for its end."""
 
-jobs = cast("Table", JobRecord.__table__)
 schedules = cast("Table", ScheduleRecord.__table__)
 
 
@@ -46,18 +45,25 @@ class Jobs:
         self.pipe = WakePipe(store.signal.path.with_name("jobs"))
 
     def add(self, *wanted: NewJob, by: Actor) -> tuple[Job, ...]:
-        """Add jobs in one transaction; one whose key is there already is returned as it is.
+        """Add jobs, up to 500 in one transaction; one whose key is there already is returned as it is.
+
+        Of more than that, those of the transactions before an error stay. With keys, the same call
+        again adds only the others.
 
         :raises JobQueueFullError: Too many jobs of the tenant wait.
         """
-        try:
-            return self._add(wanted, by)
-        except IntegrityError:  # another process has added the same key: now it is found
-            return self._add(wanted, by)
+        added: list[Job] = []
+        for first in range(0, len(wanted), BATCH):
+            batch = wanted[first : first + BATCH]
+            try:
+                added += self._add(batch, by)
+            except IntegrityError:  # another process has added the same key: now it is found
+                added += self._add(batch, by)
+        return tuple(added)
 
     def _add(self, wanted: Sequence[NewJob], by: Actor) -> tuple[Job, ...]:
         with self._store.updating() as connection:
-            added = tuple(add_job(connection, one, by) for one in wanted)
+            added = add_jobs(connection, wanted, by)
             self.notify(connection)
         self.pipe.wake()
         return added
@@ -236,66 +242,6 @@ def may_run() -> Any:
     """Return the condition that a job's tenant lets it run; the tenant is joined."""
     active = (TenantRecord.state == "active") & TenantRecord.quiet.is_(False)
     return jobs.c.needs_site.is_(False) | active
-
-
-def add_job(connection: Connection, wanted: NewJob, by: Actor) -> Job:
-    """Add a job as a part of a transaction, or return the one that has its key.
-
-    :raises JobQueueFullError: Too many jobs of the tenant wait.
-    """
-    if (found := find_keyed(connection, wanted)) is not None:
-        return found
-    if wanted.tenant_id is not None:
-        _check_room(connection, wanted.tenant_id)
-    moment = now()
-    due_at = wanted.due_at or moment
-    values = {
-        **{
-            name: getattr(wanted, name)
-            for name in (
-                *("name", "tenant_id", "needs_site", "deadline_at"),
-                *("max_attempts", "cancellable"),
-            )
-        },
-        "arguments": dict(wanted.arguments),
-        "key": _full_key(wanted),
-        "state": JobState.QUEUED.value,
-        "due_at": due_at,
-        "position": next_position(connection, wanted.tenant_id) if due_at <= moment else None,
-        "actor_kind": by.kind,
-        "actor": by.label[:254],
-        "account_id": by.account_id,
-        "ip": by.ip,
-        "request_id": by.request_id,
-    }
-    added = connection.execute(jobs.insert().values(values).returning(*jobs.c)).one()
-    return as_job(added)
-
-
-def find_keyed(connection: Connection, wanted: NewJob) -> Job | None:
-    """Return the job that has the key of this one."""
-    if wanted.key is None:
-        return None
-    query = select(jobs).where(jobs.c.key == _full_key(wanted))
-    found = connection.execute(query).one_or_none()
-    return None if found is None else as_job(found)
-
-
-def _full_key(wanted: NewJob) -> str | None:
-    if wanted.key is None:
-        return None
-    return f"{wanted.tenant_id or ''}:{wanted.name}:{wanted.key}"
-
-
-def _check_room(connection: Connection, tenant_id: str) -> None:
-    beyond = (
-        select(jobs.c.id)
-        .where(jobs.c.tenant_id == tenant_id, jobs.c.state == JobState.QUEUED)
-        .offset(MAX_QUEUED - 1)
-        .limit(1)
-    )
-    if connection.scalar(beyond) is not None:
-        raise JobQueueFullError(MAX_QUEUED)
 
 
 def _get(connection: Connection, job_id: int) -> Job:

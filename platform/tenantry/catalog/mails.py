@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import delete, func, select, update
 
-from tenantry.catalog.jobs import add_job, find_keyed
+from tenantry.catalog.job_adding import add_job, find_keyed
 from tenantry.catalog.models import MailRecord, now
 from tenantry.catalog.values import MailState
 

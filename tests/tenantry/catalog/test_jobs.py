@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.catalog import SYSTEM, JobState, NewJob
+from tenantry.catalog import SYSTEM, JobState, NewJob, job_adding
 from tenantry.catalog import jobs as jobs_module
 from tenantry.catalog.job_claims import MAX_LOSSES, JobClaims, JobReport
 from tenantry.catalog.models import now
@@ -276,9 +276,41 @@ def test_finished_jobs_leave_with_their_lines(any_catalog: Catalog) -> None:
 def test_a_tenants_queue_is_bounded(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     """A site cannot fill the catalog; its neighbours notice nothing."""
     acme, globex = (add_site(catalog, slug) for slug in ("acme", "globex"))
-    monkeypatch.setattr(jobs_module, "MAX_QUEUED", 3)
+    monkeypatch.setattr(job_adding, "MAX_QUEUED", 3)
     catalog.jobs.add(*(new(tenant=acme) for _ in range(3)), by=SYSTEM)
 
     with pytest.raises(JobQueueFullError):
         catalog.jobs.add(new(tenant=acme), by=SYSTEM)
     assert catalog.jobs.add(new(tenant=globex), by=SYSTEM)
+    with pytest.raises(JobQueueFullError):
+        catalog.jobs.add(*(new(tenant=globex) for _ in range(3)), by=SYSTEM)
+    assert len(catalog.jobs.add(*(new(tenant=globex) for _ in range(2)), by=SYSTEM)) == 2
+
+
+def test_many_are_added_in_bounded_transactions(
+    any_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In their order, each tenant's in a line of its own; a key adds one job in a call, too."""
+    acme, globex = (add_site(any_catalog, slug) for slug in ("acme", "globex"))
+    monkeypatch.setattr(jobs_module, "BATCH", 4)
+    wakes: list[int] = []
+    monkeypatch.setattr(any_catalog.jobs.pipe, "wake", lambda: wakes.append(1))
+    later = now() + timedelta(hours=1)
+    wanted = [
+        *(new(tenant=acme, arguments={"number": number}) for number in range(6)),
+        *(new(tenant=acme, key=key) for key in ("one", "two", "one")),
+        new(tenant=globex, due_at=later),
+        new(tenant=globex, key="one"),
+    ]
+    added = any_catalog.jobs.add(*wanted, by=SYSTEM)
+
+    assert len(wakes) == 3, "11 jobs are three transactions"
+    assert [job.arguments.get("number") for job in added[:6]] == [*range(6)]
+    assert added[6].id == added[8].id != added[7].id
+    assert [job.tenant_id for job in added] == [one.tenant_id for one in wanted]
+    claims = claims_of(any_catalog)
+    started = [job.id for _ in range(10) if (job := claims.claim()) is not None]
+    first, *others = (added[index].id for index in (0, 10, 1, 2, 3, 4, 5, 6, 7))
+    assert started == [first, *others]
+    again = any_catalog.jobs.add(*wanted[6:9], by=SYSTEM)
+    assert [job.id for job in again] == [job.id for job in added[6:9]]
