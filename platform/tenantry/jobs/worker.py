@@ -104,14 +104,15 @@ class JobWorker:
         """
         try:
             while not self._stopping.is_set():
+                was_working = bool(self._running)
                 try:
                     is_idle = self._work()
                 except CatalogUnavailableError as error:
                     log.warning("no job can be claimed: %s", error)
                     self.waiter.wait(self._poll_seconds)
                     continue
-                if is_idle and until_empty and not self._running:
-                    break
+                if is_idle and until_empty and not was_working:
+                    break  # otherwise a tenant at its share, or what has just ended, may have more
                 if is_idle or len(self._running) >= self._threads:
                     self.waiter.wait(self._find_pause(is_idle=is_idle))
             return self._finish()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
-from tenantry.catalog import SYSTEM, JobState
+from tenantry.catalog import SYSTEM, JobState, NewJob
 from tenantry.catalog.models import now
 from tenantry.jobs import JobDefinitions, JobQueue, JobWorker, job
 from tenantry.jobs.run import JobRefused
@@ -254,6 +254,19 @@ def test_a_stopping_worker_gives_its_jobs_back(
 
     found = queue.jobs.get(made.id)
     assert (found.state, found.attempts, starts) == (JobState.DONE, 1, [0, 7])
+
+
+def test_a_worker_that_ends_when_nothing_is_due_leaves_nothing(any_catalog: Catalog) -> None:
+    """Jobs of one owner that has its share of the threads are not taken for none."""
+
+    @job("nothing", place="platform")
+    def nothing(run: JobRun) -> None:
+        """Do nothing: it ends while the worker looks for the next one."""
+
+    wanted = (NewJob(name="nothing", arguments={}, max_attempts=1) for _ in range(100))
+    any_catalog.jobs.add(*wanted, by=SYSTEM)
+    JobWorker(any_catalog, lambda: JobDefinitions([nothing])).run(until_empty=True)
+    assert any_catalog.jobs.count_by_state()[JobState.DONE] == 100
 
 
 def test_an_unknown_job_waits_for_a_worker_that_knows_it(
