@@ -14,6 +14,7 @@ from backend_app import (
     audit,
     domains,
     errors,
+    finding,
     home,
     jobs,
     mail,
@@ -44,6 +45,7 @@ MAX_FORM = 256 * 1024
 
 BLUEPRINTS = (
     home.bp,
+    finding.bp,
     sign_in.bp,
     tenants.bp,
     operations.bp,

@@ -6,7 +6,17 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    abort,
+    flash,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_wtf import FlaskForm
 
 from backend_app.access import MANAGERS, MEMBERS, open_to
@@ -16,7 +26,7 @@ from backend_app.forms import SiteForm
 from backend_app.instances import open_management
 from backend_app.tables import TableQuery
 from backend_app.workers import find_failures
-from tenantry import TenantState, is_local_path, read_accent, request_id
+from tenantry import TenantState, accent_tones, is_local_path, read_accent, request_id
 from tenantry.errors import PlacementError, PoolError, UnknownPlacementError
 from tenantry.flask.quotas import read_quotas
 from tenantry.ui.colours import find_changes
@@ -60,6 +70,23 @@ def settings() -> ResponseReturnValue:
         changes=find_changes(read_accent(shown["accent"])),
     )
     return page, 422 if form.errors else 200
+
+
+@bp.get("/colour.css")
+@open_to(MANAGERS)
+def colour() -> ResponseReturnValue:
+    """Serve the site's colour, which its console wears too; its address holds the revision."""
+    accent = read_accent(_tenant().settings.get("accent"))
+    response = make_response(
+        render_template(
+            "backend/colour.css",
+            light=accent_tones(accent, dark=False),
+            dark=accent_tones(accent, dark=True),
+        )
+    )
+    response.mimetype = "text/css"
+    response.headers["Cache-Control"] = "private, max-age=86400"
+    return response
 
 
 @bp.get("/activity")

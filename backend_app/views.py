@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from backend_app.activity import fold, show_json
 from backend_app.context import backend
-from backend_app.instances import find_section_names
+from backend_app.menu import list_links
 from backend_app.session import ends_at
 from tenantry import TenantState, is_local_path
 from tenantry.flask.account_sessions import find_grace_end
@@ -54,7 +54,7 @@ def _common() -> dict[str, Any]:
         "visit_ends": ends_at() if g.get("as_operator") else None,
         "tenant": tenant,
         "state_note": note_on(tenant) if tenant else None,
-        "section_menu": find_section_names,
+        "sidebar": list_links,
         "accounts_url": backend().settings.accounts_url,
         "own_sites_url": backend().settings.own_sites_url,
         "apex_url": backend().settings.apex_url,

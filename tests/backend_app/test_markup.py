@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 ACME = "acme.example.test"
 PLATFORM = (
+    "/find",
+    "/find?search=acme",
+    "/find?search=zz",
     "/",
     "/tenants",
     "/tenants?search=zz",

@@ -25,7 +25,7 @@ PASSWORD = "four brown horses walk"
 def test_an_operator_sees_the_dashboard_and_an_owner_the_sites(world: World) -> None:
     """Signing in leads to the page that this account comes for."""
     operator = world.browser("operator@example.com")
-    assert "Dashboard" in operator.get("/").text
+    assert "Overview" in operator.get("/").text
     owner = world.browser("olga@example.com")
     assert owner.get("/").location == "http://example.test/sites"
     assert "Acme" in owner.front("GET", "/sites").text

@@ -252,7 +252,7 @@ def test_a_backend_host_takes_the_console_from_the_apex(
     world.add_account("operator@example.com", operator=True)
     assert world.browser().get("/").status_code == 404
     operator = world.browser("operator@example.com", "console.example.test")
-    assert "Dashboard" in operator.get("/", "console.example.test").text
+    assert "Overview" in operator.get("/", "console.example.test").text
 
 
 def test_without_a_host_there_is_no_scope(world: World) -> None:
@@ -273,8 +273,8 @@ def test_an_error_of_the_sites_app_is_a_page(world: World, olga: Browser) -> Non
 def test_the_menu_marks_one_place(olga: Browser) -> None:
     """And it is the section that is shown."""
     page = olga.get("/sections/things", ACME).text
-    assert page.count('aria-current="page"') == 2, "one in the menu, one in the pager"
-    assert '<a href="/backend/sections/things" aria-current="page">Things</a>' in page
+    assert page.count('aria-current="page"') == 3, "in the menu, the breadcrumb and the pager"
+    assert '<a href="/backend/sections/things" aria-current="page">' in page
 
 
 def test_a_site_whose_data_fails_keeps_its_backend(world: World, olga: Browser) -> None:

@@ -150,8 +150,14 @@ class Person:
         self.click("Sign in")
         if slug:
             self.click("Continue")
-        expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
+        sign_out = self.page.get_by_role("button", name="Sign out", include_hidden=True)
+        expect(sign_out).to_be_attached()
         return self
+
+    def leave_backend(self) -> None:
+        """Sign out by the menu of one's account."""
+        self.page.locator(".user-menu > summary").click()
+        self.click("Sign out")
 
     def manage(self, site: str) -> None:
         """Go from the list of one's sites on the platform to the backend of one of them."""

@@ -159,3 +159,44 @@ def test_an_owner_of_one_site_is_nobody_at_the_next(new_person: NewPerson) -> No
         copy(owner, secrets, owner.address(slug, "/backend/"))
         owner.go(slug, "/backend/")
         owner.sees("Sign in")
+
+
+def test_the_console_needs_no_mouse(operator: Person) -> None:
+    """Skip to the content, find a site, open the menu of one's account and close it again."""
+    keyboard = operator.page.keyboard
+    operator.go("", "/backend/")
+    keyboard.press("Tab")
+    assert focused(operator) == "Skip to the content"
+    keyboard.press("Control+k")
+    assert focused(operator) == "Find sites, accounts, hosts"
+    keyboard.type("globex")
+    keyboard.press("Enter")
+    operator.sees("Find")
+    operator.look("backend-find")
+    operator.page.get_by_role("region", name="Sites found").get_by_role("link").focus()
+    keyboard.press("Enter")
+    operator.sees("Globex Field Journal")
+    menu = operator.page.locator(".user-menu > summary")
+    menu.focus()
+    keyboard.press("Enter")
+    expect(operator.page.get_by_role("button", name="Sign out")).to_be_visible()
+    operator.look("backend-user-menu")
+    keyboard.press("Escape")
+    expect(operator.page.get_by_role("button", name="Sign out")).to_be_hidden()
+    expect(menu).to_be_focused()
+
+
+def test_the_consoles_menu_opens_in_a_narrow_window(operator: Person) -> None:
+    """A button opens it, a line leads on, and Escape closes it."""
+    operator.page.set_viewport_size(WINDOWS["narrow"])
+    operator.go("", "/backend/")
+    expect(operator.menu()).to_be_hidden()
+    operator.click("Menu")
+    expect(operator.menu()).to_be_visible()
+    operator.look("backend-menu-open")
+    operator.page.set_viewport_size(WINDOWS["narrow"])
+    operator.page.keyboard.press("Escape")
+    expect(operator.menu()).to_be_hidden()
+    operator.click("Menu")
+    operator.menu().get_by_role("link", name="People").click()
+    operator.sees("People")

@@ -13,6 +13,10 @@
   }
 
   function closeMenus() {
+    document.querySelectorAll("details.user-menu[open]").forEach(function (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
     document.querySelectorAll("[data-menu-toggle][aria-expanded='true']").forEach(function (button) {
       button.setAttribute("aria-expanded", "false");
       button.focus();
@@ -24,6 +28,10 @@
     if (!target) return;
 
     if (target.closest("[data-theme-toggle]")) window.tenantryTheme.toggle();
+
+    document.querySelectorAll("details.user-menu[open]").forEach(function (open) {
+      if (!open.contains(target)) open.open = false;
+    });
 
     var menu = target.closest("[data-menu-toggle]");
     if (menu) menu.setAttribute("aria-expanded", String(menu.getAttribute("aria-expanded") !== "true"));
@@ -41,6 +49,12 @@
 
   document.addEventListener("keydown", function (event) {
     if (event.key === "Escape") closeMenus();
+    var find = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && document.querySelector("[data-find]");
+    if (find) {
+      event.preventDefault();
+      find.focus();
+      find.select();
+    }
   });
 
   // A form, or the button that sent it, may ask first: data-confirm="Delete this post?", and with
