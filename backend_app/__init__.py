@@ -12,12 +12,15 @@ from backend_app import (
     accounts,
     api_tokens,
     audit,
+    backups,
     domains,
     errors,
     finding,
     home,
+    imports,
     jobs,
     mail,
+    migrations,
     operations,
     sections,
     sign_in,
@@ -33,6 +36,7 @@ from backend_app.session import load_session
 from backend_app.views import init_views
 from tenantry import init_security, init_ui
 from tenantry.flask.account_sessions import init_accounts
+from tenantry.flask.bodies import limit_bodies
 
 if TYPE_CHECKING:
     from tenantry import Settings
@@ -50,6 +54,9 @@ BLUEPRINTS = (
     tenants.bp,
     operations.bp,
     jobs.bp,
+    backups.bp,
+    imports.bp,
+    migrations.bp,
     workers.bp,
     accounts.bp,
     audit.bp,
@@ -75,6 +82,7 @@ def create_app(
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM
+    limit_bodies(app, settings)
     init_accounts(app, settings=settings)
     app.extensions[EXTENSION] = backend = Backend(settings, catalog, factory, pool)
     # The order is the order of the checks: which scope, from which origin, who, may they, token.

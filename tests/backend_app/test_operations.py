@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,12 @@ from backend_app.context import EXTENSION
 from tenantry.catalog import SYSTEM, JobState
 from tenantry.jobs import JobDefinitions, JobWorker
 from tenantry.lifecycle import Operations
-from tenantry.lifecycle.jobs import operation_jobs
+from tenantry.lifecycle.jobs import imports_dir, operation_jobs
 from tenantry.lifecycle.offered import OPERATIONS
+from tenantry.lifecycle.tenant_paths import backups_dir
 from tenantry.values.tenant import TenantState
 from tests.backend_app.conftest import World, build_world
+from tests.markup import find_flaws
 from tests.tenantry.lifecycle import ledger
 
 if TYPE_CHECKING:
@@ -331,6 +334,53 @@ def test_an_export_is_downloaded(world: World, operator: Browser) -> None:
     assert preview.manifest.tenant.slug == "acme"
     Path(job.result["file"]).unlink()
     assert operator.get(f"/jobs/{job.id}/file").status_code == 404
+
+
+def test_backups_are_listed_with_their_ways_back(world: World, operator: Browser) -> None:
+    """The newest first; a damaged one says so, and cannot be restored."""
+    assert "No backup yet" in operator.get("/tenants/acme/backups").text
+    work(world, operator.post("/tenants/acme/backup"))
+    (name,) = in_python(world).list_backup_names("acme")
+    page = operator.get("/tenants/acme/backups").text
+    assert f'href="/backend/tenants/acme/restore?backup={name}"' in page
+    assert f'href="/backend/tenants/acme/restore-beside?backup={name}"' in page
+    assert f'selected value="{name}"' in operator.get(f"/tenants/acme/restore?backup={name}").text
+    assert find_flaws(page) == []
+    home = backups_dir(world.settings) / f"t_{world.catalog.tenants.get('acme').id}"
+    (home / name).write_bytes(b"no bundle")
+    page = operator.get("/tenants/acme/backups").text
+    assert "Damaged" in page
+    assert "?backup=" not in page
+    answer = operator.post("/tenants/acme/restore", {"backup": name, "typed": "acme"})
+    assert answer.status_code == 422
+    assert "is not a bundle" in answer.text or "damaged" in answer.text
+
+
+def test_a_file_is_imported(world: World, operator: Browser) -> None:
+    """First it is checked; then a job makes a site of it, with an owner, a plan and a placement."""
+    job = work(world, operator.post("/tenants/acme/export"))
+    bundle = Path(job.result["file"]).read_bytes()
+    form = {"slug": "second", "owner_email": "otto@example.com", "plan": "standard"}
+
+    def send(content: bytes = bundle, **more: str) -> Any:
+        file = (BytesIO(content), "my.tenant")
+        return operator.post("/import", {**form, **more, "file": file})
+
+    answer = send(dry_run="x")
+    assert "Would import second on local with the plan standard" in answer.text
+    assert list(imports_dir(world.settings).iterdir()) == []
+    job = work(world, send(placement="disk"))
+    assert job.state is JobState.DONE, job.error
+    made = world.catalog.tenants.get("second")
+    assert (made.plan, made.placement, made.owners) == ("standard", "disk", ("otto@example.com",))
+    assert find_flaws(operator.get("/import").text) == []
+
+    for refused in (send(), send(b"no bundle"), send(slug="-"), operator.post("/import", form)):
+        assert refused.status_code in {409, 422}
+        assert "alert-danger" in refused.text or "invalid-feedback" in refused.text
+        assert str(world.settings.data_dir) not in refused.text
+    assert world.catalog.jobs.list(name="operations.import").total == 1
+    assert len(list(imports_dir(world.settings).iterdir())) == 1
 
 
 def test_a_clone_is_made_and_released(world: World, operator: Browser) -> None:

@@ -68,6 +68,12 @@ class Runs:
             record = session.scalar(NEWEST_RUN)
             return None if record is None else _to_run(session, record)
 
+    def list(self, *, limit: int = 10) -> tuple[Run, ...]:
+        """Return the newest runs, the newest first."""
+        query = select(MigrationRunRecord).order_by(MigrationRunRecord.id.desc()).limit(limit)
+        with self._store.reading() as session:
+            return tuple(_to_run(session, record) for record in session.scalars(query))
+
     def list_failed_steps(self, run_id: int, *, limit: int = 100) -> tuple[Step, ...]:
         """Return the first failures of a run, and those that it could not get at."""
         query = _steps(run_id, StepState.FAILED, StepState.PENDING)

@@ -7,6 +7,7 @@ that are JSON. A passphrase is not among them: it would lie in the catalog.
 from __future__ import annotations
 
 import inspect
+import time
 from datetime import timedelta
 from functools import wraps
 from itertools import count
@@ -20,7 +21,7 @@ from tenantry.files.disk import exists
 from tenantry.jobs import JobDefinition, JobDefinitions, JobQueue, JobRefused, job
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.migrations import load_history
-from tenantry.migrations.run import Options, migrate
+from tenantry.migrations.run import Options, ResumeOptions, migrate
 from tenantry.rows.tables import BATCH
 
 if TYPE_CHECKING:
@@ -200,10 +201,16 @@ def _migrate(
     jobs: int = 1,
     canary: int = 0,
     max_failures: int = 0,
+    resume: bool = False,
+    retry_failed: bool = False,
 ) -> dict[str, Any]:
     catalog, folder = operations.catalog, operations.factory.migrations
     if folder is None:
         raise JobRefused(f"TENANTRY_FACTORY={operations.settings.factory} has no MIGRATIONS")
+
+    again = None
+    if resume or retry_failed:
+        again = ResumeOptions(pending=resume, failed=retry_failed)
 
     def watch(begun: Run) -> Callable[[], None]:
         steps = count(1)
@@ -215,6 +222,7 @@ def _migrate(
         settings=operations.settings,
         options=Options(jobs=jobs, canary=canary, max_failures=max_failures),
         only=only,
+        again=again,
         watch=watch,
         by=run.by,
     )
@@ -257,7 +265,19 @@ def _clean(operations: Operations, _run: JobRun) -> dict[str, int]:
     return {
         "jobs": catalog.jobs.remove_finished(now() - timedelta(days=days)),
         "mails": catalog.mails.remove_old(now() - timedelta(days=MAIL_DAYS)),
+        "files": _remove_old_files(operations.settings, days),
     }
+
+
+def _remove_old_files(settings: Settings, days: int) -> int:
+    """Remove bundles that jobs wrote or were given, when the jobs are forgotten; return how many."""
+    before, removed = time.time() - timedelta(days=days).total_seconds(), 0
+    for folder in (exports_dir(settings), imports_dir(settings)):
+        for path in folder.glob("*.tenant"):
+            if path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
+                removed += 1
+    return removed
 
 
 _ONE: JobOptions = {"seconds": 6 * HOURS, "place": "platform"}
@@ -286,6 +306,11 @@ _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
 def exports_dir(settings: Settings) -> Path:
     """Return the folder of the bundles that exports write, unless a job names another."""
     return settings.files_home / "exports"
+
+
+def imports_dir(settings: Settings) -> Path:
+    """Return the folder of the files that were sent to be imported."""
+    return settings.files_home / "imports"
 
 
 def is_cancellable(name: str) -> bool:

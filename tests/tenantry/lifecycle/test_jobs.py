@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,9 @@ from tenantry.catalog.job_claims import JobClaims
 from tenantry.catalog.models import now
 from tenantry.errors import BadJobError, TenantNotFoundError, UnknownJobError
 from tenantry.files.locks import tenant_lock
-from tenantry.jobs import JobDefinitions, JobWorker
+from tenantry.jobs import JobDefinitions, JobQueue, JobWorker
 from tenantry.jobs.schedules import platform_schedules
-from tenantry.lifecycle.jobs import operation_jobs
+from tenantry.lifecycle.jobs import imports_dir, operation_jobs
 from tenantry.values.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
 
@@ -200,6 +201,25 @@ def test_the_schedules_of_a_platform(make_settings: Callable[..., Settings]) -> 
     }
     off = make_settings(backup_time="off", purge_time="off")
     assert [one.name for one in platform_schedules(off)] == ["clean"]
+
+
+def test_old_files_of_jobs_are_removed(operations: Operations, settings: Settings) -> None:
+    """A bundle that was exported or sent goes when its job is forgotten; a younger one stays."""
+    job = done(operations, "export", slug="acme")
+    sent = imports_dir(settings) / "x.tenant"
+    sent.parent.mkdir()
+    sent.write_bytes(b"a bundle")
+    then = (now() - timedelta(days=settings.job_keep_days + 1)).timestamp()
+    os.utime(sent, (then, then))
+    definitions = {one.name: one for one in operation_jobs(operations.catalog, settings)}
+    JobQueue(operations.catalog.jobs, JobDefinitions(definitions.values())).enqueue(
+        "platform.clean", {}, by=SYSTEM
+    )
+    work(operations)
+    (cleaned,) = operations.catalog.jobs.list(name="platform.clean").items
+    assert cleaned.result["files"] == 1
+    assert not sent.exists()
+    assert Path(job.result["file"]).exists()
 
 
 def test_a_schedule_is_done_once_by_three_workers(
