@@ -14,7 +14,7 @@ import backend_app
 import frontend_app
 from tenantry.catalog import SYSTEM, open_catalog
 from tenantry.catalog.directory import Directory
-from tenantry.catalog.joining import join_fleet, refresh_owners
+from tenantry.catalog.joining import join_fleet
 from tenantry.catalog.served_hosts import ServedHosts
 from tenantry.databases.engines import ENGINES
 from tenantry.databases.placements import find_orphaned_placements, get_server
@@ -35,6 +35,7 @@ from tenantry.resources.gc_control import GcControl
 from tenantry.resources.popularity import Popularity
 from tenantry.resources.usage import Ledger
 from tenantry.worker import Reporter
+from tenantry.worker.heartbeat import Heartbeat, Lease
 from tenantry.worker.logs import configure_logs
 from tenantry.worker.report import WorkerReport
 from tenantry.worker.scheduler import PeriodicTask, Scheduler
@@ -61,9 +62,6 @@ GC_CONTROL = GcControl()
 KNOWN_HOSTS = 50_000
 """Hosts that a worker remembers even if it keeps few instances; each takes less than a kilobyte."""
 
-OWNERS_SECONDS = 2
-"""Between two looks at which placements belong to which node."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
@@ -82,6 +80,8 @@ class Platform:
     clients: ClientRates
     bodies: BodyLimits
     listeners: Listeners
+    lease: Lease | None
+    """The node's, in a fleet."""
 
 
 def start(settings: Settings) -> WSGIApplication:
@@ -184,6 +184,7 @@ def assemble(settings: Settings, catalog: Catalog) -> Platform:
         clients=ClientRates(rates, settings.limit_client_requests),
         bodies=BodyLimits.of(settings),
         listeners=listeners,
+        lease=Lease(settings) if settings.is_fleet else None,
     )
 
 
@@ -235,12 +236,6 @@ def start_background(platform: Platform) -> None:
         PeriodicTask(5, lambda: GC_CONTROL.tend(short=platform.budget.shortage() is not None)),
         PeriodicTask(10, platform.pool.evict_idle),
     ]
-    if platform.settings.is_fleet:
-        tasks.append(
-            PeriodicTask(
-                OWNERS_SECONDS, lambda: refresh_owners(platform.catalog, platform.settings)
-            )
-        )
     if platform.served is not None:
         platform.served.refresh()  # so that the first question finds them
         tasks.append(PeriodicTask(1, platform.served.refresh))
@@ -277,6 +272,10 @@ def start_worker(platform: Platform) -> list[PeriodicTask]:
     reporter = Reporter(settings.workers_dir, report)
     tell = tell_people(platform.catalog, settings=settings)
     checker = HostChecker(platform.catalog, settings=settings, tell=tell)
+    if platform.lease is not None:
+        heartbeat = Heartbeat(platform.catalog, settings, platform.lease)
+        run_in_worker(heartbeat.start)
+        run_at_end(heartbeat.stop)
     for start in (reporter.start, warm_up.start, checker.start):
         run_in_worker(start)
     for end in (reporter.stop, popularity.save, warm_up.stop, checker.stop):
@@ -307,4 +306,5 @@ def build_front_door(platform: Platform) -> WSGIApplication:
         bodies=platform.bodies,
         listeners=platform.listeners,
         served=platform.served,
+        lease=platform.lease,
     )

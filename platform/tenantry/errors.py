@@ -596,6 +596,16 @@ class NodeIdError(TenantryError):
     found: str
 
 
+class NodeNotFoundError(TenantryError, LookupError):
+    """No node has this name or id, or several have it."""
+
+    message = "{name!r:.80} names {found} nodes of this platform."
+    remedy = "Give the beginning of an id that `tenantry fleet status` lists."
+    status = 404
+    name: str
+    found: str
+
+
 class NodeAliveError(TenantryError):
     """A node's placement is not taken from it while it lives."""
 

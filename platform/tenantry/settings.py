@@ -288,6 +288,12 @@ class Settings(BaseSettings):
         "least three that do not depend on each other. A single one is asked over TCP. Default: "
         "`1.1.1.1, 8.8.8.8, 9.9.9.9`.",
     )
+    without_catalog: Literal["serve", "close"] = Field(
+        default="serve",
+        description="What a node of a fleet does with its sites if it has not reached the catalog for "
+        "10 seconds. `serve` goes on from memory, and does not see that a site was suspended. `close` "
+        "answers 503 until the catalog is back.",
+    )
     internal_listen: str = Field(
         default="",
         description="A loopback address and port for a listener that answers `/-/ask` and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from tenantry.settings import Settings
 
+COMMANDS = Path(__file__).with_name("commands.py")
 KEYS = "0123456789abcdef" * 4
 PROGRAM = str(Path(sys.executable).with_name("tenantry"))
 
@@ -69,6 +71,21 @@ class Node(Server):
         process = self.begin(*arguments)
         told, problem = process.communicate(timeout=120)
         return process.returncode, told, problem
+
+    def run_all(self, commands: list[list[str]]) -> list[tuple[int, str]]:
+        """Run commands one after the other in one process; return exit codes and output."""
+        done = subprocess.run(
+            [sys.executable, str(COMMANDS)],
+            cwd=ROOT,
+            env=self.environment,
+            input=json.dumps(commands),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return [(code, output) for code, output in json.loads(done.stdout)]
 
     def tenant_files(self) -> list[Path]:
         """Return everything that is in this node's folder of tenants."""

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 FILES = "@files"
 """The name under which the folder of tenants' files has an owner; no placement can have it."""
 NOBODY = "a node that has not joined yet: its tenants' files are not here"
-LEASE_SECONDS = 10.0
-"""How long a node counts as alive after its last heartbeat."""
 
 
 def join_fleet(catalog: Catalog, settings: Settings, *, accept_keys: bool = False) -> None:
@@ -84,8 +82,9 @@ def check_takeable(catalog: Catalog, settings: Settings, placement: Placement) -
     if owner is None or owner.node_id == find_node_id(settings):
         return
     for node in catalog.nodes.list():
-        if node.id == owner.node_id and node.age < LEASE_SECONDS:
-            raise NodeAliveError(placement.name, node=node.shown, seconds=round(node.age))
+        if node.id == owner.node_id and node.is_alive:
+            seconds = round(node.age or 0.0)
+            raise NodeAliveError(placement.name, node=node.shown, seconds=seconds)
 
 
 def find_node_id(settings: Settings) -> str:

@@ -549,7 +549,7 @@ class NodeRecord(Base):
     name: Mapped[str] = mapped_column(String(255))
     release: Mapped[str] = mapped_column(String(40))
     joined_at: Mapped[datetime]
-    seen_at: Mapped[datetime]
+    seen_at: Mapped[datetime]  # before *joined_at* if it never served
     # The newest change that the node serves.
     epoch: Mapped[int] = mapped_column(BigInteger, default=0)
     drained: Mapped[bool] = mapped_column(default=False)

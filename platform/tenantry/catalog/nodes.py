@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import Table, delete, exists, extract, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tenantry.catalog.listener import CHANNEL
 from tenantry.catalog.models import Head, NodeRecord, PlacementOwnerRecord, TenantRecord
-from tenantry.catalog.values import Node, Owner, shown_node
+from tenantry.catalog.values import LEASE_SECONDS, Node, Owner, shown_node
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from tenantry.catalog.store import Store
     from tenantry.catalog.values import Actor
 
+WAIT_SECONDS = 0.02
+"""Between two looks at whether all nodes have seen a change."""
 SAMPLE = 50
 """Tenants of a placement whose files are looked for before a node calls the placement its own."""
 
@@ -44,15 +49,55 @@ class Nodes:
             changed = update(_nodes).where(_nodes.c.id == node_id).values(values)
             if connection.execute(changed).rowcount:
                 return
-            new = {"id": node_id, "joined_at": now, "seen_at": now, "epoch": 0, "drained": False}
+            new = {
+                "id": node_id,
+                "joined_at": now,
+                "seen_at": now - timedelta(days=1),
+                "epoch": 0,
+                "drained": False,
+            }
             connection.execute(insert(_nodes).values({**values, **new}))
+
+    def beat(self, node_id: str, epoch: int) -> bool:
+        """Note that a node lives and which change it serves; return whether it is drained."""
+        seen = {"seen_at": func.clock_timestamp(), "epoch": epoch}
+        beat = update(_nodes).where(_nodes.c.id == node_id).values(seen).returning(_nodes.c.drained)
+        with self._store.updating() as connection:
+            return bool(connection.scalar(beat))
+
+    def wait_until_seen(self, epoch: int) -> None:
+        """Return when every live node serves the change *epoch*, or has lost its lease."""
+        deadline = time.monotonic() + LEASE_SECONDS + 2
+        behind = select(func.count()).where(_nodes.c.epoch < epoch, _AGE < LEASE_SECONDS)
+        while time.monotonic() < deadline:
+            with self._store.connection() as connection:
+                if not connection.scalar(behind):
+                    return
+            time.sleep(WAIT_SECONDS)
+
+    def set_drained(self, node_id: str, *, drained: bool, by: Actor) -> None:
+        """Let a node take no more visitors, or take them again."""
+        with self._store.writing(by) as writer:
+            connection = writer.session.connection()
+            changed = update(_nodes).where(_nodes.c.id == node_id, _nodes.c.drained != drained)
+            if connection.execute(changed.values(drained=drained)).rowcount:
+                action = "node.drain" if drained else "node.undrain"
+                writer.audit(action, detail={"node": node_id})
+                connection.execute(select(func.pg_notify(CHANNEL, "")))  # it wakes the node
 
     def list(self) -> tuple[Node, ...]:
         """Return all nodes, the first one first."""
         query = select(_nodes, _AGE.label("age")).order_by(_nodes.c.joined_at, _nodes.c.id)
         with self._store.connection() as connection:
             return tuple(
-                Node(row.id, row.name, row.release, float(row.age), row.epoch, row.drained)
+                Node(
+                    row.id,
+                    row.name,
+                    row.release,
+                    None if row.seen_at < row.joined_at else float(row.age),
+                    row.epoch,
+                    row.drained,
+                )
                 for row in connection.execute(query)
             )
 

@@ -492,6 +492,10 @@ class Page(Generic[T]):
         return self.number < self.pages
 
 
+LEASE_SECONDS = 10.0
+"""How long a node counts as alive after its last heartbeat."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A node of the fleet."""
@@ -500,11 +504,16 @@ class Node:
     name: str
     """Of its host, for people."""
     release: str
-    age: float
-    """Seconds since its last heartbeat, by the clock of the database server."""
+    age: float | None
+    """Seconds since its last heartbeat, by the database server's clock; none before the first one."""
     epoch: int
     """The newest change that it serves."""
     drained: bool
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its lease holds."""
+        return self.age is not None and self.age < LEASE_SECONDS
 
     @property
     def shown(self) -> str:

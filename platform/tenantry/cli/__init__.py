@@ -27,7 +27,7 @@ COMMANDS = {
     "work": "Run jobs until Ctrl-C or SIGTERM.",
     "reload": "Load new code into the running server, if the new code works.",
     "settings": "List every setting, with its default and its meaning.",
-    "fleet": "Show the nodes, and take over what a lost one had.",
+    "fleet": "Show and drain the nodes, and take over what a lost one had.",
     "status": "Show the state of the platform and its workers.",
     "metrics": "Print or serve the running workers' figures for Prometheus.",
     "migrate": "Migrate every tenant's database to the newest schema revision.",

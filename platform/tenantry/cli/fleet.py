@@ -16,15 +16,19 @@ from tenantry.catalog.joining import (
 from tenantry.cli.context import actor, dry_run_option, ready_catalog
 from tenantry.cli.listing import json_option
 from tenantry.cli.output import echo_json, echo_table
+from tenantry.errors import NodeNotFoundError
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tenantry.catalog import Node
     from tenantry.settings import Settings
 
 
 @click.group()
 def fleet() -> None:
-    """Show the nodes, and take over what a lost one had."""
+    """Show and drain the nodes, and take over what a lost one had."""
 
 
 @fleet.command("status")
@@ -50,12 +54,58 @@ def show_status(*, as_json: bool) -> None:
             f"{node.name} (here)" if node.id == own else node.name,
             node.id,
             node.release,
-            f"{node.age:.0f} s ago",
+            "never" if node.age is None else f"{node.age:.0f} s ago",
+            describe_state(node),
             ", ".join(had[node.id]),
         )
         for node in nodes
     )
-    echo_table(("node", "id", "release", "seen", "owns"), rows)
+    echo_table(("node", "id", "release", "seen", "state", "owns"), rows)
+
+
+def describe_state(node: Node) -> str:
+    """Return whether a node takes visitors."""
+    if not node.is_alive:
+        return "down"
+    return "drained" if node.drained else "ready"
+
+
+@fleet.command()
+@click.argument("node", required=False)
+@dry_run_option
+def drain(node: str | None, *, dry_run: bool) -> None:
+    """Let the balancer send nobody to a node any more, by default to this one."""
+    _set_drained(node, drained=True, dry_run=dry_run)
+
+
+@fleet.command()
+@click.argument("node", required=False)
+@dry_run_option
+def undrain(node: str | None, *, dry_run: bool) -> None:
+    """Let the balancer send visitors to a node again, by default to this one."""
+    _set_drained(node, drained=False, dry_run=dry_run)
+
+
+def _set_drained(name: str | None, *, drained: bool, dry_run: bool) -> None:
+    settings = get_settings()
+    _need_fleet(settings)
+    with ready_catalog(settings) as catalog:
+        chosen = find_node(catalog.nodes.list(), name or find_node_id(settings))
+        if not dry_run:
+            catalog.nodes.set_drained(chosen.id, drained=drained, by=actor())
+    becomes = "would be" if dry_run else "is"
+    click.echo(f"{chosen.shown.capitalize()} {becomes} {'drained' if drained else 'in use'}.")
+
+
+def find_node(nodes: Sequence[Node], name: str) -> Node:
+    """Return the node with this name, or whose id begins so.
+
+    :raises NodeNotFoundError: There is none, or several.
+    """
+    found = [node for node in nodes if node.id.startswith(name) or node.name == name]
+    if len(found) != 1:
+        raise NodeNotFoundError(name, "no" if not found else str(len(found)))
+    return found[0]
 
 
 @fleet.command()

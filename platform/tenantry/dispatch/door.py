@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tenantry.dispatch.canonical_host import HttpsOnly, ToPrimaryHost
+from tenantry.dispatch.fleet_gate import FleetGate
 from tenantry.dispatch.mounts import Mounts
 from tenantry.dispatch.path import PathDispatcher
 from tenantry.dispatch.redirect_renamed import redirect_renamed
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from tenantry.pool import InstancePool
     from tenantry.resources.usage import Ledger
     from tenantry.settings import Settings
+    from tenantry.worker.heartbeat import Lease
 
 BACKEND = "/backend"
 
@@ -55,6 +57,7 @@ def build_door(
     bodies: BodyLimits | None = None,
     listeners: Listeners | None = None,
     served: ServedHosts | None = None,
+    lease: Lease | None = None,
 ) -> WSGIApplication:
     """Return the application that the server calls.
 
@@ -64,6 +67,7 @@ def build_door(
     :param clients: How often each client may ask. Requests for shared assets do not count.
     :param bodies: What a body may carry, and who is sending; by default what the settings say.
     :param listeners: Tells whether a connection is queued for which no thread is free.
+    :param lease: The node's, in a fleet.
     :param served: The custom hosts that may get a certificate, where there is an internal listener.
     """
     pages = Pages(settings.apex_url)
@@ -86,6 +90,7 @@ def build_door(
         backend=limited(backend),
         pages=pages,
         time_limit=time_limit,
+        lease=lease,
     )
     if clients is not None and clients.rate:
         app = ClientLimit(app, rates=clients, pages=pages)
@@ -121,6 +126,7 @@ def build_door(
             own_hosts=settings.own_hosts,
             served=served,
             directory=directory,
+            lease=lease,
         )
     return Health(app)
 
@@ -134,14 +140,17 @@ def build_dispatcher(
     backend: WSGIApplication,
     pages: Pages,
     time_limit: TimeLimit | None = None,
+    lease: Lease | None = None,
 ) -> WSGIApplication:
     """Return the part that finds the app: hosts, paths and mounts."""
-    instances: WSGIApplication = InstanceServer(
-        pool,
-        pages=pages,
-        time_limit=time_limit,
-        find_other_node=settings.find_other_node if settings.is_fleet else None,
-    )
+    instances: WSGIApplication = InstanceServer(pool, pages=pages, time_limit=time_limit)
+    if settings.is_fleet:
+        instances = FleetGate(
+            instances,
+            pages=pages,
+            find_other_node=settings.find_other_node,
+            lease=lease if settings.without_catalog == "close" else None,
+        )
     knows_scheme = settings.trusted_proxies or settings.socket
 
     def site(app: WSGIApplication) -> WSGIApplication:

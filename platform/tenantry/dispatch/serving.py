@@ -10,13 +10,7 @@ from werkzeug.wsgi import FileWrapper
 
 from tenantry.dispatch.closed_sites import closed_as
 from tenantry.environ import BODY, DEBUGGER, TENANT
-from tenantry.errors import (
-    ElsewhereError,
-    PoolError,
-    SiteMovingError,
-    TenantBusyError,
-    TenantLimitError,
-)
+from tenantry.errors import PoolError, SiteMovingError, TenantBusyError, TenantLimitError
 from tenantry.middleware.bodies import REFUSALS, answer_refusal
 from tenantry.values.tenant import TenantState
 
@@ -36,7 +30,6 @@ log = logging.getLogger(__name__)
 ACTIVE = TenantState.ACTIVE  # looked up once, not per request
 
 UNABLE = ("This site could not be started.", logging.WARNING)
-ELSEWHERE = "This site is served by another server of this platform, which does not answer here."
 BUSY: dict[type[PoolError], tuple[str, int]] = {
     TenantBusyError: ("This site is very busy.", logging.DEBUG),
     TenantLimitError: ("This site gets too many requests.", logging.DEBUG),
@@ -46,10 +39,7 @@ the log, which the flood must not fill; status and metrics count them."""
 
 
 class InstanceServer:
-    """Answers for ``environ["tenantry.tenant"]`` with that tenant's own app.
-
-    :param find_other_node: Tells the node that a placement belongs to; empty if that is this one.
-    """
+    """Answers for ``environ["tenantry.tenant"]`` with that tenant's own app."""
 
     def __init__(
         self,
@@ -57,12 +47,10 @@ class InstanceServer:
         *,
         pages: Pages,
         time_limit: TimeLimit | None = None,
-        find_other_node: Callable[[str], str] | None = None,
     ) -> None:
         self._acquire = pool.acquire
         self._pages = pages
         self._time_limit = time_limit
-        self._find_other_node = find_other_node
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         tenant: Tenant = environ[TENANT]
@@ -70,11 +58,6 @@ class InstanceServer:
             status, message, retry_after = closed_as(tenant)
             return self._pages.answer(
                 environ, start_response, status, message, retry_after=retry_after
-            )
-        if self._find_other_node is not None and self._find_other_node(tenant.placement):
-            # Not its name: visitors need not know the machines.
-            return self._pages.answer(
-                environ, start_response, 503, ELSEWHERE, retry_after=ElsewhereError.retry_after
             )
         if tenant.quiet:
             start_response = _keep_out_of_indexes(start_response)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.lifecycle.everywhere import obeyed_everywhere
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
 
 
+@obeyed_everywhere
 def archive_tenant(operations: Operations, slug: str, *, reason: str = "") -> Tenant:
     """Answer 410 for the site from its next request on; all of it is kept.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tenantry.catalog import HostState
 from tenantry.domains.resolvers import Resolvers
 from tenantry.errors import HostNotServedError
+from tenantry.lifecycle.everywhere import obeyed_everywhere
 from tenantry.lifecycle.host_news import HostEvent, find_news, tell_people
 from tenantry.values.domain_proof import judge
 from tenantry.values.hosts import canonical_host
@@ -89,6 +90,7 @@ def preview_host_primary(operations: Operations, slug: str, host: str | None) ->
     return tenant
 
 
+@obeyed_everywhere
 def remove_host(operations: Operations, slug: str, host: str) -> Tenant:
     """Take a host from a tenant. If it was served, no other tenant gets it for 30 days.
 

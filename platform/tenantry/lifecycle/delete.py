@@ -10,6 +10,7 @@ from tenantry.catalog.tenants import check_undeletable
 from tenantry.databases.placements import check_here
 from tenantry.errors import BadTransitionError, TenantExistsError, TenantLockedError
 from tenantry.files.atomic import rename
+from tenantry.lifecycle.everywhere import obeyed_everywhere
 from tenantry.lifecycle.export import reading
 from tenantry.lifecycle.slug_claims import Claims
 from tenantry.values.tenant import TenantState
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
 
 
+@obeyed_everywhere
 def delete_tenant(operations: Operations, slug: str, *, reason: str = "") -> TenantRow:
     """Close the site, write a bundle of all of it, and mark it as deleted; it can come back.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.lifecycle.everywhere import obeyed_everywhere
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
 
 
+@obeyed_everywhere
 def begin_maintenance(
     operations: Operations,
     slug: str,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenantry.lifecycle.everywhere import obeyed_everywhere
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
 
 
+@obeyed_everywhere
 def change_plan(operations: Operations, slug: str, plan: str) -> Tenant:
     """Hold the site to the limits of *plan* from its next request on.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tenantry.catalog.tenant_locks import tenant_lock
 from tenantry.files.locks import check_finished
+from tenantry.lifecycle.everywhere import obeyed_everywhere
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
 
 
+@obeyed_everywhere
 def suspend_tenant(operations: Operations, slug: str, *, reason: str = "") -> Tenant:
     """Answer 403 for the site from its next request on; nothing of it is lost.
 
@@ -27,6 +29,7 @@ def suspend_tenant(operations: Operations, slug: str, *, reason: str = "") -> Te
     )
 
 
+@obeyed_everywhere
 def resume_tenant(operations: Operations, slug: str) -> Tenant:
     """Serve the site again from its next request on, be it in maintenance, suspended or archived.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tenantry.catalog.directory import Directory
     from tenantry.catalog.served_hosts import ServedHosts
+    from tenantry.worker.heartbeat import Lease
 
 ASK, READY = "/-/ask", "/-/ready"
 UNKNOWN_PER_SECOND = 500
@@ -37,6 +38,7 @@ class InternalEndpoints:
     :param address: Where the internal listener listens.
     :param find_address: Tells the address at which a request's connection came in.
     :param own_hosts: The platform's own.
+    :param lease: The node's, in a fleet. A node that is drained, or has lost it, is not ready.
     :param unknown_per_second: Questions about unknown names that are answered, at most.
     """
 
@@ -49,6 +51,7 @@ class InternalEndpoints:
         own_hosts: Collection[str],
         served: ServedHosts,
         directory: Directory,
+        lease: Lease | None = None,
         unknown_per_second: int = UNKNOWN_PER_SECOND,
     ) -> None:
         self._app = app
@@ -58,6 +61,7 @@ class InternalEndpoints:
         self._own_hosts = frozenset(own_hosts)
         self._served = served
         self._directory = directory
+        self._lease = lease
         self._bucket = TokenBucket(unknown_per_second, burst=2 * unknown_per_second)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -100,6 +104,11 @@ class InternalEndpoints:
         """Say whether this worker can serve. Known sites are served while the catalog is down."""
         if not self._served.is_loaded:
             return "503 Service Unavailable", "not ready: the catalog has not been read yet"
+        if self._lease is not None:
+            if self._lease.is_drained:
+                return "503 Service Unavailable", "not ready: the node is drained"
+            if not self._lease.is_valid:
+                return "503 Service Unavailable", "not ready: the node's lease is over"
         if not self._directory.is_reachable:
             return "200 OK", "ready, but the catalog is down: known sites are served from memory"
         return "200 OK", "ready"
