@@ -33,7 +33,7 @@ from bench.servers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 HOST = "acme.localhost"
 ROUNDS = int(os.environ.get("ROUNDS", "15"))
@@ -96,15 +96,20 @@ class Turn:
     """Latency in milliseconds."""
 
 
-def load(server: Server, *, seconds: int, folder: Path, size: int) -> Turn:
+def load(
+    server: Server, *, seconds: int, folder: Path, size: int, headers: Sequence[str] = ()
+) -> Turn:
     """Let wrk ask for so long.
 
-    :param size: Bytes of the right answer. All of them had it, and status 200, or this ends here.
+    :param size: Bytes of the right answer. All of them had it, and a good status, or this ends here.
+    :param headers: Lines of the requests' head, beside their ``Host``.
     """
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(folder / "counts.lua")]
+    for header in (f"Host: {HOST}", *headers):
+        command += ["-H", header]
     before = server.cpu_seconds()
     result = subprocess.run(
-        [*command, "-H", f"Host: {HOST}", f"http://{LOOPBACK}:{server.port}/"],
+        [*command, f"http://{LOOPBACK}:{server.port}/"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         timeout=seconds + 60,

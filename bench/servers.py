@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tenantry.settings import Settings
 
@@ -158,22 +158,29 @@ def serving(
             start_new_session=True,
         )
     try:
-        _wait_for(process, port=port, host=host, log=log)
+        wait_for(process, port=port, host=host, log=log)
         yield Server(port, process.pid)
     finally:
-        _end(process)
+        end(process)
 
 
-def fetch(port: int, *, host: str, path: str = "/") -> tuple[int, int, bytes]:
-    """Return an answer's status, the bytes of all of it, and its body."""
+def fetch(
+    port: int, *, host: str, path: str = "/", headers: Sequence[str] = ()
+) -> tuple[int, int, bytes]:
+    """Return an answer's status, the bytes of all of it, and its body.
+
+    :param headers: Lines of the request's head, beside those that each has.
+    """
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", *headers, "Connection: close", "", ""]
     with socket.create_connection((LOOPBACK, port), timeout=10) as peer:
-        peer.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        peer.sendall("\r\n".join(lines).encode())
         received = b"".join(iter(lambda: peer.recv(65536), b""))
     head, _, body = received.partition(b"\r\n\r\n")
     return int(head.split(maxsplit=2)[1]), len(received), body
 
 
-def _wait_for(process: subprocess.Popen[bytes], *, port: int, host: str, log: Path) -> None:
+def wait_for(process: subprocess.Popen[bytes], *, port: int, host: str, log: Path) -> None:
+    """Wait until the server answers; end here if it does not."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         with suppress(OSError, http.client.HTTPException, IndexError):
@@ -186,7 +193,8 @@ def _wait_for(process: subprocess.Popen[bytes], *, port: int, host: str, log: Pa
         time.sleep(0.1)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a server and its group."""
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):

@@ -94,6 +94,12 @@ BENCHMARKS = (
         ("jobs_s", "jobs_ratio", "start_ms", "idle_cpu", "fair_ms", "fair_ratio", "lost"),
         {"N": "40", "QUEUED": "100", "KILL_SECONDS": "2", "STARTS": "3"},
     ),
+    Benchmark(
+        "page",
+        ("bare_rps", "platform_rps", "cached_rps", "not_modified_rps", "nginx_rps", "cached_ratio"),
+        {"ROUNDS": "1", "SECONDS": "1"},
+    ),
+    Benchmark("fresh", ("stale", "hit"), {"SECONDS": "2"}),
     Benchmark("move", ("refused_s", "peer_refused_s", "ratio"), {"N": "500"}),
 )
 

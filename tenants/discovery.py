@@ -34,7 +34,7 @@ def robots() -> Response:
 
 
 @bp.get("/sitemap.xml")
-@page_cache(vary=())
+@page_cache(vary=(), hooks=False)
 def sitemap() -> Response:
     """List the front page and the published posts."""
     root = ET.Element("urlset", {"xmlns": SITEMAP})

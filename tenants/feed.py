@@ -25,7 +25,7 @@ NEVER = "1970-01-01T00:00:00Z"
 
 
 @bp.get("/feed.xml")
-@page_cache(vary=())
+@page_cache(vary=(), hooks=False)
 def atom() -> Response:
     """Serve the feed. Readers ask often, and mostly get a 304."""
     return Response(_feed(), content_type="application/atom+xml; charset=utf-8")

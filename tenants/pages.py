@@ -31,7 +31,7 @@ HOUR = 3600
 
 
 @bp.get("/")
-@page_cache(vary=())
+@page_cache(vary=(), hooks=False)
 def front() -> ResponseReturnValue:
     """Show a page of the newest posts."""
     page = list_published(page_number())
@@ -39,7 +39,7 @@ def front() -> ResponseReturnValue:
 
 
 @bp.get("/posts/<slug>")
-@page_cache(vary=())
+@page_cache(vary=(), hooks=False)
 def post(slug: str) -> ResponseReturnValue:
     """Show a post and its comments; a draft only to those who may edit it."""
     found = find_post(slug)

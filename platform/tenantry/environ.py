@@ -26,5 +26,9 @@ UNKNOWN_SLUG = "tenantry.unknown_slug"
 PAGE = "tenantry.page"
 """Set by the page cache while a page is rendered: the page, as soon as it could be kept."""
 
+KEPT_PAGE = "tenantry.kept_page"
+"""Set by the page cache for the compression: the page that is served from memory. It has the body, and
+keeps what the compression makes of it."""
+
 DEBUGGER = "werkzeug.debug.preserve_context"
 """Set by Werkzeug's debugger, which wants to see an app's exception itself."""

@@ -11,6 +11,7 @@ from werkzeug.wsgi import FileWrapper
 from tenantry.dispatch.closed_sites import closed_as
 from tenantry.environ import BODY, DEBUGGER, TENANT
 from tenantry.errors import PoolError, SiteMovingError, TenantBusyError, TenantLimitError
+from tenantry.flask.page_cache import find_whole
 from tenantry.middleware.bodies import REFUSALS, answer_refusal
 from tenantry.values.tenant import TenantState
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from tenantry.middleware.bodies import RequestBody
     from tenantry.middleware.time_limit import TimeLimit
     from tenantry.pool import InstancePool
     from tenantry.ui.error_pages import Pages
@@ -69,14 +71,8 @@ class InstanceServer:
         # The server sends a wrapped file past us only if it is handed out unwrapped, and then the
         # lease would end too early.
         environ["wsgi.file_wrapper"] = FileWrapper
-        sent = environ.get(BODY)
-        limit = self._time_limit
-        app = lease.instance if limit is None else limit.around(lease.instance)
         try:
-            if sent is None:
-                lease.body = app(environ, start_response)
-            else:
-                lease.body = sent.serve(app, environ, start_response)
+            lease.body = self._run(lease.instance, environ, start_response)
         except REFUSALS as refusal:
             lease.release()
             return answer_refusal(refusal, self._pages, environ, start_response)
@@ -89,6 +85,20 @@ class InstanceServer:
             lease.release()
             raise
         return lease
+
+    def _run(
+        self, app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Return what the app answers, without asking it if the whole page is in memory."""
+        sent: RequestBody | None = environ.get(BODY)
+        if sent is None and (kept := find_whole(app, environ)) is not None:
+            start_response(kept.status, kept.headers)
+            return [kept.body]
+        if self._time_limit is not None:
+            app = self._time_limit.around(app)
+        if sent is not None:
+            return sent.serve(app, environ, start_response)
+        return app(environ, start_response)
 
     def _busy(
         self, error: PoolError, environ: WSGIEnvironment, start_response: StartResponse

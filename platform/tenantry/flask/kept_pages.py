@@ -18,18 +18,20 @@ OVERHEAD = 1500
 """Bytes that a page takes beside its body, its headers and its key."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class KeptPage:
-    """What a view answered."""
+    """What was answered."""
 
     body: bytes
     headers: tuple[tuple[str, str], ...]
+    packed: bytes | None = None
+    """The body with gzip, once somebody has asked for it."""
 
     @property
     def size(self) -> int:
-        """Bytes in memory, about."""
+        """Bytes in memory, about; there is always room for the packed body."""
         head = sum(len(name) + len(value) for name, value in self.headers)
-        return len(self.body) + head + OVERHEAD
+        return len(self.body) * 3 // 2 + head + OVERHEAD
 
 
 @dataclass(slots=True)
@@ -64,6 +66,11 @@ class KeptPages:
     def size(self) -> int:
         """Bytes in use."""
         return self._size
+
+    def has(self, tenant_id: str, key: Hashable) -> bool:
+        """Say whether there is such a page, fresh or not: this costs less than to ask what is fresh."""
+        site = self._sites.get(tenant_id)
+        return site is not None and key in site.pages
 
     def find(self, tenant_id: str, content: Hashable, key: Hashable) -> KeptPage | None:
         """Return a page that was made of this content."""

@@ -2,61 +2,70 @@
 
 from __future__ import annotations
 
-import re
-import weakref
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from flask import current_app, request, request_finished
+from flask import Flask, current_app, request, request_finished
+from werkzeug.http import is_resource_modified
 
-from tenantry.databases.placements import tenant_database
-from tenantry.environ import PAGE
-from tenantry.errors import TenantryError
-from tenantry.flask.binding import EXTENSION, current_binding
-from tenantry.flask.kept_pages import KeptPage, KeptPages
+from tenantry.environ import KEPT_PAGE, PAGE
+from tenantry.flask.binding import EXTENSION
+from tenantry.flask.kept_pages import KeptPage
+from tenantry.flask.page_place import PagePlace, address_of, find_place, open_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from _typeshed.wsgi import WSGIEnvironment
     from flask import Response
+
+    from tenantry.flask.binding import TenantBinding
 
 View = TypeVar("View", bound="Callable[..., Any]")
 
 OK, NOT_MODIFIED = 200, 304
-_HARMLESS = frozenset({"HTTP_USER_AGENT", "HTTP_SEC_FETCH_USER"})
-_TELLING = re.compile(
-    r"(?:HTTP_|SSL_CLIENT|REMOTE_USER).*(?:COOKIE|AUTH|USER|MAIL|TOKEN|SESSION|JWT|IDENTITY|ASSERTION"
-    r"|CERT|API_KEY|SSL_CLIENT|REQUESTED_WITH|HX_REQUEST|RANGE)|REMOTE_USER|SSL_CLIENT"
-)
-"""Names of what may say who asks, or that less than the page is asked for."""
+WHOLE = "whole"
+"""Part of the key of a page that is answered without its app."""
 _LOOKED_AT = frozenset({"cookie", "authorization", "accept-encoding"})
 """In a ``Vary`` these change nothing: who sends the first two is not served from memory."""
+_OF_A_BODY = frozenset({"content-length", "content-type", "content-encoding"})
+"""Headers that a 304 does not have."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a page is kept, and what it is made of."""
+class _Rules:
+    """How a view is cached."""
 
-    pages: KeptPages
-    tenant_id: str
-    content: Hashable
-    key: Hashable
+    name: str
     vary: tuple[str, ...]
+    hooks: bool
 
-    def find(self) -> KeptPage | None:
-        return self.pages.find(self.tenant_id, self.content, self.key)
+    def key(self) -> Hashable:
+        """Return under what the page that is asked for now is kept."""
+        headers = tuple(request.headers.get(header) for header in self.vary)
+        return (self.name, address_of(request.environ), headers)
 
-    def keep(self, page: KeptPage) -> None:
-        self.pages.keep(self.tenant_id, self.content, self.key, page)
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """A page that the view has made, while the app goes on with its answer."""
+
+    rules: _Rules
+    place: PagePlace
+    page: KeptPage
 
 
 @overload
 def page_cache(view: View, /) -> View: ...
 @overload
-def page_cache(*, vary: Sequence[str] = ...) -> Callable[[View], View]: ...
+def page_cache(*, vary: Sequence[str] = ..., hooks: bool = ...) -> Callable[[View], View]: ...
 def page_cache(
-    view: View | None = None, /, *, vary: Sequence[str] = ("Accept", "Accept-Language")
+    view: View | None = None,
+    /,
+    *,
+    vary: Sequence[str] = ("Accept", "Accept-Language"),
+    hooks: bool = True,
 ) -> View | Callable[[View], View]:
     """Keep what a view shows to visitors who are not signed in, until the tenant's data changes.
 
@@ -76,81 +85,48 @@ def page_cache(
     and the headers that *vary* names. It must not depend on anything else, such as the time.
 
     :param vary: Request headers that the answer depends on.
+    :param hooks: Whether the app's ``before_request`` and ``after_request`` functions run for a page
+        from memory. Without them it is several times faster. *vary* must be empty then.
     """
+    if vary and not hooks:
+        raise ValueError(f"page_cache(hooks=False) needs vary=(), and not {vary!r}.")
 
     def decorate(view: View) -> View:
-        return _decorate(view, tuple(vary))
+        name = f"{view.__module__}.{view.__qualname__}"
+        return _decorate(view, _Rules(name, tuple(vary), hooks))
 
     return decorate if view is None else decorate(view)
 
 
-def _decorate(view: View, vary: tuple[str, ...]) -> View:
-    name = f"{view.__module__}.{view.__qualname__}"
-
+def _decorate(view: View, rules: _Rules) -> View:
     @wraps(view)
     def cached(*arguments: Any, **values: Any) -> Any:
         # A view that calls another one has made other arguments, or a part of its own page.
         is_asked = not arguments and values == (request.view_args or {})
-        place = _find_place(name, vary) if is_asked and PAGE not in request.environ else None
-        page = place.find() if place is not None else None
+        place = _find_place() if is_asked and PAGE not in request.environ else None
+        if place is None:
+            return current_app.ensure_sync(view)(*arguments, **values)
+        page = place.find(rules.key())
         if page is not None:
             return _answer(page)
-        if place is not None:
-            request.environ[PAGE] = None
-        answer = current_app.ensure_sync(view)(*arguments, **values)
-        return answer if place is None else _consider(answer, place)
+        request.environ[PAGE] = None
+        return _consider(current_app.ensure_sync(view)(**values), rules, place)
 
     return cached  # type: ignore[return-value]
 
 
-def _find_place(name: str, vary: tuple[str, ...]) -> _Place | None:
-    """Return where the page that is asked for is kept; ``None`` if it has to be rendered."""
-    environ = request.environ
-    if request.method not in {"GET", "HEAD"} or current_app.debug:
-        return None
-    if EXTENSION not in current_app.extensions:
-        return None  # an app that runs without the platform
-    if any(_is_telling(key) and environ[key] for key in environ):
-        return None
-    try:
-        settings, tenant = current_binding()
-        # Asked before the page is rendered, which then may be newer than its number, never older.
-        number = tenant_database(tenant, settings).content_number()
-    except TenantryError:
-        return None
-    if number is None or not settings.page_cache_mb:
-        return None
-    # The instance counts too: one that is retired may know an older state of its tenant.
-    instance = weakref.ref(current_app._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001
-    address = (request.scheme, request.host, request.root_path, request.path, request.query_string)
-    headers = tuple(request.headers.get(header) for header in vary)
-    return _Place(
-        _open_pages(settings.page_cache_mb),
-        tenant.id,
-        (instance, tenant.revision, number),
-        (name, address, headers),
-        vary,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _is_telling(key: str) -> bool:
-    return key not in _HARMLESS and _TELLING.match(key) is not None
-
-
-@lru_cache(maxsize=8)
-def _open_pages(megabytes: int) -> KeptPages:
-    """Return the pages of this process."""
-    return KeptPages(megabytes * 2**20)
+def _find_place() -> PagePlace | None:
+    return find_place(request.environ, current_app._get_current_object())  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def _answer(page: KeptPage) -> Response:
+    request.environ[KEPT_PAGE] = page
     answer = current_app.response_class(page.body, OK, list(page.headers))
     answer.make_conditional(request)
     return answer
 
 
-def _consider(value: Any, place: _Place) -> Response:
+def _consider(value: Any, rules: _Rules, place: PagePlace) -> Response:
     """Make a page that can be kept of a view's answer, if it is fit for that."""
     answer = current_app.make_response(value)
     if answer.status_code != OK or answer.is_streamed or answer.direct_passthrough:
@@ -158,38 +134,76 @@ def _consider(value: Any, place: _Place) -> Response:
     if "Cache-Control" not in answer.headers:
         answer.cache_control.public = True
         answer.cache_control.no_cache = True  # browsers ask each time, and get a 304
-    answer.vary.update(("Cookie", *place.vary))
-    if not _is_for_everybody(answer, place):
+    answer.vary.update(("Cookie", *rules.vary))
+    if not _is_for_everybody(answer, rules):
         return answer
     answer.add_etag()
     page = KeptPage(answer.get_data(), tuple(answer.headers.to_wsgi_list()))
     if request.method == "GET":
-        request.environ[PAGE] = (place, page)
+        request.environ[PAGE] = _Rendered(rules, place, page)
     answer.make_conditional(request)
     return answer
 
 
-def _is_for_everybody(answer: Response, place: _Place) -> bool:
+def _is_for_everybody(answer: Response, rules: _Rules) -> bool:
     """Say whether nothing in the answer's head is against showing it to the next visitor."""
     headers, cache = answer.headers, answer.cache_control
     if "Set-Cookie" in headers or cache.no_store or cache.private:
         return False
     if "'nonce-" in headers.get("Content-Security-Policy", ""):
         return False  # a nonce that is told twice protects nobody
-    known = {*_LOOKED_AT, *(name.lower() for name in place.vary)}
+    known = {*_LOOKED_AT, *(name.lower() for name in rules.vary)}
     return all(name.lower() in known for name in answer.vary)
 
 
-def _finish(_app: object, *, response: Response, **_more: Any) -> None:
+def _finish(app: Flask, *, response: Response, **_more: Any) -> None:
     """Keep the page once the whole answer is known: a session sets its cookie last."""
-    made: tuple[_Place, KeptPage] | None = request.environ.pop(PAGE, None)
+    made: _Rendered | None = request.environ.pop(PAGE, None)
     if made is None or response.status_code not in {OK, NOT_MODIFIED}:
         return
-    place, page = made
-    if not response.is_sequence or not _is_for_everybody(response, place):
+    if not response.is_sequence or not _is_for_everybody(response, made.rules):
         return
-    if response.get_data() == page.body:  # a hook may have put a visitor's own token in
-        place.keep(page)
+    if response.get_data() != made.page.body:  # a hook may have put a visitor's own token in
+        return
+    made.place.keep(made.rules.key(), made.page)
+    if not made.rules.hooks and response.status_code == OK and "wsgi_app" not in vars(app):
+        headers = response.get_wsgi_headers(request.environ).to_wsgi_list()
+        whole = KeptPage(made.page.body, tuple(headers))
+        made.place.keep((WHOLE, *address_of(request.environ)), whole)
 
 
 request_finished.connect(_finish)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeAnswer:
+    """What a server is given."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def find_whole(app: object, environ: WSGIEnvironment) -> WholeAnswer | None:
+    """Return the answer to a request that does not need its app."""
+    if not isinstance(app, Flask):
+        return None
+    binding: TenantBinding | None = app.extensions.get(EXTENSION)
+    if binding is None or binding.tenant is None:
+        return None
+    key = (WHOLE, *address_of(environ))
+    # First what costs least: most requests are for no such page.
+    if not open_pages(binding.settings.page_cache_mb).has(binding.tenant.id, key):
+        return None
+    place = find_place(environ, app)
+    page = place.find(key) if place is not None else None
+    if page is None:
+        return None
+    headers = list(page.headers)
+    if "HTTP_IF_NONE_MATCH" in environ or "HTTP_IF_MODIFIED_SINCE" in environ:
+        told = dict(headers)
+        if not is_resource_modified(environ, told.get("ETag"), None, told.get("Last-Modified")):
+            left = [header for header in headers if header[0].lower() not in _OF_A_BODY]
+            return WholeAnswer("304 NOT MODIFIED", left, b"")
+    environ[KEPT_PAGE] = page
+    return WholeAnswer("200 OK", headers, page.body if environ["REQUEST_METHOD"] == "GET" else b"")

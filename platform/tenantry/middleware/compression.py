@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import gzip
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import Headers
 from werkzeug.wsgi import ClosingIterator
+
+from tenantry.environ import KEPT_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,10 +60,10 @@ class Compression:
 class _Answer:
     """One response, whose head waits until it is known what the body becomes."""
 
-    __slots__ = ("_head", "_is_late", "_method", "_start_response", "_written")
+    __slots__ = ("_environ", "_head", "_is_late", "_start_response", "_written")
 
     def __init__(self, environ: WSGIEnvironment, start_response: StartResponse) -> None:
-        self._method = environ["REQUEST_METHOD"]
+        self._environ = environ
         self._start_response = start_response
         self._head: tuple[str, Headers, OptExcInfo | None] | None = None
         self._written: list[bytes] = []
@@ -97,12 +99,23 @@ class _Answer:
         _mark(headers)
         headers["Content-Encoding"] = "gzip"
         del headers["Content-Length"]
-        if self._method != "HEAD":
-            # Without a time, the same content has the same bytes: caches can compare them.
-            content = gzip.compress(content, LEVEL, mtime=0)
+        if self._environ["REQUEST_METHOD"] != "HEAD":
+            content = _compress(content, self._environ.get(KEPT_PAGE))
             headers["Content-Length"] = str(len(content))
         self._start_response(status, headers.to_wsgi_list(), exc_info)
         return ClosingIterator([content], close)
+
+
+def _compress(content: bytes, kept: Any) -> bytes:
+    """Return the content compressed; of a page from memory that is done once."""
+    if kept is not None and kept.body is content and kept.packed is not None:
+        packed: bytes = kept.packed
+        return packed
+    # Without a time, the same content has the same bytes: caches can compare them.
+    made = gzip.compress(content, LEVEL, mtime=0)
+    if kept is not None and kept.body is content:
+        kept.packed = made
+    return made
 
 
 def _could_tell_secrets(environ: WSGIEnvironment) -> bool:
