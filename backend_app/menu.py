@@ -29,9 +29,10 @@ class Place:
 
 PLATFORM = (
     Place("Overview", "home", "home.index"),
-    Place("Sites", "globe", "tenants.index", ("tenants", "operations")),
+    Place("Sites", "globe", "tenants.index", ("tenants", "operations", "backups", "imports")),
     Place("People", "people", "accounts.index", ("accounts",)),
     Place("Jobs", "jobs", "jobs.index", ("jobs",)),
+    Place("Migrations", "layers", "migrations.index"),
     Place("Mail", "mail", "mail.index", ("mail",)),
     Place("Health", "pulse", "workers.index", ("workers",)),
     Place("Audit", "list", "audit.index", ("audit",)),

@@ -72,7 +72,8 @@ def _show(slug: str, declared: Declaration) -> ResponseReturnValue:
         if is_asked and not form.dry_run.data:
             return _do(row, declared, form)
         if is_asked or (request.method == "GET" and not _needs_answers(declared)):
-            would = declared.prepare(operations(), slug, **form.arguments(declared)).would
+            arguments = form.arguments(declared) if is_asked else _widest(declared)
+            would = declared.prepare(operations(), slug, **arguments).would
     except CatalogUnavailableError:
         raise
     except TenantryError as error:
@@ -99,6 +100,11 @@ def _do(row: TenantRow, declared: Declaration, form: OperationForm) -> ResponseR
     flash(prepared.done, "success" if prepared.is_needed else "warning")
     now = catalog().tenants.get_by_id(row.tenant.id)
     return redirect(url_for("tenants.show", slug=now.slug), 303)
+
+
+def _widest(declared: Declaration) -> dict[str, bool]:
+    """Return the arguments with which a page shows the most that its operation would do."""
+    return {one.name: True for one in declared.parameters if one.type is bool}
 
 
 def _needs_answers(declared: Declaration) -> bool:

@@ -399,6 +399,7 @@ def test_a_site_is_deleted_and_purged(world: World, operator: Browser) -> None:
     assert str(folder) in operator.get("/tenants/acme/delete").text
     assert work(world, operator.post("/tenants/acme/delete", FORMS["delete"])).state == "done"
     assert state_of(world) is TenantState.DELETED
+    assert str(folder) in operator.get("/tenants/acme/purge").text
     early = operator.post("/tenants/acme/purge", {"typed": "acme"})
     assert early.status_code == 409
     assert "can be purged" in early.text or "until" in early.text
