@@ -32,7 +32,15 @@ from tenantry.errors import (
 from tenantry.flask.signing_in import find_throttle
 from tenantry.limits.sign_in import NAME_CHECK, NEW_SITE
 from tenantry.security.passwords import ACCOUNT_MIN_LENGTH
-from tenantry.values.slugs import FREE, HELD, TAKEN, NameVerdict, judge_name, suggest_slug
+from tenantry.values.slugs import (
+    FREE,
+    HELD,
+    MALFORMED,
+    TAKEN,
+    NameVerdict,
+    judge_name,
+    suggest_slug,
+)
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -319,6 +327,8 @@ def _check_name(name: str) -> NameVerdict:
         return HELD
     except TenantExistsError:
         return TAKEN
+    except BadSlugError as error:
+        return NameVerdict(MALFORMED.state, error.problem)
     except TooManyTriesError as error:
         return NameVerdict(FREE.state, f"too many names were checked; wait for {error.pause}")
     return FREE

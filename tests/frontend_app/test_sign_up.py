@@ -362,6 +362,16 @@ def test_domains_of_addresses(make_front: Callable[..., Front]) -> None:
     assert front.person().sign_up("acme", email="a@good.test").status_code == 200
 
 
+def test_a_name_that_looks_like_anothers_is_refused(front: Front) -> None:
+    """R31: while somebody types it, and when the form is sent."""
+    front.add_site("acme", "Acme")
+    said = "looks like the name of another site, “acme”"
+    assert said in front.person().get("/signup/check?slug=acrne").text
+    answer = front.person().sign_up("acrne")
+    assert (answer.status_code, said in answer.text) == (422, True)
+    assert front.workshop.provisioned == []
+
+
 def test_banned_domains_cover_what_is_below(make_front: Callable[..., Front]) -> None:
     """A domain that merely ends alike is another one."""
     front = make_front(signup_mail_banned="bad.test")

@@ -24,7 +24,13 @@ from tenantry.errors import (
     HostTakenError,
 )
 from tenantry.values.domain_proof import proof_name
-from tenantry.values.hosts import MAX_HOST, canonical_host, check_scripts
+from tenantry.values.hosts import (
+    MAX_HOST,
+    canonical_host,
+    check_scripts,
+    latin_look_of_host,
+    shown_host,
+)
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -65,7 +71,7 @@ class CustomHosts:
     def check_name(self, host: str) -> str:
         """Return the canonical form of a host that a tenant may want.
 
-        :raises BadHostError: Not a full host name, or one that mixes scripts.
+        :raises BadHostError: Not a full host name, one that mixes scripts, or that looks like ours.
         :raises HostTakenError: It is the platform's own, or lies under its domain.
         """
         name = check_scripts(canonical_host(host))
@@ -73,6 +79,9 @@ class CustomHosts:
             raise BadHostError(host, "it leaves no room for the name of its TXT record")
         if name in {self._domain, self._backend_host} or name.endswith("." + self._domain):
             raise HostTakenError(name)
+        look = latin_look_of_host(name)
+        if look != name and f".{look}".endswith(f".{self._domain}"):
+            raise BadHostError(shown_host(name), f"it looks like {look}, the platform's own")
         return name
 
     def add(
@@ -92,7 +101,7 @@ class CustomHosts:
         :param proof: How it was verified; without, it is pending and not served. It also verifies a
             pending one.
         :param take_over: Also while it rests after another tenant had it.
-        :raises BadHostError: Not a full host name, or one that mixes scripts.
+        :raises BadHostError: Not a full host name, or one that looks like another one.
         :raises HostTakenError: Another tenant has it, or it lies under the platform's domain.
         :raises HostRestingError: Another tenant had it a short time ago.
         :raises HostLimitError: Too many of the tenant's hosts wait for their proof.
@@ -104,6 +113,7 @@ class CustomHosts:
                 entry = find_entry(record, name)
                 if entry is None:
                     check_free(writer.session, name)
+                    _check_look(writer.session, name, tenant_id)
                     before = take_from_rest(writer.session, name, tenant_id, take_over=take_over)
                     entry = HostRecord(name=name, state=HostState.PENDING, proof="", check_at=now())
                     if proof is None:
@@ -222,6 +232,21 @@ def check_free(session: Session, name: str) -> None:
     )
     if session.scalar(query) is not None:
         raise HostTakenError(name)
+
+
+def _check_look(session: Session, name: str, tenant_id: str) -> None:
+    """Refuse an international host that looks like one that is served for another tenant (R31).
+
+    :raises BadHostError: It does.
+    """
+    look = latin_look_of_host(name)
+    served = select(HostRecord.name).where(
+        HostRecord.name == look,
+        HostRecord.tenant_id != tenant_id,
+        HostRecord.verified_at.is_not(None),
+    )
+    if look != name and session.scalar(served) is not None:
+        raise BadHostError(shown_host(name), f"it looks like {look}, another site's domain")
 
 
 def take_from_rest(

@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
 from tenantry.catalog.values import (
     Account,
@@ -40,6 +40,7 @@ from tenantry.catalog.values import (
     TenantRow,
 )
 from tenantry.databases.platform_classes import PlatformMapper
+from tenantry.values.slugs import looks_of
 from tenantry.values.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
@@ -134,10 +135,13 @@ class TenantRecord(Base):
         Index(None, "placement"),
         Index(None, "plan"),
         Index(None, "held_until"),
+        Index(None, "looks"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     slug: Mapped[str] = mapped_column(String(63))
+    # What the slug looks like: no other tenant's may look the same.
+    looks: Mapped[str] = mapped_column(String(63), default="")
     name: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str] = mapped_column(String(500), default="")
@@ -163,6 +167,11 @@ class TenantRecord(Base):
         back_populates="tenant", lazy="selectin", order_by="HostRecord.created_at"
     )
     members: Mapped[list[MembershipRecord]] = relationship(back_populates="tenant")
+
+    @validates("slug")
+    def _look(self, _key: str, slug: str) -> str:
+        self.looks = looks_of(slug)
+        return slug
 
     def to_tenant(self) -> Tenant:
         served = sorted((host for host in self.hosts if host.verified_at is not None), key=_rank)

@@ -19,7 +19,7 @@ from tenantry.errors import (
     TenantExistsError,
 )
 from tenantry.values.hosts import label_under
-from tenantry.values.slugs import NameState, judge_name
+from tenantry.values.slugs import NameState, judge_name, looks_of
 from tenantry.values.tenant import Tenant, TenantState
 
 if TYPE_CHECKING:
@@ -154,7 +154,15 @@ class Names:
             raise NameHeldError(slug)
         if verdict.state is NameState.TAKEN:
             raise TenantExistsError(slug)
+        if before is now is None and (other := _find_alike(session, slug, tenant_id)) is not None:
+            raise BadSlugError(slug, f"it looks like the name of another site, “{other}”")
         return before is not None
+
+
+def _find_alike(session: Session, slug: str, tenant_id: str | None) -> str | None:
+    """Return the slug of another tenant, be it deleted, that people would take for this one (R31)."""
+    query = select(_tenants.slug).where(_tenants.looks == looks_of(slug)).limit(1)
+    return session.scalar(query if tenant_id is None else query.where(_tenants.id != tenant_id))
 
 
 def check_renamable(tenant: Tenant | TenantRecord) -> None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 import idna
 
 from tenantry.errors import BadHostError
-from tenantry.values.scripts import is_one_script, scripts_of
+from tenantry.values.scripts import is_one_script, latin_look_of, scripts_of
 
 MAX_HOST = 253
 """Bytes of a host name without the trailing dot (RFC 1035, section 2.3.4)."""
@@ -104,6 +104,14 @@ def check_scripts(host: str) -> str:
                 host, f"{shown} ({label}) mixes letters of several scripts: {scripts}"
             )
     return host
+
+
+def latin_look_of_host(host: str) -> str:
+    """Return the ASCII host that a canonical international one looks like; others as they are."""
+    if "xn--" not in host:
+        return host
+    look = latin_look_of(idna.decode(host))
+    return look if look.isascii() else host
 
 
 def label_under(host: str, domain: str) -> str:

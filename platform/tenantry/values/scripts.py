@@ -2,7 +2,7 @@
 
 The rule is the one for *highly restrictive* identifiers of Unicode Technical Standard 39, section 5.2:
 one script, or Latin with the scripts that Japanese, Chinese or Korean are written in. A word all in one
-script passes, also where it looks like a word of another one.
+script passes; :func:`latin_look_of` tells what Latin word it looks like.
 
 The standard library knows characters' names, not their scripts; for letters that international domain
 names may have (RFC 5892) a name begins with the script's.
@@ -27,6 +27,26 @@ _ALIASES = {
 }
 _OF_EVERY_SCRIPT = frozenset({"COMBINING", "MIDDLE", "MODIFIER", "ZERO"})
 """How the names of characters begin that any script uses: accents, l\u00b7l, joiners."""
+
+
+_LATIN_LOOK = str.maketrans(
+    "\u0430\u0441\u0501\u0435\u04bb\u0456\u0458\u04cf\u043e\u0440\u051b\u0455\u0443\u0445\u051d"
+    "\u03b1\u03b9\u03bd\u03bf\u03c1\u03c5\u03b3"
+    "\u0570\u0578\u057d\u0585\u0566\u0581\u0131",
+    "acdehijlopqsyxw"
+    "aivopuy"
+    "hnuoqgi",
+)  # fmt: skip
+"""Small letters of Cyrillic, Greek and Armenian that look like Latin ones, and the dotless i."""
+
+
+def latin_look_of(word: str) -> str:
+    """Return the word with its letters of other scripts that look like Latin ones in Latin.
+
+    >>> latin_look_of("\u0430\u0440\u0440\u04cf\u0435")
+    'apple'
+    """
+    return word.translate(_LATIN_LOOK)
 
 
 def scripts_of(word: str) -> frozenset[str]:

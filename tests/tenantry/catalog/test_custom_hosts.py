@@ -10,7 +10,7 @@ from alembic import command
 from sqlalchemy import text, update
 
 from tenantry.catalog import SYSTEM, HostState, schema
-from tenantry.catalog.custom_hosts import MAX_WAITING
+from tenantry.catalog.custom_hosts import MAX_WAITING, CustomHosts
 from tenantry.catalog.engine import WRITE
 from tenantry.catalog.models import FormerHostRecord
 from tenantry.errors import (
@@ -166,6 +166,26 @@ def test_a_host_that_mixes_scripts_is_refused(catalog: Catalog, host: str) -> No
     """R31: a Cyrillic letter among Latin ones makes a host that looks like another one's."""
     with pytest.raises(BadHostError, match="mixes letters of several scripts: CYRILLIC, LATIN"):
         catalog.hosts.add(add(catalog).id, host, proof="operator", by=SYSTEM)
+
+
+def test_an_international_host_that_looks_like_anothers_is_refused(any_catalog: Catalog) -> None:
+    """R31: all in Cyrillic, it mixes nothing, and people read the neighbour's or the platform's."""
+    acme, other = add(any_catalog), add(any_catalog, "other")
+    theirs = "xn--80ak6aa92e.example.org"  # in Cyrillic letters that look like "apple"
+    any_catalog.hosts.add(acme.id, "apple.example.org", by=SYSTEM)
+    any_catalog.hosts.add(acme.id, theirs, by=SYSTEM)
+    any_catalog.hosts.add(other.id, theirs, by=SYSTEM)  # what nobody serves is no neighbour's
+    any_catalog.hosts.remove(other.id, theirs, by=SYSTEM)
+    any_catalog.hosts.add(acme.id, "apple.example.org", proof="operator", by=SYSTEM)
+    with pytest.raises(
+        BadHostError, match=r"looks like apple\.example\.org, another site's domain"
+    ):
+        any_catalog.hosts.add(other.id, theirs, proof="operator", by=SYSTEM)
+    hosts = CustomHosts(any_catalog.store, domain="sos.test", backend_host="")
+    assert hosts.check_name("b\u00fccher.sos.example") == "xn--bcher-kva.sos.example"
+    for host in ("\u0455\u043e\u0455.test", "acme.\u0455\u043e\u0455.test"):
+        with pytest.raises(BadHostError, match="the platform's own"):
+            hosts.check_name(host)
 
 
 def test_hosts_that_were_served_are_served_on(catalog: Catalog) -> None:

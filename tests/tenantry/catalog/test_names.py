@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from alembic import command
 from sqlalchemy import event
 
-from tenantry.catalog import SYSTEM, Actor, Catalog, FormerName
+from tenantry.catalog import SYSTEM, Actor, Catalog, FormerName, schema
+from tenantry.catalog.engine import WRITE
 from tenantry.errors import (
     BadSlugError,
     BadTransitionError,
@@ -108,6 +110,43 @@ def test_a_tenant_is_found_as_it_was_stored(any_catalog: Catalog) -> None:
 
     assert stored.reopens_at == LATER
     assert any_catalog.names.find("acme") == any_catalog.tenants.find_by_id(acme.id) == stored
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [("acme", "acrne"), ("acorn", "acom"), ("wow", "vv0vv"), ("shop-l", "shop-1")],
+)
+def test_a_name_that_looks_like_anothers_is_refused(
+    any_catalog: Catalog, there: str, wanted: str
+) -> None:
+    """R31: visitors would take one site for the other; it counts for renaming, too."""
+    known, other = add(any_catalog, there), add(any_catalog, "other")
+    epoch = any_catalog.changes.read_epoch()
+    said = f"'{wanted}' cannot name a site: it looks like the name of another site, “{there}”."
+    with pytest.raises(BadSlugError) as refused:
+        any_catalog.tenants.add(wanted, name="Another", by=SYSTEM)
+    assert str(refused.value) == said
+    with pytest.raises(BadSlugError, match=there):
+        rename(any_catalog, other, wanted)
+    with pytest.raises(BadSlugError, match=there):
+        any_catalog.names.check(wanted)
+    assert any_catalog.changes.read_epoch() == epoch
+    assert rename(any_catalog, known, wanted).slug == wanted, "the site itself may have it"
+    with pytest.raises(TenantExistsError):
+        any_catalog.names.check(there)
+
+
+def test_older_names_are_compared_too(catalog: Catalog) -> None:
+    """The upgrade works out what the names look like that are there already."""
+    add(catalog, "modern-c0w")
+    config = schema._config()
+    with catalog.store.engine.connect().execution_options(**WRITE) as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0018")
+        command.upgrade(config, "head")
+        connection.commit()
+    with pytest.raises(BadSlugError, match="modern-c0w"):
+        catalog.names.check("modem-cow")
 
 
 def test_nobody_else_gets_a_former_name(any_catalog: Catalog) -> None:
