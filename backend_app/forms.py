@@ -7,6 +7,7 @@ from typing import Any
 from wtforms import (
     BooleanField,
     ColorField,
+    EmailField,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -17,8 +18,9 @@ from wtforms.validators import DataRequired, Length, Optional, Regexp
 from wtforms.widgets import CheckboxInput
 
 from tenantry import Form
-from tenantry.errors import BadSlugError
-from tenantry.flask.forms import email_field, is_email
+from tenantry.errors import BadEmailError, BadSlugError
+from tenantry.flask.forms import MAX_EMAIL, email_field, is_email, one_line
+from tenantry.mail.outbox import deliverable
 from tenantry.values.slugs import check_slug, suggest_slug
 
 
@@ -118,7 +120,26 @@ class SiteForm(Form):
         ],
     )
     listed = BooleanField("Show the site in the platform's public directory")
+    mail_name = StringField(
+        "Sender's name",
+        validators=[Optional(), Length(max=100)],
+        filters=[one_line],
+        description="The name of the site, if this is empty.",
+    )
+    mail_reply_to = EmailField(
+        "Address for answers",
+        validators=[Optional(), Length(max=MAX_EMAIL)],
+        filters=[one_line],
+        description="Answers to the site's mail go there.",
+    )
     submit = SubmitField("Save")
+
+    def validate_mail_reply_to(self, field: Any) -> None:
+        """Refuse what no mail could be answered to."""
+        try:
+            deliverable(field.data)
+        except BadEmailError as error:
+            raise ValidationError(f"This is not an e-mail address: {error.problem}") from error
 
 
 class ApiTokenForm(Form):

@@ -29,6 +29,7 @@ from backend_app.workers import find_failures
 from tenantry import TenantState, accent_tones, is_local_path, read_accent, request_id
 from tenantry.errors import PlacementError, PoolError, UnknownPlacementError
 from tenantry.flask.quotas import read_quotas
+from tenantry.mail.outbox import sender_address
 from tenantry.ui.colours import find_changes
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ RECENT = 6
 PAGE_SIZE = 50
 DEFAULT_ACCENT = "#1d6b52"
 """The look's own. A colour field cannot be empty: browsers would send black."""
-KEYS = ("tagline", "language", "accent", "listed")
+KEYS = ("tagline", "language", "accent", "listed", "mail_name", "mail_reply_to")
 
 
 @bp.route("/settings", methods=["GET", "POST"])
 @open_to(MANAGERS)
 def settings() -> ResponseReturnValue:
-    """Change how the site presents itself."""
+    """Change how the site presents itself, on its pages and in its mail."""
     tenant = _tenant()
     shown = {"accent": DEFAULT_ACCENT, "language": "en", **tenant.settings}
     form = SiteForm(data={"name": tenant.name, **{key: shown.get(key) for key in KEYS}})
@@ -68,6 +69,7 @@ def settings() -> ResponseReturnValue:
         form=form,
         chosen=read_accent(shown["accent"]),
         changes=find_changes(read_accent(shown["accent"])),
+        sender=sender_address(backend().settings, tenant),
     )
     return page, 422 if form.errors else 200
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tenantry.catalog import SYSTEM
+from tenantry.mail.outbox import compose
+from tenantry.mail.rendering import Rendered
 from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
@@ -32,15 +36,38 @@ def test_settings_change_the_tenant(world: World, olga: Browser) -> None:
     after = world.catalog.tenants.get("acme")
     assert after.revision == before.revision + 1
     assert after.name == "Acme Bakery"
-    assert after.settings == {**LOOK, "accent": "#b4541f", "listed": True}
+    mail = {"mail_name": None, "mail_reply_to": None}  # which this form did not send
+    assert after.settings == {**LOOK, **mail, "accent": "#b4541f", "listed": True}
     assert "Acme Bakery" in olga.get("/settings", ACME).text
     assert world.actions(after.id)[0] == "tenant.configure"
     assert "name from “Acme” to “Acme Bakery”" in olga.get("/activity", ACME).text
 
 
+def test_owners_choose_the_sender_of_their_mail(world: World, olga: Browser) -> None:
+    """The name and the address for answers are what the next mail has."""
+    assert "no-reply@example.test" in olga.get("/settings", ACME).text
+    mail = {"mail_name": "Acme\r\nBakery", "mail_reply_to": "shop@b\u00fccher.example"}
+    assert olga.post("/settings", {**FORM, **mail}, ACME).status_code == 303
+    message = message_from_bytes(
+        compose(
+            Rendered("Hello", "Text", "<p>Text"),
+            "ada@reader.test",
+            "0" * 32,
+            settings=world.settings,
+            tenant=world.catalog.tenants.get("acme"),
+        ),
+        policy=default,
+    )
+    assert message["From"] == "Acme Bakery <no-reply@example.test>"
+    assert message["Reply-To"] == "shop@xn--bcher-kva.example"
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
+        pytest.param({"mail_reply_to": "nobody"}, "This is not an e-mail address", id="no address"),
+        pytest.param({"mail_reply_to": "\u00fc@b.test"}, "only ASCII can stand", id="local part"),
+        pytest.param({"mail_name": "x" * 101}, "longer than 100", id="long sender"),
         pytest.param({"name": ""}, "This field is required", id="no name"),
         pytest.param({"accent": "red;}"}, "A colour as", id="no colour"),
         pytest.param({"accent": "#b4541f\n"}, "A colour as", id="line break"),
