@@ -18,7 +18,9 @@ from backend_app.api import (
     tenants,
 )
 from backend_app.api.access import RATES, add_rate_headers, check_access, require_needs
+from backend_app.api.bodies import check_body
 from backend_app.api.problems import init_problems
+from backend_app.api.repeating import init_repeating
 from backend_app.context import EXTENSION
 from tenantry.flask.security import add_headers
 from tenantry.limits import RateTable
@@ -56,7 +58,10 @@ def create_api(backend: Backend) -> Flask:
     )
     app.extensions[EXTENSION] = backend
     app.extensions[RATES] = RateTable(backend.settings.run_dir / "rates")
+    # The order is the order of the checks: who calls, with what kind of body, for the first time.
     app.before_request(check_access)
+    app.before_request(check_body)
+    init_repeating(app)
     app.after_request(add_rate_headers)
     app.after_request(_keep_private)
     app.after_request(add_headers)

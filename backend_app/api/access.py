@@ -38,13 +38,17 @@ class Needs:
     """``None``: not even a token."""
     platform: bool = False
     """Whether only a platform token will do."""
+    match: bool = False
+    """Whether a call must say for which revision of the tenant it was made."""
 
 
-def needs(scope: str | None, *, platform: bool = False) -> Callable[[View], View]:
+def needs(
+    scope: str | None, *, platform: bool = False, match: bool = False
+) -> Callable[[View], View]:
     """Mark a view with what its callers need."""
 
     def mark(view: View) -> View:
-        view.__dict__["needs"] = Needs(scope, platform)
+        view.__dict__["needs"] = Needs(scope, platform, match)
         return view
 
     return mark

@@ -1,13 +1,14 @@
-"""Accounts of the platform: list and show."""
+"""Accounts of the platform: list, show, create."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flask import request
 from marshmallow import fields, validate
 
-from backend_app.api.access import needs
-from backend_app.api.blueprint import Blueprint
+from backend_app.api.access import current_actor, needs
+from backend_app.api.blueprint import Blueprint, Schema
 from backend_app.api.paging import PageSchema, list_of, read_cursor, show_piece
 from backend_app.api.problems import ProblemError
 from backend_app.api.schemas import AccountSchema, told
@@ -33,6 +34,28 @@ class AccountFilterSchema(PageSchema):
         falsy={"false"},
         metadata=told("Only operators."),
     )
+
+
+class NewAccountSchema(Schema):
+    """An account to be."""
+
+    email = fields.String(required=True, validate=validate.Length(1, 254))
+    name = fields.String(load_default="", validate=validate.Length(max=200))
+
+
+@bp.route("/accounts", methods=["POST"])
+@needs("accounts:write", platform=True)
+@bp.arguments(NewAccountSchema)
+@bp.response(201, AccountSchema, headers={"Location": {"schema": {"type": "string"}}})
+def create(wanted: dict[str, Any]) -> ResponseReturnValue:
+    """Create an account.
+
+    It is no operator's: only the command line makes one. Its holder sets a password by the link on
+    the sign-in page.
+    """
+    made = catalog().accounts.add(wanted["email"], name=wanted["name"], by=current_actor())
+    place = f"{request.script_root}/accounts/{made.id}"
+    return made, {"Location": place}  # type: ignore[return-value]  # the schema makes JSON of it
 
 
 @bp.route("/accounts")

@@ -106,7 +106,33 @@ def _complete(operation: dict[str, Any], endpoint: str, method: str, app: Flask)
     note = f"Needs {kind} with the scope `{wanted.scope}`."
     operation["description"] = f"{operation.get('description', '')}\n\n{note}".strip()
     statuses = EVERYWHERE if method == "GET" else (*EVERYWHERE, *WITH_CHANGE)
+    if method != "GET":
+        _add_headers(operation, is_match_required=wanted.match)
     answers = operation["responses"]
     answers.pop("default", None)
     for status in statuses:
         answers[str(status)] = {"$ref": f"#/components/responses/Error{status}"}
+
+
+def _add_headers(operation: dict[str, Any], *, is_match_required: bool) -> None:
+    """Add the headers that calls take which change something."""
+    parameters = operation.setdefault("parameters", [])
+    parameters.append(
+        {
+            "in": "header",
+            "name": "Idempotency-Key",
+            "description": "Makes the call repeatable for 24 hours: a call with the same key gets "
+            "the same answer, and is not made again.",
+            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+        }
+    )
+    if is_match_required or operation["operationId"].startswith("operations_"):
+        parameters.append(
+            {
+                "in": "header",
+                "name": "If-Match",
+                "description": "The ETag of the tenant as it was read, or `*` for any.",
+                "required": is_match_required,
+                "schema": {"type": "string"},
+            }
+        )

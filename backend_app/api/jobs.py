@@ -1,4 +1,4 @@
-"""Jobs: list and show."""
+"""Jobs: list, show, cancel, run again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import request
 from marshmallow import fields, validate
 
-from backend_app.api.access import current_token, needs
+from backend_app.api.access import current_actor, current_token, needs
 from backend_app.api.blueprint import Blueprint
 from backend_app.api.paging import PageSchema, list_of, read_number, show_piece
 from backend_app.api.reach import get_job, get_row
@@ -70,6 +70,25 @@ def show(job_id: int) -> ResponseReturnValue:
     """
     job = get_job(job_id)
     return {**show_job(job), "lines": catalog().jobs.list_lines(job.id)}
+
+
+@bp.route("/jobs/<int:job_id>/cancel", methods=["POST"])
+@needs("jobs:write", platform=True)
+@bp.response(200, JobSchema)
+def cancel(job_id: int) -> ResponseReturnValue:
+    """Cancel a job.
+
+    One that runs is asked to stop, if it can be stopped: `cancel_requested` is then true.
+    """
+    return show_job(catalog().jobs.cancel(get_job(job_id).id, by=current_actor()))
+
+
+@bp.route("/jobs/<int:job_id>/retry", methods=["POST"])
+@needs("jobs:write", platform=True)
+@bp.response(200, JobSchema)
+def retry(job_id: int) -> ResponseReturnValue:
+    """Run a failed or cancelled job again."""
+    return show_job(catalog().jobs.retry(get_job(job_id).id, by=current_actor()))
 
 
 def show_job(job: Job) -> dict[str, Any]:

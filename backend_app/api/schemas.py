@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from backend_app.api.blueprint import Schema
+from backend_app.api.blueprint import Flag, Schema
 from tenantry import TenantState
 from tenantry.catalog import HostState, JobState
 
@@ -55,9 +55,7 @@ class SiteSettingsSchema(Schema):
         validate=validate.Regexp(r"^(?:#[0-9a-fA-F]{6})?$"),
         metadata=told("A colour such as #1f6feb."),
     )
-    listed = fields.Boolean(
-        truthy={True}, falsy={False}, metadata=told("Whether the public directory shows the site.")
-    )
+    listed = Flag(metadata=told("Whether the public directory shows the site."))
 
 
 class TenantSchema(Schema):

@@ -474,6 +474,34 @@ class ApiTokenLimitError(CatalogError):
     most: int
 
 
+class RepeatedCallError(TenantryError):
+    """A key that makes a call of the API repeatable belongs to another call."""
+
+    message = "The Idempotency-Key {key!r:.80} was used for a call that says something else."
+    remedy = "Send a new key with each new call."
+    status = 422
+    key: str
+
+
+class RunningCallError(TenantryError):
+    """The call of the API with this key has no answer yet."""
+
+    message = "The call with the Idempotency-Key {key!r:.80} is still being answered."
+    remedy = "Repeat it in a moment."
+    status = 409
+    retry_after = 2
+    key: str
+
+
+class TenantChangedError(CatalogError):
+    """A tenant is not at the revision that a change was made for."""
+
+    message = "Tenant {name!r} has changed: it is at revision {revision}."
+    remedy = "Read it again, and send the change with that revision."
+    status = 412
+    revision: int
+
+
 class LinkError(TenantryError):
     """A one-use link is unknown, used, expired or meant for another place."""
 

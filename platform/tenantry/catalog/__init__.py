@@ -18,6 +18,7 @@ from tenantry.catalog.accounts import (
     setup_lifetime,
 )
 from tenantry.catalog.anchor import AuditAnchor
+from tenantry.catalog.api_replies import ApiReplies
 from tenantry.catalog.api_tokens import ApiTokens
 from tenantry.catalog.audit import Audit
 from tenantry.catalog.change_feed import ChangeFeed
@@ -104,6 +105,7 @@ class Catalog:
         self.sessions = Sessions(store)
         self.links = Links(store)
         self.api_tokens = ApiTokens(store)
+        self.api_replies = ApiReplies(store)
         self.schemas = TenantSchemas(store)
         self.runs = Runs(store)
         self.relocations = Relocations(store)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     text,
@@ -26,6 +27,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 from tenantry.catalog.values import (
     Account,
     AccountSession,
+    ApiReply,
     ApiToken,
     AuditEvent,
     Host,
@@ -386,6 +388,23 @@ class ApiTokenRecord(Base):
 
     def to_token(self) -> ApiToken:
         return copy_to(ApiToken, self, scopes=tuple(self.scopes))
+
+
+class ApiReplyRecord(Base):
+    """A call of the API that carries a key, and what it was answered once that is known."""
+
+    __tablename__ = "api_replies"
+
+    token_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    status: Mapped[int | None]
+    headers: Mapped[dict[str, Any]]
+    body: Mapped[str] = mapped_column(Text)
+
+    def to_reply(self) -> ApiReply:
+        return copy_to(ApiReply, self)
 
 
 class MembershipRecord(Base):

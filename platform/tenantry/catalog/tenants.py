@@ -14,6 +14,7 @@ from tenantry.catalog.text import contains, storable
 from tenantry.catalog.values import FormerName
 from tenantry.errors import (
     BadTransitionError,
+    TenantChangedError,
     TenantExistsError,
     TenantNotFoundError,
     TenantRenamedError,
@@ -308,11 +309,19 @@ class Tenants:
         *,
         name: str | None = None,
         settings: Mapping[str, Any] | None = None,
+        revision: int | None = None,
         by: Actor,
     ) -> Tenant:
-        """Change a tenant's name or some of its settings; the others stay, as a blank name does."""
+        """Change a tenant's name or some of its settings; the others stay, as a blank name does.
+
+        :param revision: The one that it must be at.
+        :raises TenantNotFoundError: No tenant has the id.
+        :raises TenantChangedError: It is at another revision.
+        """
         with self._store.writing(by) as writer:
             record = writer.get_tenant(tenant_id)
+            if revision not in {None, record.revision}:
+                raise TenantChangedError(record.slug, record.revision)
             before, after = record.settings, record.settings | dict(settings or {})
             changed = {key: after[key] for key in after if after[key] != before.get(key)}
             detail = {"before": {key: before.get(key) for key in changed}, "after": changed}

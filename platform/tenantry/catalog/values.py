@@ -148,6 +148,15 @@ class ApiToken:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiReply:
+    """What the API answered to a call, to be answered again."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEvent:
     """One line of the audit trail."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ from werkzeug.wrappers import Response
 
 from tenantry.catalog import SYSTEM
 from tenantry.values.api_scopes import SCOPES, scopes_for
+from tests.backend_app.conftest import build_world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from flask import Flask
     from werkzeug.test import TestResponse
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
 
 APEX = "example.test"
 BASE = "/backend/api/v1"
-
-NewProgram = "Callable[..., Program]"
 
 
 @dataclass
@@ -60,6 +61,15 @@ class Program:
         assert found["status"] == status
         assert found["detail"]
         return found
+
+
+@pytest.fixture
+def world(peopled: Path, tmp_path: Path) -> Iterator[World]:
+    """Return the platform with its people and sites, and with resolvers that never answer."""
+    shutil.copytree(peopled, tmp_path / "data")
+    made = build_world(tmp_path / "data", dns_resolvers="127.0.0.1:1")
+    yield made
+    made.close()
 
 
 @pytest.fixture

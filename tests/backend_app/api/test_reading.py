@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.catalog import SYSTEM
+from tenantry.catalog import SYSTEM, Actor
 from tenantry.lifecycle import Operations
 from tenantry.lifecycle.offered import OPERATIONS
 from tests.backend_app.api.conftest import BASE
@@ -178,12 +178,8 @@ def test_accounts_and_the_audit_trail(world: World, program: Program, acme: Prog
     for name in ("nobody", "%00", "a-b"):
         program.refused(404, "GET", f"/accounts/{name}")
 
-    browser = world.browser("operator@example.com")
-    browser.post(
-        "/tenants/acme/suspend",
-        {"suspend-reason": "unpaid"},
-        environ_overrides={"REMOTE_ADDR": "192.0.2.7"},
-    )
+    actor = Actor("operator", "operator@example.com", ip="192.0.2.7")
+    Operations(world.catalog, world.factory, settings=world.settings, actor=actor).suspend("acme")
     event = program.get("/audit?size=1")["items"][0]
     assert (event["action"], event["tenant_slug"]) == ("tenant.state", "acme")
     assert event["ip"] == "192.0.2.7"
