@@ -1,4 +1,4 @@
-"""What a site keeps: members, posts, comments, unsaved text, and links that sign the owner in."""
+"""What a site keeps: members, posts, comments, and links that sign the owner in."""
 
 from __future__ import annotations
 
@@ -183,6 +183,24 @@ class Post(_Written, Model):
         self.updated_at = now()
         if self.version is not None:  # a new one begins with 1
             self.version += 1
+
+
+class PostRevision(Model):
+    """A text of a post, as it was saved; that of the newest version is the post's own."""
+
+    __tablename__ = "post_revision"
+
+    post_id: Mapped[int] = mapped_column(
+        ForeignKey("post.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str] = mapped_column(String(160))
+    body: Mapped[str] = mapped_column(Text)
+    author_id: Mapped[int] = mapped_column(ForeignKey("member.id"), index=True)
+    """Who saved it."""
+    saved_at: Mapped[datetime] = mapped_column(default=now)
+
+    author: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
 
 
 class Comment(_Written, Model):

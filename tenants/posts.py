@@ -18,6 +18,7 @@ from tenants.database import db, now
 from tenants.forms import POST_LENGTH, TOO_MUCH_MARKUP, PostForm
 from tenants.models import Post, Role, UnsavedText
 from tenants.reading import find_deleted, find_post, list_deleted, list_drafts, page_number
+from tenants.revisions import Before, note_revision
 from tenants.room import FULL, find_fullness
 from tenants.text import clean_line, clean_text, slugify
 from tenants.unsaved import (
@@ -81,7 +82,7 @@ def write() -> ResponseReturnValue:
 @only(Role.AUTHOR)
 def edit(slug: str) -> ResponseReturnValue:
     """Change a post; a text that another editor has saved meanwhile is not overwritten unseen."""
-    post = _get_own(slug)
+    post = get_own(slug)
     if request.method == "GET":
         unsaved = find_unsaved(post_key(post))
         return show_editor(_fill_form(unsaved or post, post_key(post)), post, restored=unsaved)
@@ -131,7 +132,7 @@ def discard() -> ResponseReturnValue:
 @only(Role.AUTHOR)
 def delete(slug: str) -> ResponseReturnValue:
     """Delete a post with its comments; for a while it can be restored."""
-    post = _get_own(slug)
+    post = get_own(slug)
     back = url_for("pages.post", slug=slug)
     question = f"Delete “{post.title}” and its comments?"
     if ask := ask_first(question, button="Delete", back=back, layout=LAYOUT):
@@ -274,10 +275,12 @@ def _show_conflict(post: Post, form: PostForm) -> ResponseReturnValue:
 
 def _save(post: Post, form: PostForm) -> ResponseReturnValue:
     post_id = post.id
+    before = Before.of(post) if post_id else None
+    is_new_text = not _says_the_same(form, post)
     if post.title != form.title.data and not post.is_published:
         # A published post keeps the address that others link to.
         post.slug = free_slug(form.title.data, post_id=post_id)
-    if not _says_the_same(form, post):
+    if is_new_text:
         post.title = form.title.data
         post.write(form.body.data)
     intent = request.form.get("intent")
@@ -287,6 +290,9 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
     key = form.key.data or ""
     try:
         drop_unsaved(post_key(post) if post_id else key)
+        if is_new_text:
+            db.session.flush()  # it has an id and a version now
+            note_revision(post, before)
         db.session.commit()
     except StaleDataError:
         db.session.rollback()  # another request saved since the version was read
@@ -320,7 +326,7 @@ def free_slug(title: str, *, post_id: int | None = None) -> str:
     return next(slug for n in range(2, len(taken) + 3) if (slug := f"{wanted}-{n}") not in taken)
 
 
-def _get_own(slug: str) -> Post:
+def get_own(slug: str) -> Post:
     """Return a post that the member may change: 404 for what they may not even see."""
     post = find_post(slug)
     member: Member = get_member()

@@ -8,7 +8,7 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 
 from tenantry import Flyweight, init_management, init_security, init_ui
-from tenants import comments, discovery, errors, feed, look, members, pages, posts, room
+from tenants import comments, discovery, errors, feed, history, look, members, pages, posts, room
 from tenants.access import login
 from tenants.database import db
 from tenants.management import Management
@@ -42,7 +42,7 @@ def build_site() -> Flask:
     app.context_processor(look.describe)
     app.context_processor(lambda: {"find_notice": room.find_notice})
     errors.init_app(app)
-    for module in (pages, feed, discovery, posts, comments, members):
+    for module in (pages, feed, discovery, posts, history, comments, members):
         app.register_blueprint(module.bp)
     init_management(app, Management())
     return app

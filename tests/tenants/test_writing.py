@@ -279,7 +279,7 @@ def test_forms_need_their_token(site: Site) -> None:
     owner = site.member("olga", Role.EDITOR)
     slug = site.add_post(by="olga")
     (comment_id,) = site.add_comments(slug, by="olga")
-    values = {"slug": slug, "comment_id": comment_id, "session_id": 1}
+    values = {"slug": slug, "comment_id": comment_id, "session_id": 1, "version": 1}
     checked = 0
     for rule in site.app.url_map.iter_rules():
         if "POST" not in (rule.methods or ()):

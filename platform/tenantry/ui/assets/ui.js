@@ -187,13 +187,14 @@
 
   // A day at the reader's place, with the time and its zone on the pointer. Machines keep UTC.
   var day = new Intl.DateTimeFormat("en-GB", { dateStyle: "long" });
+  var minute = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" });
   var precise = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "long" });
 
   function prepare(part) {
     part.querySelectorAll(scrollers).forEach(function (box) { watcher.observe(box); });
     part.querySelectorAll("time[data-local]").forEach(function (time) {
       var moment = new Date(time.getAttribute("datetime"));
-      time.textContent = day.format(moment);
+      time.textContent = (time.dataset.local === "minute" ? minute : day).format(moment);
       time.setAttribute("title", precise.format(moment));
     });
   }
