@@ -33,6 +33,7 @@ from tenantry.pool.probe import Probe
 from tenantry.resources.budget import Budget
 from tenantry.resources.gc_control import GcControl
 from tenantry.resources.popularity import Popularity
+from tenantry.resources.traffic import TrafficFile
 from tenantry.resources.usage import Ledger
 from tenantry.worker import Reporter
 from tenantry.worker.heartbeat import Heartbeat, Lease
@@ -47,6 +48,7 @@ from tenantry.worker.server import (
     run_at_end,
     run_in_worker,
 )
+from tenantry.worker.traffic_writer import TrafficWriter
 from tenantry.worker.warmup import WarmUp
 
 if TYPE_CHECKING:
@@ -251,7 +253,9 @@ def start_worker(platform: Platform) -> list[PeriodicTask]:
     settings, pool = platform.settings, platform.pool
     number = claim_number(settings.run_dir / "numbers")
     popularity = Popularity(settings.popular_dir, number, platform.ledger)
-    platform.directory.subscribe_gone(popularity.forget)
+    traffic = TrafficWriter(platform.ledger, TrafficFile(settings.figures_file))
+    for forget in (popularity.forget, traffic.forget):
+        platform.directory.subscribe_gone(forget)
     warm_up = WarmUp(
         popularity=popularity,
         catalog=platform.catalog,
@@ -278,10 +282,11 @@ def start_worker(platform: Platform) -> list[PeriodicTask]:
         run_at_end(heartbeat.stop)
     for start in (reporter.start, warm_up.start, checker.start):
         run_in_worker(start)
-    for end in (reporter.stop, popularity.save, warm_up.stop, checker.stop):
+    for end in (reporter.stop, popularity.save, traffic.write, warm_up.stop, checker.stop):
         run_at_end(end)
     operations = Operations(platform.catalog, platform.factory, settings=settings, actor=SYSTEM)
     return [
+        PeriodicTask(15, traffic.write),
         PeriodicTask(30, popularity.save),
         PeriodicTask(300, operations.give_up_unconfirmed),
     ]

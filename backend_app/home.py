@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, g, redirect, render_template
 
 from backend_app.access import SIGNED_IN, open_to
-from backend_app.context import backend, catalog, current_scope, operations
+from backend_app.attention import find_concerns
+from backend_app.context import backend, catalog, current_scope
+from backend_app.figures import RANGES, read_figures
 from backend_app.site import show_overview
-from backend_app.workers import find_failing_slugs
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -33,6 +34,8 @@ def index() -> ResponseReturnValue:
         counts=catalog().tenants.count_by_state(),
         newest=catalog().tenants.list(sort="-created_at", size=RECENT).items,
         events=catalog().audit.list(size=RECENT).items,
-        failing=find_failing_slugs(),
-        lost=backend().lost_sites.find(operations()),
+        attention=find_concerns(),
+        plans=catalog().tenants.count_by_plan(),
+        figures=read_figures(),
+        ranges=RANGES,
     )

@@ -22,6 +22,7 @@ from flask_wtf import FlaskForm
 from backend_app.access import MANAGERS, MEMBERS, open_to
 from backend_app.context import backend, catalog, current_actor, current_scope
 from backend_app.entering import go_to
+from backend_app.figures import RANGES, read_figures
 from backend_app.forms import SiteForm
 from backend_app.instances import open_management
 from backend_app.tables import TableQuery
@@ -135,6 +136,8 @@ def show_overview(tenant: Tenant) -> str:
         events=catalog().audit.list(tenant_id=tenant.id, size=RECENT).items,
         can_open=can_open(tenant),
         quotas=find_quotas(tenant),
+        figures=read_figures(tenant.id),
+        ranges=RANGES,
         form=FlaskForm(),
     )
 

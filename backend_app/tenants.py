@@ -11,6 +11,7 @@ from backend_app.access import OPERATORS, open_to
 from backend_app.accounts import make_setup_link
 from backend_app.context import backend, catalog, operations
 from backend_app.entering import go_to_backend_of, is_manageable
+from backend_app.figures import RANGES, read_figures
 from backend_app.forms import NewTenantForm, VisitForm
 from backend_app.jobs import title_of
 from backend_app.one_time import keep_once, take_once
@@ -139,6 +140,8 @@ def _show(tenant: Tenant, *, visit_form: VisitForm | None = None) -> str:
         events=catalog().audit.list(tenant_id=tenant.id, size=TRAIL),
         manageable=is_manageable(tenant),
         failures=find_failures(tenant.id),
+        figures=read_figures(tenant.id),
+        ranges=RANGES,
         offered=offered,
         is_dangerous=any(declared.is_typed for declared, _ in offered.values()),
         jobs=catalog().jobs.list(tenant_id=tenant.id, size=RECENT_JOBS),

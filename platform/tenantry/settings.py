@@ -1052,6 +1052,11 @@ class Settings(BaseSettings):
         return self.data_dir / "templates"
 
     @property
+    def figures_file(self) -> Path:
+        """Where this node keeps how many requests its tenants had."""
+        return self.data_dir / "figures.sqlite3"
+
+    @property
     def workers_dir(self) -> Path:
         """Folder of the sockets on which workers tell how they are doing."""
         return self.run_dir / "workers"

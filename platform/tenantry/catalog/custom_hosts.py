@@ -184,6 +184,17 @@ class CustomHosts:
         with self._store.reading() as session:
             return tuple(record.to_host() for record in session.scalars(query))
 
+    def list_in(self, state: HostState, *, limit: int) -> tuple[Host, ...]:
+        """Return hosts in one state, by name."""
+        query = (
+            select(HostRecord)
+            .where(HostRecord.state == state)
+            .order_by(HostRecord.name)
+            .limit(limit)
+        )
+        with self._store.reading() as session:
+            return tuple(record.to_host() for record in session.scalars(query))
+
     def read_served(self) -> tuple[int, Mapping[str, tuple[str, ...]]]:
         """Return the present epoch, and the hosts that are served, by the id of their tenant."""
         served: dict[str, tuple[str, ...]] = {}

@@ -110,6 +110,7 @@ class AccessLog:
                 wall=seconds,
                 cpu=time.thread_time() - body.cpu,
                 database=SPENT.database - body.database,
+                failed=body.status.startswith("5"),
             )
         self._write(environ, tenant, body, seconds)
 

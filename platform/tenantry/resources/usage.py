@@ -7,8 +7,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tenantry.resources.traffic import ERRORS, MILLISECONDS, class_of
+
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from tenantry.resources.traffic import Counts
 
 MAX_TENANTS = 20_000
 """Tenants that are counted, at most; beyond, the one not seen for longest is forgotten."""
@@ -44,12 +48,23 @@ class Ledger:
     def __init__(self, most: int = MAX_TENANTS) -> None:
         self._most = most
         self._usages: OrderedDict[str, Usage] = OrderedDict()
+        self._fresh: dict[str, Counts] = {}
         self._lock = threading.Lock()
 
     def add(
-        self, tenant_id: str, slug: str, *, wall: float, cpu: float = 0.0, database: float = 0.0
+        self,
+        tenant_id: str,
+        slug: str,
+        *,
+        wall: float,
+        cpu: float = 0.0,
+        database: float = 0.0,
+        failed: bool = False,
     ) -> None:
-        """Count one request."""
+        """Count one request.
+
+        :param failed: The answer was a 500 or above.
+        """
         with self._lock:
             usage = self._usages.get(tenant_id)
             if usage is None:
@@ -63,12 +78,27 @@ class Ledger:
             usage.wall += wall
             usage.cpu += cpu
             usage.database += database
+            counts = self._fresh.get(tenant_id)
+            if counts is None:
+                if len(self._fresh) >= self._most:
+                    return  # nobody takes them, or too many came at once
+                counts = self._fresh[tenant_id] = [0] * (MILLISECONDS + 1)
+            counts[class_of(wall)] += 1
+            counts[ERRORS] += failed
+            counts[MILLISECONDS] += wall * 1000
+
+    def take(self) -> dict[str, Counts]:
+        """Return what was counted of each tenant since the last time."""
+        with self._lock:
+            fresh, self._fresh = self._fresh, {}
+        return fresh
 
     def forget(self, tenant_ids: Collection[str]) -> None:
         """Drop what was counted of tenants that are no more."""
         with self._lock:
             for tenant_id in tenant_ids:
                 self._usages.pop(tenant_id, None)
+                self._fresh.pop(tenant_id, None)
 
     def top(self, by: str, number: int) -> list[tuple[str, Usage]]:
         """Return ids and usages of the tenants with the most *by*, a field of :class:`Usage`."""

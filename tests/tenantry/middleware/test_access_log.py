@@ -18,6 +18,7 @@ from tenantry.databases.sqlite_file import SiteDatabase
 from tenantry.dispatch import Pages
 from tenantry.environ import DEBUGGER
 from tenantry.middleware.access_log import AccessLog
+from tenantry.resources.traffic import CLASSES, ERRORS
 from tenantry.resources.usage import SPENT, Ledger, Usage
 from tenantry.security.keys import new_token
 from tests.conftest import DOMAIN
@@ -282,6 +283,23 @@ def one(ledger: Ledger) -> Usage:
 
 def with_tenant() -> dict[str, Any]:
     return {"tenantry.tenant": a_tenant()}
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"), [("200 OK", 0), ("404 NOT FOUND", 0), ("503 Busy", 1)]
+)
+def test_requests_and_failures_are_counted_for_the_figures(status: str, failed: int) -> None:
+    """A failure is the server's, not the visitor's."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response(status, [])
+        return [b""]
+
+    logged, ledger = counting(app)
+    ask(logged, "/", environ=with_tenant())
+    ((counts),) = ledger.take().values()
+    assert sum(counts[:CLASSES]) == 1
+    assert counts[ERRORS] == failed
 
 
 def test_what_a_request_costs_is_added_up() -> None:

@@ -1,0 +1,132 @@
+"""What needs an operator's attention, each with the page where it is put right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flask import url_for
+
+from backend_app.context import backend, catalog, operations
+from backend_app.workers import find_failing_slugs
+from tenantry.catalog import HostState, JobState
+from tenantry.errors import HistoryError
+from tenantry.migrations import load_history
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MOST_NAMED = 10
+"""Sites that a sentence names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Something to be put right."""
+
+    text: str
+    remedy: str
+    """What the link to the remedy says."""
+    url: str
+    slugs: Sequence[str] = ()
+    detail: str = ""
+    is_urgent: bool = True
+    """Whether visitors notice it now."""
+
+    @property
+    def named(self) -> Sequence[str]:
+        """The sites that are named."""
+        return self.slugs[:MOST_NAMED]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether not all sites are named."""
+        return len(self.slugs) > MOST_NAMED
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """All concerns, the urgent ones first."""
+
+    concerns: Sequence[Concern] = field(default_factory=tuple)
+    is_complete: bool = True
+    """Whether each site's database could be looked for."""
+
+
+def find_concerns() -> Attention:
+    """Return what needs attention now. Each look is one indexed read, or remembered for a moment."""
+    lost = backend().lost_sites.find(operations())
+    found = [
+        *_find_failing(),
+        *_name_lost(lost.slugs),
+        *(_tell_server(problem) for problem in lost.problems),
+        *_find_lost_hosts(),
+        *_find_pending_migrations(),
+        *_find_failed_jobs(),
+    ]
+    found.sort(key=lambda concern: not concern.is_urgent)
+    return Attention(found, lost.is_complete)
+
+
+def _find_failing() -> Iterator[Concern]:
+    if slugs := find_failing_slugs():
+        text = f"{_sites(len(slugs))} could not be built"
+        yield Concern(text, "See why, and when it is tried again", url_for("workers.index"), slugs)
+
+
+def _name_lost(slugs: Sequence[str]) -> Iterator[Concern]:
+    if slugs:
+        text = f"{_sites(len(slugs))} {'has' if len(slugs) == 1 else 'have'} no database"
+        url = url_for("tenants.show", slug=slugs[0])
+        detail = "Visitors are asked to come back later. A restore from the newest backup helps."
+        yield Concern(text, f"Open {slugs[0]} to restore it", url, slugs, detail)
+
+
+def _tell_server(problem: str) -> Concern:
+    text = "The sites on a server cannot be checked"
+    return Concern(text, "See the workers", url_for("workers.index"), detail=problem)
+
+
+def _find_lost_hosts() -> Iterator[Concern]:
+    hosts = catalog().hosts.list_in(HostState.LOST, limit=MOST_NAMED + 1)
+    if hosts:
+        count = f"More than {MOST_NAMED}" if len(hosts) > MOST_NAMED else str(len(hosts))
+        text = f"{count} {'domain is' if len(hosts) == 1 else 'domains are'} not served any more"
+        detail = f"Their DNS records are wrong: {', '.join(host.name for host in hosts)}."
+        slugs = sorted({host.tenant_slug for host in hosts})
+        url = url_for("tenants.show", slug=slugs[0])
+        yield Concern(text, f"Open {slugs[0]}", url, slugs, detail)
+
+
+def _find_pending_migrations() -> Iterator[Concern]:
+    folder = backend().factory.migrations
+    if folder is None:
+        return
+    try:
+        head = load_history(folder).head
+    except HistoryError as error:
+        yield Concern(
+            "The migrations cannot be read",
+            "See the sites",
+            url_for("tenants.index"),
+            (),
+            str(error),
+        )
+        return
+    if behind := catalog().schemas.count_behind(head):
+        text = f"{_sites(behind)} {'is' if behind == 1 else 'are'} not at schema revision {head}"
+        detail = "Run tenantry migrate, or migrate a single site from its page."
+        url = url_for("tenants.index")
+        yield Concern(text, "See the sites", url, (), detail, is_urgent=False)
+
+
+def _find_failed_jobs() -> Iterator[Concern]:
+    failed = catalog().jobs.list(state=JobState.FAILED, size=1).total
+    if failed:
+        text = f"{failed} {'job' if failed == 1 else 'jobs'} failed"
+        url = url_for("jobs.index", state=JobState.FAILED.value)
+        yield Concern(text, "See them, and run them again", url, is_urgent=False)
+
+
+def _sites(count: int) -> str:
+    return f"{count} {'site' if count == 1 else 'sites'}"

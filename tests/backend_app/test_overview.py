@@ -1,0 +1,95 @@
+"""What an operator sees first: what needs attention, and the figures; and a site's own figures."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenantry.catalog import SYSTEM, HostState
+from tenantry.catalog.models import HostRecord
+from tenantry.resources.traffic import MILLISECONDS, TrafficFile
+from tests.markup import find_flaws
+
+if TYPE_CHECKING:
+    from tests.backend_app.conftest import Browser, World
+
+ACME = "acme.example.test"
+
+
+def write_traffic(world: World, slug: str, requests: int, *, errors: int = 0, ago: int = 0) -> None:
+    """Write what a worker would have counted."""
+    counts = [0.0] * (MILLISECONDS + 1)
+    counts[2] = requests
+    counts[-2], counts[-1] = errors, requests * 40
+    file = TrafficFile(world.settings.figures_file)
+    file.add({world.catalog.tenants.get(slug).id: counts}, at=time.time() - ago)
+
+
+def find_figures(page: str) -> dict[str, str]:
+    """Return the figures of a page by their titles."""
+    pattern = (
+        r'<span class="stat-label">([^<]+)</span>\s*<div class="stat-value">([^<]+)</div>\s*<svg'
+    )
+    return dict(re.findall(pattern, page))
+
+
+def test_nothing_needs_attention(operator: Browser) -> None:
+    """It says so, and for what was looked."""
+    assert "Nothing: each site can be served" in operator.get("/").text
+
+
+def test_what_needs_attention_has_its_remedy(world: World, operator: Browser) -> None:
+    """A domain that is lost leads to its site; a list of failed jobs to the failed ones."""
+    acme = world.catalog.tenants.get("acme")
+    world.catalog.hosts.add(acme.id, "shop.acme.test", by=SYSTEM)
+    assert "not served any more" not in operator.get("/").text
+    with world.catalog.store.writing(SYSTEM) as writer:
+        record = writer.session.get(HostRecord, ("shop.acme.test", acme.id))
+        assert record is not None
+        record.state = HostState.LOST
+    page = operator.get("/").text
+    assert "1 domain is not served any more" in page
+    assert "shop.acme.test" in page
+    assert 'href="/backend/tenants/acme">Open acme</a>' in page
+    assert find_flaws(page) == []
+
+
+@pytest.mark.parametrize(
+    ("range_", "requests"), [("hour", "3"), ("day", "8"), ("month", "8"), ("none", "8")]
+)
+def test_figures_are_shown_for_a_range(
+    world: World, operator: Browser, range_: str, requests: str
+) -> None:
+    """All tenants together; a wrong range is the usual one."""
+    write_traffic(world, "acme", 2)
+    write_traffic(world, "bolt", 1, errors=1)
+    write_traffic(world, "bolt", 5, ago=2 * 3600)
+    page = operator.get(f"/?range={range_}").text
+    figures = find_figures(page)
+    assert figures["Requests"] == requests
+    assert figures["Errors"].startswith("1 (")
+    assert figures["Latency, 95 %"] == "50 ms"
+    assert page.count("<polyline") == 3
+    assert "These figures as a table" in page
+    assert find_flaws(page) == []
+
+
+def test_a_sites_figures_are_its_own(world: World, operator: Browser, olga: Browser) -> None:
+    """Its owner sees them, and nothing of any other."""
+    write_traffic(world, "acme", 7)
+    write_traffic(world, "bolt", 1000)
+    for page in (operator.get("/tenants/acme").text, olga.get("/", ACME).text):
+        assert find_figures(page)["Requests"] == "7"
+        assert "1,0" not in page
+
+
+def test_figures_cost_no_page(world: World, operator: Browser) -> None:
+    """If the file is broken, the page comes without them."""
+    world.settings.figures_file.write_bytes(b"no database" * 100)
+    for path in ("/", "/tenants/acme"):
+        page = operator.get(path)
+        assert page.status_code == 200
+        assert find_figures(page.text) == {}
