@@ -201,7 +201,8 @@ def test_what_people_typed_is_text(world: World, operator: Browser) -> None:
     form = {"slug": "cafe", "name": evil, "owner_email": "cora@example.com"}
     operator.post("/tenants/new", form)
     pages = [operator.get("/tenants/cafe/created")]
-    operator.post("/tenants/cafe/suspend", {"suspend-reason": evil})
+    operator.post("/tenants/cafe/suspend", {"reason": evil})
+    assert world.catalog.tenants.get_row("cafe").reason == evil
     pages += [operator.get(path) for path in ("/tenants", "/tenants/cafe", "/audit", "/")]
     for page in pages:
         assert evil not in page.text

@@ -12,6 +12,7 @@ from tenantry.catalog import SYSTEM, JobState, NewJob, job_adding
 from tenantry.catalog import jobs as jobs_module
 from tenantry.catalog.job_claims import MAX_LOSSES, JobClaims, JobReport
 from tenantry.catalog.models import now
+from tenantry.catalog.values import JobLine
 from tenantry.errors import JobNotFoundError, JobQueueFullError, JobStateError
 from tenantry.values.tenant import TenantState
 
@@ -65,6 +66,26 @@ def test_a_job_is_recorded_with_who_asked(any_catalog: Catalog) -> None:
     )
     with pytest.raises(JobNotFoundError, match="99"):
         any_catalog.jobs.get(99)
+
+
+def test_a_spectator_learns_of_progress_in_one_read(any_catalog: Catalog) -> None:
+    """The job, and the id of its last line: another job's lines do not count."""
+    jobs = any_catalog.jobs
+    one, other = jobs.add(new(), new(), by=SYSTEM)
+    assert jobs.get_progress(one.id) == (one, 0)
+    claims = claims_of(any_catalog)
+    taken = [claims.claim(), claims.claim()]
+    seen = []
+    for job in taken:
+        assert job is not None
+        claims.report(job, JobReport(done=1, total=4, lines=(JobLine(now(), 1, "copied"),)))
+        found, line = jobs.get_progress(job.id)
+        assert (found.done, found.total) == (1, 4)
+        seen.append(line)
+    assert 0 < seen[0] < seen[1]
+    assert jobs.get_progress(one.id)[1] in seen
+    with pytest.raises(JobNotFoundError):
+        jobs.get_progress(other.id + 1)
 
 
 def test_a_key_adds_one_job_however_many_ask(any_catalog: Catalog) -> None:
