@@ -338,7 +338,7 @@ def _state(world: World, tenant_id: str, kind: str) -> Any:
     tenant = world.catalog.tenants.get_by_id(tenant_id)
     row = world.catalog.tenants.get_row(tenant.slug)
     events = [
-        (event.action, json.dumps(dict(event.detail), sort_keys=True))
+        (event.action, json.dumps({**event.detail, "redirects_until": ""}, sort_keys=True))
         for event in world.catalog.audit.list(tenant_id=tenant_id, size=100).items
     ]
     jobs = [
