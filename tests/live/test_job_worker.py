@@ -1,4 +1,4 @@
-"""The job worker that the shipped uwsgi.ini starts: it works, comes back, takes new code, and stops."""
+"""The job worker beside each server: it works, comes back, takes new code, and stops."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tenantry.catalog import Actor, JobState
 from tenantry.lifecycle import Operations
+from tests.live.served import ServedServer
 from tests.live.server import until
 
 if TYPE_CHECKING:
@@ -23,10 +26,11 @@ def worker_of(server: Server) -> int | None:
     if not server.catalog.jobs.pipe.has_reader():
         return None
     master = Path(f"/proc/{server.master.pid}")
-    for pid in (master / "task" / master.name / "children").read_text().split():
-        with suppress(OSError):  # it has just ended
-            if b"work\0--attached" in (master.with_name(pid) / "cmdline").read_bytes():
-                return int(pid)
+    for thread in (master / "task").iterdir():  # a thread of the command starts it, or uWSGI does
+        for pid in (thread / "children").read_text().split():
+            with suppress(OSError):  # it has just ended
+                if b"work\0--attached" in (master.with_name(pid) / "cmdline").read_bytes():
+                    return int(pid)
     return None
 
 
@@ -63,3 +67,21 @@ def test_the_job_worker_lives_as_long_as_the_server(new_server: NewServer) -> No
         assert server.stop() == 0
         until(lambda: not server.catalog.jobs.pipe.has_reader(), why="it ends with the server")
         assert {job.state for job in server.catalog.jobs.list().items} == {JobState.DONE}
+
+
+@pytest.mark.parametrize("kind", ["gunicorn", "granian"])
+def test_the_command_keeps_a_job_worker_beside_other_servers(kind: str, tmp_path: Path) -> None:
+    """They start none themselves, so ``tenantry serve`` does: until the server ends."""
+    with ServedServer.prepare_kind(kind, tmp_path / "odd", ["acme", "globex"], {}) as server:
+        until(lambda: worker_of(server), why="the job worker starts")
+        first = worker_of(server)
+        assert first is not None
+        assert back_up(server, "acme").state is JobState.DONE
+
+        os.kill(first, signal.SIGKILL)
+        until(lambda: worker_of(server) not in {None, first}, why="a new job worker")
+        assert back_up(server, "globex").state is JobState.DONE
+        assert server.site("acme").status == 200
+
+        assert server.stop() == 0
+        until(lambda: not server.catalog.jobs.pipe.has_reader(), why="it ends with the server")
