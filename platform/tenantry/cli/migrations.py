@@ -34,6 +34,8 @@ def migrations() -> None:
 def revision(*, message: str) -> None:
     """Compare the app's models with the newest revision, and write the revision between them.
 
+    In a folder without revisions, it writes the first one.
+
     A temporary tenant on SQLite is migrated to the newest revision, and its app is built. Read the
     new file before you run `tenantry migrate`: a renamed column looks like a removed and a new one.
     """
@@ -44,11 +46,12 @@ def revision(*, message: str) -> None:
             "The factory has no MIGRATIONS. Name the folder of the revisions beside it, or set "
             "TENANTRY_MIGRATIONS."
         )
-    history = load_history(folder)
+    history = load_history(folder, may_be_empty=True)
     with tempfile.TemporaryDirectory(prefix="tenantry-revision-") as scratch:
         written = _compare(_settings_in(Path(scratch), settings), folder, message)
     if written is None:
-        click.echo(f"The models say what revision {history.head} says. Nothing was written.")
+        same = f"The models say what revision {history.head} says" if history.head else "No tables"
+        click.echo(f"{same}. Nothing was written.")
     else:
         click.echo(f"Wrote {written}. Read it before you run `tenantry migrate`.")
 
@@ -60,12 +63,13 @@ def _settings_in(scratch: Path, settings: Settings) -> Settings:
 
 
 def _compare(settings: Settings, folder: Path, message: str) -> Path | None:
-    factory, history = load_factory(settings), load_history(folder)
+    factory, history = load_factory(settings), load_history(folder, may_be_empty=True)
     tenant = Tenant(uuid.uuid4().hex, "revision", "Revision", placement="local")
     database = tenant_database(tenant, settings)
     database.create()
     try:
-        upgrade(database, history)
+        if history.head:
+            upgrade(database, history)
         metadata = _find_metadata(factory, tenant)
         engine = database.open_engine()
         try:

@@ -38,10 +38,11 @@ class History:
 
     The folder's ``env.py`` is not run: which database it is, and in which transaction, is decided here.
 
+    :param may_be_empty: Whether it may have no revision yet, so that the first one can be written.
     :raises HistoryError: The folder has no revisions, more than one newest, or needs its ``env.py``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, may_be_empty: bool = False) -> None:
         self.folder = folder
         try:
             self._config = _read_config(folder)
@@ -49,11 +50,11 @@ class History:
             heads = self._script.get_heads()
         except CommandError as error:
             raise HistoryError(str(folder), str(error)) from error
-        if len(heads) != 1:
+        if len(heads) != 1 and not (may_be_empty and not heads):
             found = f"several newest revisions ({', '.join(heads)})" if heads else "no revisions"
             raise HistoryError(str(folder), f"there are {found}; there must be one")
-        self.head: str = heads[0]
-        """The newest revision."""
+        self.head: str = heads[0] if heads else ""
+        """The newest revision; empty if there is none yet."""
         if (needed := _find_needed(folder)) is not None:
             problem = f"its env.py has {needed}, and Tenantry does not run it; each tenant has one"
             raise HistoryError(str(folder), f"{problem} database, with the table alembic_version")
@@ -137,6 +138,7 @@ class History:
             if not is_file(self.folder / TEMPLATE):  # as `alembic init` does
                 templates = Path(alembic.__file__).with_name("templates")
                 shutil.copy(templates / "generic" / TEMPLATE, self.folder)
+            (self.folder / "versions").mkdir(exist_ok=True)
             (script,) = wanted.generate_scripts()
         except CommandError as error:
             raise HistoryError(str(self.folder), str(error)) from error
@@ -151,7 +153,7 @@ class History:
 
 def _next(known: Iterable[str]) -> str:
     """Return a name that no revision has: the next number, where all are numbers."""
-    names = list(known)
+    names = list(known) or ["0000"]
     if not all(name.isdecimal() for name in names):
         return rev_id()
     return str(max(map(int, names)) + 1).zfill(max(map(len, names)))
@@ -181,9 +183,9 @@ def _read_config(folder: Path) -> Config:
 
 
 @lru_cache(maxsize=8)
-def load_history(folder: Path) -> History:
+def load_history(folder: Path, *, may_be_empty: bool = False) -> History:
     """Return the folder's history, read once in this process.
 
     :raises HistoryError: The folder has no revisions, or more than one newest.
     """
-    return History(folder)
+    return History(folder, may_be_empty=may_be_empty)

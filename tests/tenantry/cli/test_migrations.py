@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantry.migrations import load_history
-from tests.tenantry.migrations.support import PEOPLE, write_revisions
+from tenantry.settings import get_settings
+from tests.tenantry.migrations.support import PEOPLE, ask, write_revisions
 
 if TYPE_CHECKING:
     from tests.tenantry.cli.conftest import Desk
@@ -54,6 +55,26 @@ def test_what_the_models_have_more_becomes_a_revision(shop: Desk) -> None:
     told = shop.done("migrations", "revision", "-m", "Again")
     assert "Nothing was written" in told
     assert len(list((shop.folder / "alembic" / "versions").glob("*.py"))) == 2
+
+
+def test_the_first_revision_is_made_from_nothing(shop: Desk) -> None:
+    """With an empty folder, all that the models have becomes revision 0001, for a new tenant too."""
+    for file in (shop.folder / "alembic" / "versions").glob("*.py"):
+        file.unlink()
+    (shop.folder / "alembic" / "versions").rmdir()
+    load_history.cache_clear()
+    told = shop.done("migrations", "revision", "-m", "Begin")
+    (written,) = (shop.folder / "alembic" / "versions").glob("*.py")
+    assert written.name == "0001_begin.py"
+    assert str(written) in told
+    load_history.cache_clear()
+    assert load_history(shop.folder / "alembic").head == "0001"
+    shop.done("tenant", "create", "acme")
+    with shop.catalog as catalog:
+        acme = catalog.tenants.get("acme")
+    columns = ask(acme, get_settings(), "SELECT name FROM pragma_table_info('people')")
+    assert columns == [("id",), ("email",)]
+    assert "Nothing was written" in shop.done("migrations", "revision", "-m", "Again")
 
 
 def test_without_models_there_is_nothing_to_compare(shop: Desk) -> None:
