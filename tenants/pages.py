@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from flask import (
@@ -18,7 +19,7 @@ from flask import (
 from tenantry import accent_tones, current_tenant, page_cache, read_accent
 from tenants.access import find_member
 from tenants.forms import CommentForm
-from tenants.reading import find_post, list_comments, list_published, page_number
+from tenants.reading import find_post, list_comments, list_published, list_titles, page_number
 from tenants.unsaved import comment_key, find_unsaved
 
 if TYPE_CHECKING:
@@ -36,6 +37,17 @@ def front() -> ResponseReturnValue:
     """Show a page of the newest posts."""
     page = list_published(page_number())
     return render_template("site/front.html", page=page)
+
+
+@bp.get("/archive")
+@page_cache(vary=(), hooks=False)
+def archive() -> str:
+    """List the titles of all posts, by month."""
+    page = list_titles(page_number())
+    months = groupby(page.items, key=lambda row: row.moment.strftime("%B %Y"))
+    return render_template(
+        "site/archive.html", page=page, months=[(month, list(rows)) for month, rows in months]
+    )
 
 
 @bp.get("/posts/<slug>")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Row, Select
 
 POSTS_PER_PAGE = 10
+TITLES_PER_PAGE = 100
 COMMENTS_PER_PAGE = 50
 FEED_LENGTH = 20
 SITEMAP_LENGTH = 10_000
@@ -54,6 +55,19 @@ def list_published(number: int) -> Page[Row[Any]]:
         .offset((number - 1) * POSTS_PER_PAGE)
     ).all()
     return get_page(rows, total=total, number=number, size=POSTS_PER_PAGE)
+
+
+def list_titles(number: int) -> Page[Row[Any]]:
+    """Return a page of the archive: slug, title and moment of published posts, the newest first."""
+    total = db.session.scalar(select(func.count()).select_from(Post).where(_public())) or 0
+    rows = db.session.execute(
+        select(Post.slug, Post.title, Post.published_at.label("moment"))
+        .where(_public())
+        .order_by(Post.published_at.desc(), Post.id.desc())
+        .limit(TITLES_PER_PAGE)
+        .offset((number - 1) * TITLES_PER_PAGE)
+    ).all()
+    return get_page(rows, total=total, number=number, size=TITLES_PER_PAGE)
 
 
 def list_drafts(author_id: int | None, number: int) -> Page[Row[Any]]:
@@ -107,9 +121,8 @@ def list_deleted(author_id: int | None) -> Sequence[Post]:
 
 def list_addresses() -> Sequence[Row[tuple[str, datetime]]]:
     """Return slug and last change of the newest published posts, as many as a sitemap may have."""
-    published = Post.published_at.is_not(None)
     newest = Post.published_at.desc()
-    query = select(Post.slug, Post.updated_at).where(published).order_by(newest)
+    query = select(Post.slug, Post.updated_at).where(_public()).order_by(newest)
     return db.session.execute(query.limit(SITEMAP_LENGTH)).all()
 
 
