@@ -9,28 +9,45 @@ from flask_wtf import FlaskForm
 
 from backend_app.access import OPERATORS, PROVED_OPERATORS, open_to
 from backend_app.context import backend, catalog, current_actor
+from backend_app.listing import CSV_SIZE, Listing, send_csv
 from backend_app.one_time import keep_once, take_once
-from backend_app.tables import TableQuery
 from tenantry import ask_first
 from tenantry.catalog import setup_lifetime
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
-    from tenantry.catalog import Account
+    from tenantry.catalog import Account, Slice
 
 bp = Blueprint("accounts", __name__)
 
 PAGE_SIZE = 50
+CSV_HEADS = ("id", "email", "name", "operator", "created_at")
 
 
 @bp.get("/accounts")
 @open_to(OPERATORS)
 def index() -> ResponseReturnValue:
     """List accounts, searchable."""
-    query = TableQuery.from_request()
-    page = catalog().accounts.list(search=query.search, page=query.page, size=PAGE_SIZE)
-    return render_template("backend/accounts.html", page=page, query=query, form=FlaskForm())
+    listing = _read_listing()
+    rows = catalog().listings.accounts(
+        search=listing.search, sort=listing.sort, cursor=listing.cursor, size=PAGE_SIZE
+    )
+    return render_template("backend/accounts.html", listing=listing, rows=rows, form=FlaskForm())
+
+
+@bp.get("/accounts.csv")
+@open_to(OPERATORS)
+def download() -> ResponseReturnValue:
+    """Send the accounts that the table shows, all of its pages, as a file."""
+    listing, listings = _read_listing(), catalog().listings
+
+    def read(cursor: str) -> Slice[Account]:
+        return listings.accounts(
+            search=listing.search, sort=listing.sort, cursor=cursor, size=CSV_SIZE
+        )
+
+    return send_csv("accounts", CSV_HEADS, read, _to_cells)
 
 
 @bp.post("/accounts/<account_id>/link")
@@ -67,6 +84,15 @@ def end_sessions(account_id: str) -> ResponseReturnValue:
     catalog().sessions.end_all(account.id, by=current_actor())
     flash(f"{account.email} is signed out everywhere.", "success")
     return redirect(url_for(".index"), 303)
+
+
+def _read_listing() -> Listing:
+    return Listing.from_request(".index", sorts=("email", "created_at"))
+
+
+def _to_cells(account: Account) -> tuple[object, ...]:
+    created = account.created_at.isoformat(timespec="seconds")
+    return account.id, account.email, account.name, account.operator, created
 
 
 def _ask(question: str, button: str) -> ResponseReturnValue | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 
 from backend_app.access import OPERATORS, open_to
@@ -14,10 +14,11 @@ from backend_app.entering import go_to_backend_of, is_manageable
 from backend_app.figures import RANGES, read_figures
 from backend_app.forms import NewTenantForm, VisitForm
 from backend_app.jobs import title_of
+from backend_app.listing import CSV_SIZE, send_csv
 from backend_app.one_time import keep_once, take_once
 from backend_app.operations import list_offered
 from backend_app.site import find_quotas
-from backend_app.tables import TableQuery
+from backend_app.tenant_table import CSV_HEADS, read_filter, read_listing, to_cells
 from backend_app.workers import find_failures
 from tenantry import TenantState, tenant_database
 from tenantry.errors import NameHeldError, TenantExistsError, TenantryError
@@ -26,27 +27,37 @@ if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
     from tenantry import Tenant
+    from tenantry.catalog import Slice, TenantRow
 
 bp = Blueprint("tenants", __name__)
 
 PAGE_SIZE = 25
 TRAIL = 20
 RECENT_JOBS = 5
-SORTS = ("slug", "name", "state", "created_at")
 
 
 @bp.get("/tenants")
 @open_to(OPERATORS)
 def index() -> ResponseReturnValue:
-    """List tenants: searched, filtered by state, sorted, in pages."""
-    query = TableQuery.from_request(sorts=SORTS)
-    state = _state(request.args.get("state", ""))
-    page = catalog().tenants.list(
-        search=query.search, state=state, sort=query.sort, page=query.page, size=PAGE_SIZE
+    """List tenants: searched, filtered, sorted, in pages."""
+    listing = read_listing()
+    rows = catalog().listings.tenants(
+        read_filter(listing), sort=listing.sort, cursor=listing.cursor, size=PAGE_SIZE
     )
-    return render_template(
-        "backend/tenants.html", page=page, query=query, state=state, states=list(TenantState)
-    )
+    return render_template("backend/tenants.html", listing=listing, rows=rows)
+
+
+@bp.get("/tenants.csv")
+@open_to(OPERATORS)
+def download() -> ResponseReturnValue:
+    """Send the tenants that the table shows, all of its pages, as a file."""
+    listing, listings = read_listing(), catalog().listings
+    which = read_filter(listing)
+
+    def read(cursor: str) -> Slice[TenantRow]:
+        return listings.tenants(which, sort=listing.sort, cursor=cursor, size=CSV_SIZE)
+
+    return send_csv("sites", CSV_HEADS, read, to_cells)
 
 
 @bp.route("/tenants/new", methods=["GET", "POST"])
@@ -167,7 +178,3 @@ def _find_trouble(tenant: Tenant) -> str | None:
 
 def _site_url(tenant: Tenant) -> str:
     return backend().settings.site_url(tenant)
-
-
-def _state(value: str) -> TenantState | None:
-    return TenantState(value) if value in set(TenantState) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from backend_app.lost_sites import LostSitesWatch
 from tenantry.catalog import SYSTEM
 from tenantry.lifecycle import Operations
 from tenantry.values.tenant import TenantState
+from tests.markup import find_flaws
 
 if TYPE_CHECKING:
     from tests.backend_app.conftest import Browser, World
@@ -54,13 +57,65 @@ def test_the_table_is_sorted(many: World, operator: Browser) -> None:
     assert "sort=-slug" in page
 
 
+def find_way(page: str, rel: str) -> str:
+    """Return the address that a page's neighbour has."""
+    found = re.search(rf'rel="{rel}" href="/backend([^"]+)"', page)
+    assert found is not None
+    return html.unescape(found[1])
+
+
 def test_the_table_has_pages(many: World, operator: Browser) -> None:
-    """Every site is on one page; a page that does not exist is the last."""
-    first, second = operator.get("/tenants").text, operator.get("/tenants?page=2").text
+    """Every site is on one page, and the way leads back; a wrong place is the first page."""
+    first = operator.get("/tenants").text
+    second = operator.get(find_way(first, "next")).text
     assert len(rows(first)) == 25
     assert len({*rows(first), *rows(second)}) == 32
-    assert rows(operator.get("/tenants?page=99999999999999999999").text) == rows(second)
-    assert rows(operator.get("/tenants?page=-1").text) == rows(first)
+    assert rows(operator.get(find_way(second, "prev")).text) == rows(first)
+    assert rows(operator.get("/tenants?at=zzzz").text) == rows(first)
+    assert 'rel="prev"' not in first
+    assert 'rel="next"' not in second
+
+
+def test_filters_can_be_kept_and_taken_away(many: World, operator: Browser) -> None:
+    """They are in the address, and each has a link that leads to the table without it."""
+    many.catalog.tenants.change_plan(many.catalog.tenants.get("acme").id, "gold", by=SYSTEM)
+    page = operator.get("/tenants?plan=gold&search=acme&sort=-name").text
+    assert rows(page) == ["acme"]
+    assert "Plan: gold" in page
+    chips = re.findall(r'class="chip" href="/backend([^"]+)"', page)
+    assert [html.unescape(chip) for chip in chips] == [
+        "/tenants?plan=gold&sort=-name",
+        "/tenants?search=acme&sort=-name",
+    ]
+    assert (
+        "No deleted sites match these filters"
+        in operator.get("/tenants?plan=gold&state=deleted").text
+    )
+    assert find_flaws(page) == []
+
+
+def test_a_filtered_table_is_a_file(many: World, operator: Browser) -> None:
+    """All of its pages, in its order; and no name is a formula in a spreadsheet."""
+    tenant = many.catalog.tenants.get("site-00")
+    many.catalog.tenants.configure(tenant.id, name="=cmd|' /C calc'!A0", by=SYSTEM)
+    answer = operator.get("/tenants.csv?state=provisioning&sort=-slug")
+    assert answer.mimetype == "text/csv"
+    assert 'filename="sites.csv"' in answer.headers["Content-Disposition"]
+    lines = list(csv.DictReader(answer.text.splitlines()))
+    assert [line["slug"] for line in lines] == [f"site-{29 - number:02}" for number in range(30)]
+    assert lines[-1]["name"] == "'=cmd|' /C calc'!A0"
+    people = list(csv.DictReader(operator.get("/accounts.csv?search=olga").text.splitlines()))
+    assert [line["email"] for line in people] == ["olga@example.com"]
+    events = list(csv.DictReader(operator.get("/audit.csv?kind=tenant").text.splitlines()))
+    assert {line["action"].partition(".")[0] for line in events} == {"tenant"}
+    assert len(events) > 30
+
+
+def test_the_files_are_for_operators(world: World, olga: Browser) -> None:
+    """They hold what every customer has."""
+    for name in ("tenants", "accounts", "audit"):
+        assert olga.get(f"/{name}.csv", world.host("acme")).status_code == 404
+        assert world.browser().get(f"/{name}.csv").status_code == 302
 
 
 def test_the_table_is_filtered_by_state(many: World, operator: Browser) -> None:
@@ -191,7 +246,10 @@ def test_the_trail_has_pages(world: World, operator: Browser) -> None:
     for number in range(60):
         world.catalog.audit.record(f"test.{number}", by=SYSTEM)
     assert "test.59" in operator.get("/audit").text
-    assert "test.59" not in operator.get("/audit?page=2").text
+    second = operator.get(find_way(operator.get("/audit").text, "next")).text
+    assert "test.59" not in second
+    assert "test.1<" in second
+    assert "test.5<" not in operator.get("/audit?kind=account").text
     assert world.catalog.audit.verify().first_bad is None
 
 

@@ -27,6 +27,7 @@ from tenantry.catalog.host_checks import HostChecks
 from tenantry.catalog.invitations import Invitations
 from tenantry.catalog.jobs import Jobs
 from tenantry.catalog.links import Links
+from tenantry.catalog.listings import EventFilter, Listings, TenantFilter
 from tenantry.catalog.mails import Mails
 from tenantry.catalog.memberships import Memberships
 from tenantry.catalog.names import Names
@@ -40,6 +41,7 @@ from tenantry.catalog.second_factors import SecondFactors
 from tenantry.catalog.sessions import Sessions
 from tenantry.catalog.sign_ups import NewOwner, SignUps
 from tenantry.catalog.signal import ChangeSignal
+from tenantry.catalog.slices import Slice
 from tenantry.catalog.store import Store
 from tenantry.catalog.tenant_schemas import TenantSchemas
 from tenantry.catalog.tenants import Tenants
@@ -113,6 +115,7 @@ class Catalog:
         self.jobs = Jobs(store)
         self.mails = Mails(store, self.jobs)
         self.audit = Audit(store)
+        self.listings = Listings(store)
         self.nodes = Nodes(store)
         self.scans = Scans(store)
 
@@ -161,6 +164,7 @@ __all__ = [
     "Catalog",
     "ChangeSignal",
     "Changes",
+    "EventFilter",
     "FormerName",
     "Host",
     "HostProof",
@@ -169,6 +173,7 @@ __all__ = [
     "Job",
     "JobLine",
     "JobState",
+    "Listings",
     "Mail",
     "MailState",
     "NewJob",
@@ -179,9 +184,11 @@ __all__ = [
     "Role",
     "Run",
     "RunState",
+    "Slice",
     "Step",
     "StepState",
     "Store",
+    "TenantFilter",
     "TenantRow",
     "canonical_email",
     "check_account_password",

@@ -130,12 +130,14 @@ class TenantRecord(Base):
     __table_args__ = (
         UniqueConstraint("slug"),
         Index(None, "listed", "state", "name"),
-        Index(None, "state"),
-        Index(None, "created_at"),
-        Index(None, "schema_revision"),
+        # The console's table: each filter by slug, each order with the id, so that a page is a range.
+        Index(None, "state", "slug"),
+        Index(None, "plan", "slug"),
+        Index(None, "placement", "slug"),
+        Index(None, "schema_revision", "slug"),
+        Index(None, "name", "id"),
+        Index(None, "created_at", "id"),
         Index(None, "purge_at"),
-        Index(None, "placement"),
-        Index(None, "plan"),
         Index(None, "held_until"),
         Index(None, "looks"),
     )
@@ -238,6 +240,7 @@ class HostRecord(Base):
             postgresql_where=text("verified_at IS NOT NULL"),
         ),
         Index(None, "check_at"),
+        Index(None, "state", "name"),
     )
 
     name: Mapped[str] = mapped_column(String(253), primary_key=True)
@@ -277,7 +280,11 @@ class AccountRecord(Base):
     """A platform account."""
 
     __tablename__ = "accounts"
-    __table_args__ = (UniqueConstraint("email"), Index(None, "identity", unique=True))
+    __table_args__ = (
+        UniqueConstraint("email"),
+        Index(None, "identity", unique=True),
+        Index(None, "created_at", "id"),
+    )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     email: Mapped[str] = mapped_column(String(254))

@@ -1,0 +1,173 @@
+"""What the console's tables show: tenants, accounts and events, filtered, sorted, in pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, or_, select
+
+from tenantry.catalog.models import (
+    AccountRecord,
+    AuditRecord,
+    FormerSlugRecord,
+    HostRecord,
+    MembershipRecord,
+    TenantRecord,
+)
+from tenantry.catalog.slices import Order, read_slice
+from tenantry.catalog.text import contains
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+    from tenantry.catalog.slices import Slice
+    from tenantry.catalog.store import Store
+    from tenantry.catalog.values import Account, AuditEvent, TenantRow
+    from tenantry.values.tenant import TenantState
+
+TENANT_SORTS = {
+    "slug": TenantRecord.slug,
+    "name": TenantRecord.name,
+    "state": TenantRecord.state,
+    "plan": TenantRecord.plan,
+    "created_at": TenantRecord.created_at,
+}
+ACCOUNT_SORTS = {"email": AccountRecord.email, "created_at": AccountRecord.created_at}
+
+FACETS = {
+    "plan": TenantRecord.plan,
+    "placement": TenantRecord.placement,
+    "schema_revision": TenantRecord.schema_revision,
+}
+MOST_VALUES = 30
+"""Values of a column that can be chosen from."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFilter:
+    """Which tenants; what is empty lets all through."""
+
+    search: str = ""
+    """Part of an address, now or before, a name, a host, an owner's e-mail or name; or an id."""
+    state: TenantState | None = None
+    plan: str = ""
+    placement: str = ""
+    schema: str = ""
+    """The revision of its database's schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events of the audit trail; what is empty lets all through."""
+
+    tenant_id: str = ""
+    action: str = ""
+    """An action, or its first part, as ``tenant``."""
+    actor: str = ""
+    """Part of the actor."""
+
+
+class Listings:
+    """The catalog's long lists. Each page costs the same, however long the list is."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def tenants(
+        self, which: TenantFilter, *, sort: str = "slug", cursor: str = "", size: int = 50
+    ) -> Slice[TenantRow]:
+        """Return a page of tenants.
+
+        :param sort: A key of :data:`TENANT_SORTS`, with ``-`` in front for descending; else by slug.
+        :param cursor: Where the page begins or ends, from another :class:`Slice`.
+        """
+        query = select(TenantRecord).where(*_tenant_conditions(which))
+        column = TENANT_SORTS.get(sort.removeprefix("-"), TenantRecord.slug)
+        order = Order((column, TenantRecord.id), sort.startswith("-"))
+        return read_slice(
+            self._store, query, order, convert=TenantRecord.to_row, cursor=cursor, size=size
+        )
+
+    def find_values(self, column: str) -> tuple[str, ...]:
+        """Return the values that tenants have in a column that has an index, the first few.
+
+        :param column: ``plan``, ``placement`` or ``schema_revision``.
+        """
+        looked_at = FACETS[column]
+        found: list[str] = []
+        with self._store.reading() as session:
+            while len(found) < MOST_VALUES:  # from value to value: an index need not be read whole
+                query = select(func.min(looked_at))
+                value = session.scalar(query.where(looked_at > found[-1]) if found else query)
+                if value is None:
+                    break
+                found.append(value)
+        return tuple(value for value in found if value)
+
+    def accounts(
+        self, *, search: str = "", sort: str = "email", cursor: str = "", size: int = 50
+    ) -> Slice[Account]:
+        """Return a page of accounts whose e-mail or name contains *search*.
+
+        :param sort: A key of :data:`ACCOUNT_SORTS`, with ``-`` in front for descending.
+        """
+        query = select(AccountRecord)
+        if search:
+            query = query.where(contains(search, AccountRecord.email, AccountRecord.name))
+        column = ACCOUNT_SORTS.get(sort.removeprefix("-"), AccountRecord.email)
+        order = Order((column, AccountRecord.id), sort.startswith("-"))
+        return read_slice(
+            self._store, query, order, convert=AccountRecord.to_account, cursor=cursor, size=size
+        )
+
+    def events(self, which: EventFilter, *, cursor: str = "", size: int = 50) -> Slice[AuditEvent]:
+        """Return a page of the audit trail, newest first."""
+        query = select(AuditRecord).where(*_event_conditions(which))
+        order = Order((AuditRecord.number,), descending=True)
+        return read_slice(
+            self._store, query, order, convert=AuditRecord.to_event, cursor=cursor, size=size
+        )
+
+
+def _tenant_conditions(which: TenantFilter) -> list[ColumnElement[bool]]:
+    columns = {
+        TenantRecord.state: which.state,
+        TenantRecord.plan: which.plan,
+        TenantRecord.placement: which.placement,
+        TenantRecord.schema_revision: which.schema,
+    }
+    found: list[ColumnElement[bool]] = [
+        column == wanted for column, wanted in columns.items() if wanted
+    ]
+    if which.search:
+        found.append(_matches(which.search))
+    return found
+
+
+def _matches(search: str) -> ColumnElement[bool]:
+    """Return a condition: a tenant has *search* in what people know of it."""
+    hosts = select(HostRecord.tenant_id).where(contains(search, HostRecord.name))
+    former = select(FormerSlugRecord.tenant_id).where(contains(search, FormerSlugRecord.slug))
+    people = (
+        select(MembershipRecord.tenant_id)
+        .join(MembershipRecord.account)
+        .where(contains(search, AccountRecord.email, AccountRecord.name))
+    )
+    return or_(
+        contains(search, TenantRecord.slug, TenantRecord.name),
+        TenantRecord.id.in_(hosts.union(former, people)),
+        TenantRecord.id == search.replace("\0", "").lower(),
+    )
+
+
+def _event_conditions(which: EventFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if which.tenant_id:
+        found.append(AuditRecord.tenant_id == which.tenant_id)
+    if which.action:
+        exact = AuditRecord.action == which.action
+        found.append(exact | AuditRecord.action.startswith(f"{which.action}.", autoescape=True))
+    if which.actor:
+        found.append(contains(which.actor, AuditRecord.actor))
+    return found
