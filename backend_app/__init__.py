@@ -10,6 +10,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from backend_app import (
     accounts,
+    api_page,
     api_tokens,
     audit,
     backups,
@@ -30,6 +31,7 @@ from backend_app import (
 )
 from backend_app.access import check_access, require_audiences
 from backend_app.api import PREFIX, create_api
+from backend_app.api.document import DOCUMENT
 from backend_app.context import EXTENSION, Backend
 from backend_app.scope import set_scope
 from backend_app.session import load_session
@@ -60,6 +62,7 @@ BLUEPRINTS = (
     workers.bp,
     accounts.bp,
     audit.bp,
+    api_page.bp,
     api_tokens.bp,
     mail.bp,
     site.bp,
@@ -98,7 +101,7 @@ def create_app(
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     require_audiences(app)
-    app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign]
-        app.wsgi_app, {PREFIX: create_api(backend)}
-    )
+    api = create_api(backend)
+    app.extensions[DOCUMENT] = api.extensions[DOCUMENT]
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {PREFIX: api})  # type: ignore[method-assign]
     return app

@@ -34,6 +34,7 @@ PLATFORM = (
     "/accounts?search=zz",
     "/workers",
     "/audit",
+    "/api",
     "/api-tokens",
     "/none",
 )
@@ -41,6 +42,7 @@ SITE = (
     "/",
     "/settings",
     "/activity",
+    "/api",
     "/site-tokens",
     "/sections/things",
     "/sections/things?search=zz",

@@ -1,4 +1,4 @@
-"""API tokens in a browser: created, copied once, revoked."""
+"""API tokens in a browser: created, copied once, tried, revoked."""
 
 from __future__ import annotations
 
@@ -30,6 +30,24 @@ def test_an_operator_creates_and_revokes_a_token(operator: Person) -> None:
     operator.page.get_by_role("button", name="Revoke").click()
     operator.page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     expect(operator.page.get_by_text("No tokens yet")).to_be_visible()
+
+
+def test_the_api_is_tried_on_its_page(operator: Person) -> None:
+    """A call shows its values, and the answer to the token that was typed."""
+    operator.go("", "/backend/api-tokens")
+    operator.fill("Name", "try")
+    operator.page.get_by_label("Read sites").check()
+    operator.click("Create the token")
+    token = operator.page.get_by_label("Token", exact=True).input_value()
+    operator.click("What the API can do", role="link")
+    operator.sees("API")
+    call = operator.page.locator("#tenants_show")
+    call.locator("summary").click()
+    operator.look("backend-api")
+    operator.fill("Token", token)
+    call.get_by_label("tenant", exact=True).fill("acme")
+    call.get_by_role("button", name="Call").click()
+    expect(call.get_by_role("status")).to_contain_text('"slug": "acme"')
 
 
 def test_an_owner_sees_what_the_form_wants(new_person: NewPerson) -> None:
