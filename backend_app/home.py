@@ -11,6 +11,7 @@ from backend_app.attention import find_concerns
 from backend_app.context import backend, catalog, current_scope
 from backend_app.figures import RANGES, read_figures
 from backend_app.site import show_overview
+from tenantry.catalog import EventFilter, TenantFilter
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -29,11 +30,12 @@ def index() -> ResponseReturnValue:
         return show_overview(tenant)
     if not g.account.operator:
         return redirect(backend().settings.own_sites_url)
+    listings = catalog().listings  # which count no more rows than they show
     return render_template(
         "backend/dashboard.html",
         counts=catalog().tenants.count_by_state(),
-        newest=catalog().tenants.list(sort="-created_at", size=RECENT).items,
-        events=catalog().audit.list(size=RECENT).items,
+        newest=listings.tenants(TenantFilter(), sort="-created_at", size=RECENT).items,
+        events=listings.events(EventFilter(), size=RECENT).items,
         attention=find_concerns(),
         plans=catalog().tenants.count_by_plan(),
         figures=read_figures(),
