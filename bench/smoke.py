@@ -100,6 +100,7 @@ BENCHMARKS = (
         {"ROUNDS": "1", "SECONDS": "1"},
     ),
     Benchmark("fresh", ("stale", "hit"), {"SECONDS": "2"}),
+    Benchmark("fleet", ("stale_after_suspend", "suspend_p95_ms", "suspend_p95_ratio"), {"N": "4"}),
     Benchmark("move", ("refused_s", "peer_refused_s", "ratio"), {"N": "500"}),
 )
 
