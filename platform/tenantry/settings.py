@@ -913,6 +913,11 @@ class Settings(BaseSettings):
         """Return the node that a placement belongs to; empty if this one can use it."""
         return self._elsewhere.get((self.data_dir, placement), "")
 
+    @property
+    def other_placements(self) -> tuple[str, ...]:
+        """The placements that belong to other nodes."""
+        return tuple(one.name for one in self.databases if self.find_other_node(one.name))
+
     def note_other_nodes(self, nodes: Mapping[str, str]) -> None:
         """Note which placements belong to other nodes, by name."""
         known = {(self.data_dir, placement): node for placement, node in nodes.items()}

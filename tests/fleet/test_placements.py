@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import psycopg
 from sqlalchemy import make_url
 
+from tenantry.catalog import SYSTEM, JobState
+from tenantry.lifecycle import Operations
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -144,3 +147,19 @@ def test_a_lost_node_s_placement_is_taken_over(make_node: NewNode, catalog_url: 
         (False, ["local"]),
     ]
     assert "placement.take" in one.run("audit", "list")
+
+
+def test_a_tenant_s_jobs_are_run_by_its_node(make_node: NewNode, catalog_url: str) -> None:
+    """The daily backup runs on any node, and misses nobody: what is elsewhere is left to its node."""
+    one, two = make_node("one"), make_node("two")
+    one.run("init", "--no-link")
+    one.run("tenant", "create", "acme", "--name", "Acme")
+    two.run("init", "--no-link")
+    Operations(two.catalog, settings=two.settings, actor=SYSTEM).start("backup_all")
+    two.run("work", "--until-empty")
+    states = {job.name: job.state for job in two.catalog.jobs.list().items}
+    assert states == {"operations.backup_all": JobState.DONE, "operations.backup": JobState.QUEUED}
+    assert not list(two.data.glob("backups/*/*"))
+    one.run("work", "--until-empty")
+    assert {job.state for job in one.catalog.jobs.list().items} == {JobState.DONE}
+    assert len(list(one.data.glob("backups/*/*.tenant"))) == 1

@@ -20,7 +20,7 @@ from tenantry.catalog.models import JobLineRecord, TenantRecord, as_job, now
 from tenantry.catalog.values import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime, timedelta
 
     from sqlalchemy import Connection
@@ -55,12 +55,21 @@ class JobClaims:
 
     :param worker: Its name, which no other worker has.
     :param lease: How long a claim is good without a heartbeat.
+    :param find_elsewhere: Returns the placements of other nodes, whose tenants' jobs are theirs.
     """
 
-    def __init__(self, store: Store, worker: str, *, lease: timedelta) -> None:
+    def __init__(
+        self,
+        store: Store,
+        worker: str,
+        *,
+        lease: timedelta,
+        find_elsewhere: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self._store = store
         self._worker = worker[:100]
         self._lease = lease
+        self._find_elsewhere = find_elsewhere
 
     def claim(self, *, busy: Collection[str | None] = ()) -> Job | None:
         """Take the next job, to be run now.
@@ -80,6 +89,9 @@ class JobClaims:
             .limit(1)
             .with_for_update(of=jobs, skip_locked=True)
         )
+        if elsewhere := self._find_elsewhere():
+            here = TenantRecord.placement.not_in(elsewhere)
+            chosen = chosen.where(or_(TenantRecord.id.is_(None), here))
         with self._store.updating() as connection:
             self._queue_due(connection, moment)
             job_id = connection.scalar(chosen)

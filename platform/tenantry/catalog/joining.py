@@ -59,6 +59,13 @@ def refresh_owners(catalog: Catalog, settings: Settings) -> None:
     settings.note_other_nodes(others)
 
 
+def find_elsewhere(catalog: Catalog, settings: Settings) -> tuple[str, ...]:
+    """Return the placements that belong to other nodes now."""
+    if settings.is_fleet:
+        refresh_owners(catalog, settings)
+    return settings.other_placements
+
+
 def take_placement(
     catalog: Catalog, settings: Settings, placement: Placement, *, by: Actor
 ) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tenantry.catalog.joining import find_elsewhere
 from tenantry.cli.context import ready_catalog
 from tenantry.jobs.schedules import platform_schedules
 from tenantry.jobs.worker import JobWorker
@@ -53,6 +54,7 @@ def work(*, threads: int | None, until_empty: bool, attached: bool) -> None:
             threads=threads or settings.job_threads,
             entering=apps.enter,
             schedules=() if until_empty else platform_schedules(settings),
+            find_elsewhere=partial(find_elsewhere, catalog, settings),
         )
         restarts = _obey_signals(worker)
         has_ended = worker.run(until_empty=until_empty)

@@ -23,7 +23,7 @@ from tenantry.jobs.run import JobRefused, JobRun, JobStop
 from tenantry.jobs.wait import Waiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
     from tenantry.catalog import Catalog
@@ -57,6 +57,7 @@ class JobWorker:
     :param threads: Jobs at once. A tenant has all but one of them, as the platform itself has.
     :param entering: Lends a tenant's app: its context is that of the jobs that run there.
     :param schedules: Add jobs at their times.
+    :param find_elsewhere: Returns the placements of other nodes, whose tenants' jobs are theirs.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class JobWorker:
         schedules: Sequence[Schedule] = (),
         lease: timedelta = LEASE,
         poll_seconds: float = POLL,
+        find_elsewhere: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._catalog = catalog
         self._load = load
@@ -78,7 +80,9 @@ class JobWorker:
         self._share = max(1, threads - 1)
         self._poll_seconds = poll_seconds
         self._presence = Presence(catalog.store.signal.path.with_name("job-workers"))
-        self._claims = JobClaims(catalog.store, self._presence.name, lease=lease)
+        self._claims = JobClaims(
+            catalog.store, self._presence.name, lease=lease, find_elsewhere=find_elsewhere
+        )
         self._heartbeat = min(HEARTBEAT, lease.total_seconds() / 4)
         self._running: dict[int, JobRun] = {}  # by job id; its own thread takes each one out
         self._kept_at = self._looked_at = float("-inf")

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog import RunState
 from tenantry.catalog.models import now
-from tenantry.errors import CatalogUnavailableError, TenantExistsError, TenantryError
+from tenantry.errors import (
+    CatalogUnavailableError,
+    ElsewhereError,
+    TenantExistsError,
+    TenantryError,
+)
 from tenantry.files.disk import exists
 from tenantry.jobs import JobDefinition, JobDefinitions, JobQueue, JobRefused, job
 from tenantry.lifecycle.export import WITHOUT_DATA
@@ -113,12 +118,18 @@ def _backup(
 def _backup_all(
     operations: Operations, run: JobRun, *, folder: str | None = None, keep: int | None = None
 ) -> dict[str, int]:
-    slugs, counts = _slugs(operations.catalog), {"made": 0, "unchanged": 0, "failed": 0}
+    slugs = _slugs(operations.catalog)
+    counts = {"made": 0, "unchanged": 0, "elsewhere": 0, "failed": 0}
     for number, slug in enumerate(slugs, 1):
         try:
             made = operations.backup(slug, folder=_path(folder), keep=keep)
         except CatalogUnavailableError:
             raise
+        except ElsewhereError:
+            # A job of the tenant's own is run by the node that has its files.
+            again = f"{run.job.id}-{slug}"
+            operations.start("backup", key=again, slug=slug, folder=folder, keep=keep)
+            counts["elsewhere"] += 1
         except (
             TenantryError,
             OSError,
