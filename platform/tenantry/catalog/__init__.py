@@ -124,9 +124,9 @@ class Catalog:
         schema.upgrade(self.store.engine)
 
     def check_schema(self) -> str:
-        """Make sure that the catalog is at this release's revision, and return it.
+        """Make sure that this release can use the catalog, and return the revision that it is at.
 
-        :raises CatalogNotReadyError: It is not.
+        :raises CatalogNotReadyError: It is older, or a newer one that this release cannot use.
         """
         return schema.check(self.store.engine)
 

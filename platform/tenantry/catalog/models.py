@@ -121,6 +121,8 @@ class Head(Base):
     audit_hash: Mapped[str] = mapped_column(String(64))
     # What the newest secret key makes of a fixed text: nodes with other keys are told.
     key_check: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    # "OLDEST REVISION": from which release's revision on the catalog can be used at this revision.
+    usable_from: Mapped[str] = mapped_column(String(80), default="", server_default="")
 
 
 class TenantRecord(Base):

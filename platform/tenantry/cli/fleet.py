@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tenantry.catalog import schema
+from tenantry.catalog.engine import shown
 from tenantry.catalog.joining import (
     check_takeable,
     find_node_id,
     owned_as,
     take_placement,
 )
-from tenantry.cli.context import actor, dry_run_option, ready_catalog
+from tenantry.cli.context import actor, dry_run_option, reaching_catalog, ready_catalog
 from tenantry.cli.listing import json_option
 from tenantry.cli.output import echo_json, echo_table
-from tenantry.errors import NodeNotFoundError
+from tenantry.errors import CatalogNotReadyError, NodeNotFoundError
 from tenantry.settings import get_settings
 
 if TYPE_CHECKING:
@@ -106,6 +108,33 @@ def find_node(nodes: Sequence[Node], name: str) -> Node:
     if len(found) != 1:
         raise NodeNotFoundError(name, "no" if not found else str(len(found)))
     return found[0]
+
+
+@fleet.command("upgrade")
+@click.option(
+    "--check", "only_check", is_flag=True, required=True, help="Only tell; change nothing."
+)
+def check_upgrade(*, only_check: bool) -> None:  # noqa: ARG001 - `tenantry init` upgrades
+    """Tell whether nodes of the present release go on when this release upgrades the catalog."""
+    settings = get_settings()
+    _need_fleet(settings)
+    with reaching_catalog(settings) as catalog:
+        found = schema.read_revision(catalog.store.engine)
+    wanted = schema.head()
+    if found is None or found == wanted:
+        click.echo(f"There is nothing to upgrade: revision {found or 'none'}.")
+        return
+    if found > wanted:
+        raise CatalogNotReadyError(shown(settings.catalog_url), found, wanted)
+    if schema.oldest_user(found) > found:
+        raise click.ClickException(
+            f"Nodes at revision {found} cannot use revision {wanted}. Stop them all, run `tenantry "
+            "init` on one, and start them with this release."
+        )
+    click.echo(
+        f"Nodes at revision {found} can use revision {wanted}. Run `tenantry init` on one node with "
+        "this release, and then exchange the nodes one after the other."
+    )
 
 
 @fleet.command()

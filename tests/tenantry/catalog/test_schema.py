@@ -129,3 +129,43 @@ def test_a_forked_child_has_connections_of_its_own(
     assert os.waitstatus_to_exitcode(status) == 0
     assert catalog.tenants.get("bolt").name == "Bolt"
     assert catalog.changes.read_epoch() == 2
+
+
+@pytest.mark.parametrize(
+    ("usable", "is_used"),
+    [
+        pytest.param("{own} 9999", True, id="expanded for this release"),
+        pytest.param("9998 9999", False, id="contracted"),
+        pytest.param("{own} 9998", False, id="said of another revision"),
+        pytest.param("", False, id="nothing said"),
+    ],
+)
+def test_a_node_goes_on_when_another_one_has_expanded_the_catalog(
+    any_catalog: Catalog, usable: str, *, is_used: bool
+) -> None:
+    """Nodes are upgraded one after the other; the older ones work until then, if they can."""
+    engine, own = any_catalog.store.engine, head()
+    change = text("UPDATE alembic_version SET version_num = :found")
+    say = text("UPDATE heads SET usable_from = :usable")
+    with engine.begin() as connection:
+        connection.execute(change, {"found": "9999"})
+        connection.execute(say, {"usable": usable.format(own=own)})
+    try:
+        if is_used:
+            assert any_catalog.check_schema() == "9999"
+        else:
+            with pytest.raises(CatalogNotReadyError, match="is at revision 9999"):
+                any_catalog.check_schema()
+    finally:
+        with engine.begin() as connection:
+            connection.execute(change, {"found": own})
+
+
+def test_the_catalog_says_who_can_use_it(any_catalog: Catalog) -> None:
+    """An upgrade writes it, from what the revisions say of themselves."""
+    any_catalog.upgrade()
+    with any_catalog.store.engine.connect() as connection:
+        said = connection.scalar(text("SELECT usable_from FROM heads"))
+    assert said == f"{schema.oldest_user()} {head()}"
+    assert schema.oldest_user() <= "0018" < head()
+    assert schema.oldest_user(since=head()) == head()
