@@ -94,7 +94,13 @@ def held(
     A process that was stopped in the middle of a transaction goes on, and is stopped a moment later.
     """
     process = node.begin(*command)
-    holders = "SELECT 1 FROM operation_locks WHERE name LIKE %s"
+    # A dry run that some commands make first reads, and shares its lock.
+    mode = "ShareLock" if command[0] == "backup" or "export" in command else "ExclusiveLock"
+    holders = (
+        "SELECT 1 FROM operation_locks, pg_locks JOIN pg_database ON oid = database "
+        "WHERE name LIKE %s AND locktype = 'advisory' AND granted AND mode = %s "
+        "AND datname = current_database()"
+    )
     busy = (
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
         "AND state = 'idle in transaction'"
@@ -102,7 +108,7 @@ def held(
     stopped = False
     while not stopped:
         assert process.poll() is None, f"it ended before it could be stopped: {process.stderr}"
-        if observer.execute(holders.encode(), (lock,)).fetchone():
+        if observer.execute(holders.encode(), (lock, mode)).fetchone():
             process.send_signal(signal.SIGSTOP)
             time.sleep(0.05)  # what is under way on the server ends
             stopped = observer.execute(busy.encode()).fetchone() is None
