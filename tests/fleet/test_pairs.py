@@ -95,7 +95,7 @@ def held(
     """
     process = node.begin(*command)
     # A dry run that some commands make first reads, and shares its lock.
-    mode = "ShareLock" if command[0] == "backup" or "export" in command else "ExclusiveLock"
+    mode = "ShareLock" if "export" in command else "ExclusiveLock"
     holders = (
         "SELECT 1 FROM operation_locks, pg_locks JOIN pg_database ON oid = database "
         "WHERE name LIKE %s AND locktype = 'advisory' AND granted AND mode = %s "
@@ -137,7 +137,9 @@ def test_the_second_operation_is_refused_and_a_killed_one_is_finished(
     observer.execute("UPDATE tenants SET schema_revision = ''")
     lines = commands(tmp_path)
     seconds = [name for name in lines if name != "purge"]
-    with held(one, lines[first], "t\\_%", observer) as process:
+    # A backup shares the tenant's lock, and is alone with its folder.
+    lock = "backup-%" if first == "backup" else "t\\_%"
+    with held(one, lines[first], lock, observer) as process:
         told = dict(zip(seconds, two.run_all([lines[name] for name in seconds]), strict=True))
         for name, (code, output) in told.items():
             if first in READING and name in READING and (first, name) != ("backup", "backup"):
