@@ -176,8 +176,9 @@ docs: $(DOCS_STAMP) ## Build the documentation as a site in build/site.
 reload: setup ## Let the running server take new code, if the new code works.
 	@$(BIN)/tenantry reload
 
-reference: setup ## Build docs/reference.md from the docstrings of the public names.
+reference: setup ## Build docs/reference.md from the docstrings, and docs/api-reference.md from the API.
 	@$(BIN)/python docs/make_reference.py
+	@$(BIN)/python -m docs.make_api_reference
 
 UV ?= uv
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes \

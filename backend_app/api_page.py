@@ -59,7 +59,7 @@ def index() -> ResponseReturnValue:
     """Show all calls, by what they are about."""
     document = current_app.extensions[DOCUMENT]
     groups: dict[str, list[Call]] = {}
-    for call in _read_calls(document):
+    for call in read_calls(document):
         groups.setdefault(call.group, []).append(call)
     texts = {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
     return render_template(
@@ -67,7 +67,8 @@ def index() -> ResponseReturnValue:
     )
 
 
-def _read_calls(document: Mapping[str, Any]) -> Iterator[Call]:
+def read_calls(document: Mapping[str, Any]) -> Iterator[Call]:
+    """Yield the calls of an OpenAPI document."""
     for path, item in document["paths"].items():
         shared = item.get("parameters", [])
         for method, operation in item.items():
