@@ -115,9 +115,8 @@ def _find_pending_migrations() -> Iterator[Concern]:
         return
     if behind := catalog().schemas.count_behind(head):
         text = f"{_sites(behind)} {'is' if behind == 1 else 'are'} not at schema revision {head}"
-        detail = "Run tenantry migrate, or migrate a single site from its page."
-        url = url_for("tenants.index")
-        yield Concern(text, "See the sites", url, (), detail, is_urgent=False)
+        url = url_for("migrations.index")
+        yield Concern(text, "See the migrations, and start one", url, is_urgent=False)
 
 
 def _find_failed_jobs() -> Iterator[Concern]:

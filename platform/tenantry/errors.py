@@ -682,16 +682,14 @@ class DatabaseUnavailableError(PlacementError):
 
 
 class ElsewhereError(PlacementError):
-    """The placement, or the folder with its tenants' files, belongs to another node."""
+    """The placement, or its tenants' files, belong to another node, which ``problem`` names."""
 
-    message = "Placement {placement!r} belongs to {node}."
+    message = "Placement {placement!r} belongs to {problem}."
     remedy = (
         "Run the command there. If that node is gone for good, `tenantry fleet take {placement}` "
         "takes it over."
     )
     retry_after = 30
-    problem: str = ""
-    node: str = ""
 
 
 class UnsafePlacementError(PlacementError):

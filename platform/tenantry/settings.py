@@ -55,9 +55,9 @@ if TYPE_CHECKING:
 PREFIX = "TENANTRY_"
 ENV_FILE = ".env"
 MIN_KEY_LENGTH = 32
-SECRET_FIELDS = frozenset({"secret_keys", "catalog_url", "databases", "mail_url"})
-
-SECRET_FIELDS = frozenset({"secret_keys", "catalog_url", "databases", "oidc_client_secret"})
+SECRET_FIELDS = frozenset(
+    {"secret_keys", "catalog_url", "databases", "mail_url", "oidc_client_secret"}
+)
 """Fields whose values are never shown: a URL may hold a password."""
 
 PUBLIC_RESOLVERS = ("1.1.1.1", "8.8.8.8", "9.9.9.9")

@@ -332,6 +332,7 @@ def test_a_plan_has_its_own_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
                 '{"eu": {"url": "sqlite", "size": 1}}': "an option 'size'; there are `url`",
             }.items()
         ),
+        pytest.param("MAIL_URL", "smtp://u:geheim@h:port", "%40", id="mail server"),
         pytest.param("SECRET_KEY", "geheim", "no such setting", id="misspelt name"),
         pytest.param("DATABASE_PASSWORD", "geheim", "no such setting", id="other name"),
     ],

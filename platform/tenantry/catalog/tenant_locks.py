@@ -116,4 +116,4 @@ def _check_owner(connection: psycopg.Connection[Any], tenant: Tenant, settings: 
             name = owned_as(placement)
             owner = connection.execute(_OWNER, (name,)).fetchone()
             if owner is not None and owner[0] != own_id(name, settings):
-                raise ElsewhereError(placement.name, node=shown_node(owner[1], owner[2]))
+                raise ElsewhereError(placement.name, shown_node(owner[1], owner[2]))

@@ -134,7 +134,7 @@ def check_here(placement: str, settings: Settings) -> None:
     :raises ElsewhereError: It belongs to another node.
     """
     if node := settings.find_other_node(placement):
-        raise ElsewhereError(placement, node=node)
+        raise ElsewhereError(placement, node)
 
 
 def get_server(placement: Placement, settings: Settings) -> Server:
