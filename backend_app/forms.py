@@ -17,9 +17,8 @@ from wtforms import (
 from wtforms.validators import DataRequired, Length, Optional, Regexp
 from wtforms.widgets import CheckboxInput
 
-from tenantry import Form
 from tenantry.errors import BadEmailError, BadSlugError
-from tenantry.flask.forms import MAX_EMAIL, email_field, is_email, one_line
+from tenantry.flask.forms import MAX_EMAIL, Form, email_field, is_email, one_line
 from tenantry.mail.outbox import deliverable
 from tenantry.values.slugs import check_slug, suggest_slug
 

@@ -14,9 +14,10 @@ from wtforms.validators import Length, Optional
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, operations
 from backend_app.forms import stripped
-from tenantry import Form, accept_body
+from tenantry import accept_body
 from tenantry.bundles.archive import needs_passphrase
 from tenantry.errors import BundleError, CatalogUnavailableError, TenantryError
+from tenantry.flask.forms import Form
 from tenantry.lifecycle.jobs import imports_dir
 from tenantry.values.wording import counted
 

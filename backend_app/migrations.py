@@ -10,8 +10,8 @@ from wtforms.validators import InputRequired, NumberRange
 
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog, operations
-from tenantry import Form
 from tenantry.catalog import StepState
+from tenantry.flask.forms import Form
 from tenantry.migrations import load_history
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from wtforms.validators import DataRequired, Length, NumberRange, Optional
 from backend_app.carrying import take_field
 from backend_app.context import operations
 from backend_app.forms import stripped
-from tenantry import Form
+from tenantry.flask.forms import Form
 
 if TYPE_CHECKING:
     from tenantry.lifecycle.declaration import Declaration, Parameter

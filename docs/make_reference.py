@@ -35,7 +35,7 @@ GROUPS = {
         "confine is_disk_full Quota find_exceeded"
     ),
     "Requests and answers": (
-        "init_security init_problems prefers_json problem note_faults Form accept_body ask_first "
+        "init_security init_problems prefers_json problem note_faults accept_body ask_first "
         "page_cache let_caches_keep is_local_path"
     ),
     "People": (

@@ -16,8 +16,7 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, EqualTo, Length, Optional, Regexp
 
-from tenantry import Form
-from tenantry.flask.forms import email_field, is_email, one_line
+from tenantry.flask.forms import Form, email_field, is_email, one_line
 
 MAX_PASSWORD = 1024
 PASSWORD_HINT = "At least 12 characters. A few words you can remember do well."  # noqa: S105

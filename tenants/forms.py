@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from flask_wtf import FlaskForm
 from wtforms import (
     EmailField,
     HiddenField,
@@ -14,7 +17,7 @@ from wtforms import (
 from wtforms.validators import DataRequired, EqualTo, Length, Optional
 from wtforms.widgets import HiddenInput
 
-from tenantry import Form, canonical_email, check_password, current_tenant
+from tenantry import canonical_email, check_password, current_tenant, note_faults
 from tenantry.errors import BadEmailError, WeakPasswordError
 from tenants.markdown import MAX_MARKUP, measure_markup
 from tenants.text import clean_line, clean_text, fold_email
@@ -28,6 +31,17 @@ TOO_MUCH_MARKUP = (
 
 _NEW_PASSWORD = {"autocomplete": "new-password"}
 _OLD_PASSWORD = {"autocomplete": "current-password"}
+
+
+class Form(FlaskForm):
+    """A form whose faults also reach clients that ask for JSON."""
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Say whether the answers are acceptable."""
+        valid: bool = super().validate(extra_validators)
+        if not valid:
+            note_faults(self)
+        return valid
 
 
 class PostForm(Form):

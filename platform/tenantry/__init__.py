@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tenantry.flask.database import TenantSQLAlchemy
     from tenantry.flask.devices import describe_device, network_of
     from tenantry.flask.flyweight import Flyweight
-    from tenantry.flask.forms import Form
     from tenantry.flask.interface import init_ui, request_id
     from tenantry.flask.jobs import enqueue
     from tenantry.flask.mail import send_mail
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Flyweight",
-    "Form",
     "Job",
     "JobDefinition",
     "JobRefused",
@@ -130,7 +128,6 @@ _ROOMS = {
     "tenantry.flask.database": ("TenantSQLAlchemy",),
     "tenantry.flask.devices": ("describe_device", "network_of"),
     "tenantry.flask.flyweight": ("Flyweight",),
-    "tenantry.flask.forms": ("Form",),
     "tenantry.flask.interface": ("init_ui", "request_id"),
     "tenantry.flask.jobs": ("enqueue",),
     "tenantry.flask.mail": ("send_mail",),

@@ -54,7 +54,12 @@ def post(door: Door, path: str, size: int, **options: Any) -> Answer:
     return door.ask(path, slug="acme", method="POST", data=b"a" * size, **options)
 
 
-@pytest.fixture(name="door", params=["bound", "flyweight", "own request class"])
+# A prototype is searched for in the whole heap, which takes longer than a build may in a process that
+# has run thousands of tests.
+FLYWEIGHT = pytest.param("flyweight", marks=pytest.mark.heap)
+
+
+@pytest.fixture(name="door", params=["bound", FLYWEIGHT, "own request class"])
 def any_door(request: pytest.FixtureRequest, make_door: MakeDoor) -> Door:
     """Return a door in front of the app, made in each way that factories have."""
     flyweight = Flyweight(build)
