@@ -7,8 +7,8 @@ from flask import Flask
 from wtforms import StringField
 from wtforms.validators import DataRequired
 
-from tenantry import Form, init_problems
-from tenantry.flask.forms import email_field, is_email, one_line
+from tenantry import init_problems
+from tenantry.flask.forms import Form, email_field, is_email, one_line
 
 
 class Card(Form):
