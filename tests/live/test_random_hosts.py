@@ -49,8 +49,12 @@ def test_twenty_thousand_random_hosts(new_odd_server: NewOddServer) -> None:
 
 
 def files_in(data: Path) -> set[Path]:
-    """Return what there is but the lists of popular sites, which workers write now and then."""
-    return {path for path in data.rglob("*") if "popular" not in path.parts}
+    """Return what there is but popular sites and figures, which workers write now and then."""
+    return {
+        path
+        for path in data.rglob("*")
+        if "popular" not in path.parts and not path.name.startswith("figures.")
+    }
 
 
 def storm(port: int, hosts: int, *, seed: int) -> Counter[int]:

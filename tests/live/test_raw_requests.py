@@ -38,11 +38,12 @@ class Trace:
     @classmethod
     def of(cls, server: OddServer) -> Trace:
         """Look."""
-        # SQLite's own side files come and go with its connections.
+        # SQLite's own side files come and go with its connections; workers write figures by the clock.
         files = {
             str(path.relative_to(server.data))
             for path in server.data.rglob("*")
             if not path.name.endswith(("-wal", "-shm", "-journal"))
+            and not path.name.startswith("figures.")
         }
         return cls(
             built=frozenset(server.noted("built")),
