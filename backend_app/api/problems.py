@@ -1,4 +1,4 @@
-"""Every error of the API is a problem document (RFC 9457), whoever raises it."""
+"""Every error of the API is a problem document (RFC 9457), from whichever code it comes."""
 
 from __future__ import annotations
 

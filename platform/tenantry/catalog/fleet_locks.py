@@ -2,7 +2,7 @@
 
 The server lets go of a lock when its holder's connection ends, so what a killed process held is free
 at once. A holder that is only cut off may not know that. So each lock has a token in the catalog, which
-the next holder removes: whoever has lost its token can commit nothing more (lock_tokens.py).
+the next holder removes. A holder that has lost its token can commit nothing more (lock_tokens.py).
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ class Nodes:
             pass  # another node was faster
 
     def take(self, name: str, owner: str, *, node_id: str, by: Actor) -> None:
-        """Let a placement belong to a node, whoever had it."""
+        """Let a placement belong to a node, also if another node had it."""
         with self._store.writing(by) as writer:
             connection = writer.session.connection()
             before = select(_owners.c.node_id).where(_owners.c.name == name)

@@ -162,7 +162,7 @@ def test_owners_are_warned_by_mail(
 def test_owners_and_operators_hear_of_a_lost_domain_and_of_its_return(
     catalog: Catalog, make_settings: Callable[..., Settings], resolver: NameServer
 ) -> None:
-    """Each of them once, with the page that they can use; whoever is both gets the owner's."""
+    """Each of them once, with the page that they can use. Who is both gets the owner's page."""
     server = MailServer()
     server.start()
     settings = make_settings(
