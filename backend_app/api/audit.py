@@ -9,8 +9,8 @@ from marshmallow import fields, validate
 from backend_app.api.access import current_token, needs
 from backend_app.api.blueprint import Blueprint
 from backend_app.api.paging import PageSchema, list_of, read_number, show_piece
-from backend_app.api.reach import get_row
-from backend_app.api.schemas import EventSchema, told
+from backend_app.api.reach import find_tenant_id
+from backend_app.api.schemas import EventSchema, tenant_filter, told
 from backend_app.context import catalog
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ class EventFilterSchema(PageSchema):
     """Which events to list."""
 
     action = fields.String(validate=validate.Length(max=40), metadata=told("As tenant.state."))
-    tenant = fields.String(
-        validate=validate.Length(max=63), metadata=told("A tenant's id or slug.")
-    )
+    tenant = tenant_filter()
 
 
 @bp.route("/audit")
@@ -41,11 +39,11 @@ def list_events(wanted: dict[str, Any]) -> ResponseReturnValue:
 
     The newest first. A site's token finds its own site's events only.
     """
-    after, tenant_id = read_number(wanted, "audit"), current_token().tenant_id
-    if "tenant" in wanted:
-        tenant_id = get_row(wanted["tenant"]).tenant.id
     piece = catalog().scans.read_events(
-        after=after, size=wanted["size"], action=wanted.get("action"), tenant_id=tenant_id
+        after=read_number(wanted, "audit"),
+        size=wanted["size"],
+        action=wanted.get("action"),
+        tenant_id=find_tenant_id(wanted),
     )
     return show_piece(piece, "audit", lambda event: event.number, _show)
 

@@ -10,8 +10,8 @@ from marshmallow import fields, validate
 from backend_app.api.access import current_actor, current_token, needs
 from backend_app.api.blueprint import Blueprint
 from backend_app.api.paging import PageSchema, list_of, read_number, show_piece
-from backend_app.api.reach import get_job, get_row
-from backend_app.api.schemas import JobDetailSchema, JobSchema, told
+from backend_app.api.reach import find_tenant_id, get_job
+from backend_app.api.schemas import JobDetailSchema, JobSchema, tenant_filter, told
 from backend_app.context import catalog
 from tenantry.catalog import JobState
 
@@ -33,9 +33,7 @@ class JobFilterSchema(PageSchema):
 
     state = fields.String(validate=validate.OneOf([state.value for state in JobState]))
     name = fields.String(validate=validate.Length(max=80), metadata=told("As operations.backup."))
-    tenant = fields.String(
-        validate=validate.Length(max=63), metadata=told("A tenant's id or slug.")
-    )
+    tenant = tenant_filter()
 
 
 @bp.route("/jobs")
@@ -47,15 +45,12 @@ def list_jobs(wanted: dict[str, Any]) -> ResponseReturnValue:
 
     The newest first. A site's token finds its own site's jobs only.
     """
-    after, tenant_id = read_number(wanted, "jobs"), current_token().tenant_id
-    if "tenant" in wanted:
-        tenant_id = get_row(wanted["tenant"]).tenant.id
     piece = catalog().scans.read_jobs(
-        after=after,
+        after=read_number(wanted, "jobs"),
         size=wanted["size"],
         state=wanted.get("state"),
         name=wanted.get("name"),
-        tenant_id=tenant_id,
+        tenant_id=find_tenant_id(wanted),
     )
     return show_piece(piece, "jobs", lambda job: job.id, show_job)
 

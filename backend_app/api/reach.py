@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backend_app.api.access import current_token
 from backend_app.api.problems import ProblemError
@@ -11,6 +11,8 @@ from backend_app.context import catalog
 from tenantry.errors import TenantNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tenantry.catalog import Job, TenantRow
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
@@ -28,6 +30,17 @@ def get_row(name: str) -> TenantRow:
     if found is None or token.tenant_id not in {None, found.tenant.id}:
         raise ProblemError(404, f"There is no tenant {name!r:.70}, or your token may not see it.")
     return found
+
+
+def find_tenant_id(wanted: Mapping[str, Any]) -> str | None:
+    """Return the id of the tenant that a list is narrowed to; ``None`` lists those of all.
+
+    :param wanted: The list's arguments; ``tenant`` is an id or a slug.
+    :raises ProblemError: That tenant does not exist, or the token is another site's.
+    """
+    if "tenant" in wanted:
+        return get_row(wanted["tenant"]).tenant.id
+    return current_token().tenant_id
 
 
 def get_job(job_id: int) -> Job:

@@ -20,6 +20,11 @@ def told(text: str, **more: Any) -> dict[str, Any]:
     return {"description": text, **more}
 
 
+def tenant_filter() -> fields.String:
+    """Return the field that narrows a list to one tenant."""
+    return fields.String(validate=validate.Length(max=63), metadata=told("A tenant's id or slug."))
+
+
 class ProblemSchema(Schema):
     """An error (RFC 9457)."""
 
