@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import make_url
 
 if TYPE_CHECKING:
@@ -133,3 +134,17 @@ def own_postgres() -> Iterator[OwnPostgres]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def added_database(server_url: str, name: str) -> Iterator[str]:
+    """Add a database for tenants to a server, and drop it at the end; yield its URL."""
+    url = make_url(server_url)
+    plain = url.set(drivername="postgresql", username="postgres")
+    shown = plain.render_as_string(hide_password=False)
+    with psycopg.connect(shown, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER tenantry").format(sql.Identifier(name))
+        )
+        yield url.set(database=name).render_as_string(hide_password=False)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -13,6 +13,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from tests.postgres import added_database
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
@@ -55,13 +57,8 @@ def pair(
 @pytest.fixture
 def second_database(server_url: str) -> Iterator[str]:
     """Return the URL of another database for tenants on the same server."""
-    url = make_url(server_url)
-    plain = url.set(drivername="postgresql", username="postgres")
-    shown = plain.render_as_string(hide_password=False)
-    with psycopg.connect(shown, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE fleet_other OWNER tenantry")
-        yield url.set(database="fleet_other").render_as_string(hide_password=False)
-        connection.execute("DROP DATABASE fleet_other WITH (FORCE)")
+    with added_database(server_url, "fleet_other") as url:
+        yield url
 
 
 @pytest.fixture

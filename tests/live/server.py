@@ -291,3 +291,18 @@ def copy_data(template: Path, target: Path) -> Path:
     """Copy a prepared data folder that no server uses."""
     shutil.copytree(template, target)
     return target
+
+
+def say(server: Server, *words: str) -> str:
+    """Run a command beside the server; return what it says."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("tenantry"), *words],
+        cwd=ROOT,
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,9 +14,11 @@ from tenantry.databases.placements import tenant_database
 from tenantry.settings import load_settings
 from tests.live.load import Load, wake_all
 from tests.live.member import Visitor
-from tests.live.server import ROOT, until
+from tests.live.server import say, until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tenantry.settings import Settings
     from tests.live.conftest import NewServer
     from tests.live.server import Server
@@ -47,21 +46,6 @@ class Writer:
         form = {"text": words, "csrf_token": self._token}
         self.answers[words] = answer = self._visitor.send(f"{POST}/comments", form)
         return answer
-
-
-def say(server: Server, *words: str) -> str:
-    """Run a command beside the server; return what it says."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("tenantry"), *words],
-        cwd=ROOT,
-        env=server.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def bodies(server: Server, settings: Settings, placement: str) -> set[str]:

@@ -7,10 +7,7 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,11 +16,12 @@ from playwright.sync_api import expect
 from tenantry.catalog import SYSTEM, JobState
 from tests.live.browser.person import OPERATOR, PASSWORD
 from tests.live.browser.test_operations import add
-from tests.live.server import ROOT, Server, until
+from tests.live.server import Server, say, until
 from tests.live.test_job_worker import worker_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.live.browser.conftest import NewPerson
     from tests.live.browser.person import Person
@@ -36,21 +34,6 @@ OWN = {
     "former_names",
 }
 """Facts in which two sites differ however they were treated."""
-
-
-def say(server: Server, *words: str) -> str:
-    """Run a command beside the server; return what it says."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("tenantry"), *words],
-        cwd=ROOT,
-        env=server.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def facts_of(server: Server, slug: str) -> dict[str, Any]:
