@@ -72,6 +72,9 @@ class AccessLog:
         self._silent_until = 0.0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # uWSGI's thread uses one dict for all its requests: an app that keeps one, as a thread of its
+        # own does, would read the next visitor's.
+        environ = environ.copy()
         request_id = self._ids.assign(environ)
         body = LoggedBody(self, environ)
         self._busy.add(body.thread)

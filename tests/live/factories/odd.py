@@ -51,6 +51,7 @@ class OddApp:
     def __init__(self, tenant: Tenant) -> None:
         self.tenant = tenant
         self.name = f"{tenant.slug}-{tenant.revision}-{os.getpid()}-{next(_numbers)}"
+        self.kept: WSGIEnvironment = {}
         note("built", self.name)
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -130,6 +131,12 @@ class OddApp:
 
         return body()
 
+    def keep(self, environ: WSGIEnvironment, _query: dict[str, str]) -> Iterable[bytes]:
+        """Keep the request, as a thread of the app does that outlives it; tell of the one before."""
+        kept, self.kept = self.kept, environ
+        told = {name: kept.get(name) for name in ("HTTP_HOST", "QUERY_STRING")}
+        return [json.dumps(told).encode()]
+
     def fail(self, _environ: WSGIEnvironment, _query: dict[str, str]) -> Iterable[bytes]:
         """Raise; with ``?late=1`` after the response has begun."""
         raise ValueError("this view always raises")
@@ -158,6 +165,7 @@ VIEWS: dict[str, Callable[[OddApp, WSGIEnvironment, dict[str, str]], Iterable[by
     "wait": OddApp.wait,
     "drip": OddApp.drip,
     "flood": OddApp.flood,
+    "keep": OddApp.keep,
     "fail": OddApp.fail,
     "write": OddApp.write,
     "twice": OddApp.twice,
