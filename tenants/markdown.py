@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from markdown_it.renderer import RendererHTML
     from markdown_it.token import Token
 
-RENDERER = 1
+RENDERER = 2
 """Number of the rules below. Raise it when they change: stored HTML is then made again."""
 
 SUMMARY_LENGTH = 240
@@ -119,9 +119,19 @@ def _lower_headings(state: Any) -> None:
             token.tag = "h2"
 
 
+def _name_no_empty_headers(state: Any) -> None:
+    # A header cell without a word, such as a table's corner, names nothing: it is a plain cell.
+    for opening, inline, closing in zip(
+        state.tokens, state.tokens[1:], state.tokens[2:], strict=False
+    ):
+        if opening.type == "th_open" and not inline.content.strip():
+            opening.tag = closing.tag = "td"
+
+
 def _make() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.core.ruler.push("lower_headings", _lower_headings)
+    parser.core.ruler.push("empty_headers", _name_no_empty_headers)
     parser.add_render_rule("image", _image_as_link)
     return parser
 

@@ -100,6 +100,14 @@ def test_the_usual_marks_work() -> None:
     assert "<h2>" not in markdown.render_comment("# One")
 
 
+def test_a_corner_of_a_table_is_no_header() -> None:
+    """A header cell without a word would name a column or row by nothing."""
+    html = markdown.render("|  | old |\n|---|---|\n| wire | 0.11 |")
+    assert html.count("<th>") == 1
+    assert "<th>old</th>" in html
+    assert html.count("<td>") == html.count("</td>") == 3
+
+
 def test_links_tell_search_engines_nothing() -> None:
     """A link in a post passes on no reputation and no window."""
     html = markdown.render("[x](https://a.test/?a=1&b=2)")
