@@ -31,6 +31,7 @@ from tenantry.flask import app_proxies, extensions
 from tenantry.flask.binding import EXTENSION, TenantBinding, current_tenant
 from tenantry.flask.building import Build, building
 from tenantry.flask.freezing import OWN, freeze, frozen_kind, is_shared
+from tenantry.flask.heap_search import PASSING, holders_of_text, instances_of
 from tenantry.flask.pins import FOLDERS, SALT
 from tenantry.flask.placeholder import (
     Placeholder,
@@ -38,13 +39,13 @@ from tenantry.flask.placeholder import (
     put_in,
     scratch_settings,
 )
-from tenantry.flask.rebinding import PASSING, describe, rebind
+from tenantry.flask.rebinding import describe, rebind
 from tenantry.flask.sessions import ScopedSessionInterface
 from tenantry.flask.shared_state import find_state
 from tenantry.flask.unavailable import answer_unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from flask import Response
     from flask.sessions import SessionInterface
@@ -302,11 +303,11 @@ def _share(prototype: Prototype, made: Build) -> None:
 
 def _check_contexts(app: Flask) -> None:
     """Refuse an app with a context that is still there: the next tenant's code would run in it."""
-    for context in [found for found in gc.get_objects() if type(found) in CONTEXTS]:
-        if context.app is app:
-            raise UnfitError(
-                "its factory leaves an app context open", "Write `with app.app_context():`"
-            )
+    contexts = [found for kind in CONTEXTS for found in instances_of(kind)]
+    if any(context.app is app for context in contexts):
+        raise UnfitError(
+            "its factory leaves an app context open", "Write `with app.app_context():`"
+        )
 
 
 def _weak_holders(app: Flask, spared: set[int]) -> list[Any]:
@@ -341,7 +342,7 @@ def _check_traces(prototype: Prototype) -> None:
     known: list[Any] = [app.config, vars(app.config), prototype.settings, prototype.attributes]
     known += [prototype.pins, prototype.placeholder, prototype.placeholder.watch]
     spared = {id(vars(app)), id(vars(prototype)), *_ids_within(known)}
-    for holder in _holders_of(prototype.mark, spared):
+    for holder in holders_of_text(prototype.mark, [prototype], spared=spared):
         described = describe(holder, spared=spared)
         what = f"{described} keeps a path, key or name that differs between tenants"
         raise UnfitError(what, CALLED_AT_BUILD)
@@ -362,45 +363,13 @@ def _ids_within(roots: list[Any]) -> set[int]:
     return found
 
 
-CHUNK = 1000
-
-
-def _holders_of(mark: str, spared: set[int]) -> Iterator[Any]:
-    """Yield the objects that hold a text with *mark*."""
-    everything = gc.get_objects()
-    for start in range(0, len(everything), CHUNK):
-        chunk = everything[start : start + CHUNK]
-        if not _holds_mark(gc.get_referents(*chunk), mark):
-            continue
-        for holder in chunk:
-            if id(holder) in spared or issubclass(type(holder), PASSING):
-                continue
-            parts = [part for part in gc.get_referents(holder) if id(part) not in spared]
-            if _holds_mark(parts, mark):
-                yield holder
-
-
-def _holds_mark(parts: list[Any], mark: str) -> bool:
-    encoded = mark.encode()
-    while parts:
-        inner = []
-        for part in parts:
-            kind = type(part)
-            if (kind is str and mark in part) or (kind is bytes and encoded in part):
-                return True
-            if (kind is dict or kind is tuple) and not gc.is_tracked(part):
-                inner.append(part)  # the collector lists what is inside of no such part
-        parts = gc.get_referents(*inner)
-    return False
-
-
 def _lead_signals(app: Flask, kind: type[Flask]) -> set[int]:
     """Let receivers that wait for the prototype's signals hear those of the tenants' apps.
 
     :return: The ids of the signals' own tables, in which the prototype may still be named.
     """
     tables = set()
-    for signal in [found for found in gc.get_objects() if issubclass(type(found), Signal)]:
+    for signal in instances_of(Signal):
         tables |= {id(table) for table in vars(signal).values()}
         for_all = list(signal.receivers_for(kind))
         for receiver in [one for one in signal.receivers_for(app) if one not in for_all]:

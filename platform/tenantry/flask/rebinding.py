@@ -16,12 +16,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tenantry.flask.app_proxies import method_of
+from tenantry.flask.heap_search import PASSING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-PASSING = (types.FrameType, types.TracebackType)
-"""What holds an object only while code runs, as the code that looks here does."""
 
 DEPTH = 6
 """How many holders lie at most between an object and the tuple or method that is replaced."""
