@@ -15,6 +15,7 @@ import frontend_app
 from tenantry.catalog import SYSTEM, open_catalog
 from tenantry.catalog.directory import Directory
 from tenantry.catalog.joining import join_fleet
+from tenantry.catalog.node_lease import Lease
 from tenantry.catalog.served_hosts import ServedHosts
 from tenantry.databases.engines import ENGINES
 from tenantry.databases.placements import find_orphaned_placements, get_server
@@ -36,7 +37,7 @@ from tenantry.resources.popularity import Popularity
 from tenantry.resources.traffic import TrafficFile
 from tenantry.resources.usage import Ledger
 from tenantry.worker import Reporter
-from tenantry.worker.heartbeat import Heartbeat, Lease
+from tenantry.worker.heartbeat import Heartbeat
 from tenantry.worker.logs import configure_logs
 from tenantry.worker.report import WorkerReport
 from tenantry.worker.scheduler import PeriodicTask, Scheduler
@@ -244,7 +245,7 @@ def start_background(platform: Platform) -> None:
     run_at_end(platform.pool.close)  # the first one registered comes last
     if find_server():  # not in a process that only checks whether the application loads
         tasks += start_worker(platform)
-    scheduler = Scheduler(catalog=platform.catalog, directory=platform.directory, tasks=tasks)
+    scheduler = Scheduler(directory=platform.directory, lease=platform.lease, tasks=tasks)
     run_in_worker(scheduler.start)
 
 

@@ -9,6 +9,8 @@ second node is asked for the site's page at once; in half of the rounds the conn
 listen for changes were cut before. Then the second node is stopped, and the same commands are timed
 with one node. The last line is JSON: `stale_after_suspend` counts pages that were served although
 `suspend` had returned. `suspend_p95_ratio` is the time with two nodes in times of that with one.
+`feed_idle_tps_per_node` and `listen_connections_per_node` are of nodes with four workers and a job
+worker that have nothing to do: transactions per second in the catalog, and connections that listen.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import psycopg
 from sqlalchemy import make_url
 
 import tenants
+from bench.fleet_feed import measure_feed
 from bench.postgres import catalog_server, server
 from bench.servers import ROOT, environment_of, fetch, serving
 from bench.world import DOMAIN, trivial
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
 
 N = int(os.environ.get("N", "50"))
+WORKERS = 4
+"""Of each node."""
 SITE = f"acme.{DOMAIN}"
 SERVED, SUSPENDED = 200, 403
 CUT = (
@@ -82,6 +87,7 @@ def running(settings: Settings, tenants_url: str) -> Iterator[Server]:
             TENANTRY_DATABASES=json.dumps({"main": tenants_url}),
             TENANTRY_FILES_DIR=settings.files_dir,
             TENANTRY_BACKUP_TIME="off",
+            TENANTRY_PROCESSES=str(WORKERS),
         )
         yield stack.enter_context(
             serving(
@@ -109,12 +115,12 @@ class Commands:
             build=trivial_site, provision=partial(tenants.provision, settings=settings)
         )
         self.operations = Operations(self.catalog, factory, settings=settings, actor=SYSTEM)
-        self._plain = make_url(settings.catalog_url).set(drivername="postgresql")
+        plain = make_url(settings.catalog_url).set(drivername="postgresql")
+        self.address = plain.render_as_string(hide_password=False)
 
     def cut_listeners(self) -> None:
         """End the connections on which nodes listen for changes."""
-        address = self._plain.render_as_string(hide_password=False)
-        with psycopg.connect(address, autocommit=True) as connection:
+        with psycopg.connect(self.address, autocommit=True) as connection:
             connection.execute(CUT)
 
     def suspend(self) -> float:
@@ -163,6 +169,7 @@ def main() -> int:
         commands.operations.create("acme", name="Acme")
         with running(one, tenants_url) as first:
             with running(two, tenants_url) as second:
+                feed_tps, listening = measure_feed(commands.address, nodes=2)
                 both, stale = measure(commands, second, cut=True)
             time.sleep(LEASE)
             alone, _ = measure(commands, first, cut=False)
@@ -174,6 +181,8 @@ def main() -> int:
                 "suspensions": N,
                 "suspend_p95_ms": round(p95(both) * 1000, 1),
                 "suspend_p95_ratio": round(p95(both) / p95(alone), 2),
+                "feed_idle_tps_per_node": round(feed_tps, 2),
+                "listen_connections_per_node": listening,
             }
         )
     )

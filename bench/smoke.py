@@ -100,7 +100,17 @@ BENCHMARKS = (
         {"ROUNDS": "1", "SECONDS": "1"},
     ),
     Benchmark("fresh", ("stale", "hit"), {"SECONDS": "2"}),
-    Benchmark("fleet", ("stale_after_suspend", "suspend_p95_ms", "suspend_p95_ratio"), {"N": "4"}),
+    Benchmark(
+        "fleet",
+        (
+            "stale_after_suspend",
+            "suspend_p95_ms",
+            "suspend_p95_ratio",
+            "feed_idle_tps_per_node",
+            "listen_connections_per_node",
+        ),
+        {"N": "4", "IDLE_SECONDS": "2"},
+    ),
     Benchmark("move", ("refused_s", "peer_refused_s", "ratio"), {"N": "500"}),
 )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,7 @@ CUT_LISTENERS = (
     "WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 )
 HANG_UP = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname LIKE 'fleet%'"
+LISTENERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query LIKE 'LISTEN%%'"
 LEASE = 10.0
 
 
@@ -34,6 +37,15 @@ def execute(url: str, statement: str) -> None:
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute(statement.encode())
+
+
+def count_listeners(url: str) -> int:
+    """Return how many connections listen for what is new in the catalog."""
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain) as connection:
+        row = connection.execute(LISTENERS, (make_url(url).database,)).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 @pytest.fixture
@@ -76,6 +88,20 @@ def test_nobody_gets_one_more_page_of_any_node(pair: tuple[Node, Node], catalog_
         assert one.site("acme").status == 403
         one.run("tenant", "resume", "acme")
         assert two.site("acme").status == 200
+
+
+def test_one_connection_of_a_node_listens(make_node: NewNode, catalog_url: str) -> None:
+    """It serves the server and the job worker. If its worker is killed, another one listens."""
+    node = make_node("one")
+    node.run("init", "--no-link")
+    with node:
+        until(lambda: count_listeners(catalog_url) == 1)
+        killed = node.workers()
+        for process in killed:
+            os.kill(process, signal.SIGKILL)
+        until(lambda: node.workers() - killed)
+        until(lambda: count_listeners(catalog_url) == 1)
+    until(lambda: count_listeners(catalog_url) == 0)
 
 
 def test_a_node_is_drained_and_comes_back(pair: tuple[Node, Node]) -> None:

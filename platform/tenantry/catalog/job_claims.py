@@ -56,6 +56,7 @@ class JobClaims:
     :param worker: Its name, which no other worker has.
     :param lease: How long a claim is good without a heartbeat.
     :param find_elsewhere: Returns the placements of other nodes, whose tenants' jobs are theirs.
+    :param is_drained: Says whether no job is to begin on this node.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class JobClaims:
         *,
         lease: timedelta,
         find_elsewhere: Callable[[], Collection[str]] = tuple,
+        is_drained: Callable[[], bool] = bool,
     ) -> None:
         self._store = store
         self._worker = worker[:100]
         self._lease = lease
         self._find_elsewhere = find_elsewhere
+        self._is_drained = is_drained
 
     def claim(self, *, busy: Collection[str | None] = ()) -> Job | None:
         """Take the next job, to be run now.
@@ -79,6 +82,8 @@ class JobClaims:
         """
         moment = now()
         if not self._has_due(moment):  # hardly ever is there anything: do not lock for that
+            return None
+        if self._is_drained():
             return None
         chosen = (
             select(jobs.c.id)

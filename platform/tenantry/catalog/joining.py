@@ -47,8 +47,8 @@ def join_fleet(catalog: Catalog, settings: Settings, *, accept_keys: bool = Fals
     refresh_owners(catalog, settings)
 
 
-def refresh_owners(catalog: Catalog, settings: Settings) -> None:
-    """Note in *settings* which placements belong to other nodes now."""
+def refresh_owners(catalog: Catalog, settings: Settings) -> dict[str, str]:
+    """Note in *settings* which placements belong to other nodes now; return the nodes by placement."""
     owners = catalog.nodes.find_owners()
     others = {}
     for placement in settings.databases:
@@ -57,6 +57,7 @@ def refresh_owners(catalog: Catalog, settings: Settings) -> None:
         if owner is None or owner.id != own_id(name, settings):
             others[placement.name] = NOBODY if owner is None else owner.node
     settings.note_other_nodes(others)
+    return others
 
 
 def find_elsewhere(catalog: Catalog, settings: Settings) -> tuple[str, ...]:
@@ -64,6 +65,11 @@ def find_elsewhere(catalog: Catalog, settings: Settings) -> tuple[str, ...]:
     if settings.is_fleet:
         refresh_owners(catalog, settings)
     return settings.other_placements
+
+
+def is_drained(catalog: Catalog, settings: Settings) -> bool:
+    """Say whether an operator has drained this node."""
+    return settings.is_fleet and catalog.nodes.is_drained(find_node_id(settings))
 
 
 def take_placement(

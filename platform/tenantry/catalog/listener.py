@@ -1,9 +1,9 @@
-"""Waits for changes: PostgreSQL's NOTIFY, or polling elsewhere."""
+"""Waits for what PostgreSQL's NOTIFY tells of changes and jobs."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from threading import Event
@@ -17,56 +17,28 @@ CHANNEL = "tenantry_changes"
 JOBS_CHANNEL = "tenantry_jobs"
 
 
-class Listener(Protocol):
-    """Tells when it is worth asking the catalog for its epoch."""
-
-    def wait(self, seconds: float, stopping: Event) -> None:
-        """Return after *seconds*, or earlier with news or when *stopping*."""
-        ...
-
-    def close(self) -> None:
-        """Give up what it holds."""
-        ...
-
-
-def open_listener(engine: Engine) -> Listener:
-    """Return the listener that fits the catalog's database."""
-    if engine.dialect.name == "postgresql":
-        return PostgresListener(engine)
-    return SqliteListener()
-
-
-class SqliteListener:
-    """SQLite sends no notices; on its one node the shared counter has told everyone already."""
-
-    def wait(self, seconds: float, stopping: Event) -> None:
-        stopping.wait(seconds)
-
-    def close(self) -> None:
-        pass
-
-
 class PostgresListener:
     """LISTEN on a connection of its own; a lost one is opened again. Notices only wake."""
 
-    def __init__(self, engine: Engine, channel: str = CHANNEL) -> None:
-        self._channel = channel
+    def __init__(self, engine: Engine, *channels: str) -> None:
+        self._channels = channels
         self._conninfo = engine.url.set(drivername="postgresql").render_as_string(
             hide_password=False
         )
         self._connection: psycopg.Connection[Any] | None = None
 
-    def wait(self, seconds: float, stopping: Event) -> None:
+    def wait(self, seconds: float, stopping: Event) -> set[str]:
+        """Return the channels that have news; none after *seconds*, or if the server is away."""
         import psycopg  # noqa: PLC0415 - a catalog on SQLite needs no driver
 
         try:
-            connection = self._connect()
-            for _ in connection.notifies(timeout=seconds, stop_after=1):
-                break
+            notices = self._connect().notifies(timeout=seconds, stop_after=1)
+            return {notice.channel for notice in notices}
         except psycopg.Error as error:
             log.warning("listening for changes failed: %s", str(error).strip())
             self.close()
             stopping.wait(seconds)
+            return set()
 
     def find_descriptor(self) -> int | None:
         """Return what becomes readable with news; ``None`` while the server cannot be reached."""
@@ -90,6 +62,7 @@ class PostgresListener:
             self.close()
 
     def close(self) -> None:
+        """Close the connection; the next look opens another one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -99,5 +72,6 @@ class PostgresListener:
 
         if self._connection is None:
             self._connection = psycopg.connect(self._conninfo, autocommit=True, connect_timeout=3)
-            self._connection.execute(f"LISTEN {self._channel}")
+            for channel in self._channels:
+                self._connection.execute(f"LISTEN {channel}")
         return self._connection

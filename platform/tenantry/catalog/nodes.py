@@ -65,6 +65,12 @@ class Nodes:
         with self._store.updating() as connection:
             return bool(connection.scalar(beat))
 
+    def is_drained(self, node_id: str) -> bool:
+        """Say whether an operator has drained the node."""
+        with self._store.connection() as connection:
+            drained = select(_nodes.c.drained).where(_nodes.c.id == node_id)
+            return bool(connection.scalar(drained))
+
     def wait_until_seen(self, epoch: int) -> None:
         """Return when every live node serves the change *epoch*, or has lost its lease."""
         deadline = time.monotonic() + LEASE_SECONDS + 2

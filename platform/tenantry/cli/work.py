@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tenantry.catalog.joining import find_elsewhere
+from tenantry.catalog.joining import find_elsewhere, is_drained
+from tenantry.catalog.node_lease import Lease
 from tenantry.cli.context import ready_catalog
 from tenantry.jobs.schedules import platform_schedules
 from tenantry.jobs.worker import JobWorker
@@ -47,6 +48,7 @@ def work(*, threads: int | None, until_empty: bool, attached: bool) -> None:
         end_with_parent(signal.SIGTERM, os.getppid())
     configure_logs(settings.log_level)
     with ready_catalog(settings) as catalog:
+        lease = Lease(settings) if settings.is_fleet else None
         apps = _Apps(catalog, settings)
         worker = JobWorker(
             catalog,
@@ -55,6 +57,8 @@ def work(*, threads: int | None, until_empty: bool, attached: bool) -> None:
             entering=apps.enter,
             schedules=() if until_empty else platform_schedules(settings),
             find_elsewhere=partial(find_elsewhere, catalog, settings),
+            is_drained=partial(is_drained, catalog, settings),
+            has_listener=lambda: lease is not None and lease.is_valid,
         )
         restarts = _obey_signals(worker)
         has_ended = worker.run(until_empty=until_empty)

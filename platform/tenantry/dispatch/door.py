@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.catalog.directory import Directory
+    from tenantry.catalog.node_lease import Lease
     from tenantry.catalog.served_hosts import ServedHosts
     from tenantry.limits import ClientRates
     from tenantry.limits.backlog import Listeners
     from tenantry.pool import InstancePool
     from tenantry.resources.usage import Ledger
     from tenantry.settings import Settings
-    from tenantry.worker.heartbeat import Lease
 
 BACKEND = "/backend"
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from tenantry.catalog.node_lease import Lease
     from tenantry.ui.error_pages import Pages
-    from tenantry.worker.heartbeat import Lease
 
 # No node's name: visitors need not know the machines.
 ELSEWHERE = "This site is served by another server of this platform, which does not answer here."

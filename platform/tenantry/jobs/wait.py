@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING
 from tenantry.catalog.listener import JOBS_CHANNEL, PostgresListener
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tenantry.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
 
 class Waiter:
-    """Sleeps in one system call, until a job was added, a thread is done, or the time is over."""
+    """Sleeps in one system call, until a job was added, a thread is done, or the time is over.
 
-    def __init__(self, catalog: Catalog) -> None:
+    :param has_listener: Says whether another process of the node listens for jobs that are added on
+        other nodes, and tells by the pipe.
+    """
+
+    def __init__(self, catalog: Catalog, has_listener: Callable[[], bool] = bool) -> None:
         engine = catalog.store.engine
+        self._has_listener = has_listener
         is_server = engine.dialect.name == "postgresql"
         self._listener = PostgresListener(engine, JOBS_CHANNEL) if is_server else None
         self._pipe = catalog.jobs.pipe.open_reader()
@@ -41,7 +48,7 @@ class Waiter:
         poll = select.poll()
         for descriptor in (self._pipe, self._own):
             poll.register(descriptor, select.POLLIN)
-        listening = self._listener.find_descriptor() if self._listener is not None else None
+        listening = self._find_listening()
         if listening is not None:
             poll.register(listening, select.POLLIN)
         ready = {descriptor for descriptor, _ in poll.poll(max(0.0, seconds) * 1000)}
@@ -50,6 +57,14 @@ class Waiter:
                 os.read(descriptor, 65536)
         if self._listener is not None and listening in ready:
             self._listener.take()
+
+    def _find_listening(self) -> int | None:
+        if self._listener is None:
+            return None
+        if self._has_listener():
+            self._listener.close()
+            return None
+        return self._listener.find_descriptor()
 
     def close(self) -> None:
         """Close what it waits at."""

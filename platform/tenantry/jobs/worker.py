@@ -58,6 +58,8 @@ class JobWorker:
     :param entering: Lends a tenant's app: its context is that of the jobs that run there.
     :param schedules: Add jobs at their times.
     :param find_elsewhere: Returns the placements of other nodes, whose tenants' jobs are theirs.
+    :param is_drained: Says whether no job is to begin on this node.
+    :param has_listener: Says whether another process of the node listens for jobs of other nodes.
     """
 
     def __init__(
@@ -71,6 +73,8 @@ class JobWorker:
         lease: timedelta = LEASE,
         poll_seconds: float = POLL,
         find_elsewhere: Callable[[], Collection[str]] = tuple,
+        is_drained: Callable[[], bool] = bool,
+        has_listener: Callable[[], bool] = bool,
     ) -> None:
         self._catalog = catalog
         self._load = load
@@ -81,13 +85,17 @@ class JobWorker:
         self._poll_seconds = poll_seconds
         self._presence = Presence(catalog.store.signal.path.with_name("job-workers"))
         self._claims = JobClaims(
-            catalog.store, self._presence.name, lease=lease, find_elsewhere=find_elsewhere
+            catalog.store,
+            self._presence.name,
+            lease=lease,
+            find_elsewhere=find_elsewhere,
+            is_drained=is_drained,
         )
         self._heartbeat = min(HEARTBEAT, lease.total_seconds() / 4)
         self._running: dict[int, JobRun] = {}  # by job id; its own thread takes each one out
         self._kept_at = self._looked_at = float("-inf")
         self._stopping = threading.Event()
-        self.waiter = Waiter(catalog)
+        self.waiter = Waiter(catalog, has_listener)
 
     @cached_property
     def _definitions(self) -> JobDefinitions:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from tenantry.catalog.directory import Directory
+    from tenantry.catalog.node_lease import Lease
     from tenantry.catalog.served_hosts import ServedHosts
-    from tenantry.worker.heartbeat import Lease
 
 ASK, READY = "/-/ask", "/-/ready"
 UNKNOWN_PER_SECOND = 500

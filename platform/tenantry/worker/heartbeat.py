@@ -1,7 +1,8 @@
 """The heartbeat of a node: one worker's thread tells the catalog that it lives, and how far it is.
 
-It also moves the node's change counter, so that every worker sees at its next request what other nodes
-have changed. A control command on any node waits for that.
+It also listens for all processes of the node. It moves the change counter, so that every worker sees at
+its next request what other nodes have changed, and it wakes the job workers. A control command on any
+node waits for the counter. The catalog has one such connection a node, however many workers there are.
 """
 
 from __future__ import annotations
@@ -9,49 +10,22 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
+from zlib import crc32
 
-from tenantry.catalog import ChangeSignal
 from tenantry.catalog.joining import find_node_id, refresh_owners
-from tenantry.catalog.listener import open_listener
-from tenantry.catalog.values import LEASE_SECONDS
+from tenantry.catalog.listener import CHANNEL, JOBS_CHANNEL, PostgresListener
 from tenantry.files.locks import lock_file
 from tenantry.resources.background_thread import BackgroundThread
 
 if TYPE_CHECKING:
     from tenantry.catalog import Catalog
+    from tenantry.catalog.node_lease import Lease
     from tenantry.settings import Settings
 
 BEAT_SECONDS = 2.0
 """Between two heartbeats; news of a change makes the next one come at once."""
 PAUSE_SECONDS = 0.5
 """Without heartbeat after one that failed, or that another worker makes."""
-
-
-class Lease:
-    """How long the node may count as alive: what all its workers can read, and one of them writes.
-
-    The clock is the machine's monotonic one, and a lease begins before the catalog is told: here it
-    ends earlier than others believe.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._beat = ChangeSignal(settings.run_dir / "heartbeat")
-        self._drained = ChangeSignal(settings.run_dir / "drained")
-
-    def renew(self, began: float, *, drained: bool) -> None:
-        """Note a heartbeat that began at this time of the monotonic clock."""
-        self._drained.announce(int(drained))
-        self._beat.announce(int(began * 1000))
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether other nodes still wait for this one."""
-        return time.monotonic() * 1000 - self._beat.cell[0] < LEASE_SECONDS * 1000
-
-    @property
-    def is_drained(self) -> bool:
-        """Whether an operator wants no more visitors here."""
-        return bool(self._drained.cell[0])
 
 
 class Heartbeat:
@@ -61,6 +35,7 @@ class Heartbeat:
         self._catalog = catalog
         self._settings = settings
         self._lease = lease
+        self._owners = 0
         self._thread = BackgroundThread("heartbeat", self._run)
         self.start = self._thread.start
         self.stop = self._thread.stop
@@ -75,18 +50,32 @@ class Heartbeat:
                     )
                     break
                 except BlockingIOError:  # another worker's; if that ends, this one goes on
-                    self._thread.run_safely(self._refresh)
+                    self._thread.run_safely(self._follow_owners)
                     stopping.wait(BEAT_SECONDS)
-            listener = open_listener(self._catalog.store.engine)
+            listener = PostgresListener(self._catalog.store.engine, CHANNEL, JOBS_CHANNEL)
             stack.callback(listener.close)
             while not stopping.is_set():
                 if self._thread.run_safely(self._beat):
-                    listener.wait(BEAT_SECONDS, stopping)
+                    self._wait(listener)
                 else:
                     stopping.wait(PAUSE_SECONDS)
 
-    def _refresh(self) -> None:
-        refresh_owners(self._catalog, self._settings)
+    def _wait(self, listener: PostgresListener) -> None:
+        """Return when the next heartbeat is due; wake the node's job workers meanwhile."""
+        stopping, due = self._thread.stopping, time.monotonic() + BEAT_SECONDS
+        while not stopping.is_set() and (seconds := due - time.monotonic()) > 0:
+            news = listener.wait(seconds, stopping)
+            if JOBS_CHANNEL in news:
+                self._catalog.jobs.pipe.wake()
+            if CHANNEL in news:
+                return
+
+    def _follow_owners(self) -> None:
+        """Ask for the owners of placements if the worker that asks for all has found others."""
+        found = self._lease.owners
+        if found != self._owners:
+            refresh_owners(self._catalog, self._settings)
+            self._owners = found
 
     def _beat(self) -> None:
         began = time.monotonic()
@@ -98,5 +87,7 @@ class Heartbeat:
             signal.announce(epoch)
             epoch = changes.read_epoch()
         drained = self._catalog.nodes.beat(find_node_id(self._settings), epoch)
-        self._lease.renew(began, drained=drained)
-        self._refresh()
+        others = refresh_owners(self._catalog, self._settings)
+        self._lease.renew(
+            began, drained=drained, owners=crc32(repr(sorted(others.items())).encode())
+        )

@@ -1,4 +1,4 @@
-"""The background thread of a worker: polls for changes and runs periodic tasks.
+"""The background thread of a worker: follows the catalog's changes and runs periodic tasks.
 
 It is started in the worker, never before a fork: a thread does not survive one.
 """
@@ -9,14 +9,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenantry.catalog.listener import open_listener
 from tenantry.resources.background_thread import BackgroundThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tenantry.catalog import Catalog
     from tenantry.catalog.directory import Directory
+    from tenantry.catalog.node_lease import Lease
 
 
 @dataclass(slots=True)
@@ -29,22 +28,23 @@ class PeriodicTask:
 
 
 class Scheduler:
-    """Polls, and runs its periodic tasks, until it is told to stop.
+    """Follows the changes, and runs its periodic tasks, until it is told to stop.
 
-    :param poll_seconds: Between two looks at the catalog's epoch. Where the database can notify,
-        this is only what a lost notice costs.
+    :param lease: The node's, in a fleet. While it is valid, the worker that makes the heartbeats asks
+        the catalog for all the others, which compare the node's counter.
+    :param poll_seconds: Between two looks at the catalog's epoch, or at the counter.
     """
 
     def __init__(
         self,
         *,
-        catalog: Catalog,
         directory: Directory,
+        lease: Lease | None = None,
         tasks: Sequence[PeriodicTask] = (),
         poll_seconds: float = 0.5,
     ) -> None:
-        self._catalog = catalog
         self._directory = directory
+        self._lease = lease
         self._tasks = tasks
         self._poll_seconds = poll_seconds
         self._thread = BackgroundThread("scheduler", self._run)
@@ -52,20 +52,22 @@ class Scheduler:
         self.stop = self._thread.stop
 
     def _run(self) -> None:
-        listener = open_listener(self._catalog.store.engine)
         for task in self._tasks:
             task.due = time.monotonic() + task.seconds
         stopping = self._thread.stopping
-        while not stopping.is_set():
-            self._safely(lambda: listener.wait(self._poll_seconds, stopping))
-            if stopping.is_set():
-                break
-            self._safely(self._directory.poll)
+        while not stopping.wait(self._poll_seconds):
+            self._safely(self._follow)
             for task in self._tasks:
                 if time.monotonic() >= task.due:
                     self._safely(task.run)
                     task.due = time.monotonic() + task.seconds
-        listener.close()
+
+    def _follow(self) -> None:
+        # A directory that did not reach the catalog has to see for itself that it is back.
+        if self._lease is not None and self._lease.is_valid and self._directory.is_reachable:
+            self._directory.follow()
+        else:
+            self._directory.poll()
 
     def _safely(self, task: Callable[[], object]) -> None:
         """Run one task; its failure must not end the thread."""

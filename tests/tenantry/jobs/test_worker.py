@@ -269,6 +269,24 @@ def test_a_worker_that_ends_when_nothing_is_due_leaves_nothing(any_catalog: Cata
     assert any_catalog.jobs.count_by_state()[JobState.DONE] == 100
 
 
+def test_a_drained_node_begins_no_job(any_catalog: Catalog) -> None:
+    """Its jobs are left to other nodes, or wait until it takes work again."""
+
+    @job("nothing", place="platform")
+    def nothing(run: JobRun) -> None:
+        """Do nothing."""
+
+    drained = [True]
+    any_catalog.jobs.add(NewJob(name="nothing", arguments={}, max_attempts=1), by=SYSTEM)
+    for state in (JobState.QUEUED, JobState.DONE):
+        worker = JobWorker(
+            any_catalog, lambda: JobDefinitions([nothing]), is_drained=lambda: drained[0]
+        )
+        worker.run(until_empty=True)
+        assert any_catalog.jobs.count_by_state()[state] == 1
+        drained[0] = False
+
+
 def test_an_unknown_job_waits_for_a_worker_that_knows_it(
     any_catalog: Catalog, work: Callable[..., JobQueue]
 ) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.directory import Directory
-from tenantry.catalog.listener import open_listener
+from tenantry.catalog.node_lease import Lease
 from tenantry.values.tenant import TenantState
 from tenantry.worker.scheduler import PeriodicTask, Scheduler
 from tests.conftest import DOMAIN, eventually
@@ -19,8 +18,10 @@ from tests.tenantry.support import Workshop, a_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tenantry.pool import InstancePool
+    from tenantry.settings import Settings
 
     OpenCatalog = Callable[..., Catalog]
     Keep = Callable[..., Scheduler]
@@ -33,8 +34,8 @@ def keep() -> Iterator[Keep]:
     """Return a function that starts a scheduler, which ends with the test."""
     keepers: list[Scheduler] = []
 
-    def start(catalog: Catalog, directory: Directory, **options: Any) -> Scheduler:
-        scheduler = Scheduler(catalog=catalog, directory=directory, **options)
+    def start(directory: Directory, **options: Any) -> Scheduler:
+        scheduler = Scheduler(directory=directory, **options)
         scheduler.start()
         keepers.append(scheduler)
         return scheduler
@@ -50,15 +51,6 @@ def suspended(directory: Directory) -> bool:
     return known is None or known.state is TenantState.SUSPENDED
 
 
-def listening(url: str) -> int:
-    """Return the process id of the server's side of a LISTEN, 0 if there is none."""
-    query = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle'"
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain) as connection:
-        row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
-
-
 def test_polling_finds_what_nobody_announced(
     any_url: str, open_catalog_at: OpenCatalog, keep: Keep
 ) -> None:
@@ -70,55 +62,56 @@ def test_polling_finds_what_nobody_announced(
     assert directory.find(ACME)
     here.tenants.transition(tenant.id, TenantState.SUSPENDED, by=SYSTEM)
     assert not suspended(directory)
-    keep(there, directory, poll_seconds=0.01)
+    keep(directory, poll_seconds=0.01)
 
     eventually(lambda: suspended(directory))
 
 
 @pytest.mark.postgresql
-def test_a_notice_wakes_another_node(
-    clean_postgres_url: str, open_catalog_at: OpenCatalog, keep: Keep
+def test_a_worker_asks_nothing_while_another_one_listens(
+    clean_postgres_url: str,
+    open_catalog_at: OpenCatalog,
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    keep: Keep,
 ) -> None:
-    """Law 7: on PostgreSQL a change on one node wakes the other long before its next poll."""
-    url = clean_postgres_url
-    here, there = open_catalog_at(url), open_catalog_at(url, node="another")
-    directory = Directory(there, domain=DOMAIN)
+    """While the node's lease is valid, the counter alone tells of changes; else the catalog does."""
+    here, there = (open_catalog_at(clean_postgres_url, node=name) for name in ("one", "two"))
     tenant = here.tenants.add("acme", name="Acme", by=SYSTEM)
-    tenant = here.provisioning.activate({tenant.id: None}, by=SYSTEM)[0]
-    scheduler = keep(there, directory, poll_seconds=60)
-    for state in (TenantState.SUSPENDED, TenantState.ACTIVE, TenantState.SUSPENDED):
-        eventually(lambda: listening(url))
-        assert directory.find(ACME) == tenant
-        tenant = here.tenants.transition(tenant.id, state, by=SYSTEM)
-        eventually(lambda: ACME not in directory._known)
+    here.provisioning.activate({tenant.id: None}, by=SYSTEM)
+    directory = Counted(there, domain=DOMAIN)
+    lease = Lease(make_settings(catalog_url=clean_postgres_url, data_dir=tmp_path / "two"))
+    lease.renew(time.monotonic() + 3600, drained=False, owners=0)
+    keep(directory, lease=lease, poll_seconds=0.001)
+    eventually(lambda: directory.follows > 10)
+    assert directory.polls == 0
+    assert directory.find(ACME)
 
-    stopping = threading.Thread(target=scheduler.stop)
-    stopping.start()
-    eventually(scheduler._thread.stopping.is_set)
-    here.tenants.configure(tenant.id, name="Wakes it once more", by=SYSTEM)
-    stopping.join(10)
-    assert not stopping.is_alive()
+    there.store.signal.announce(1_000_000)
+    here.tenants.transition(tenant.id, TenantState.SUSPENDED, by=SYSTEM)
+    there.store.signal.announce(1_000_001)
+    eventually(lambda: suspended(directory))
+    assert directory.polls == 0
+
+    directory.is_reachable = False  # it has to find out by itself that the catalog is back
+    eventually(lambda: directory.is_reachable)
+    lease.renew(time.monotonic() - 3600, drained=False, owners=0)
+    polls = directory.polls
+    eventually(lambda: directory.polls > polls + 5)
 
 
-@pytest.mark.postgresql
-def test_a_lost_listener_comes_back(clean_postgres_url: str, open_catalog_at: OpenCatalog) -> None:
-    """Law 7: a connection that is cut is opened again; meanwhile waiting is just waiting."""
-    url = clean_postgres_url
-    catalog = open_catalog_at(url)
-    listener = open_listener(catalog.store.engine)
-    stopping = threading.Event()
-    listener.wait(0.01, stopping)
-    pid = listening(url)
-    assert pid
-    with catalog.store.engine.begin() as connection:
-        connection.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
-    eventually(lambda: not listening(url))
-    listener.wait(0.01, stopping)
-    listener.wait(0.01, stopping)
+class Counted(Directory):
+    """A directory that counts what the thread does."""
 
-    assert listening(url) not in {0, pid}
-    listener.close()
-    listener.close()
+    polls = follows = 0
+
+    def poll(self) -> None:
+        self.polls += 1
+        super().poll()
+
+    def follow(self) -> None:
+        self.follows += 1
+        super().follow()
 
 
 def test_idle_instances_are_evicted(
@@ -129,7 +122,7 @@ def test_idle_instances_are_evicted(
     pool = make_pool(workshop.build, dispose=workshop.dispose, idle_seconds=0)
     pool.acquire(a_tenant()).release()
     chores = [PeriodicTask(0, pool.evict_idle)]
-    keep(catalog, Directory(catalog, domain=DOMAIN), tasks=chores, poll_seconds=0.001)
+    keep(Directory(catalog, domain=DOMAIN), tasks=chores, poll_seconds=0.001)
 
     eventually(lambda: workshop.disposed)
 
@@ -147,7 +140,7 @@ def test_a_failing_task_does_not_end_the_thread(
             raise RuntimeError("a bug")
 
     directory = Shaky(catalog, domain=DOMAIN)
-    keep(catalog, directory, poll_seconds=0.001)
+    keep(directory, poll_seconds=0.001)
 
     eventually(lambda: directory.polls > 2)
     assert "a bug" in caplog.text
@@ -157,7 +150,7 @@ def test_no_thread_before_it_is_started(catalog: Catalog) -> None:
     """Law 13: making the parts starts nothing, so a server may fork afterwards."""
     before = threading.active_count()
     directory = Directory(catalog, domain=DOMAIN)
-    scheduler = Scheduler(catalog=catalog, directory=directory)
+    scheduler = Scheduler(directory=directory)
 
     assert threading.active_count() == before
     scheduler.stop()

@@ -8,6 +8,10 @@ down_revision = "0018"
 branch_labels = None
 depends_on = None
 
+# The release before this revision can use the catalog after it, and write to it. A slug that it gives
+# meanwhile has no look: nobody is refused for it.
+expands = True
+
 LOOKS = "replace(replace(replace(replace(slug, '0', 'o'), '1', 'l'), 'rn', 'm'), 'vv', 'w')"
 
 

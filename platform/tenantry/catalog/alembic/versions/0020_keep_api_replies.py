@@ -8,6 +8,9 @@ down_revision = "0019"
 branch_labels = None
 depends_on = None
 
+# The release before this revision can use the catalog after it, and write to it.
+expands = True
+
 
 def upgrade() -> None:
     op.create_table(

@@ -7,6 +7,9 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
+# The release before this revision can use the catalog after it, and write to it.
+expands = True
+
 REPLACED = {
     "state": ("state", "slug"),
     "plan": ("plan", "slug"),
