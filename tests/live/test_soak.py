@@ -326,14 +326,16 @@ def check_leftovers(server: Restless, before: Counter[str], *, patiently: bool) 
         ),
         why="no thread builds any more",
     )
-    for told in server.alive().values():
-        assert not [name for name in told["instances"] if not name.startswith("full")]
     if patiently:
+        # Not only full apps have cycles: an exception that was caught holds its frames, and they it.
         until(
             lambda: not any(told["instances"] for told in server.alive().values()),
             seconds=300,
             why="every instance dies",
         )
+    else:
+        for told in server.alive().values():
+            assert not [name for name in told["instances"] if not name.startswith("full")]
     assert [report["leaks"] for report in server.reports()] == [[]] * server.processes
     log = server.log()
     assert "a periodic task failed" not in log
