@@ -21,9 +21,10 @@ import tenantry.databases.app_files  # noqa: F401 - confines engines that apps m
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import SharedAppError, UnknownPlacementError
 from tenantry.flask.binding import EXTENSION, init_tenant
-from tenantry.flask.pins import ROOT, Pins, fixed_values, pinned_kind
+from tenantry.flask.pins import ROOT, SILENT, Pins, Sender, fixed_values, pinned_kind
 from tenantry.flask.placeholder import Placeholder, watched_kind
 from tenantry.flask.sessions import check_cookie_settings
+from tenantry.mail.outbox import sender_address
 from tenantry.security.keys import keys_of
 from tenantry.values.placement import NOWHERE, POSTGRESQL
 
@@ -95,12 +96,20 @@ class Build:
         # A wrapper that sets SCRIPT_NAME from it would lose the mount.
         if self.settings.routing == "path":
             chosen[ROOT] = f"{self.settings.path_prefix}/{self.tenant.slug}"
+        if self.tenant.quiet:
+            chosen |= SILENT
         return Pins(
             folder=folder,
             prefix=f"t_{tenant_id}:",
             fixed=fixed_values(derive if self.watch is None else self.watch.derive, chosen),
             database_uri=self._database_uri(needs_placement=needs_placement),
+            sender=self._sender(),
         )
+
+    def _sender(self) -> Sender:
+        address = sender_address(self.settings, self.tenant)
+        name = str(self.tenant.settings.get("mail_name") or self.tenant.name)
+        return Sender(" ".join(name.split()), address if self.settings.mail_from else "", address)
 
     def _database_uri(self, *, needs_placement: bool) -> str:
         try:

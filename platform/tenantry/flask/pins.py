@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import formataddr, parseaddr
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,13 @@ ROOT = "APPLICATION_ROOT"
 PREFIXES = ("CACHE_KEY_PREFIX", "SESSION_KEY_PREFIX", "RATELIMIT_KEY_PREFIX")
 """Prefixes of names in a store that tenants may share: the tenant's id stands in front."""
 
+SENDERS = ("MAIL_DEFAULT_SENDER", "SECURITY_EMAIL_SENDER")
+"""Whom mail of Flask-Mail, Flask-Mailman and Flask-Security comes from: the name is the tenant's."""
+
+SILENT = {"MAIL_SUPPRESS_SEND": True, "MAIL_BACKEND": "dummy"}
+"""What keeps Flask-Mail and Flask-Mailman from sending. It is pinned for a quiet tenant: the people in
+a clone's database must get nothing from it."""
+
 FOLDERS = {
     "DATABASE": "database.sqlite",
     "UPLOAD_FOLDER": "uploads",
@@ -64,10 +72,32 @@ DATABASE_URI = "SQLALCHEMY_DATABASE_URI"
 BINDS = ("SQLALCHEMY_BINDS", "SQLALCHEMY_ENGINES")
 """Databases by name: each is the tenant's one database."""
 
-RESERVED = frozenset({ROOT, *KEYS, *UNSET, *PREFIXES, *BINDS, DATABASE_URI, "SECRET_KEY_FALLBACKS"})
+RESERVED = frozenset(
+    {ROOT, *KEYS, *UNSET, *PREFIXES, *BINDS, *SILENT, DATABASE_URI, "SECRET_KEY_FALLBACKS"}
+)
 """What ``TENANTRY_PIN`` cannot name: another value would lead to other tenants."""
 
 _told: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whom a tenant's mail comes from.
+
+    :param name: The tenant's.
+    :param address: The platform's; empty if the operator has not chosen one.
+    :param fallback: The address of an app that has none itself.
+    """
+
+    name: str
+    address: str
+    fallback: str
+
+    def of(self, value: Any) -> Any:
+        """Return the sender that *value* becomes, as text or as a pair like *value*."""
+        own = value[-1] if isinstance(value, (tuple, list)) and value else parseaddr(str(value))[1]
+        pair = (self.name, self.address or str(own) or self.fallback)
+        return pair if isinstance(value, tuple) else formataddr(pair)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +108,14 @@ class Pins:
     :param prefix: Goes in front of names in stores that tenants share.
     :param fixed: Values that no app can change.
     :param database_uri: The tenant's database as a URL of SQLAlchemy.
+    :param sender: Whom the tenant's mail comes from.
     """
 
     folder: Path
     prefix: str
     fixed: Mapping[str, Any]
     database_uri: str
+    sender: Sender
 
     def values(self) -> dict[str, Any]:
         """Return what stands in the config before the app has set anything."""
@@ -91,6 +123,7 @@ class Pins:
         given[DATABASE_URI] = self.database_uri
         given.update(dict.fromkeys(PREFIXES, self.prefix))
         given[SALT] = "tenantry"
+        given.setdefault(SENDERS[0], self.sender.of(""))
         return given
 
     def make_folders(self) -> None:
@@ -110,10 +143,12 @@ class Pins:
         if key in PREFIXES:
             text = "" if value is None else str(value)
             return text if text.startswith(self.prefix) else f"{self.prefix}{text}"
+        if key in SENDERS and type(value) in (str, tuple, list):  # a proxy needs an app's context
+            return self.sender.of(value)
         if key in BINDS and isinstance(value, Mapping):
             return {name: self._bound(bound) for name, bound in value.items()}
         if self._is_path(key) and isinstance(value, (str, os.PathLike)):
-            return self._inside(key, value)
+            value = self._inside(key, value)
         return value
 
     def _bound(self, bound: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from email.header import decode_header, make_header
+from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
 from textwrap import dedent
@@ -216,6 +218,47 @@ def test_the_salt_of_passwords_travels_with_the_data(
     assert build(again, ACME).config["SECURITY_PASSWORD_SALT"] == salt
     own = load(CONFIGURED, arguments=[{"SECURITY_PASSWORD_SALT": "the app's"}])
     assert build(own, ACME).config["SECURITY_PASSWORD_SALT"] == "the app's"
+
+
+@pytest.mark.parametrize(
+    ("own", "mail_from", "expected"),
+    [
+        pytest.param(None, "", "Acme <no-reply@example.test>", id="none"),
+        pytest.param("shop@x.test", "", "Acme <shop@x.test>", id="an address"),
+        pytest.param("Shop <shop@x.test>", "", "Acme <shop@x.test>", id="with a name"),
+        pytest.param(("Shop", "shop@x.test"), "", ("Acme", "shop@x.test"), id="a pair"),
+        pytest.param("shop@x.test", "{slug}@host.test", "Acme <acme@host.test>", id="operator's"),
+    ],
+)
+def test_mail_comes_from_the_tenant(
+    load: Load, make_settings: Callable[..., Settings], own: Any, mail_from: str, expected: Any
+) -> None:
+    """The name is the tenant's; the address is the operator's, if there is one."""
+    config = {} if own is None else {"MAIL_DEFAULT_SENDER": own, "SECURITY_EMAIL_SENDER": own}
+    chosen = make_settings(mail_from=mail_from).mail_from
+    built = build(load(CONFIGURED, arguments=[config], mail_from=chosen), ACME).config
+    assert built["MAIL_DEFAULT_SENDER"] == expected
+    assert built.get("SECURITY_EMAIL_SENDER") == (None if own is None else expected)
+
+
+def test_a_name_in_the_site_s_settings_signs_its_mail(load: Load) -> None:
+    """Owners choose it; a line break would begin a header."""
+    tenant = a_tenant("acme", settings={"mail_name": "Zo\u00eb\r\nBcc: eve@x.test"})
+    sender = build(load(CONFIGURED, arguments=[{}]), tenant).config["MAIL_DEFAULT_SENDER"]
+    name, address = parseaddr(sender)
+    assert str(make_header(decode_header(name))) == "Zo\u00eb Bcc: eve@x.test"
+    assert address == "no-reply@example.test"
+    assert sender.isprintable()
+
+
+def test_a_quiet_tenant_s_app_sends_no_mail(load: Load) -> None:
+    """The people in a clone's database are real, and the app knows nothing of clones."""
+    sending = {"MAIL_SUPPRESS_SEND": False, "MAIL_BACKEND": "smtp"}
+    factory = load(CONFIGURED, arguments=[sending])
+    quiet = build(factory, a_tenant("copy", quiet=True)).config
+    assert (quiet["MAIL_SUPPRESS_SEND"], quiet["MAIL_BACKEND"]) == (True, "dummy")
+    released = build(factory, ACME).config
+    assert {name: released[name] for name in sending} == sending
 
 
 def test_operators_pin_more(load: Load, settings: Settings) -> None:
