@@ -1,4 +1,8 @@
-"""Builds the front door: the middleware, dispatchers and mounts of every request."""
+"""Builds the front door: the middleware, dispatchers and mounts of every request.
+
+Each layer gets the next one as its method ``__call__``. Python calls a method in less than half of the
+time that it takes to call the object, and a request passes a dozen of them.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +84,7 @@ def build_door(
         if time_limit is not None:
             app = time_limit.around(app)
         most = settings.limit_in_flight or max(1, settings.threads - 1)
-        return InFlightLimit(app, most=most, pages=pages, listeners=listeners)
+        return InFlightLimit(app, most=most, pages=pages, listeners=listeners).__call__
 
     app: WSGIApplication = build_dispatcher(
         settings=settings,
@@ -93,12 +97,12 @@ def build_door(
         lease=lease,
     )
     if clients is not None and clients.rate:
-        app = ClientLimit(app, rates=clients, pages=pages)
-    app = Assets(Compression(app))
+        app = ClientLimit(app, rates=clients, pages=pages).__call__
+    app = Assets(Compression(app).__call__).__call__
     if settings.trusted_proxies:
         # Host alone names the tenant: never x_host, never x_prefix (R1, R4).
         hops = settings.trusted_proxies
-        app = ProxyFix(app, x_for=hops, x_proto=hops, x_host=0, x_port=0, x_prefix=0)
+        app = ProxyFix(app, x_for=hops, x_proto=hops, x_host=0, x_port=0, x_prefix=0).__call__
     app = RequestGate(
         app,
         pages=pages,
@@ -106,7 +110,7 @@ def build_door(
         bodies=bodies or BodyLimits.of(settings),
         dechunked=bool(settings.socket),
         loopback=lead_home(settings.url_of(settings.domain)) if settings.is_local else None,
-    )
+    ).__call__
     # Without trusted proxies, only nginx over the uwsgi protocol can have set the request's id.
     proxied = bool(settings.trusted_proxies or settings.socket)
     app = AccessLog(
@@ -116,8 +120,8 @@ def build_door(
         ledger=ledger,
         busy=listeners.busy if listeners is not None else None,
         ids_from_proxy=proxied,
-    )
-    app = AcmeChallenges(app, settings.acme_dir)
+    ).__call__
+    app = AcmeChallenges(app, settings.acme_dir).__call__
     if settings.internal_address is not None and served is not None:
         app = InternalEndpoints(
             app,
@@ -127,8 +131,8 @@ def build_door(
             served=served,
             directory=directory,
             lease=lease,
-        )
-    return Health(app)
+        ).__call__
+    return Health(app).__call__
 
 
 def build_dispatcher(
@@ -143,21 +147,21 @@ def build_dispatcher(
     lease: Lease | None = None,
 ) -> WSGIApplication:
     """Return the part that finds the app: hosts, paths and mounts."""
-    instances: WSGIApplication = InstanceServer(pool, pages=pages, time_limit=time_limit)
+    instances: WSGIApplication = InstanceServer(pool, pages=pages, time_limit=time_limit).__call__
     if settings.is_fleet:
         instances = FleetGate(
             instances,
             pages=pages,
             find_other_node=settings.find_other_node,
             lease=lease if settings.without_catalog == "close" else None,
-        )
+        ).__call__
     knows_scheme = settings.trusted_proxies or settings.socket
 
     def site(app: WSGIApplication) -> WSGIApplication:
         # Whichever host it is, /backend is the admin app: in reach if a domain is misconfigured.
-        mounted = Mounts(app, {BACKEND: backend})
+        mounted = Mounts(app, {BACKEND: backend}).__call__
         if settings.https and knows_scheme:
-            return HttpsOnly(mounted, url_of=settings.url_of)
+            return HttpsOnly(mounted, url_of=settings.url_of).__call__
         return mounted
 
     apex: dict[str, WSGIApplication] = {BACKEND: backend}
@@ -165,25 +169,27 @@ def build_dispatcher(
     if settings.backend_host:
         apex[BACKEND] = redirect_to(settings.backend_url)
         # The pages of accounts are there too: see frontend_app/hosts.py.
-        platform[settings.backend_host] = Mounts(front, {BACKEND: backend})
+        platform[settings.backend_host] = Mounts(front, {BACKEND: backend}).__call__
     if settings.routing != "subdomain":
         # Visitors' scripts and the backend would share an origin here (R21).
         inner = instances
         if settings.allow_shared_origin:
-            inner = Mounts(instances, {BACKEND: backend})
-        apex[settings.path_prefix] = PathDispatcher(inner, directory=directory, pages=pages)
-    platform[settings.domain] = Mounts(front, apex)
+            inner = Mounts(instances, {BACKEND: backend}).__call__
+        apex[settings.path_prefix] = PathDispatcher(
+            inner, directory=directory, pages=pages
+        ).__call__
+    platform[settings.domain] = Mounts(front, apex).__call__
     platform[f"www.{settings.domain}"] = redirect_to(settings.apex_url)
     return SubdomainDispatcher(
         site(instances),
-        elsewhere=site(ToPrimaryHost(url_of=settings.url_of)),
+        elsewhere=site(ToPrimaryHost(url_of=settings.url_of).__call__),
         platform=platform,
         unknown=_unread(front),
         domain=settings.domain,
         directory=None if settings.routing == "path" else directory,
         url_of=settings.url_of,
         pages=pages,
-    )
+    ).__call__
 
 
 def _unread(app: WSGIApplication) -> WSGIApplication:
