@@ -10,6 +10,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from backend_app import (
     accounts,
+    all_backups,
     api_page,
     api_tokens,
     audit,
@@ -57,6 +58,7 @@ BLUEPRINTS = (
     operations.bp,
     jobs.bp,
     backups.bp,
+    all_backups.bp,
     imports.bp,
     migrations.bp,
     workers.bp,

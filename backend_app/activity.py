@@ -80,6 +80,7 @@ SENTENCES: Mapping[str, str] = {
     "tenant.backup": "Backed the site up",
     "tenant.clone": "Created the site as a copy of {slug}",
     "tenant.create": "Created the site {name}",
+    "tenant.drill": "Tried a restore of the site from the backup {file}",
     "tenant.export": "Exported the site",
     "tenant.give-up": "Gave up the site {before}: nobody confirmed its owner's address",
     "tenant.forget": "Removed the site after its creation failed",

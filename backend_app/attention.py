@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from flask import url_for
 
+from backend_app.all_backups import oldest
 from backend_app.context import backend, catalog, operations
 from backend_app.workers import find_failing_slugs
-from tenantry.catalog import HostState, JobState
+from tenantry.catalog import BackupFilter, HostState, JobState
 from tenantry.errors import HistoryError
 from tenantry.migrations import load_history
 
@@ -61,6 +62,7 @@ def find_concerns() -> Attention:
         *_name_lost(lost.slugs),
         *(_tell_server(problem) for problem in lost.problems),
         *_find_lost_hosts(),
+        *_find_bad_backups(),
         *_find_pending_migrations(),
         *_find_failed_jobs(),
     ]
@@ -117,6 +119,20 @@ def _find_pending_migrations() -> Iterator[Concern]:
         text = f"{_sites(behind)} {'is' if behind == 1 else 'are'} not at schema revision {head}"
         url = url_for("migrations.index")
         yield Concern(text, "See the migrations, and start one", url, is_urgent=False)
+
+
+def _find_bad_backups() -> Iterator[Concern]:
+    texts = {BackupFilter.DAMAGED: "a backup with a fault", BackupFilter.OLD: "no new backup"}
+    for which, text in texts.items():
+        if which is BackupFilter.OLD and backend().settings.backup_offset is None:
+            continue
+        slugs = catalog().backups.list_slugs(which, before=oldest(), limit=MOST_NAMED + 1)
+        if slugs:
+            count = f"More than {MOST_NAMED}" if len(slugs) > MOST_NAMED else str(len(slugs))
+            have = "site has" if len(slugs) == 1 else "sites have"
+            url = url_for("all_backups.index", show=which.value)
+            sentence = f"{count} {have} {text}"
+            yield Concern(sentence, "See the backups", url, slugs, is_urgent=False)
 
 
 def _find_failed_jobs() -> Iterator[Concern]:

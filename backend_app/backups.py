@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, render_template
@@ -10,9 +9,9 @@ from flask import Blueprint, render_template
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog
 from backend_app.operations import find_url
-from tenantry.lifecycle.backup import read_backups
+from tenantry.lifecycle.backup import list_backups, read_backup
 from tenantry.lifecycle.offered import OPERATIONS
-from tenantry.lifecycle.tenant_paths import backups_dir
+from tenantry.lifecycle.tenant_paths import TenantPaths
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -27,14 +26,15 @@ MOST = 50
 def index(slug: str) -> ResponseReturnValue:
     """List a site's newest backups."""
     row = catalog().tenants.get_row(slug)
-    home = backups_dir(backend().settings) / f"t_{row.tenant.id}"
+    paths = list_backups(TenantPaths(row.tenant, backend().settings))
     offered = {
-        name: OPERATIONS[name].is_offered(row) for name in ("backup", "restore", "restore-beside")
+        name: OPERATIONS[name].is_offered(row)
+        for name in ("backup", "verify", "drill", "restore", "restore-beside")
     }
     return render_template(
         "backend/backups.html",
         row=row,
-        backups=list(islice(read_backups(home), MOST)),
+        backups=[read_backup(path) for path in paths[:MOST]],
         most=MOST,
         offered=offered,
         url_of=lambda name, **query: find_url(OPERATIONS[name], slug, **query),

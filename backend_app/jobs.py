@@ -31,6 +31,7 @@ MAX_NAME = 80
 TITLES = {f"operations.{one.job}": one.title for one in OPERATIONS.values() if one.job} | {
     "operations.import": "Import",
     "operations.backup_all": "Back up all sites",
+    "operations.verify_all": "Verify the newest backups",
     "operations.purge_due": "Purge what is due",
     "platform.clean": "Remove old records",
 }

@@ -32,6 +32,7 @@ PLATFORM = (
     Place("Sites", "globe", "tenants.index", ("tenants", "operations", "backups", "imports")),
     Place("People", "people", "accounts.index", ("accounts",)),
     Place("Jobs", "jobs", "jobs.index", ("jobs",)),
+    Place("Backups", "archive", "all_backups.index"),
     Place("Migrations", "layers", "migrations.index"),
     Place("Mail", "mail", "mail.index", ("mail",)),
     Place("Health", "pulse", "workers.index", ("workers",)),

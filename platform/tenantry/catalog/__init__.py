@@ -21,6 +21,7 @@ from tenantry.catalog.anchor import AuditAnchor
 from tenantry.catalog.api_replies import ApiReplies
 from tenantry.catalog.api_tokens import ApiTokens
 from tenantry.catalog.audit import Audit
+from tenantry.catalog.backups import BackupFilter, Backups
 from tenantry.catalog.change_feed import ChangeFeed
 from tenantry.catalog.custom_hosts import CustomHosts
 from tenantry.catalog.host_checks import HostChecks
@@ -65,6 +66,7 @@ from tenantry.catalog.values import (
     JobState,
     Mail,
     MailState,
+    NewestBackup,
     NewJob,
     Node,
     Page,
@@ -115,6 +117,7 @@ class Catalog:
         self.jobs = Jobs(store)
         self.mails = Mails(store, self.jobs)
         self.audit = Audit(store)
+        self.backups = Backups(store)
         self.listings = Listings(store)
         self.nodes = Nodes(store)
         self.scans = Scans(store)
@@ -161,6 +164,7 @@ __all__ = [
     "AuditCheck",
     "AuditEvent",
     "AuditPoint",
+    "BackupFilter",
     "Catalog",
     "ChangeSignal",
     "Changes",
@@ -178,6 +182,7 @@ __all__ = [
     "MailState",
     "NewJob",
     "NewOwner",
+    "NewestBackup",
     "Node",
     "Page",
     "Passkey",

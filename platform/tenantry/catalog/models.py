@@ -38,6 +38,7 @@ from tenantry.catalog.values import (
     JobState,
     Mail,
     MailState,
+    NewestBackup,
     Passkey,
     TenantRow,
 )
@@ -543,6 +544,25 @@ class JobLineRecord(Base):
 
     def to_line(self) -> JobLine:
         return copy_to(JobLine, self)
+
+
+class BackupRecord(Base):
+    """What is known of a tenant's newest backup, which lies in a node's folder."""
+
+    __tablename__ = "backups"
+    __table_args__ = (Index(None, "current_at"),)
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    file: Mapped[str] = mapped_column(String(80))
+    made_at: Mapped[datetime]
+    current_at: Mapped[datetime]
+    size: Mapped[int] = mapped_column(BigInteger)
+    checked_at: Mapped[datetime | None]
+    problem: Mapped[str] = mapped_column(String(500), default="")
+    restored_at: Mapped[datetime | None]
+
+    def to_backup(self) -> NewestBackup:
+        return copy_to(NewestBackup, self)
 
 
 class ScheduleRecord(Base):

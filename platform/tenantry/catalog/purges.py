@@ -9,6 +9,7 @@ from sqlalchemy import delete, func, select
 from tenantry.catalog.custom_hosts import lay_to_rest
 from tenantry.catalog.models import (
     ApiTokenRecord,
+    BackupRecord,
     HostRecord,
     InvitationRecord,
     JobRecord,
@@ -40,6 +41,7 @@ OWN_ROWS: Mapping[str, Any] = {
     "job": JobRecord,
     "mail": MailRecord,
     "migration step": MigrationStepRecord,
+    "note of a backup": BackupRecord,
 }
 """Rows that go with a tenant. What stays: its own row, the names it had, the audit trail,
 and for a time its hosts, so that no other tenant gets them at once."""

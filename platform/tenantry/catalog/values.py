@@ -347,6 +347,26 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
+class NewestBackup:
+    """What is known of a tenant's newest backup."""
+
+    tenant_id: str
+    file: str
+    """Its name, without the folder."""
+    made_at: datetime
+    current_at: datetime
+    """Until when nothing had changed since it was made."""
+    size: int
+    """Bytes."""
+    checked_at: datetime | None
+    """When this backup was verified; ``None`` if it was not."""
+    problem: str
+    """Why it is no good; empty if nobody has found a fault."""
+    restored_at: datetime | None
+    """When a restore of one of the tenant's backups was last tried, and succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
 class FormerName:
     """A slug that a tenant has given up. Nobody else gets it."""
 

@@ -138,6 +138,26 @@ def verify(file: Path, *, passphrase_file: Path | None) -> None:
     click.echo(f"{plain(file)} is sound: {shown}, {content}, {manifest.size} bytes.")
 
 
+@backup.command()
+@click.argument("slug")
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The backup.  [default: the newest one]",
+)
+def drill(slug: str, *, file: Path | None) -> None:
+    """Try a restore of SLUG: restore a backup beside it, ask for the front page, and remove all of it.
+
+    The site is not touched, and what is made takes no visitors.
+    """
+    with ready_operations() as operations:
+        manifest = operations.drill(slug, file)
+    content = f"{counted(manifest.rows, 'row')}, {counted(len(manifest.files), 'file')}"
+    when = f"{manifest.created:%Y-%m-%d %H:%M:%S}"
+    click.echo(f"A restore of {slug} as of {when} UTC works: {content}. It was removed again.")
+
+
 def _all_slugs(catalog: Catalog) -> list[str]:
     return [row.slug for row in every_tenant(catalog) if row.state not in WITHOUT_DATA]
 

@@ -91,6 +91,7 @@ def backup_tenant(
         made = _back_up(tenant, home, passphrase=passphrase, settings=settings)
         if keep is not None:
             _thin_out(home, keep)
+        catalog.backups.record(tenant.id, file=made.path.name, made_at=made.created, size=made.size)
     if made.is_new:
         detail = {"file": made.path.name, "size": made.size}
         catalog.audit.record(
@@ -179,27 +180,38 @@ def _same(one: Manifest, other: Manifest) -> bool:
 def read_backups(home: Path, *, passphrase: bytes | None = None) -> Iterator[Backup]:
     """Yield the backups of one tenant's folder, the newest first. Their content is not checked."""
     for path in sorted(home.glob(f"*{SUFFIX}"), reverse=True):
-        created = _read_stamp(path)
-        if created is None:
-            continue  # not a backup
-        manifest, problem = None, ""
-        try:
-            if passphrase is not None or not needs_passphrase(path):
-                with open_bundle(path, passphrase=passphrase) as bundle:
-                    manifest = bundle.manifest
-        except BundleError as error:
-            problem = error.problem
-        yield Backup(path, created, path.stat().st_size, manifest, problem)
+        if _read_stamp(path) is not None:
+            yield read_backup(path, passphrase=passphrase)
+
+
+def read_backup(path: Path, *, passphrase: bytes | None = None) -> Backup:
+    """Return what is known of a backup without unpacking it."""
+    created = _read_stamp(path)
+    assert created is not None  # a backup's name is its moment
+    manifest, problem = None, ""
+    try:
+        if passphrase is not None or not needs_passphrase(path):
+            with open_bundle(path, passphrase=passphrase) as bundle:
+                manifest = bundle.manifest
+    except BundleError as error:
+        problem = error.problem
+    return Backup(path, created, path.stat().st_size, manifest, problem)
 
 
 def list_backup_names(operations: Operations, slug: str) -> tuple[str, ...]:
-    """Return the names of a tenant's backups in the data folder, the newest first.
+    """Return the names of a tenant's backups, the newest first.
 
     :raises TenantNotFoundError: No tenant has the slug.
     """
-    home = TenantPaths(operations.catalog.tenants.get(slug), operations.settings).backups
-    names = sorted((path.name for path in home.glob(f"*{SUFFIX}")), reverse=True)
-    return tuple(name for name in names if _read_stamp(home / name) is not None)
+    paths = TenantPaths(operations.catalog.tenants.get(slug), operations.settings)
+    return tuple(path.name for path in list_backups(paths))
+
+
+def list_backups(paths: TenantPaths) -> tuple[Path, ...]:
+    """Return a tenant's backups in the data folder and in that of the daily ones, the newest first."""
+    found = [path for home in paths.backup_folders for path in home.glob(f"*{SUFFIX}")]
+    dated = (path for path in found if _read_stamp(path) is not None)
+    return tuple(sorted(dated, key=lambda path: path.name, reverse=True))
 
 
 def _thin_out(home: Path, keep: int) -> None:

@@ -73,7 +73,6 @@ def import_tenant(operations: Operations, path: Path, **options: Unpack[ImportOp
     passphrase, owner_email = options.get("passphrase"), options.get("owner_email")
     catalog, factory, by = operations.catalog, operations.factory, operations.actor
     manifest, settings = preview.manifest, operations.settings
-    older = _find_older_schema(path, manifest, factory)
 
     wanted = provisional_tenant(
         operations,
@@ -84,22 +83,7 @@ def import_tenant(operations: Operations, path: Path, **options: Unpack[ImportOp
         placement=preview.placement,
     )
     with wanted as tenant:
-        database = tenant_database(tenant, settings)
-        if older is None:
-            provision(operations, tenant)
-        else:  # the schema of the rows; then every later revision runs, as for every tenant
-            database.create()
-            upgrade(database, older.history, to=older.revision)
-        with open_bundle(path, passphrase=passphrase) as bundle:
-            if bundle.manifest != manifest:
-                raise BundleError(str(path), "it was changed while it was read")
-            fill(operations, tenant, bundle, name=str(path))
-        if older is not None:
-            upgrade(database, older.history)
-            provision(operations, tenant)
-        if manifest.database is not None:
-            empty_tables(database, factory.transient_tables, name=str(path))
-        receive(factory, tenant)
+        fill_tenant(operations, tenant, path, manifest, passphrase=passphrase)
         detail = {"from": manifest.tenant.id, "slug": manifest.tenant.slug}
         catalog.audit.record("tenant.import", tenant_id=tenant.id, detail=detail, by=by)
         schemas = {tenant.id: find_schema(factory, tenant, settings=settings)}
@@ -130,6 +114,39 @@ def preview_import(
         kinds=operations.factory.placements,
     )
     return ImportPreview(manifest, name, chosen_plan, chosen.name)
+
+
+def fill_tenant(
+    operations: Operations,
+    tenant: Tenant,
+    path: Path,
+    manifest: Manifest,
+    *,
+    passphrase: bytes | None = None,
+) -> None:
+    """Make all data of a provisional tenant from a bundle that was checked.
+
+    :raises BundleError: It does not fit this platform, or is another one by now.
+    :raises UpgradeError: Its rows cannot be brought to the newest schema.
+    """
+    factory = operations.factory
+    older = _find_older_schema(path, manifest, factory)
+    database = tenant_database(tenant, operations.settings)
+    if older is None:
+        provision(operations, tenant)
+    else:  # the schema of the rows; then every later revision runs, as for every tenant
+        database.create()
+        upgrade(database, older.history, to=older.revision)
+    with open_bundle(path, passphrase=passphrase) as bundle:
+        if bundle.manifest != manifest:
+            raise BundleError(str(path), "it was changed while it was read")
+        fill(operations, tenant, bundle, name=str(path))
+    if older is not None:
+        upgrade(database, older.history)
+        provision(operations, tenant)
+    if manifest.database is not None:
+        empty_tables(database, factory.transient_tables, name=str(path))
+    receive(factory, tenant)
 
 
 @dataclass(frozen=True, slots=True)

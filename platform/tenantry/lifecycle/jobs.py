@@ -14,7 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenantry.catalog import RunState
+from tenantry.bundles.archive import needs_passphrase
+from tenantry.catalog import BackupFilter, RunState
 from tenantry.catalog.models import now
 from tenantry.errors import (
     CatalogUnavailableError,
@@ -24,7 +25,9 @@ from tenantry.errors import (
 )
 from tenantry.files.disk import exists
 from tenantry.jobs import JobDefinition, JobDefinitions, JobQueue, JobRefused, job
+from tenantry.lifecycle.drill import noting
 from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.lifecycle.restore import check_owner
 from tenantry.migrations import load_history
 from tenantry.migrations.run import Options, ResumeOptions, migrate
 from tenantry.rows.tables import BATCH
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 
 HOURS = 3600.0
 PAGE = 500
+MOST_VERIFIED = 100_000
+"""Backups that one job verifies at most."""
 MAIL_DAYS = 60
 """Days for which it is known what became of a mail; bounces count for thirty."""
 
@@ -51,8 +56,8 @@ def start_job(
 ) -> Job:
     """Have an operation done by a job worker, in the name of the same actor.
 
-    :param name: Of the operation: ``backup``, ``export``, ``import``, ``clone``, ``move``, ``restore``,
-        ``migrate``, ``delete`` or ``purge``.
+    :param name: Of the operation: ``backup``, ``verify``, ``drill``, ``export``, ``import``, ``clone``,
+        ``move``, ``restore``, ``migrate``, ``delete`` or ``purge``.
     :param key: A second job of the operation with this key is not added.
     :param arguments: What the operation takes, as JSON.
     :raises UnknownJobError: There is no such operation.
@@ -204,6 +209,43 @@ def _restore(
     return {"slug": operations.restore(slug, _path(path)).slug}
 
 
+def _verify(operations: Operations, _run: JobRun, *, slug: str, path: str) -> dict[str, Any]:
+    tenant = operations.catalog.tenants.get(slug)
+    with noting(operations, tenant.id, Path(path)):
+        manifest = operations.verify(Path(path))
+        check_owner(manifest, tenant, Path(path))
+    return {"file": path, "rows": manifest.rows, "files": len(manifest.files)}
+
+
+def _verify_all(operations: Operations, run: JobRun) -> dict[str, int]:
+    """Verify each newest backup in the data folder that was not verified yet."""
+    catalog, sound, damaged = operations.catalog, 0, 0
+    slugs = catalog.backups.list_slugs(BackupFilter.UNCHECKED, before=now(), limit=MOST_VERIFIED)
+    for number, slug in enumerate(slugs, 1):
+        try:
+            path = operations.choose_backup(slug)
+            if path is not None and not needs_passphrase(path):
+                _verify(operations, run, slug=slug, path=str(path))
+                sound += 1
+        except CatalogUnavailableError:
+            raise
+        except (
+            TenantryError,
+            OSError,
+        ) as error:  # nothing of one tenant's keeps others from theirs
+            damaged += 1
+            run.log(f"{slug}: {error}")
+        run.progress(number, len(slugs))
+    if damaged:
+        raise JobRefused(f"{damaged} of {len(slugs)} backups are not sound; the log names them")
+    return {"sound": sound}
+
+
+def _drill(operations: Operations, _run: JobRun, *, slug: str, path: str) -> dict[str, Any]:
+    manifest = operations.drill(slug, Path(path))
+    return {"file": path, "rows": manifest.rows, "files": len(manifest.files)}
+
+
 def _migrate(
     operations: Operations,
     run: JobRun,
@@ -301,6 +343,9 @@ _MANY: JobOptions = {
 _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
     "operations.backup": (_backup, _ONE),
     "operations.backup_all": (_backup_all, _MANY),
+    "operations.verify": (_verify, _ONE),
+    "operations.verify_all": (_verify_all, _MANY),
+    "operations.drill": (_drill, _ONE),
     "operations.export": (_export, _ONE),
     "operations.import": (_import, _ONE),
     "operations.clone": (_clone, _ONE),

@@ -25,6 +25,8 @@ OPERATIONS: Mapping[str, Declaration] = MappingProxyType(
             states.plan,
             states.owner,
             jobs.backup,
+            jobs.verify,
+            jobs.drill,
             jobs.restore,
             jobs.restore_beside,
             jobs.export,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from tenantry.bundles.archive import needs_passphrase, open_bundle
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadArgumentError, BundleError
+from tenantry.lifecycle.backup import list_backups
 from tenantry.lifecycle.declaration import EXISTING, Hint, Prepared, declare
 from tenantry.lifecycle.provisional import check_free
 from tenantry.lifecycle.restore import check_owner
@@ -107,6 +108,32 @@ def backup(
             raise BadArgumentError(str(keep), "at least 1 backup is kept")
         would.append(f"Would keep only the newest {counted(keep, 'backup')} of it.")
     return Prepared(tuple(would), partial(operations.start, "backup", slug=slug, keep=keep))
+
+
+@declare("Verify a backup", name="verify", job="verify")
+def verify(operations: Operations, slug: str, *, backup: BackupName) -> Prepared:
+    """Unpack a backup into a scratch folder and check everything in it. The site is not touched."""
+    path = find_backup(operations, slug, backup)
+    manifest = _read(path)
+    return Prepared(
+        (f"Would verify the backup of {slug} as of {_content(manifest)}.",),
+        partial(operations.start, "verify", slug=slug, path=str(path)),
+    )
+
+
+@declare("Restore drill", name="drill", job="drill")
+def drill(operations: Operations, slug: str, *, backup: BackupName) -> Prepared:
+    """Restore a backup beside the site, build the app on it, ask for its front page, and remove it.
+
+    The site is not touched, and what is made takes no visitors.
+    """
+    tenant, path = operations.catalog.tenants.get(slug), find_backup(operations, slug, backup)
+    manifest = _read(path)
+    check_owner(manifest, tenant, path)
+    return Prepared(
+        (f"Would try a restore of {slug} as of {_content(manifest)}.",),
+        partial(operations.start, "drill", slug=slug, path=str(path)),
+    )
 
 
 @declare("Restore", name="restore", job="restore", is_typed=True)
@@ -222,9 +249,11 @@ def find_backup(operations: Operations, slug: str, name: str) -> Path:
 
     :raises BundleError: The tenant has no backup of this name.
     """
-    if name not in operations.list_backup_names(slug):
-        raise BundleError(slug, f"it has no backup {name[:100]!r}")
-    return TenantPaths(operations.catalog.tenants.get(slug), operations.settings).backups / name
+    paths = TenantPaths(operations.catalog.tenants.get(slug), operations.settings)
+    for path in list_backups(paths):
+        if path.name == name:
+            return path
+    raise BundleError(slug, f"it has no backup {name[:100]!r}")
 
 
 def _check_data(operations: Operations, slug: str, verb: str) -> None:

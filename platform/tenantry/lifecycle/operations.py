@@ -26,6 +26,7 @@ from tenantry.lifecycle.delete import (
     preview_undelete,
     undelete_tenant,
 )
+from tenantry.lifecycle.drill import drill_restore
 from tenantry.lifecycle.export import export_tenant
 from tenantry.lifecycle.import_ import import_tenant, preview_import
 from tenantry.lifecycle.jobs import start_job
@@ -124,6 +125,7 @@ class Operations:
     restore = restore_tenant
     preview_restore = preview_restore
     verify = verify_backup
+    drill = drill_restore
 
     move = move_tenant
     preview_move = preview_move

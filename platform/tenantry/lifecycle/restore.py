@@ -30,6 +30,7 @@ from tenantry.errors import BundleError
 from tenantry.files.atomic import rename, sync_folder, write_atomically
 from tenantry.files.disk import exists
 from tenantry.files.scratch import scratch_folder
+from tenantry.lifecycle.backup import list_backups
 from tenantry.lifecycle.create import provision
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.restore_exchange import RESTORING, finish
@@ -105,7 +106,7 @@ def choose_backup(operations: Operations, slug: str, path: Path | None = None) -
     check_here(paths.location.placement, operations.settings)  # its backups are there, too
     if path is not None or exists(paths.journal):
         return path
-    for found in sorted(paths.backups.glob("*.tenant"), reverse=True):
+    for found in list_backups(paths):
         return found
     raise BundleError(slug, f"there is no backup of it in {paths.backups}; name one with --from")
 

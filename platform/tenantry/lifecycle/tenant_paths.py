@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenantry.bundles.manifest import FILES
@@ -16,7 +17,6 @@ from tenantry.values.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from tenantry.databases.placements import TenantDatabase
     from tenantry.lifecycle.operations import Operations
@@ -55,6 +55,13 @@ class TenantPaths:
         :raises UnknownPlacementError: The settings do not name it.
         """
         return database_at(self.location, self.settings, plan=self.tenant.plan)
+
+    @property
+    def backup_folders(self) -> tuple[Path, ...]:
+        """Where backups of it are: its usual folder, and that of the daily ones, if it is another."""
+        daily = self.settings.backup_dir
+        others = () if not daily else (Path(daily) / self.backups.name,)
+        return tuple(dict.fromkeys((self.backups, *others)))
 
     @property
     def beside(self) -> Path | None:

@@ -80,6 +80,7 @@ def test_pages_of_the_platforms_backend(operator: Person, visitor: Person) -> No
         "accounts": "accounts",
         "workers": "workers",
         "audit": "audit",
+        "backups": "backups",
     }
     for name, path in pages.items():
         operator.go("", f"/backend/{path}")
@@ -133,7 +134,7 @@ def test_odd_names_keep_the_layout(operator: Person, new_person: NewPerson) -> N
     operator.click("Create site")
     operator.sees(f"{ARABIC} is online")
     operator.go(LONG)
-    for path in ("", f"tenants/{LONG}", "tenants", "accounts", "workers", "audit"):
+    for path in ("", f"tenants/{LONG}", "tenants", "accounts", "workers", "audit", "backups"):
         operator.go("", f"/backend/{path}")
         operator.look(f"odd-backend-{path.partition('/')[0] or 'dashboard'}")
 
@@ -187,7 +188,9 @@ SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, input, select
     .map(([box, html]) => `${box.width}x${box.height} ${html}`)"""
 
 
-@pytest.mark.parametrize("path", ["", "tenants", "tenants/acme", "accounts", "audit", "workers"])
+@pytest.mark.parametrize(
+    "path", ["", "tenants", "tenants/acme", "accounts", "audit", "workers", "backups"]
+)
 def test_targets_are_large_enough(operator: Person, path: str) -> None:
     """In a narrow window a finger hits what it means: 24 px at least (WCAG 2.2, 2.5.8)."""
     operator.page.set_viewport_size(WINDOWS["narrow"])

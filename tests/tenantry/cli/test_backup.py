@@ -40,6 +40,9 @@ def test_drill(acme: Desk) -> None:
     assert "acme" in acme.done("backup", "list", "acme").splitlines()[1]
     assert len(acme.done("backup", "list", "bakery").splitlines()) == 1
     assert "is sound: acme" in acme.done("backup", "verify", path)
+    told = acme.done("backup", "drill", "acme")
+    assert told.startswith("A restore of acme as of")
+    assert "0 rows, 2 files. It was removed again." in told
     picture_of(acme).write_text("scribble")
     assert "Would restore acme as of" in acme.done("restore", "acme", "--dry-run")
     assert picture_of(acme).read_text() == "scribble"

@@ -1,0 +1,82 @@
+"""Tries a restore: a backup becomes a site that nobody can visit, is checked, and is removed."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tenantry.databases.placements import check_here
+from tenantry.errors import BundleError, TenantryError
+from tenantry.lifecycle.create import take_back
+from tenantry.lifecycle.import_ import fill_tenant
+from tenantry.lifecycle.provisional import provisional_tenant
+from tenantry.lifecycle.restore import check_owner
+from tenantry.lifecycle.trial import find_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tenantry.bundles.manifest import Manifest
+    from tenantry.lifecycle.operations import Operations
+
+
+def drill_restore(operations: Operations, slug: str, path: Path | None = None) -> Manifest:
+    """Restore a backup beside its site, build the app on it, ask for its front page, and remove it.
+
+    The site itself is not touched, and what is made takes no visitors. What came of it is noted beside
+    the backup.
+
+    :param path: By default the newest backup.
+    :raises TenantNotFoundError: No tenant has the slug.
+    :raises BundleError: There is no backup, it is damaged, or the app does not work with it.
+    """
+    catalog, by = operations.catalog, operations.actor
+    tenant = catalog.tenants.get(slug)
+    check_here(tenant.placement, operations.settings)
+    chosen = operations.choose_backup(slug, path)
+    if chosen is None:
+        raise BundleError(slug, "a restore of it was interrupted; finish that one first")
+    with noting(operations, tenant.id, chosen, restored=True):
+        manifest = operations.verify(chosen)
+        check_owner(manifest, tenant, chosen)
+        _restore_beside(operations, slug, chosen, manifest)
+    detail = {"file": chosen.name, "rows": manifest.rows}
+    catalog.audit.record("tenant.drill", tenant_id=tenant.id, detail=detail, by=by)
+    return manifest
+
+
+@contextmanager
+def noting(
+    operations: Operations, tenant_id: str, path: Path, *, restored: bool = False
+) -> Iterator[None]:
+    """Note what the block finds out about a tenant's backup."""
+    record = operations.catalog.backups.record_check
+    try:
+        yield
+    except BundleError as error:
+        record(tenant_id, file=path.name, problem=error.problem)
+        raise
+    record(tenant_id, file=path.name, restored=restored)
+
+
+def _restore_beside(operations: Operations, slug: str, path: Path, manifest: Manifest) -> None:
+    source = operations.catalog.tenants.get(slug)
+    name = f"drill-{secrets.token_hex(6)}"
+    wanted = provisional_tenant(
+        operations,
+        name,
+        name=source.name,
+        settings=dict(source.settings),
+        plan=source.plan,
+        placement=source.placement,
+    )
+    with wanted as tenant:
+        try:
+            fill_tenant(operations, tenant, path, manifest)
+        except TenantryError as error:
+            raise BundleError(str(path), f"it cannot be restored ({error})") from error
+        if failure := find_failure(operations, tenant):
+            raise BundleError(str(path), f"the app does not run on what it holds ({failure})")
+        take_back(operations, tenant)
