@@ -22,6 +22,7 @@ from tenantry.databases.servers import SERVERS
 from tenantry.pool import InstancePool
 from tenantry.resources.budget import Budget
 from tenantry.settings import Settings
+from tests.hashing import cheap_hashing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,6 +72,13 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's own ``TENANTRY_*`` variables out of every test."""
     for name in [name for name in os.environ if name.startswith("TENANTRY_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cheap_hashing() -> Iterator[None]:
+    """Let passwords cost little. Tests of the cost, and those with servers, override it."""
+    with cheap_hashing():
+        yield
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from tenantry.management import EXTENSION, Action, Column, Listing, Row
 from tenantry.pool import InstancePool
 from tenantry.security.keys import PLATFORM
 from tenantry.settings import Settings
+from tests.hashing import cheap_hashing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -324,9 +325,10 @@ def peopled(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     world = build_world(folder)
     world.add_tenant("acme", "olga@example.com")
     world.add_tenant("bolt", "otto@example.com")
-    for email in ("olga@example.com", "otto@example.com"):
-        world.add_account(email)
-    world.add_account("operator@example.com", operator=True)
+    with cheap_hashing():
+        for email in ("olga@example.com", "otto@example.com"):
+            world.add_account(email)
+        world.add_account("operator@example.com", operator=True)
     world.close()
     return folder
 

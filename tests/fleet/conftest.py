@@ -22,6 +22,11 @@ HERE = Path(__file__).parent
 _numbers = count(1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _cheap_hashing() -> None:
+    """Hash at the true cost, as the servers do."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything in this folder."""
     for item in items:

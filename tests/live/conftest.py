@@ -28,6 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("live")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _cheap_hashing() -> None:
+    """Hash at the true cost, as the servers do."""
+
+
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
     """Return a folder that other users can pass through; pytest's own are closed to them."""

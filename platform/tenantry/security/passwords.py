@@ -28,8 +28,7 @@ MAX_BYTES = 1024
 _CONCURRENT = 2
 _LOOKED_AT = 72
 
-_TIME, _MEMORY, _LANES = 1, 46 * 1024, 1
-_hasher = PasswordHasher(time_cost=_TIME, memory_cost=_MEMORY, parallelism=_LANES)
+_hasher = PasswordHasher(time_cost=1, memory_cost=46 * 1024, parallelism=1)
 _slots = threading.BoundedSemaphore(_CONCURRENT)
 
 
@@ -136,6 +135,14 @@ def _parts(word: str) -> list[str]:
     return [piece for piece in pieces if len(piece) > 2]  # noqa: PLR2004 - shorter ones occur by chance
 
 
-# The time it takes is all that matters. Nobody has made it, of anything: hashing something would
-# cost every process as much, at its start.
-DECOY = f"$argon2id$v=19$m={_MEMORY},t={_TIME},p={_LANES}${'A' * 22}${'A' * 43}"
+def make_decoy(hasher: PasswordHasher) -> str:
+    """Return a hash that costs as much to verify as the hasher's own.
+
+    The time it takes is all that matters. Nobody has made it, of anything: hashing something would
+    cost every process as much, at its start.
+    """
+    memory, time, lanes = hasher.memory_cost, hasher.time_cost, hasher.parallelism
+    return f"$argon2id$v=19$m={memory},t={time},p={lanes}${'A' * 22}${'A' * 43}"
+
+
+DECOY = make_decoy(_hasher)

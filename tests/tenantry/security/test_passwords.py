@@ -24,6 +24,11 @@ from tests.hashing import every_place_taken
 GOOD = "four brown horses walk"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _cheap_hashing() -> None:
+    """Hash at the true cost."""
+
+
 def test_a_password_opens_its_own_hash_only() -> None:
     """R49: argon2id with a salt, so that equal passwords look different."""
     one, two = hash_password(GOOD), hash_password(GOOD)
