@@ -140,12 +140,18 @@ ODD: dict[str, Callable[[], Any]] = {
 KEPT = {"empty-session", "own", "tuple"}
 
 
+@pytest.fixture(scope="module")
+def shared() -> Flyweight:
+    """Return what makes flyweights: its prototype takes a walk over the heap, so there is one."""
+    return Flyweight(build)
+
+
 @pytest.fixture(params=["full", "flyweight"])
 def make_app(
-    request: pytest.FixtureRequest, any_settings: Settings
+    request: pytest.FixtureRequest, any_settings: Settings, shared: Flyweight
 ) -> Iterator[Callable[..., Flask]]:
     """Return a function that makes a tenant's app and database, in both kinds of instances."""
-    shared, apps = Flyweight(build), []
+    apps = []
 
     def make(tenant: Tenant | None = None) -> Flask:
         tenant = tenant or a_tenant()
