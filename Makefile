@@ -16,7 +16,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-pythons soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
-	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-fleet bench-jobs bench-adopt bench-extensions bench-ask bench-cli bench-page bench-fresh bench-smoke audit sbom reload reference lock system clean
+	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-fleet bench-catalog bench-jobs bench-adopt bench-extensions bench-ask bench-cli bench-page bench-fresh bench-smoke audit sbom reload reference lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -119,6 +119,9 @@ bench-provision: setup ## Measure how long a new site takes, beside replaying al
 
 bench-fleet: setup ## Measure whether two nodes obey a command when it returns, and its price.
 	@$(BIN)/python bench/fleet.py $(ARGS)
+
+bench-catalog: setup ## Measure a catalog of CATALOG_TENANTS=20000 beside one of 1,000.
+	@$(BIN)/python bench/catalog.py $(ARGS)
 
 bench-signup: setup ## Measure a sign-up, and what another site notices of N=200 of them.
 	@$(BIN)/python bench/signup.py $(ARGS)

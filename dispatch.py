@@ -141,7 +141,8 @@ def open_checked_catalog(settings: Settings) -> Catalog:
     catalog = open_catalog(settings)
     catalog.check_schema()
     join_fleet(catalog, settings)
-    for sentence in find_orphaned_placements(settings, catalog.tenants.count_by_placement()):
+    lost = catalog.tenants.count_elsewhere({one.name for one in settings.databases})
+    for sentence in find_orphaned_placements(settings, lost):
         log.error(sentence)  # the neighbours' sites are no reason not to start
     return catalog
 

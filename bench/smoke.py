@@ -111,6 +111,18 @@ BENCHMARKS = (
         ),
         {"N": "4", "IDLE_SECONDS": "2"},
     ),
+    Benchmark(
+        "catalog",
+        (
+            "run_begin_s",
+            "slowest_s",
+            "search_ratio",
+            "create_ratio",
+            "worker_start_ratio",
+            "claim_ratio",
+        ),
+        {"CATALOG_TENANTS": "2000", "ROUNDS": "2"},
+    ),
     Benchmark("move", ("refused_s", "peer_refused_s", "ratio"), {"N": "500"}),
 )
 

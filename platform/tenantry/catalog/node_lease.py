@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
 
 
+HEARD_SECONDS = 5.0
+"""After so long without a heartbeat, each process of the node asks the catalog itself."""
+
+
 class Lease:
     """How long the node may count as alive, and what its last heartbeat found in the catalog.
 
@@ -32,8 +36,17 @@ class Lease:
 
     @property
     def is_valid(self) -> bool:
-        """Whether a worker listens for all the others, and other nodes still wait for this one."""
-        return time.monotonic() * 1000 - self._beat.cell[0] < LEASE_SECONDS * 1000
+        """Whether other nodes still wait for this one."""
+        return self._age < LEASE_SECONDS
+
+    @property
+    def has_listener(self) -> bool:
+        """Whether one of the node's workers hears of changes and jobs for all its processes."""
+        return self._age < HEARD_SECONDS
+
+    @property
+    def _age(self) -> float:
+        return time.monotonic() - self._beat.cell[0] / 1000
 
     @property
     def is_drained(self) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Integer, bindparam, func, insert, literal, select, update
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import bindparam, func, select, update
 
 from tenantry.catalog.models import (
     MigrationRunRecord,
@@ -16,7 +15,8 @@ from tenantry.catalog.models import (
     copy_to,
     now,
 )
-from tenantry.catalog.tenant_schemas import WITHOUT, is_behind
+from tenantry.catalog.run_listing import LISTED, list_more
+from tenantry.catalog.tenant_schemas import WITHOUT
 from tenantry.catalog.values import Run, RunState, Step, StepState
 from tenantry.errors import MigrationRunningError, NoRunError, RunLostError
 from tenantry.values.tenant import TenantState
@@ -100,31 +100,38 @@ class Runs:
             record = MigrationRunRecord(
                 state=RunState.RUNNING,
                 target=target,
-                options={**options, "only": list(only), "node": node},
+                options={**options, "only": list(only), "node": node, LISTED: ["", 0]},
                 actor=by.label[:254],
                 started_at=now(),
                 seen_at=now(),
             )
             writer.session.add(record)
             writer.session.flush()
-            # By id: they are random, so that canaries are a fair sample.
-            position = func.row_number().over(order_by=TenantRecord.id)
-            chosen = select(
-                literal(record.id),
-                TenantRecord.id,
-                sql_cast(position, Integer),
-                literal(StepState.PENDING.value),
-                TenantRecord.schema_revision,
-                literal(""),
-                literal(0.0),
-                literal(""),
-            ).where(is_behind(target, only))
-            columns = [column.name for column in MigrationStepRecord.__table__.columns]
-            writer.session.execute(insert(MigrationStepRecord).from_select(columns, chosen))
-            run = _to_run(writer.session, record)
-            detail = {"run": run.id, "target": target, "tenants": run.total}
-            writer.audit("migration.begin", detail=detail)
-            return run
+            run_id = record.id
+        return self._list_steps(run_id, by=by)
+
+    def _list_steps(self, run_id: int, *, by: Actor) -> Run:
+        """Write down the run's tenants, some in each transaction; return the run when all are there.
+
+        What is already listed is in the run's options until its end, so a run that died here goes on.
+        """
+        while True:
+            with self._store.writing(by) as writer:
+                record = _seen(writer.session, run_id)
+                listed = record.options.get(LISTED)
+                if listed is None:
+                    return _to_run(writer.session, record)
+                listed = list_more(writer.session, record, *listed)
+                if listed is not None:
+                    record.options = {**record.options, LISTED: listed}
+                    continue
+                record.options = {
+                    name: value for name, value in record.options.items() if name != LISTED
+                }
+                run = _to_run(writer.session, record)
+                detail = {"run": run.id, "target": run.target, "tenants": run.total}
+                writer.audit("migration.begin", detail=detail)
+                return run
 
     def resume(self, target: str, *, states: Collection[StepState], node: str, by: Actor) -> Run:
         """Open the newest run again: its steps in *states* are to be done.
@@ -147,14 +154,14 @@ class Runs:
                 .where(MigrationStepRecord.state.in_(states))
                 .values(state=StepState.PENDING, error="")
             ).rowcount  # type: ignore[attr-defined]
-            if not reopened:
+            if not reopened and LISTED not in record.options:
                 raise NoRunError(f"run {record.id} has no step that is {' or '.join(states)}")
             record.state, record.finished_at, record.seen_at = RunState.RUNNING, None, now()
             record.options = {**record.options, "node": node}
             detail = {"run": record.id, "target": target, "tenants": reopened}
             writer.audit("migration.resume", detail=detail)
-            session.flush()
-            return _to_run(session, record)
+            run_id = record.id
+        return self._list_steps(run_id, by=by)
 
     def claim_steps(self, run_id: int, count: int, *, by: Actor) -> tuple[Step, ...]:
         """Take the next steps, to be done now; those that need nothing any more are *skipped*.
@@ -215,13 +222,6 @@ class Runs:
             }
             writer.audit("migration.end", detail=detail)
             return run
-
-    def list_pending_schemas(self, run_id: int) -> tuple[str, ...]:
-        """Return the schema revisions at which a run's pending tenants are."""
-        query = _steps(run_id, StepState.PENDING).with_only_columns(TenantRecord.schema_revision)
-        query = query.order_by(None).distinct()
-        with self._store.reading() as session:
-            return tuple(session.scalars(query))
 
     def begin_maintenance(
         self, run_id: int, schemas: Collection[str], *, first: int | None = None, by: Actor

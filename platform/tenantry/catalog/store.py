@@ -114,6 +114,16 @@ class Store:
         with self.reading() as session:
             return dict(session.execute(query).tuples().all())
 
+    def list_distinct(self, column: Any) -> tuple[Any, ...]:
+        """Return the values of an indexed column in order: one look-up for each, however many rows."""
+        values: list[Any] = []
+        query = select(func.min(column))
+        with self.connection() as connection:
+            while (found := connection.scalar(query)) is not None:
+                values.append(found)
+                query = select(func.min(column)).where(column > found)
+        return tuple(values)
+
     @contextmanager
     def connection(self, **options: Any) -> Iterator[Connection]:
         """Like :meth:`reading`, without the ORM: for what must be fast.

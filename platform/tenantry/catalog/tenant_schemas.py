@@ -39,6 +39,10 @@ class TenantSchemas:
         known = TenantRecord.state.not_in(WITHOUT)
         return self._store.count_by(TenantRecord.schema_revision, known)
 
+    def list(self) -> tuple[str, ...]:
+        """Return the schema revisions at which tenants are; ``""`` stands for those nobody knows."""
+        return self._store.list_distinct(TenantRecord.schema_revision)
+
     def count_behind(self, target: str, *, only: Collection[str] = ()) -> int:
         """Return how many tenants are not known to be at the schema revision *target*."""
         query = select(func.count()).select_from(TenantRecord).where(is_behind(target, only))

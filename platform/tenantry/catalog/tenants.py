@@ -23,7 +23,7 @@ from tenantry.errors import (
 from tenantry.values.tenant import TRANSITIONS, Tenant, TenantState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Select
@@ -190,6 +190,16 @@ class Tenants:
     def count_by_placement(self) -> dict[str, int]:
         """Return how many tenants live on each placement; where none does, it is not there."""
         return self._store.count_by(TenantRecord.placement, _ALIVE)
+
+    def count_elsewhere(self, placements: Collection[str]) -> dict[str, int]:
+        """Like :meth:`count_by_placement`, of those beside *placements*: mostly that counts nobody."""
+        known = self._store.list_distinct(TenantRecord.placement)
+        others = [name for name in known if name not in placements]
+        if not others:
+            return {}
+        return self._store.count_by(
+            TenantRecord.placement, _ALIVE, TenantRecord.placement.in_(others)
+        )
 
     def count_by_plan(self) -> dict[str, int]:
         """Return how many tenants have each plan, tombstones left out; unused plans are not there."""

@@ -47,7 +47,8 @@ def serve(*, server: str) -> None:
     settings = get_settings()
     keys_of(settings.secret_keys)
     with ready_catalog(settings) as catalog:
-        for sentence in find_orphaned_placements(settings, catalog.tenants.count_by_placement()):
+        lost = catalog.tenants.count_elsewhere({one.name for one in settings.databases})
+        for sentence in find_orphaned_placements(settings, lost):
             click.echo(f"Warning: {sentence}", err=True)
     if not settings.socket:
         check_port(settings)

@@ -58,7 +58,7 @@ def work(*, threads: int | None, until_empty: bool, attached: bool) -> None:
             schedules=() if until_empty else platform_schedules(settings),
             find_elsewhere=partial(find_elsewhere, catalog, settings),
             is_drained=partial(is_drained, catalog, settings),
-            has_listener=lambda: lease is not None and lease.is_valid,
+            has_listener=lambda: lease is not None and lease.has_listener,
         )
         restarts = _obey_signals(worker)
         has_ended = worker.run(until_empty=until_empty)

@@ -210,7 +210,7 @@ class MigrationRunner:
 
     def _begin_maintenance(self, limit: int | None) -> None:
         """Show the maintenance page of those whose lacking revisions ask for it."""
-        schemas = self._catalog.runs.list_pending_schemas(self._run.id)
+        schemas = self._catalog.schemas.list()
         asking = [schema for schema in schemas if self._history.needs_maintenance(schema)]
         if asking:
             self._catalog.runs.begin_maintenance(self._run.id, asking, first=limit, by=self._by)

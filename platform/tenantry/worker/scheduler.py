@@ -30,8 +30,8 @@ class PeriodicTask:
 class Scheduler:
     """Follows the changes, and runs its periodic tasks, until it is told to stop.
 
-    :param lease: The node's, in a fleet. While it is valid, the worker that makes the heartbeats asks
-        the catalog for all the others, which compare the node's counter.
+    :param lease: The node's, in a fleet. While one worker hears of changes for all, the others only
+        compare the node's counter.
     :param poll_seconds: Between two looks at the catalog's epoch, or at the counter.
     """
 
@@ -64,7 +64,7 @@ class Scheduler:
 
     def _follow(self) -> None:
         # A directory that did not reach the catalog has to see for itself that it is back.
-        if self._lease is not None and self._lease.is_valid and self._directory.is_reachable:
+        if self._lease is not None and self._lease.has_listener and self._directory.is_reachable:
             self._directory.follow()
         else:
             self._directory.poll()

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenantry.catalog import SYSTEM, Actor, Catalog, ChangeSignal, Store, TenantRow
+from tenantry.catalog.models import TenantRecord
 from tenantry.errors import (
     BadHostError,
     BadSlugError,
@@ -445,3 +446,13 @@ def test_the_backends_host_is_nobodys(sqlite_url: str, tmp_path: Path) -> None:
             with pytest.raises(HostTakenError):
                 catalog.hosts.add(tenant.id, backend_host, proof="operator", by=SYSTEM)
         catalog.close()
+
+
+def test_placements_beside_the_named_ones_are_counted(any_catalog: Catalog) -> None:
+    """A worker that starts asks for those that its settings have lost, and reads no others."""
+    for slug, placement in (("one", "eu"), ("two", "eu"), ("three", "us"), ("four", "local")):
+        any_catalog.tenants.add(slug, name=slug, placement=placement, by=SYSTEM)
+    assert any_catalog.tenants.count_elsewhere({"local", "eu", "us"}) == {}
+    assert any_catalog.tenants.count_elsewhere({"local"}) == {"eu": 2, "us": 1}
+    assert any_catalog.store.list_distinct(TenantRecord.placement) == ("eu", "local", "us")
+    assert any_catalog.schemas.list() == ("",)

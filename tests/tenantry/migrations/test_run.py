@@ -12,6 +12,7 @@ from sqlalchemy import select, text, update
 
 from tenantry.catalog import SYSTEM, Catalog, Run, RunState, StepState
 from tenantry.catalog.models import MigrationRunRecord, TenantRecord
+from tenantry.catalog.run_listing import list_more
 from tenantry.catalog.runs import MIGRATING, STALE
 from tenantry.catalog.tenant_schemas import is_behind
 from tenantry.databases.placements import tenant_database
@@ -288,6 +289,39 @@ def test_who_is_deleted_meanwhile_is_skipped(any_catalog: Catalog) -> None:
     assert [step.state for step in steps] == [StepState.SKIPPED, StepState.RUNNING]
     assert any_catalog.runs.claim_steps(run.id, 10, by=SYSTEM) == ()
     assert any_catalog.schemas.count() == {"": 1}
+
+
+def test_a_run_s_tenants_are_listed_in_parts(
+    any_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No statement is about all tenants; a run that died between two parts goes on where it was."""
+    slugs = [f"site{number}" for number in range(7)]
+    ids = [any_catalog.tenants.add(slug, name=slug, by=SYSTEM).id for slug in slugs]
+    any_catalog.provisioning.activate(dict.fromkeys(ids), by=SYSTEM)
+    monkeypatch.setattr("tenantry.catalog.run_listing.LISTING", 3)
+    parts: list[int] = []
+
+    def die_at_the_second(*arguments: Any) -> list[Any] | None:
+        if len(parts) == 1:
+            parts.append(0)
+            raise KeyboardInterrupt
+        listed = list_more(*arguments)
+        parts.append(listed[1] if listed is not None else 0)
+        return listed
+
+    monkeypatch.setattr("tenantry.catalog.runs.list_more", die_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        any_catalog.runs.begin("0002", node="here", options={}, by=SYSTEM)
+    died = any_catalog.runs.find_last()
+    assert died is not None
+    assert died.total == 3
+
+    states = (StepState.PENDING,)
+    run = any_catalog.runs.resume("0002", states=states, node="here", by=SYSTEM)
+    assert (run.id, run.total, parts) == (died.id, 7, [3, 0, 6, 7, 0])
+    assert run.options == {"only": [], "node": "here"}
+    steps = any_catalog.runs.claim_steps(run.id, 10, by=SYSTEM)
+    assert [step.tenant.id for step in steps] == sorted(ids)
 
 
 def test_a_second_run_is_refused_while_one_lives(local: World, tmp_path: Path) -> None:

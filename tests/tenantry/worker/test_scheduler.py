@@ -75,7 +75,7 @@ def test_a_worker_asks_nothing_while_another_one_listens(
     tmp_path: Path,
     keep: Keep,
 ) -> None:
-    """While the node's lease is valid, the counter alone tells of changes; else the catalog does."""
+    """While another worker hears of them, the counter alone tells of changes; else the catalog."""
     here, there = (open_catalog_at(clean_postgres_url, node=name) for name in ("one", "two"))
     tenant = here.tenants.add("acme", name="Acme", by=SYSTEM)
     here.provisioning.activate({tenant.id: None}, by=SYSTEM)
