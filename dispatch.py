@@ -39,6 +39,7 @@ from tenantry.resources.usage import Ledger
 from tenantry.worker import Reporter
 from tenantry.worker.heartbeat import Heartbeat
 from tenantry.worker.logs import configure_logs
+from tenantry.worker.node_metrics import NodeMetrics
 from tenantry.worker.report import WorkerReport
 from tenantry.worker.scheduler import PeriodicTask, Scheduler
 from tenantry.worker.server import (
@@ -274,6 +275,7 @@ def start_worker(platform: Platform) -> list[PeriodicTask]:
         ledger=platform.ledger,
         connections=lambda: ENGINES.connections,
         clients=platform.clients,
+        directory=platform.directory,
     )
     reporter = Reporter(settings.workers_dir, report)
     tell = tell_people(platform.catalog, settings=settings)
@@ -314,4 +316,5 @@ def build_front_door(platform: Platform) -> WSGIApplication:
         listeners=platform.listeners,
         served=platform.served,
         lease=platform.lease,
+        metrics=NodeMetrics(platform.settings, platform.catalog, platform.lease),
     )

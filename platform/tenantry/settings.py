@@ -296,9 +296,10 @@ class Settings(BaseSettings):
     )
     internal_listen: str = Field(
         default="",
-        description="A loopback address and port for a listener that answers `/-/ask` and "
-        "`/-/ready` and nothing else, as `127.0.0.1:8001`. A proxy asks there whether a domain "
-        "may get a certificate. Not available under Granian. Default: none.",
+        description="A loopback address and port for a listener that answers `/-/ask`, "
+        "`/-/ready` and `/-/metrics` and nothing else, as `127.0.0.1:8001`. A proxy asks there "
+        "whether a domain may get a certificate, a balancer whether the node is ready, and "
+        "Prometheus for the figures. Not available under Granian. Default: none.",
     )
     trusted_proxies: int = Field(
         default=0,

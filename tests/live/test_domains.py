@@ -105,12 +105,17 @@ def test_only_the_internal_listener_answers(place: Place) -> None:
     """R32: a visitor gets neither answer, and the machine gets no site there."""
     sent = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https"}
     for host in (f"acme.{DOMAIN}", DOMAIN, f"127.0.0.1:{place.internal}"):
-        for path in (f"/-/ask?domain={SHOP}", "/-/ready"):
+        for path in (f"/-/ask?domain={SHOP}", "/-/ready", "/-/metrics"):
             answer = ask(place.server.port, host, path, headers=sent)
             assert (answer.status, answer.body[:3]) != (200, b"yes")
             assert b"ready" not in answer.body
+            assert b"tenantry_workers" not in answer.body
     assert ask(place.internal, f"acme.{DOMAIN}", "/").text.startswith("this listener answers")
     assert ask(place.internal, "localhost", "/-/ready").text == "ready\n"
+    assert (
+        f"tenantry_workers {place.server.processes}.0\n"
+        in ask(place.internal, "localhost", "/-/metrics").body.decode()
+    )
     assert ask(place.internal, "localhost", "/-/health").text == "ok\n"
 
 

@@ -87,6 +87,11 @@ class Directory:
             f"epoch {self._epoch}>"
         )
 
+    @property
+    def epoch(self) -> int:
+        """The newest change that it has seen; -1 before the first one."""
+        return self._epoch
+
     def subscribe(self, listener: Listener) -> None:
         """Call *listener* with the ids and new revisions of changed tenants; ``None`` means all."""
         self._listeners.append(listener)

@@ -122,6 +122,13 @@ class Jobs:
         found = self._store.count_by(JobRecord.state)
         return {state: found.get(state.value, 0) for state in JobState}
 
+    def count_open(self) -> tuple[int, int]:
+        """Return how many jobs are queued, and how many run."""
+        states = (JobState.QUEUED, JobState.RUNNING)
+        found = self._store.count_by(JobRecord.state, JobRecord.state.in_(states))
+        queued, running = (found.get(state.value, 0) for state in states)
+        return queued, running
+
     def find_waiting_since(self) -> datetime | None:
         """Return since when the oldest job waits that could run; ``None`` if none does."""
         query = (

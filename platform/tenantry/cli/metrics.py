@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tenantry.cli.exposition import CONTENT_TYPE, exposition
 from tenantry.settings import get_settings
 from tenantry.worker import survey
+from tenantry.worker.exposition import CONTENT_TYPE, exposition
 
 if TYPE_CHECKING:
     from pathlib import Path

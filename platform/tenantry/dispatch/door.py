@@ -33,7 +33,7 @@ from tenantry.ui.error_pages import Pages
 from tenantry.worker.server import find_local_address, run_in_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -62,6 +62,7 @@ def build_door(
     listeners: Listeners | None = None,
     served: ServedHosts | None = None,
     lease: Lease | None = None,
+    metrics: Callable[[], bytes] = bytes,
 ) -> WSGIApplication:
     """Return the application that the server calls.
 
@@ -72,6 +73,7 @@ def build_door(
     :param bodies: What a body may carry, and who is sending; by default what the settings say.
     :param listeners: Tells whether a connection is queued for which no thread is free.
     :param lease: The node's, in a fleet.
+    :param metrics: Returns the node's figures for Prometheus.
     :param served: The custom hosts that may get a certificate, where there is an internal listener.
     """
     pages = Pages(settings.apex_url)
@@ -130,6 +132,7 @@ def build_door(
             own_hosts=settings.own_hosts,
             served=served,
             directory=directory,
+            metrics=metrics,
             lease=lease,
         ).__call__
     return Health(app).__call__

@@ -2,7 +2,7 @@
 
 ``/-/ask?domain=`` is what Caddy asks before it gets a certificate for a visitor's name (R32): 200 for a
 custom host that is served and for the platform's own hosts, 404 for any other one. It looks in memory
-only. ``/-/ready`` says whether this worker can serve.
+only. ``/-/ready`` says whether this worker can serve. ``/-/metrics`` is what Prometheus reads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from tenantry.catalog.node_lease import Lease
     from tenantry.catalog.served_hosts import ServedHosts
 
-ASK, READY = "/-/ask", "/-/ready"
+ASK, READY, METRICS = "/-/ask", "/-/ready", "/-/metrics"
+ELSE = f"this listener answers {ASK}, {READY} and {METRICS}"
+PLAIN = "text/plain"
+PROMETHEUS = "text/plain; version=1.0.0; charset=utf-8"
 UNKNOWN_PER_SECOND = 500
 """Questions about names that are not ours, per second and worker. A flood of them comes from clients
 that make names up; each costs a handshake, and a page of log at the proxy."""
@@ -38,6 +41,7 @@ class InternalEndpoints:
     :param address: Where the internal listener listens.
     :param find_address: Tells the address at which a request's connection came in.
     :param own_hosts: The platform's own.
+    :param metrics: Returns the node's figures in Prometheus' text form.
     :param lease: The node's, in a fleet. A node that is drained, or has lost it, is not ready.
     :param unknown_per_second: Questions about unknown names that are answered, at most.
     """
@@ -51,6 +55,7 @@ class InternalEndpoints:
         own_hosts: Collection[str],
         served: ServedHosts,
         directory: Directory,
+        metrics: Callable[[], bytes],
         lease: Lease | None = None,
         unknown_per_second: int = UNKNOWN_PER_SECOND,
     ) -> None:
@@ -61,6 +66,7 @@ class InternalEndpoints:
         self._own_hosts = frozenset(own_hosts)
         self._served = served
         self._directory = directory
+        self._metrics = metrics
         self._lease = lease
         self._bucket = TokenBucket(unknown_per_second, burst=2 * unknown_per_second)
 
@@ -69,16 +75,19 @@ class InternalEndpoints:
         # is looked at first because nearly all requests are visitors'.
         if environ.get("SERVER_PORT") != self._port or self._find_address(environ) != self._address:
             return self._app(environ, start_response)
-        path = environ.get("PATH_INFO")
-        if path == ASK:
-            status, text = self._judge(environ.get("QUERY_STRING", ""))
-        elif path == READY:
-            status, text = self._report()
+        path, kind = environ.get("PATH_INFO"), PLAIN
+        if path == METRICS:
+            status, body, kind = "200 OK", self._metrics(), PROMETHEUS
         else:
-            status, text = "404 Not Found", "this listener answers /-/ask and /-/ready"
-        body = f"{text}\n".encode()
+            if path == ASK:
+                status, text = self._judge(environ.get("QUERY_STRING", ""))
+            elif path == READY:
+                status, text = self._report()
+            else:
+                status, text = "404 Not Found", ELSE
+            body = f"{text}\n".encode()
         headers = [
-            ("Content-Type", "text/plain"),
+            ("Content-Type", kind),
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
         ]

@@ -49,6 +49,7 @@ class Ledger:
         self._most = most
         self._usages: OrderedDict[str, Usage] = OrderedDict()
         self._fresh: dict[str, Counts] = {}
+        self._taken: Counts = [0] * (MILLISECONDS + 1)
         self._lock = threading.Lock()
 
     def add(
@@ -91,14 +92,21 @@ class Ledger:
         """Return what was counted of each tenant since the last time."""
         with self._lock:
             fresh, self._fresh = self._fresh, {}
+            self._taken = _sum(self._taken, *fresh.values())
         return fresh
+
+    def totals(self) -> Counts:
+        """Return what was counted of all tenants since the start; it never falls."""
+        with self._lock:
+            return _sum(self._taken, *self._fresh.values())
 
     def forget(self, tenant_ids: Collection[str]) -> None:
         """Drop what was counted of tenants that are no more."""
         with self._lock:
             for tenant_id in tenant_ids:
                 self._usages.pop(tenant_id, None)
-                self._fresh.pop(tenant_id, None)
+                if (fresh := self._fresh.pop(tenant_id, None)) is not None:
+                    self._taken = _sum(self._taken, fresh)
 
     def top(self, by: str, number: int) -> list[tuple[str, Usage]]:
         """Return ids and usages of the tenants with the most *by*, a field of :class:`Usage`."""
@@ -106,3 +114,7 @@ class Ledger:
             usages = [(tenant_id, usage) for tenant_id, usage in self._usages.items()]
         usages.sort(key=lambda pair: getattr(pair[1], by), reverse=True)
         return usages[:number]
+
+
+def _sum(*counts: Counts) -> Counts:
+    return [sum(column) for column in zip(*counts, strict=True)]

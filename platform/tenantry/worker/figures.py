@@ -33,6 +33,11 @@ class Worker:
 
     gc: Mapping[str, float] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    traffic: Sequence[float] = ()
+    """Requests by class of latency, errors, milliseconds; as in the figures of traffic."""
+
+    epoch: int = -1
+    is_reachable: bool = True
 
     def count(self, name: str) -> int:
         """Return one of the pool's figures."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tenantry.catalog.directory import Directory
     from tenantry.limits import ClientRates
     from tenantry.pool import InstancePool
     from tenantry.resources.budget import Budget
@@ -27,6 +28,7 @@ class WorkerReport:
     """Gathers the figures of one worker.
 
     :param worker: The worker's number, counted from 1.
+    :param directory: Tells which changes the worker has seen.
     :param connections: Returns how many database connections are open.
     """
 
@@ -37,6 +39,7 @@ class WorkerReport:
     ledger: Ledger
     connections: Callable[[], int]
     clients: ClientRates
+    directory: Directory
     started_at: float = field(default_factory=time.time)
 
     def __call__(self) -> dict[str, Any]:
@@ -56,6 +59,9 @@ class WorkerReport:
             "expensive": {by: self._expensive(by) for by in ("wall", "cpu", "database")},
             "leaks": [asdict(leaked) for leaked in self.gc_control.leaked()],
             "gc": self.gc_control.figures(),
+            "traffic": self.ledger.totals(),
+            "epoch": self.directory.epoch,
+            "is_reachable": self.directory.is_reachable,
             "limits": {
                 "refused_tenant": refused,
                 "refused_client": self.clients.refused,

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tenantry.cli.exposition import MOST_TENANTS, exposition
 from tenantry.cli.metrics import MAX_THREADS
 from tenantry.settings import get_settings
 from tenantry.worker import Reporter, Survey
+from tenantry.worker.exposition import MOST_TENANTS, exposition
 from tests.tenantry.cli.conftest import until
 from tests.tenantry.worker.sample import expensive, failure, report, usage
 
@@ -78,11 +78,30 @@ ONE = (("worker", "1"),)
         pytest.param("tenantry_budget_descriptors_used", 31, id="descriptors"),
         pytest.param("tenantry_gc_longest_pause_seconds", 0.004, id="pause"),
         pytest.param("tenantry_leaked_instances", 1, id="leaks"),
+        pytest.param("tenantry_request_seconds_count", 11, id="requests"),
+        pytest.param("tenantry_request_seconds_sum", 5.5, id="their time"),
+        pytest.param("tenantry_request_errors_total", 2, id="errors"),
+        pytest.param("tenantry_worker_epoch", 41, id="change seen"),
+        pytest.param("tenantry_worker_catalog_reachable", 1, id="catalog"),
     ],
 )
 def test_each_figure_of_a_worker(name: str, value: float) -> None:
     """Figures are those of the report, under the worker's number."""
     assert series_of(report())[name, ONE] == value
+
+
+def test_latency_is_a_histogram() -> None:
+    """Each class has what took no longer, as Prometheus wants it; the last one has everything."""
+    found = series_of(report())
+    counts = [
+        found["tenantry_request_seconds_bucket", (("le", bound), *ONE)]
+        for bound in ("0.01", "0.025", "0.05", "0.1", "2.5", "+Inf")
+    ]
+    assert counts == [4, 7, 9, 10, 10, 11]
+    # A worker of the release before tells none of it.
+    old = report()
+    del old["traffic"], old["epoch"], old["is_reachable"]
+    assert ("tenantry_request_seconds_count", ONE) not in series_of(old)
 
 
 def test_costs_carry_the_slug() -> None:
@@ -129,7 +148,9 @@ def test_series_are_bounded_whatever_the_workers_say() -> None:
     failures = [failure(slug=f"s{n}", problem=f"boom {n}") for n in range(10_000)]
     busy = series_of(report(expensive=expensive(*costs), leaks=leaks, failures=failures))
     assert len(busy) == quiet + 3 * MOST_TENANTS
-    assert not [labels for _, labels in busy if {name for name, _ in labels} - {"worker", "tenant"}]
+    assert not [
+        labels for _, labels in busy if {name for name, _ in labels} - {"worker", "tenant", "le"}
+    ]
 
 
 def test_slug_that_changed_hands_is_one_series() -> None:

@@ -9,8 +9,9 @@ import pytest
 from tenantry.catalog import SYSTEM
 from tenantry.catalog.directory import Directory
 from tenantry.catalog.served_hosts import ServedHosts
-from tenantry.middleware.internal import InternalEndpoints
+from tenantry.middleware.internal import ELSE, PROMETHEUS, InternalEndpoints
 from tenantry.values.tenant import TenantState
+from tenantry.worker.exposition import CONTENT_TYPE
 from tests.tenantry.catalog.test_custom_hosts import add
 from tests.tenantry.support import Answer, ask, hello
 
@@ -40,6 +41,7 @@ class Listener:
             own_hosts={"example.test", "www.example.test"},
             served=self.served,
             directory=self.directory,
+            metrics=lambda: b"tenantry_workers 2.0\n",
             unknown_per_second=unknown_per_second,
         )
 
@@ -147,20 +149,27 @@ def test_a_flood_of_unknown_names_is_refused(listener: Listener) -> None:
     assert small.judge(SHOP) == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/-/metrics", "/-/askew", "/-/ask/", "/backend/"])
+@pytest.mark.parametrize("path", ["/", "/-/metrics/", "/-/askew", "/-/ask/", "/backend/"])
 def test_it_answers_nothing_else(listener: Listener, path: str) -> None:
     """No site and no console is reached by a listener that trusts its clients."""
     answer = listener.get(path)
-    assert (answer.status, answer.text) == (404, "this listener answers /-/ask and /-/ready\n")
+    assert (answer.status, answer.text) == (404, f"{ELSE}\n")
 
 
-@pytest.mark.parametrize("path", [f"/-/ask?domain={SHOP}", "/-/ready"])
+@pytest.mark.parametrize("path", [f"/-/ask?domain={SHOP}", "/-/ready", "/-/metrics"])
 def test_visitors_get_no_such_answer(listener: Listener, path: str) -> None:
     """R32: neither at another port, nor with a proxy that names ours, nor over a Unix socket."""
     assert listener.get(path, port="8000").text.startswith("app")
     for arrives in (("127.0.0.1", 8000), ("192.0.2.1", 8001), None):
         listener.arrives = arrives
         assert listener.get(path).text.startswith("app")
+
+
+def test_prometheus_reads_the_figures(listener: Listener) -> None:
+    """They are told as what they are, and as they are."""
+    answer = listener.get("/-/metrics")
+    assert (answer.status, answer.text) == (200, "tenantry_workers 2.0\n")
+    assert answer.headers["content-type"] == PROMETHEUS == CONTENT_TYPE
 
 
 def test_head_has_no_body(listener: Listener) -> None:

@@ -23,6 +23,20 @@ def test_requests_are_added_up() -> None:
     assert (other_id, other.requests, other.cpu, other.database) == ("2", 1, 0.0, 0.0)
 
 
+def test_all_requests_are_counted_for_ever() -> None:
+    """What is written to disk, and what a tenant that is gone has had, still counts."""
+    ledger = Ledger()
+    ledger.add("1", "acme", wall=0.02)
+    ledger.add("2", "bolt", wall=3.0, failed=True)
+    assert len(ledger.take()) == 2
+    ledger.add("1", "acme", wall=0.02)
+    ledger.add("2", "bolt", wall=0.02)
+    ledger.forget(["1"])
+
+    assert ledger.totals() == pytest.approx([0, 3, 0, 0, 0, 0, 0, 0, 1, 1, 3060.0])
+    assert Ledger().totals() == [0] * 11
+
+
 @pytest.mark.parametrize(
     ("by", "order"),
     [

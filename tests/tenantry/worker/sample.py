@@ -84,6 +84,9 @@ def report(*, pid: int = 1234, worker: int = 1, **parts: Any) -> dict[str, Any]:
             {"tenant": INITECH, "slug": "initech", "since": AT, "held_by": "list in module shop"}
         ],
         "gc": {"frozen": 123_456, "collections": 3, "thaws": 0, "longest_pause": 0.004},
+        "traffic": [4, 3, 2, 1, 0, 0, 0, 0, 1, 2, 5500.0],
+        "epoch": 41,
+        "is_reachable": True,
         "limits": {"refused_tenant": 2, "refused_client": 5},
         **parts,
     }

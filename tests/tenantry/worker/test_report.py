@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tenantry.catalog.directory import Directory
 from tenantry.errors import BuildFailedError, RateLimitError, TenantLimitError
 from tenantry.limits import ClientRates, RateTable
 from tenantry.resources.budget import Budget, Footprint
 from tenantry.resources.gc_control import GRACE_SECONDS, GcControl
 from tenantry.resources.usage import Ledger
 from tenantry.worker.report import MOST_EXPENSIVE, WorkerReport
-from tests.conftest import eventually
+from tests.conftest import DOMAIN, eventually
 from tests.tenantry.support import FakeClock, Instance, Workshop, a_tenant, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tenantry.catalog import Catalog
     from tenantry.pool import InstancePool
     from tenantry.values.tenant import Tenant
 
@@ -43,6 +45,9 @@ KEYS = {
         "leaks",
         "gc",
         "limits",
+        "traffic",
+        "epoch",
+        "is_reachable",
     },
     "pool": {
         "instances",
@@ -88,7 +93,9 @@ ACME2 = a_tenant("acme", revision=2)
 class Works:
     """A worker whose factory, limits and garbage have made trouble."""
 
-    def __init__(self, make_pool: Callable[..., InstancePool[Instance]]) -> None:
+    def __init__(
+        self, make_pool: Callable[..., InstancePool[Instance]], directory: Directory
+    ) -> None:
         self.clock = FakeClock()
         self.workshop = Workshop()
         self.gc_control = GcControl(clock=self.clock)
@@ -119,6 +126,7 @@ class Works:
             ledger=self.ledger,
             connections=lambda: 7,
             clients=clients,
+            directory=directory,
         )
 
     def take_tokens(self, tenant: Tenant) -> int:
@@ -161,8 +169,8 @@ class Works:
 
 
 @pytest.fixture
-def works(make_pool: Callable[..., InstancePool[Instance]]) -> Works:
-    return Works(make_pool)
+def works(make_pool: Callable[..., InstancePool[Instance]], catalog: Catalog) -> Works:
+    return Works(make_pool, Directory(catalog, domain=DOMAIN))
 
 
 def test_a_fresh_worker_has_little_to_tell(works: Works) -> None:

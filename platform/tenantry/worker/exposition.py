@@ -7,17 +7,22 @@ a visitor chooses becomes a label.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.registry import Collector
 
-from tenantry.worker import Figures
-from tenantry.worker.figures import COSTS, costs_of
+from tenantry.resources.traffic import BOUNDS, CLASSES, ERRORS, MILLISECONDS
+from tenantry.worker.figures import COSTS, Figures, costs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
 
@@ -65,18 +70,22 @@ COST_HELP = {
 }
 
 
-def exposition(found: Survey) -> bytes:
-    """Return the figures as text."""
+def exposition(found: Survey, node: Mapping[str, tuple[str, float]] | None = None) -> bytes:
+    """Return the figures as text.
+
+    :param node: Figures of the node by name, each with what it means.
+    """
     registry = CollectorRegistry()
-    registry.register(_Collector(found))
+    registry.register(_Collector(found, node or {}))
     return generate_latest(registry)
 
 
 class _Collector(Collector):
     """The families of one survey."""
 
-    def __init__(self, found: Survey) -> None:
+    def __init__(self, found: Survey, node: Mapping[str, tuple[str, float]]) -> None:
         self._found = found
+        self._node = node
         self._reports = _one_each(found.reports)
         self._workers = Figures(self._reports).workers
 
@@ -87,7 +96,10 @@ class _Collector(Collector):
             "Workers that exist and do not answer.",
             len(self._found.troubles),
         )
+        for name, (text, value) in self._node.items():
+            yield _total(f"tenantry_{name}", text, value)
         yield from self._processes()
+        yield from self._requests()
         yield from self._pool()
         yield from self._budget()
         yield from self._gc()
@@ -112,6 +124,34 @@ class _Collector(Collector):
             lambda worker: worker.started_at,
         )
         yield self._gauge("worker_threads", "Threads.", lambda worker: worker.threads)
+
+    def _requests(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(
+            "tenantry_request_seconds", "How long requests to sites took.", labels=["worker"]
+        )
+        counted = [worker for worker in self._workers if worker.traffic]
+        for worker in counted:
+            counts = list(accumulate(worker.traffic[:CLASSES]))
+            bounds = [*map(str, BOUNDS), "+Inf"]
+            seconds = worker.traffic[MILLISECONDS] / 1000
+            family.add_metric(
+                [str(worker.worker)], list(zip(bounds, counts, strict=True)), sum_value=seconds
+            )
+        yield family
+        errors = CounterMetricFamily(
+            "tenantry_request_errors", "Answers of sites with 500 or above.", labels=["worker"]
+        )
+        for worker in counted:
+            errors.add_metric([str(worker.worker)], worker.traffic[ERRORS])
+        yield errors
+        yield self._gauge(
+            "worker_epoch", "The newest change that the worker has seen.", lambda one: one.epoch
+        )
+        yield self._gauge(
+            "worker_catalog_reachable",
+            "Whether the catalog answered when the worker last asked.",
+            lambda one: one.is_reachable,
+        )
 
     def _pool(self) -> Iterator[Metric]:
         for name, text in NOW.items():
