@@ -36,6 +36,7 @@ class Carried:
     version: int
     title: str
     body: str
+    tags: str = ""
 
     def dump(self) -> str:
         """Return it as the value of a form's field."""
@@ -76,6 +77,7 @@ def find_carried() -> Carried | None:
             version=request.form.get("version", 0, type=int),
             title=request.form.get("title", ""),
             body=request.form.get("body") or request.form.get("text", ""),
+            tags=request.form.get("tags", ""),
         )
     else:
         carried = None
@@ -91,7 +93,11 @@ def deliver(carried: Carried, member: Member) -> str | None:
         flash("The text on the sign-in page was another member's. It was not saved.", "warning")
         return None
     kept = keep_unsaved(
-        carried.key, title=carried.title, body=carried.body, version=carried.version
+        carried.key,
+        title=carried.title,
+        body=carried.body,
+        version=carried.version,
+        tags=carried.tags,
     )
     if not kept:
         flash("You may no longer save this text.", "warning")
@@ -107,7 +113,7 @@ def _load(text: str) -> Carried | None:
     except (ValueError, TypeError, LookupError):
         return None
     texts = (carried.writer, carried.endpoint, carried.slug, carried.key, carried.title)
-    if not all(isinstance(text, str) for text in (*texts, carried.body)):
+    if not all(isinstance(text, str) for text in (*texts, carried.body, carried.tags)):
         return None
     known = carried.endpoint in FORMS and isinstance(carried.version, int)
     return carried if known else None

@@ -31,7 +31,7 @@ BESIDE_COMMENTS = "beside-comments"
 def add(slug: str) -> ResponseReturnValue:
     """Add a comment to a published post."""
     post = find_post(slug)
-    if post is None or not post.is_published:
+    if post is None or post.is_page or not post.is_published:
         abort(404)
     form = CommentForm()
     if not form.validate_on_submit():

@@ -7,8 +7,9 @@ from xml.etree import ElementTree as ET
 from flask import Blueprint, Response
 
 from tenantry import current_tenant, page_cache
+from tenants.addresses import endpoint_of
 from tenants.look import path_of, public_url
-from tenants.reading import list_addresses
+from tenants.reading import list_addresses, list_tags
 
 bp = Blueprint("discovery", __name__)
 
@@ -36,13 +37,16 @@ def robots() -> Response:
 @bp.get("/sitemap.xml")
 @page_cache(vary=(), hooks=False)
 def sitemap() -> Response:
-    """List the front page and the published posts."""
+    """List the front page, the published posts and pages, and the tags."""
     root = ET.Element("urlset", {"xmlns": SITEMAP})
     ET.SubElement(ET.SubElement(root, "url"), "loc").text = public_url("pages.front")
     origin = public_url("pages.front").removesuffix(path_of("pages.front"))
-    for slug, changed in list_addresses():
+    for slug, is_page, changed in list_addresses():
         entry = ET.SubElement(root, "url")
-        ET.SubElement(entry, "loc").text = origin + path_of("pages.post", slug=slug)
+        ET.SubElement(entry, "loc").text = origin + path_of(endpoint_of(is_page), slug=slug)
         ET.SubElement(entry, "lastmod").text = changed.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for tag in list_tags():
+        entry = ET.SubElement(root, "url")
+        ET.SubElement(entry, "loc").text = origin + path_of("tags.tag", slug=tag.slug)
     xml = ET.tostring(root, encoding="unicode", xml_declaration=True)
     return Response(xml, content_type="application/xml; charset=utf-8")

@@ -28,6 +28,7 @@ from tenantry.errors import (
 from tenants.access import find_member
 from tenants.carrying import find_carried
 from tenants.database import db
+from tenants.menu import list_menu
 from tenants.recovery import show_again
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def _show_http_error(error: HTTPException) -> Response | HTTPException:
         return error
     try:
         find_member()  # for the menu; here, because templates must not fail
+        list_menu()
     except SQLAlchemyError as failure:
         return _show_database_error(failure)
     except (PlacementError, UnknownPlacementError, LostPlaceError) as failure:

@@ -63,6 +63,8 @@ def _add_entry(root: ET.Element, post: Post) -> None:
     _add(entry, "updated", _time(max(post.updated_at, post.published_at)))
     author = ET.SubElement(entry, "author")
     _add(author, "name", post.author.name)
+    for tag in post.tags:
+        ET.SubElement(entry, "category", {"term": tag.slug, "label": tag.name})
     _add(entry, "content", post.html(), type="html")
 
 

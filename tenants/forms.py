@@ -10,6 +10,7 @@ from wtforms import (
     HiddenField,
     IntegerField,
     PasswordField,
+    SelectField,
     StringField,
     TextAreaField,
     ValidationError,
@@ -20,7 +21,8 @@ from wtforms.widgets import HiddenInput
 from tenantry import canonical_email, check_password, current_tenant, note_faults
 from tenantry.errors import BadEmailError, WeakPasswordError
 from tenants.markdown import MAX_MARKUP, measure_markup
-from tenants.text import clean_line, clean_text, fold_email
+from tenants.tags import read_tags
+from tenants.text import SLUG_LENGTH, clean_line, clean_text, fold_email
 
 POST_LENGTH = 100_000
 COMMENT_LENGTH = 5_000
@@ -63,6 +65,33 @@ class PostForm(Form):
         validators=[DataRequired("Write something first."), Length(max=POST_LENGTH)],
         description="Markdown: # Heading, **bold**, *italic*, > quote, - list, `code`, [link](https://…).",
     )
+    tags = StringField(
+        "Tags",
+        filters=[clean_line],
+        validators=[Length(max=500)],
+        description="Separated by commas. Each tag has a page with its posts.",
+        render_kw={"autocomplete": "off"},
+    )
+    address = StringField(
+        "Address",
+        filters=[clean_line],
+        validators=[Length(max=SLUG_LENGTH)],
+        description="The last part of the URL. Made from the title if you leave it empty. "
+        "The old address of a published post leads to the new one.",
+        render_kw={"autocomplete": "off"},
+    )
+    kind = SelectField(
+        "Shown as",
+        choices={"post": "Post, among the others", "page": "Page, in the menu"},
+        validators=[Optional()],
+    )
+
+    def validate_tags(self, field: StringField) -> None:
+        """Refuse too many tags, and tags that are no words."""
+        try:
+            read_tags(field.data or "")
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
 
     def validate_body(self, field: TextAreaField) -> None:
         """Refuse a text whose markup would take seconds to read."""

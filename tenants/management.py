@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from tenantry.management import Action, Column, Listing, Row
+from tenants.addresses import endpoint_of
 from tenants.database import db
 from tenants.look import path_of
 from tenants.models import Comment, Member, Post, Role
@@ -59,7 +60,13 @@ class PostSection:
         """Return posts whose title or author has the words."""
         comments = select(func.count()).where(Comment.post_id == Post.id).scalar_subquery()
         query = select(
-            Post.id, Post.slug, Post.title, Post.published_at, Member.name, comments.label("said")
+            Post.id,
+            Post.slug,
+            Post.is_page,
+            Post.title,
+            Post.published_at,
+            Member.name,
+            comments.label("said"),
         ).join(Member, Member.id == Post.author_id)
         query = query.where(Post.deleted_at.is_(None))
         if search:
@@ -100,7 +107,7 @@ class PostSection:
             "published": _day(row.published_at) if published else "Draft",
             "comments": row.said,
         }
-        url = path_of("pages.post", slug=row.slug) if published else None
+        url = path_of(endpoint_of(row.is_page), slug=row.slug) if published else None
         first = "unpublish" if published else "publish"
         return Row(str(row.id), cells, url=url, actions=(first, "delete"))
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, Index, String, Text, TypeDecorator
+from sqlalchemy import ForeignKey, Index, String, Text, TypeDecorator, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tenantry import current_tenant
@@ -163,8 +163,11 @@ class Post(_Written, Model):
     """When it was deleted; nobody sees it since, and it can be restored for a while."""
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     """Number of the text: it grows with each save, and an editor sends the number that they saw."""
+    is_page: Mapped[bool] = mapped_column(default=False, server_default="0")
+    """Whether it stands in the menu instead of among the posts."""
 
     author: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
+    tags: Mapped[list[Tag]] = relationship(secondary="post_tag", order_by="Tag.slug")
 
     # Each UPDATE asks for the version that was read: of two at the same moment, the second one
     # raises StaleDataError. Publication is no new text, so the number is ours to raise.
@@ -175,6 +178,11 @@ class Post(_Written, Model):
         """Whether everybody may read it."""
         return self.published_at is not None
 
+    @property
+    def tag_line(self) -> str:
+        """The names of its tags, as they are typed."""
+        return ", ".join(tag.name for tag in self.tags)
+
     def write(self, body: str) -> None:
         """Take a new text, and the summary that comes with it."""
         self.body = body
@@ -183,6 +191,38 @@ class Post(_Written, Model):
         self.updated_at = now()
         if self.version is not None:  # a new one begins with 1
             self.version += 1
+
+
+class FormerSlug(Model):
+    """A slug that a published post had before: links to it lead to the post."""
+
+    __tablename__ = "former_slug"
+
+    slug: Mapped[str] = mapped_column(String(120), primary_key=True)
+    post_id: Mapped[int] = mapped_column(ForeignKey("post.id", ondelete="CASCADE"), index=True)
+
+
+class Tag(Model):
+    """A subject; many posts can have it, and a post can have many."""
+
+    __tablename__ = "tag"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    name: Mapped[str] = mapped_column(String(40))
+
+
+class PostTag(Model):
+    """That a post has a tag."""
+
+    __tablename__ = "post_tag"
+
+    post_id: Mapped[int] = mapped_column(
+        ForeignKey("post.id", ondelete="CASCADE"), primary_key=True
+    )
+    tag_id: Mapped[int] = mapped_column(
+        ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
 
 
 class PostRevision(Model):
@@ -239,7 +279,14 @@ class UnsavedText(Model):
     """Version of the post when the editor was opened."""
     title: Mapped[str] = mapped_column(Text, default="")
     body: Mapped[str] = mapped_column(Text)
+    tags: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    """As they were typed."""
     saved_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def tag_line(self) -> str:
+        """The names of its tags, as they are typed."""
+        return self.tags
 
 
 class EntryLink(Model):

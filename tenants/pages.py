@@ -18,8 +18,16 @@ from flask import (
 
 from tenantry import accent_tones, current_tenant, page_cache, read_accent
 from tenants.access import find_member
+from tenants.addresses import endpoint_of, url_of
 from tenants.forms import CommentForm
-from tenants.reading import find_post, list_comments, list_published, list_titles, page_number
+from tenants.reading import (
+    find_post,
+    list_comments,
+    list_pages,
+    list_published,
+    list_titles,
+    page_number,
+)
 from tenants.unsaved import comment_key, find_unsaved
 
 if TYPE_CHECKING:
@@ -46,7 +54,10 @@ def archive() -> str:
     page = list_titles(page_number())
     months = groupby(page.items, key=lambda row: row.moment.strftime("%B %Y"))
     return render_template(
-        "site/archive.html", page=page, months=[(month, list(rows)) for month, rows in months]
+        "site/archive.html",
+        page=page,
+        months=[(month, list(rows)) for month, rows in months],
+        pages=list_pages() if page.number == 1 else (),
     )
 
 
@@ -54,13 +65,30 @@ def archive() -> str:
 @page_cache(vary=(), hooks=False)
 def post(slug: str) -> ResponseReturnValue:
     """Show a post and its comments; a draft only to those who may edit it."""
+    return _show(slug)
+
+
+@bp.get("/pages/<slug>")
+@page_cache(vary=(), hooks=False)
+def page(slug: str) -> ResponseReturnValue:
+    """Show a page of the menu: it has neither date nor comments."""
+    return _show(slug)
+
+
+def _show(slug: str) -> ResponseReturnValue:
     found = find_post(slug)
     member = find_member()
     if found is None or not (found.is_published or (member and member.may_edit(found))):
         abort(404)
-    comments = list_comments(found, page_number())
+    number = page_number()
+    if (found.slug, endpoint_of(found.is_page)) != (slug, request.endpoint):
+        # Browsers ask each time: the post may go back to where it was.
+        moved = redirect(url_of(found, page=number if number > 1 else None), 301)
+        moved.headers["Cache-Control"] = "no-cache"
+        return moved
+    comments = list_comments(found, number)
     form = None
-    if member and found.is_published:
+    if member and found.is_published and not found.is_page:
         unsaved, key = find_unsaved(comment_key(found)), comment_key(found)
         form = CommentForm(data={"key": key, "text": unsaved.body if unsaved else ""})
     return render_template("site/post.html", post=found, comments=comments, form=form)

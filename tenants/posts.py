@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
 from tenantry import accept_body, ask_first, is_local_path, note_faults, prefers_json, problem
 from tenants import markdown
 from tenants.access import get_member, only
+from tenants.addresses import follows_title, free_slug, is_free, move_post, note_address, url_of
 from tenants.database import db, now
 from tenants.forms import POST_LENGTH, TOO_MUCH_MARKUP, PostForm
 from tenants.models import Post, Role, UnsavedText
 from tenants.reading import find_deleted, find_post, list_deleted, list_drafts, page_number
 from tenants.revisions import Before, note_revision
 from tenants.room import FULL, find_fullness
+from tenants.tags import read_tags, set_tags
 from tenants.text import clean_line, clean_text, slugify
 from tenants.unsaved import (
     drop_unsaved,
@@ -70,7 +71,7 @@ def write() -> ResponseReturnValue:
         form = _fill_form(begun, key if is_new(key) else new_key())
         return show_editor(form, restored=begun)
     form = PostForm()
-    if not form.validate():
+    if not _is_valid(form):
         return show_editor(form), 422
     if (full := find_fullness()) is not None:
         return _refuse(form, None, full)
@@ -85,9 +86,10 @@ def edit(slug: str) -> ResponseReturnValue:
     post = get_own(slug)
     if request.method == "GET":
         unsaved = find_unsaved(post_key(post))
-        return show_editor(_fill_form(unsaved or post, post_key(post)), post, restored=unsaved)
+        form = _fill_form(unsaved or post, post_key(post), post)
+        return show_editor(form, post, restored=unsaved)
     form = PostForm()
-    if not form.validate():
+    if not _is_valid(form, post):
         return show_editor(form, post), 422
     if form.version.data != post.version and not _says_the_same(form, post):
         return _show_conflict(post, form)
@@ -106,7 +108,9 @@ def keep() -> ResponseReturnValue:
     title = clean_line(request.form.get("title"))
     body = clean_text(request.form.get("body") or request.form.get("text"))
     version = request.form.get("version", 0, type=int)
-    kept = keep_unsaved(request.form.get("key", ""), title=title, body=body, version=version)
+    tags = clean_line(request.form.get("tags"))
+    key = request.form.get("key", "")
+    kept = keep_unsaved(key, title=title, body=body, version=version, tags=tags)
     if not kept:
         abort(404)
     return "", 204
@@ -160,7 +164,7 @@ def restore(slug: str) -> ResponseReturnValue:
     post.deleted_at = None
     db.session.commit()
     flash(f"“{post.title}” is restored.", "success")
-    return redirect(url_for("pages.post", slug=slug), 303)
+    return redirect(url_of(post), 303)
 
 
 @bp.post("/posts/<slug>/erase")
@@ -219,6 +223,8 @@ def delete_post(post: Post) -> bool:
 def set_published(post: Post, published: bool) -> None:  # noqa: FBT001 - the point of it
     """Show the post to everybody, or make it a draft again."""
     if not published:
+        if post.is_published:
+            note_address(post)
         post.published_at = None
     elif post.published_at is None:
         post.published_at = now()
@@ -233,12 +239,30 @@ def _find_begun() -> UnsavedText | None:
     return next(iter(list_begun()), None)
 
 
-def _fill_form(text: UnsavedText | Post | None, key: str) -> PostForm:
+def _fill_form(text: UnsavedText | Post | None, key: str, post: Post | None = None) -> PostForm:
     if text is None:
         return PostForm(formdata=None, data={"key": key, "version": 0})
     key = text.key if isinstance(text, UnsavedText) else key
     facts = {"title": text.title, "body": text.body, "version": text.version}
+    facts |= {"tags": text.tag_line} | facts_of(post)
     return PostForm(formdata=None, data={"key": key, **facts})
+
+
+def facts_of(post: Post | None) -> dict[str, str]:
+    """Return what a form says of a post besides its text."""
+    if post is None:
+        return {}
+    return {"address": post.slug, "kind": "page" if post.is_page else "post"}
+
+
+def _is_valid(form: PostForm, post: Post | None = None) -> bool:
+    valid = form.validate()
+    address = form.address.data
+    if valid and address and not is_free(slugify(address), post_id=post and post.id):
+        form.address.errors = ["Another post has this address, or had it. Choose another one."]
+        note_faults(form)
+        return False
+    return valid
 
 
 def _says_the_same(form: PostForm, post: Post) -> bool:
@@ -259,7 +283,8 @@ def _show_conflict(post: Post, form: PostForm) -> ResponseReturnValue:
         return problem(409, "Saved in the meantime", CONFLICT, saved=theirs)
     title, body = form.title.data, form.body.data
     if find_fullness() is None:  # after leaving the page, the editor has the text
-        keep_unsaved(post_key(post), title=title, body=body, version=form.version.data or 0)
+        version, tags = form.version.data or 0, form.tags.data
+        keep_unsaved(post_key(post), title=title, body=body, version=version, tags=tags)
     intent = request.form.get("intent")
     mine = PostForm(
         formdata=None,
@@ -268,6 +293,7 @@ def _show_conflict(post: Post, form: PostForm) -> ResponseReturnValue:
             "version": post.version,
             "title": title,
             "body": body,
+            "tags": form.tags.data,
         },
     )
     return render_template("site/conflict.html", form=mine, post=post, intent=intent), 409
@@ -277,12 +303,12 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
     post_id = post.id
     before = Before.of(post) if post_id else None
     is_new_text = not _says_the_same(form, post)
-    if post.title != form.title.data and not post.is_published:
-        # A published post keeps the address that others link to.
-        post.slug = free_slug(form.title.data, post_id=post_id)
+    _set_address(post, form)
     if is_new_text:
         post.title = form.title.data
         post.write(form.body.data)
+    if form.kind.data:
+        post.is_page = form.kind.data == "page"
     intent = request.form.get("intent")
     if intent in {"publish", "unpublish"}:
         set_published(post, intent == "publish")
@@ -293,6 +319,8 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
         if is_new_text:
             db.session.flush()  # it has an id and a version now
             note_revision(post, before)
+        if "tags" in request.form:
+            set_tags(post, read_tags(form.tags.data))
         db.session.commit()
     except StaleDataError:
         db.session.rollback()  # another request saved since the version was read
@@ -301,29 +329,27 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
             abort(404)
         return _show_conflict(newer, form)
     except IntegrityError:
-        # Another request took the slug at the same moment; the text is still in the form.
+        # Another request took the slug or a tag at the same moment; the text is still in the form.
         db.session.rollback()
-        flash("Another post with this title was saved just now. Save yours again.", "warning")
+        flash(
+            "Another post with this title or tag was saved just now. Save yours again.", "warning"
+        )
         return show_editor(form), 409
     note_saved(key)
     flash("Published." if post.is_published else "Saved as a draft.", "success")
-    return redirect(url_for("pages.post", slug=post.slug), 303)
+    return redirect(url_of(post), 303)
 
 
-def free_slug(title: str, *, post_id: int | None = None) -> str:
-    """Return a slug for the title that no other post has."""
-    wanted = slugify(title)
-    taken = set(
-        db.session.scalars(
-            select(Post.slug).where(
-                (Post.slug == wanted) | Post.slug.startswith(f"{wanted}-", autoescape=True),
-                Post.id != (post_id or 0),
-            )
-        )
-    )
-    if wanted not in taken:
-        return wanted
-    return next(slug for n in range(2, len(taken) + 3) if (slug := f"{wanted}-{n}") not in taken)
+def _set_address(post: Post, form: PostForm) -> None:
+    """Give the post the address that was chosen, or one that fits its title."""
+    chosen = slugify(form.address.data) if form.address.data else post.slug
+    if chosen != post.slug:
+        move_post(post, chosen)
+    elif post.slug is None or (
+        # A published post keeps the address that others link to.
+        post.title != form.title.data and not post.is_published and follows_title(post)
+    ):
+        post.slug = free_slug(form.title.data, post_id=post.id)
 
 
 def get_own(slug: str) -> Post:

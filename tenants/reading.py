@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from flask import abort, request
 from sqlalchemy import and_, func, select, true
-from sqlalchemy.orm import raiseload
+from sqlalchemy.orm import raiseload, selectinload
 
 from tenantry import Page
 from tenants.database import db
-from tenants.models import Comment, Member, Post
+from tenants.models import Comment, FormerSlug, Member, Post, PostTag, Tag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ COMMENTS_PER_PAGE = 50
 FEED_LENGTH = 20
 SITEMAP_LENGTH = 10_000
 DELETED_SHOWN = 20
+MAX_TAGS = 1_000
 MAX_PAGE = 1_000_000
 
 
@@ -44,12 +45,19 @@ def get_page(items: Sequence[Any], *, total: int, number: int, size: int) -> Pag
     return page
 
 
-def list_published(number: int) -> Page[Row[Any]]:
-    """Return a page of the newest posts: two queries, however many posts and comments there are."""
-    total = db.session.scalar(select(func.count()).select_from(Post).where(_public())) or 0
+def list_published(number: int, *, tag: Tag | None = None) -> Page[Row[Any]]:
+    """Return a page of the newest posts: two queries, however many posts and comments there are.
+
+    :param tag: Only posts that have it.
+    """
+    chosen = _listed()
+    if tag is not None:
+        having = select(PostTag.post_id).where(PostTag.tag_id == tag.id)
+        chosen = and_(chosen, Post.id.in_(having))
+    total = db.session.scalar(select(func.count()).select_from(Post).where(chosen)) or 0
     rows = db.session.execute(
         _summaries(Post.published_at.label("moment"))
-        .where(_public())
+        .where(chosen)
         .order_by(Post.published_at.desc(), Post.id.desc())
         .limit(POSTS_PER_PAGE)
         .offset((number - 1) * POSTS_PER_PAGE)
@@ -59,10 +67,10 @@ def list_published(number: int) -> Page[Row[Any]]:
 
 def list_titles(number: int) -> Page[Row[Any]]:
     """Return a page of the archive: slug, title and moment of published posts, the newest first."""
-    total = db.session.scalar(select(func.count()).select_from(Post).where(_public())) or 0
+    total = db.session.scalar(select(func.count()).select_from(Post).where(_listed())) or 0
     rows = db.session.execute(
         select(Post.slug, Post.title, Post.published_at.label("moment"))
-        .where(_public())
+        .where(_listed())
         .order_by(Post.published_at.desc(), Post.id.desc())
         .limit(TITLES_PER_PAGE)
         .offset((number - 1) * TITLES_PER_PAGE)
@@ -103,7 +111,8 @@ def newest_posts() -> Sequence[Post]:
     """Return the posts of the feed."""
     return db.session.scalars(
         select(Post)
-        .where(_public())
+        .where(_listed())
+        .options(selectinload(Post.tags))
         .order_by(Post.published_at.desc(), Post.id.desc())
         .limit(FEED_LENGTH)
     ).all()
@@ -119,16 +128,46 @@ def list_deleted(author_id: int | None) -> Sequence[Post]:
     ).all()
 
 
-def list_addresses() -> Sequence[Row[tuple[str, datetime]]]:
-    """Return slug and last change of the newest published posts, as many as a sitemap may have."""
+def list_addresses() -> Sequence[Row[tuple[str, bool, datetime]]]:
+    """Return slug, kind and last change of the newest published posts and pages, for a sitemap."""
     newest = Post.published_at.desc()
-    query = select(Post.slug, Post.updated_at).where(_public()).order_by(newest)
+    query = select(Post.slug, Post.is_page, Post.updated_at).where(_public()).order_by(newest)
     return db.session.execute(query.limit(SITEMAP_LENGTH)).all()
 
 
+def list_pages(limit: int = TITLES_PER_PAGE) -> Sequence[Row[tuple[str, str]]]:
+    """Return slug and title of the published pages, in the order of their publication."""
+    query = select(Post.slug, Post.title).where(_public(), Post.is_page)
+    return db.session.execute(query.order_by(Post.published_at, Post.id).limit(limit)).all()
+
+
+def list_tags() -> Sequence[Row[tuple[str, str, int]]]:
+    """Return slug and name of the tags that visitors can see, and how many posts have each."""
+    query = (
+        select(Tag.slug, Tag.name, func.count().label("posts"))
+        .join(PostTag, PostTag.tag_id == Tag.id)
+        .join(Post, Post.id == PostTag.post_id)
+        .where(_listed())
+    )
+    return db.session.execute(
+        query.group_by(Tag.id, Tag.slug, Tag.name).order_by(Tag.slug).limit(MAX_TAGS)
+    ).all()
+
+
+def find_tag(slug: str) -> Tag | None:
+    """Return the tag of this slug."""
+    found: Tag | None = db.session.scalar(select(Tag).where(Tag.slug == slug))
+    return found
+
+
 def find_post(slug: str) -> Post | None:
-    """Return the post of this slug, draft or not."""
-    return db.session.scalar(select(Post).where(Post.slug == slug, Post.deleted_at.is_(None)))
+    """Return the post of this slug, draft or not; or the one that had it while it was published."""
+    there = Post.deleted_at.is_(None)
+    found: Post | None = db.session.scalar(select(Post).where(Post.slug == slug, there))
+    if found is None:
+        former = select(Post).join(FormerSlug, FormerSlug.post_id == Post.id)
+        found = db.session.scalar(former.where(FormerSlug.slug == slug, there))
+    return found
 
 
 def find_deleted(slug: str) -> Post | None:
@@ -138,6 +177,10 @@ def find_deleted(slug: str) -> Post | None:
 
 def _public() -> ColumnElement[bool]:
     return and_(Post.published_at.is_not(None), Post.deleted_at.is_(None))
+
+
+def _listed() -> ColumnElement[bool]:
+    return and_(_public(), Post.is_page.is_(False))
 
 
 def _by(author_id: int | None) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from tenants.comments import show_comments
 from tenants.forms import CommentForm, PostForm
 from tenants.members import ask_for_carried
 from tenants.models import Role
-from tenants.posts import show_editor
+from tenants.posts import facts_of, show_editor
 from tenants.reading import find_post
 from tenants.unsaved import is_new, new_key
 
@@ -56,4 +56,5 @@ def _render(carried: Carried, member: Member) -> str | None:
         return None
     key = carried.key if is_new(carried.key) else new_key()
     facts = {"title": carried.title, "body": carried.body, "version": carried.version}
+    facts |= {"tags": carried.tags} | facts_of(post)
     return show_editor(PostForm(formdata=None, data={"key": key, **facts}), post)

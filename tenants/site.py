@@ -8,8 +8,22 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 
 from tenantry import Flyweight, init_management, init_security, init_ui
-from tenants import comments, discovery, errors, feed, history, look, members, pages, posts, room
+from tenants import (
+    comments,
+    discovery,
+    errors,
+    feed,
+    history,
+    look,
+    members,
+    menu,
+    pages,
+    posts,
+    room,
+    tags,
+)
 from tenants.access import login
+from tenants.addresses import url_of
 from tenants.database import db
 from tenants.management import Management
 
@@ -40,9 +54,11 @@ def build_site() -> Flask:
     login.init_app(app)
     db.init_app(app)
     app.context_processor(look.describe)
-    app.context_processor(lambda: {"find_notice": room.find_notice})
+    app.context_processor(
+        lambda: {"find_notice": room.find_notice, "list_menu": menu.list_menu, "url_of": url_of}
+    )
     errors.init_app(app)
-    for module in (pages, feed, discovery, posts, history, comments, members):
+    for module in (pages, tags, feed, discovery, posts, history, comments, members):
         app.register_blueprint(module.bp)
     init_management(app, Management())
     return app

@@ -67,26 +67,26 @@ def list_begun() -> Sequence[UnsavedText]:
     return begun
 
 
-def keep_unsaved(key: str, *, title: str, body: str, version: int) -> bool:
+def keep_unsaved(key: str, *, title: str, body: str, version: int, tags: str = "") -> bool:
     """Keep the member's text instead of the one before; an empty one needs no keeping.
 
     :return: Whether the form is one that this member may send at all.
     """
     try:
-        return _keep(key, title=title, body=body, version=version)
+        return _keep(key, title=title, body=body, version=version, tags=tags)
     except IntegrityError:
         # Two windows with one form: the other one was a moment faster, and the later text counts.
         db.session.rollback()
-        return _keep(key, title=title, body=body, version=version)
+        return _keep(key, title=title, body=body, version=version, tags=tags)
 
 
-def _keep(key: str, *, title: str, body: str, version: int) -> bool:
+def _keep(key: str, *, title: str, body: str, version: int, tags: str) -> bool:
     post = _find_subject(key)
     if post is None and not (is_new(key) and get_member().may(Role.AUTHOR)):
         return False
     text = find_unsaved(key)
-    unchanged = post is not None and (title, body) == (post.title, post.body)
-    if unchanged or not (title or body):
+    unchanged = post is not None and (title, body, tags) == (post.title, post.body, post.tag_line)
+    if unchanged or not (title or body or tags):
         if text is not None:
             db.session.delete(text)
     else:
@@ -94,7 +94,8 @@ def _keep(key: str, *, title: str, body: str, version: int) -> bool:
             _make_room(key)
             text = UnsavedText(member_id=get_member().id, key=key, post_id=post and post.id)
             db.session.add(text)
-        text.title, text.body, text.version, text.saved_at = title, body, version, now()
+        text.title, text.body, text.tags = title, body, tags
+        text.version, text.saved_at = version, now()
     db.session.commit()
     return True
 

@@ -12,9 +12,9 @@ from tenantry.security.passwords import hash_password
 from tenantry.settings import Settings
 from tenantry.values.tenant import Tenant
 from tenants import create_app, dispose, provision
+from tenants.addresses import free_slug
 from tenants.database import db, now
 from tenants.models import Comment, Member, Post, Role
-from tenants.posts import free_slug
 
 if TYPE_CHECKING:
     from pathlib import Path
