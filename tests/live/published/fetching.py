@@ -17,9 +17,12 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+SUITES = "suites"
+"""The folder of tests that are published beside their app and not inside it."""
 ARCHIVES = {
     "flask==3.1.3": {
         "examples/tutorial/flaskr": "flaskr",
+        "examples/tutorial/tests": f"{SUITES}/flaskr/tests",
     },
     "flask-security==5.9.2": {
         "examples/fsqlalchemy1": "fsqlalchemy1",

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tenantry.databases.servers import SERVERS
-from tests.live.history.commands import Commands
 from tests.live.member import Visitor
 from tests.live.published.apps import FLASKR, IHATEMONEY, SECURITY, PublishedApp
 from tests.live.published.fetching import fetch
+from tests.live.published.life import Life, open_life
 from tests.live.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-HERE = Path(__file__).parent
 BACKEND = "console.localhost"
 ON_SERVER = pytest.mark.postgresql
 
@@ -31,29 +28,16 @@ def published() -> Path:
     return fetch()
 
 
-class Life:
-    """A platform of one published app, with its visitors and its operator."""
+@dataclass
+class AppLife:
+    """A platform of one published app."""
 
-    def __init__(
-        self, app: PublishedApp, env: dict[str, str], server: Server, commands: Commands
-    ) -> None:
-        self.app, self.env, self.server, self._commands = app, env, server, commands
-
-    def do(self, *arguments: str) -> str:
-        """Run a command, which must succeed."""
-        code, said = self._commands.say(*arguments)
-        assert code == 0, said
-        return said
-
-    def visitor(self, slug: str, *, like: Visitor | None = None) -> Visitor:
-        """Return somebody with an empty browser, or with the cookies of another visitor."""
-        visitor = Visitor(self.server, slug)
-        visitor.cookies = dict(like.cookies) if like else {}
-        return visitor
+    app: PublishedApp
+    life: Life
 
     def join(self, slug: str, name: str) -> Visitor:
         """Return a new visitor of a site, who has signed up and written the own name."""
-        visitor = self.visitor(slug)
+        visitor = self.life.visitor(slug)
         answer = self.app.sign_up(visitor, name)
         self.app.write(visitor, name)
         assert name in self.app.read(visitor, name), answer.text[-2000:]
@@ -61,7 +45,7 @@ class Life:
 
     def read_as(self, slug: str, name: str) -> str:
         """Return what somebody with an account of a site reads there; empty without an account."""
-        visitor = self.visitor(slug)
+        visitor = self.life.visitor(slug)
         self.app.sign_in(visitor, name)
         return self.app.read(visitor, name) if self.app.knows(visitor, name) else ""
 
@@ -76,34 +60,19 @@ class Life:
         pytest.param((SECURITY, "postgresql"), id="security-postgresql", marks=ON_SERVER),
     ],
 )
-def life(request: pytest.FixtureRequest, folder: Path, published: Path) -> Iterator[Life]:
+def of_app(request: pytest.FixtureRequest, folder: Path, published: Path) -> Iterator[AppLife]:
     """Return a running platform with the tenants acme and globex."""
     app, kind = request.param
     url = "sqlite" if kind == "sqlite" else request.getfixturevalue("server_for_sites")
-    base = Path(tempfile.mkdtemp(dir=folder))
-    env = {
-        **app.env,
-        "PYTHONPATH": str(published),
-        "TENANTRY_FACTORY": app.factory,
-        "TENANTRY_DATABASES": json.dumps({"main": url}),
-        "TENANTRY_SECRET_KEYS": "0123456789abcdef" * 4,
-    }
-    server = Server(base / "var", env=env)
-    commanding = {**server.environment, "TENANTRY_PORT": "8000"}
-    with Commands(commanding, folder=base, notes=base / "said") as commands:
-        made = Life(app, env, server, commands)
-        made.do("init", "--no-link")
-        for slug in ("acme", "globex"):
-            made.do("tenant", "create", slug)
-        with server:
-            yield made
-    SERVERS.clear()
+    env = {**app.env, "TENANTRY_FACTORY": app.factory}
+    with open_life(folder, env, code=published, databases={"main": url}) as life:
+        yield AppLife(app, life)
 
 
-def test_a_whole_life(life: Life) -> None:
+def test_a_whole_life(of_app: AppLife) -> None:
     """Nothing of one tenant is at the other, and each operation brings all that a tenant has."""
-    app, server = life.app, life.server
-    ada, bob = life.join("acme", "adalove"), life.join("globex", "bobmore")
+    app, life, server = of_app.app, of_app.life, of_app.life.server
+    ada, bob = of_app.join("acme", "adalove"), of_app.join("globex", "bobmore")
     assert "bobmore" not in app.read(ada, "adalove")
     assert "adalove" not in app.read(bob, "bobmore")
     # A session is worth nothing next door, though the app has one constant key for all.
@@ -115,14 +84,14 @@ def test_a_whole_life(life: Life) -> None:
     life.do("tenant", "export", "acme", "--output", "acme.tenant")
     life.do("tenant", "import", "acme.tenant", "--slug", "second")
     for slug in ("copy", "second"):
-        assert "adalove" in life.read_as(slug, "adalove")
-        assert life.read_as(slug, "bobmore") == ""
+        assert "adalove" in of_app.read_as(slug, "adalove")
+        assert of_app.read_as(slug, "bobmore") == ""
 
     life.do("backup", "make", "acme")
-    life.join("acme", "latecomer")
+    of_app.join("acme", "latecomer")
     life.do("restore", "acme")
-    assert "adalove" in life.read_as("acme", "adalove")
-    assert life.read_as("acme", "latecomer") == ""
+    assert "adalove" in of_app.read_as("acme", "adalove")
+    assert of_app.read_as("acme", "latecomer") == ""
 
     life.do("tenant", "rename", "acme", "anvil")
     assert app.knows(life.visitor("anvil", like=ada), "adalove")
@@ -139,16 +108,17 @@ def test_a_whole_life(life: Life) -> None:
     assert "bobmore" in app.read(bob, "bobmore")
 
 
-def test_below_a_path(life: Life) -> None:
+def test_below_a_path(of_app: AppLife) -> None:
     """The app knows nothing of the mount: its links stay below, and signing in works."""
+    app, life = of_app.app, of_app.life
     life.server.end()
     env = {**life.env, "TENANTRY_ROUTING": "path", "TENANTRY_BACKEND_HOST": BACKEND}
     mount = "/sites/globex"
     with Server(life.server.data, env=env) as server:
         visitor = Visitor(server, "", host="localhost", mount=mount)
-        life.app.sign_in(visitor, "bobmore")
-        assert life.app.knows(visitor, "bobmore")
-        page = life.app.read(visitor, "bobmore")
+        app.sign_in(visitor, "bobmore")
+        assert app.knows(visitor, "bobmore")
+        page = app.read(visitor, "bobmore")
     assert "bobmore" in page
     for link in re.findall(r'(?:href|src|action)="(/[^/"][^"]*)', page):
         assert link.startswith((f"{mount}/", "/-/assets/")), link
