@@ -55,6 +55,7 @@ BENCHMARKS = (
             "catalog_queries",
             "bucket_bound",
             "unknown_cost_ratio",
+            "health_cost_ratio",
         ),
         {"N": "200", "PARTS": "1", "QUIET_SECONDS": "1"},
     ),
