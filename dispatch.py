@@ -228,7 +228,9 @@ def build_pool(
 
 
 def connect_changes(platform: Platform) -> None:
-    """Have what the worker keeps of a tenant follow the catalog's changes."""
+    """Have what the worker keeps of tenants and of the front page follow the catalog's changes."""
+    front_pages = platform.catalog.front_pages
+    platform.directory.subscribe_changes(lambda _: front_pages.look_again())
     platform.directory.subscribe(platform.pool.retire)
     platform.directory.subscribe_gone(platform.ledger.forget)
 

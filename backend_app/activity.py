@@ -50,6 +50,7 @@ SENTENCES: Mapping[str, str] = {
     "backend.left": "Left the site's backend",
     "backend.refused": "Was refused: {email} has no role at this site",
     "backend.visit": "Entered the site's backend: {reason}",
+    "front.change": "Changed the front page to revision {revision}: {changed}",
     "host.add": "Added the domain {host}",
     "host.expire": "Stopped checking the domain {host}, which was not proved in time",
     "host.lost": "Stopped serving the domain {host}: {problem}",

@@ -35,6 +35,7 @@ PLATFORM = (
     Place("Backups", "archive", "all_backups.index"),
     Place("Migrations", "layers", "migrations.index"),
     Place("Mail", "mail", "mail.index", ("mail",)),
+    Place("Front page", "page", "front_page.index", ("front_page",)),
     Place("Health", "pulse", "workers.index", ("workers",)),
     Place("Audit", "list", "audit.index", ("audit",)),
     Place("API tokens", "key", "api_tokens.platform"),

@@ -82,7 +82,7 @@ def colour() -> ResponseReturnValue:
     accent = read_accent(_tenant().settings.get("accent"))
     response = make_response(
         render_template(
-            "backend/colour.css",
+            "ui/colour.css",
             light=accent_tones(accent, dark=False),
             dark=accent_tones(accent, dark=True),
         )

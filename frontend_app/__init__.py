@@ -10,6 +10,7 @@ from flask_wtf import CSRFProtect
 from frontend_app import (
     changed_terms,
     errors,
+    look,
     own_account,
     own_sites,
     pages,
@@ -37,6 +38,7 @@ MAX_FORM = 256 * 1024
 
 BLUEPRINTS = (
     pages.bp,
+    look.bp,
     sign_up.bp,
     sign_in.bp,
     changed_terms.bp,
@@ -73,6 +75,9 @@ def create_app(
     app.register_blueprint(people.bp, url_prefix=f"/{sites}/<slug>/people")
     errors.init_errors(app)
     app.wsgi_app = unknown_names.UnknownNames(  # type: ignore[method-assign]
-        app.wsgi_app, domain=settings.domain, backend_label=settings.backend_label
+        app.wsgi_app,
+        domain=settings.domain,
+        backend_label=settings.backend_label,
+        find_look=lambda: catalog.front_pages.get().revision,
     )
     return app

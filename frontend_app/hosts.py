@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 PUBLIC = "pages"
 """The blueprint of pages that need no account."""
+EVERYWHERE = "look"
+"""The blueprint of what all pages load."""
 
 
 def keep_to_host() -> ResponseReturnValue | None:
     """Before every request: lead to the host that the page belongs to."""
     settings = front().settings
-    if settings.accounts_host == settings.domain or request.endpoint is None:
+    if settings.accounts_host == settings.domain or request.blueprint in {None, EVERYWHERE}:
         return None
     host = request.environ.get(HOST)
     if request.blueprint == PUBLIC:

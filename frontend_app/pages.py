@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, make_response, redirect, render_template, request
+from flask import Blueprint, abort, make_response, redirect, render_template, request
 from markupsafe import escape
 
 from frontend_app.context import front
+from frontend_app.look import front_page, render_markdown
 from tenantry import asset_url, let_caches_keep
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ SHOWN = 6
 PAGE_SIZE = 24
 MAX_PAGE = 100_000
 MAX_SEARCH = 100
+LEGAL_TITLES = {"privacy": "Privacy", "imprint": "Imprint"}
 ROBOTS = "User-agent: *\nDisallow: /backend/\nDisallow: /account\nSitemap: {url}sitemap.xml\n"
 SITEMAP = """<?xml version="1.0" encoding="utf-8"?>
 <urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
@@ -43,6 +45,19 @@ def directory() -> ResponseReturnValue:
     number = min(max(request.args.get("page", 1, type=int), 1), MAX_PAGE)
     page = front().catalog.tenants.list_public(search=search, page=number, size=PAGE_SIZE)
     return let_caches_keep(render_template("front/directory.html", page=page, search=search))
+
+
+@bp.get("/privacy", endpoint="privacy")
+@bp.get("/imprint", endpoint="imprint")
+def legal() -> ResponseReturnValue:
+    """Show a legal page that the operators have written."""
+    name = request.path[1:]
+    text = getattr(front_page(), name)
+    if not text:
+        abort(404)
+    title = LEGAL_TITLES[name]
+    page = render_template("front/legal.html", title=title, text=render_markdown(text))
+    return let_caches_keep(page)
 
 
 @bp.get("/favicon.ico")

@@ -87,7 +87,8 @@ def terms() -> ResponseReturnValue:
     found = find_terms()
     if found is None:
         abort(404)
-    return render_template("front/terms.html", terms=found)
+    title = f"Terms of {front().settings.domain}"
+    return render_template("front/legal.html", title=title, version=found.version, text=found.html)
 
 
 @bp.route("/confirm/<token>", methods=["GET", "POST"])

@@ -7,18 +7,17 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from flask import redirect, session, url_for
-from markdown_it import MarkdownIt
-from markupsafe import Markup
 
 from frontend_app.context import catalog, front
+from frontend_app.look import front_page, render_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from markupsafe import Markup
     from werkzeug.wrappers import Response
 
     from frontend_app.forms import TermsForm
@@ -42,10 +41,15 @@ class Terms:
 def find_terms() -> Terms | None:
     """Return the terms as they are now; ``None`` if the platform has none.
 
+    A file that the settings name stands above what the console says.
+
     :raises OSError: The file cannot be read any more.
     """
     path = front().settings.terms_file
-    return _render(path.read_text(encoding="utf-8")) if path is not None else None
+    text = front_page().terms if path is None else path.read_text(encoding="utf-8")
+    if not text:
+        return None
+    return Terms(hashlib.sha256(text.encode()).hexdigest()[:12], render_markdown(text))
 
 
 def must_accept(account: Account) -> bool:
@@ -96,11 +100,3 @@ def find_asked() -> tuple[Account, bool] | None:
         return None
     account = catalog().accounts.find_by_id(asked["account"])
     return None if account is None else (account, bool(asked["known_device"]))
-
-
-@lru_cache(maxsize=2)
-def _render(text: str) -> Terms:
-    # Without HTML: an operator's file is trusted, but a pasted tag should not break the page.
-    html = MarkdownIt("commonmark", {"html": False}).render(text)
-    version = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return Terms(version, Markup(html))  # noqa: S704 - rendered without HTML of its own

@@ -2,7 +2,7 @@
 
 Hosts of other domains never come here: ``SubdomainDispatcher`` answers them with 421.
 
-It asks the catalog nothing, and it is rendered once for all such names of
+It asks the catalog for no name, and it is rendered once for all such names of
 which the same is to be said, so that random names cost the platform next to nothing (R6, R26).
 """
 
@@ -14,13 +14,14 @@ from flask import make_response, render_template, request
 from werkzeug.test import create_environ
 from werkzeug.wrappers import Response as AnyResponse
 
+from frontend_app import look
 from tenantry import prefers_json, problem
 from tenantry.environ import REQUEST_ID, UNKNOWN_SLUG
 from tenantry.ui import problems
 from tenantry.values.slugs import NameVerdict, judge_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from flask import Response
@@ -40,31 +41,51 @@ class UnknownNames:
 
     :param domain: The platform's domain.
     :param backend_label: The label under the platform's domain where the backend is, if it is there.
+    :param find_look: Returns what tells one look of the pages from another.
     """
 
-    def __init__(self, app: WSGIApplication, *, domain: str, backend_label: str) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        *,
+        domain: str,
+        backend_label: str,
+        find_look: Callable[[], int],
+    ) -> None:
         self._app = app
         self._domain = domain
         self._backend_label = backend_label
-        self._pages: dict[tuple[str, NameVerdict], _Page] = {}
+        self._find_look = find_look
+        self._pages: tuple[int, dict[tuple[str, NameVerdict], _Page]] = (-1, {})
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         name = environ.get(UNKNOWN_SLUG)
         if name is None:
+            return self._app(environ, start_response)
+        if environ["PATH_INFO"] in look.PATHS:  # what the page itself loads
+            del environ[UNKNOWN_SLUG]
             return self._app(environ, start_response)
         verdict = environ[VERDICT_KEY] = judge_name(name, backend_label=self._backend_label)
         if problems.prefers_json(environ.get("HTTP_ACCEPT", "")):
             return self._app(environ, start_response)
         # There are few verdicts, and two schemes.
         key = (environ["wsgi.url_scheme"], verdict)
-        page = self._pages.get(key)
+        kept = self._find_pages()
+        page = kept.get(key)
         if page is None:
-            page = self._pages[key] = self._render(*key)
+            page = kept[key] = self._render(*key)
         status, headers, text = page
         text = text.replace(_NAME, name).replace(_ID, environ.get(REQUEST_ID, ""))
         body = text.encode()
         start_response(status, [*headers, ("Content-Length", str(len(body)))])
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
+
+    def _find_pages(self) -> dict[tuple[str, NameVerdict], _Page]:
+        """Return the pages that are rendered in the look of now."""
+        shown = self._find_look()
+        if self._pages[0] != shown:
+            self._pages = (shown, {})
+        return self._pages[1]
 
     def _render(self, scheme: str, verdict: NameVerdict) -> _Page:
         """Let the app answer a request that nobody made."""

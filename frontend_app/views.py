@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from flask import g
 from markupsafe import Markup
 
+from frontend_app import look
 from frontend_app.context import front
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ def init_views(app: Flask) -> None:
     app.add_template_filter(accent_of, "accent")
     app.add_template_filter(address_of, "address")
     app.add_template_filter(show_time, "time")
+    app.add_template_filter(look.render_markdown, "markdown")
+    app.jinja_env.globals.update(
+        colours_url=look.colours_url,
+        has_colours=look.has_colours,
+        logo_size=look.logo_size,
+        logo_url=look.logo_url,
+    )
     app.context_processor(_common)
 
 
@@ -59,7 +67,7 @@ def _find_zone() -> tzinfo:
 
 
 def _common() -> dict[str, Any]:
-    settings = front().settings
+    settings, page = front().settings, look.front_page()
     # Absolute, because the page about a free name stands on that name's host.
     return {
         "account": g.get("account"),
@@ -68,7 +76,8 @@ def _common() -> dict[str, Any]:
         "backend_url": settings.backend_url,
         "can_sign_up": settings.signup == "open",
         "domain": settings.domain,
-        "has_terms": settings.terms_file is not None,
+        "has_terms": settings.terms_file is not None or bool(page.terms),
+        "look": page,
         "own_sites_url": settings.own_sites_url,
         "site_url": settings.site_url,
     }

@@ -99,7 +99,7 @@ def theme() -> ResponseReturnValue:
     """Serve the site's accent colour, for light and dark."""
     accent = read_accent(current_tenant.settings.get("accent"))
     css = render_template(
-        "site/theme.css",
+        "ui/colour.css",
         light=accent_tones(accent, dark=False),
         dark=accent_tones(accent, dark=True),
     )

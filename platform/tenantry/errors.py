@@ -111,6 +111,24 @@ class BadArgumentError(TenantryError, ValueError):
     problem: str
 
 
+class BadImageError(TenantryError, ValueError):
+    """A file cannot be used as a picture."""
+
+    message = "The picture cannot be used: {problem}."
+    status = 422
+    problem: str
+
+
+class FrontPageConflictError(TenantryError):
+    """The front page was changed while somebody else changed it."""
+
+    message = "{by} has saved revision {revision} of the front page meanwhile."
+    remedy = "Read it, and save again to replace it."
+    status = 409
+    revision: int
+    by: str
+
+
 class BadEmailError(TenantryError, ValueError):
     """Not an e-mail address."""
 

@@ -238,8 +238,9 @@ class Settings(BaseSettings):
     )
     terms_file: Path | None = Field(
         default=None,
-        description="A Markdown file with the terms that people accept when they sign up. Its "
-        "content names the version: if it changes, everyone is asked again.",
+        description="A Markdown file with the terms that people accept when they sign up, in place "
+        "of those in the console. Its content names the version: if it changes, everyone is asked "
+        "again.",
     )
     routing: Literal["subdomain", "path", "both"] = Field(
         default="subdomain",

@@ -67,6 +67,8 @@ ARGUMENTS = {
     "operation": "release",
     "destructive": "restore",
     "job_id": 1,
+    "document": "terms",
+    "number": 0,
 }
 
 

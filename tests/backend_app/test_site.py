@@ -54,6 +54,7 @@ def test_owners_choose_the_sender_of_their_mail(world: World, olga: Browser) -> 
             "ada@reader.test",
             "0" * 32,
             settings=world.settings,
+            platform_name="Tenantry",
             tenant=world.catalog.tenants.get("acme"),
         ),
         policy=default,

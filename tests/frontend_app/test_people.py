@@ -170,6 +170,7 @@ def test_every_view_is_public_or_asks_who_is_there(front: Front) -> None:
     """A new blueprint has to say which; the public ones are named here."""
     public = {
         "pages",
+        "look",
         "sign_up",
         "sign_in",
         "passkeys",

@@ -67,6 +67,17 @@ def test_another_process_changes_what_both_workers_serve(server: Server) -> None
         assert server.site("acme").status == 200
 
 
+def test_every_worker_shows_a_new_front_page(server: Server) -> None:
+    """Whichever worker is asked, the first answer after a save is the new page."""
+    operations = Operations(server.catalog, settings=server.settings, actor=SYSTEM)
+    pages = server.catalog.front_pages
+    for number in range(30):
+        headline = f"Headline {number}"
+        operations.change_front_page({"headline": headline}, after=pages.get().revision)
+        answers = together(lambda _: server.ask("localhost"), AT_ONCE)
+        assert all(headline in answer.text for answer in answers), f"round {number}"
+
+
 def test_a_change_without_an_announcement_is_found_by_polling(new_odd_server: NewOddServer) -> None:
     """A writer that died before it told anybody costs a few polls, in every worker."""
     with new_odd_server() as odd_server:

@@ -24,6 +24,7 @@ from tenantry.catalog.audit import Audit
 from tenantry.catalog.backups import BackupFilter, Backups
 from tenantry.catalog.change_feed import ChangeFeed
 from tenantry.catalog.custom_hosts import CustomHosts
+from tenantry.catalog.front_pages import FrontPages
 from tenantry.catalog.host_checks import HostChecks
 from tenantry.catalog.invitations import Invitations
 from tenantry.catalog.jobs import Jobs
@@ -120,6 +121,7 @@ class Catalog:
         self.backups = Backups(store)
         self.listings = Listings(store)
         self.nodes = Nodes(store)
+        self.front_pages = FrontPages(store)
         self.scans = Scans(store)
 
     def upgrade(self) -> None:

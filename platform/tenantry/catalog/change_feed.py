@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 
 from tenantry.catalog.models import ChangeRecord, Head, HostRecord, TenantRecord
 from tenantry.catalog.names import SERVED_HOST
+from tenantry.catalog.store import PLATFORM_CHANGE
 from tenantry.catalog.values import Changes
 from tenantry.values.tenant import TenantState
 
@@ -54,7 +55,7 @@ class ChangeFeed:
             # name, or a catalog restored from the past.
             if len(changed) != epoch - after:
                 return Changes(epoch, complete=False)
-            ids = set(changed)
+            ids = set(changed) - {PLATFORM_CHANGE}
             rows = connection.execute(CHANGED_TENANTS, {"ids": list(ids)}).all()
         hosts: dict[str, tuple[str, ...]] = {row.id: () for row in rows}
         for row in rows:

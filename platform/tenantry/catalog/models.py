@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -43,6 +44,7 @@ from tenantry.catalog.values import (
     TenantRow,
 )
 from tenantry.databases.platform_classes import PlatformMapper
+from tenantry.values.front_page import CONTENT, FrontPage, FrontPageRevision
 from tenantry.values.slugs import looks_of
 from tenantry.values.tenant import Tenant, TenantState
 
@@ -449,6 +451,32 @@ class ChangeRecord(Base):
 
     epoch: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     tenant_id: Mapped[str] = mapped_column(String(32))
+
+
+class FrontPageRecord(Base):
+    """A revision of the front page, with the legal pages. None is ever changed or removed."""
+
+    __tablename__ = "front_pages"
+
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    created_at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(254))
+    changed: Mapped[list[str]]
+    content: Mapped[dict[str, Any]]
+    logo: Mapped[bytes] = mapped_column(LargeBinary)
+
+    @classmethod
+    def of(cls, page: FrontPage, *, revision: int, changed: Iterable[str]) -> FrontPageRecord:
+        content = {name: getattr(page, name) for name in CONTENT if name != "logo"}
+        return cls(revision=revision, changed=list(changed), content=content, logo=page.logo)
+
+    def to_page(self) -> FrontPage:
+        # What a later release has added to it is left out.
+        known = {name: self.content[name] for name in CONTENT if name in self.content}
+        return FrontPage(self.revision, logo=self.logo, **known)
+
+    def to_revision(self) -> FrontPageRevision:
+        return FrontPageRevision(self.revision, self.created_at, self.actor, tuple(self.changed))
 
 
 class MigrationRunRecord(Base):

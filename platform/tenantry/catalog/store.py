@@ -62,6 +62,9 @@ _RENEW = (
 )
 _ADD_CHANGES, _ADD_EVENT = insert(_changes), insert(_events)
 
+PLATFORM_CHANGE = ""
+"""Stands for a tenant's id where none has changed, but something of the platform's."""
+
 KEPT_CHANGES = 20_000
 """Changes kept for workers that were away; a longer absence means starting from nothing."""
 
@@ -235,6 +238,11 @@ class Writer:
         """Like :meth:`changed`, and append to the audit trail what was done."""
         self.changed(record)
         self.audit(action, tenant=record, detail=detail)
+
+    def platform_changed(self, action: str, detail: Mapping[str, Any]) -> None:
+        """Note that something changed that is no tenant's, as the front page; and the audit event."""
+        self._changed[PLATFORM_CHANGE] = None
+        self.audit(action, detail=detail)
 
     def change_state(self, record: TenantRecord, state: str, **facts: str) -> None:
         """Let a tenant be in another state.

@@ -28,6 +28,7 @@ from tenantry.lifecycle.delete import (
 )
 from tenantry.lifecycle.drill import drill_restore
 from tenantry.lifecycle.export import export_tenant
+from tenantry.lifecycle.front_page import change_front_page
 from tenantry.lifecycle.import_ import import_tenant, preview_import
 from tenantry.lifecycle.jobs import start_job
 from tenantry.lifecycle.maintenance import begin_maintenance
@@ -138,6 +139,8 @@ class Operations:
     preview_undelete = preview_undelete
     purge = purge_tenant
     preview_purge = preview_purge
+
+    change_front_page = change_front_page
 
     check = check_tenant
     database_missing = database_missing

@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from tenantry.catalog.accounts import canonical_email
 from tenantry.catalog.models import now
 from tenantry.errors import BadEmailError
-from tenantry.mail.rendering import MailLook, render_mail
+from tenantry.mail.rendering import MailLook, name_platform, render_mail
 from tenantry.security.keys import PLATFORM, keys_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class Outbox:
         :raises BadMailError: The template is missing or wrong.
         """
         address, settings = deliverable(to), self._settings
-        look = MailLook.of(tenant, settings, language)
+        front_page = self._catalog.front_pages.get()
+        look = MailLook.of(tenant, settings, front_page, language)
         content = render_mail(template, values, look=look, render=render)
         if tenant is not None and tenant.quiet:
             log.info("mail %s of %s is dropped: the site is quiet", template, tenant.slug)
@@ -88,7 +89,13 @@ class Outbox:
 
         def prepare(mail_id: str, due_at: datetime) -> NewJob:
             message = compose(
-                content, address, mail_id, settings=settings, tenant=tenant, reply_to=reply_to
+                content,
+                address,
+                mail_id,
+                settings=settings,
+                tenant=tenant,
+                platform_name=name_platform(settings, front_page),
+                reply_to=reply_to,
             )
             arguments = {"mail_id": mail_id, "sealed": sealer(settings).encrypt(message).decode()}
             owner = None if tenant is None else tenant.id
@@ -116,6 +123,7 @@ def compose(
     *,
     settings: Settings,
     tenant: Tenant | None,
+    platform_name: str,
     reply_to: str = "",
 ) -> bytes:
     """Return the message as a mail server takes it."""
@@ -123,7 +131,7 @@ def compose(
     message = EmailMessage(policy=POLICY)
     message["Subject"] = content.subject
     sender = sender_address(settings, tenant)
-    name = str(own.get("mail_name") or (tenant.name if tenant is not None else settings.domain))
+    name = str(own.get("mail_name") or (tenant.name if tenant is not None else platform_name))
     message["From"] = Address(" ".join(name.split()), addr_spec=sender)
     message["To"] = Address(addr_spec=to)
     if answers := reply_to or str(own.get("mail_reply_to") or settings.mail_reply_to):

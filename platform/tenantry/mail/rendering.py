@@ -13,12 +13,14 @@ from markupsafe import Markup
 from tenantry.errors import BadMailError
 from tenantry.ui import TEMPLATES
 from tenantry.ui.colours import accent_tones, read_accent
+from tenantry.values.front_page import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tenantry.settings import Settings
     from tenantry.ui.colours import Tones
+    from tenantry.values.front_page import FrontPage
     from tenantry.values.tenant import Tenant
 
 SUBJECT = "Subject:"
@@ -35,19 +37,26 @@ class MailLook:
     language: str
 
     @classmethod
-    def of(cls, tenant: Tenant | None, settings: Settings, language: str = "") -> MailLook:
+    def of(
+        cls, tenant: Tenant | None, settings: Settings, front_page: FrontPage, language: str = ""
+    ) -> MailLook:
         """Return the look of a tenant's site, or of the platform.
 
         :param language: The reader's; by default the site's.
         """
-        own = {} if tenant is None else tenant.settings
+        own = {"accent": front_page.accent} if tenant is None else tenant.settings
         chosen = language or own.get("language")
         return cls(
-            name=settings.domain if tenant is None else tenant.name,
+            name=name_platform(settings, front_page) if tenant is None else tenant.name,
             url=settings.apex_url if tenant is None else settings.site_url(tenant),
             tones=accent_tones(read_accent(own.get("accent")), dark=False),
             language=chosen if isinstance(chosen, str) else "en",
         )
+
+
+def name_platform(settings: Settings, front_page: FrontPage) -> str:
+    """Return what the platform calls itself in mails: its domain, until operators name it."""
+    return settings.domain if front_page.name == NAME else front_page.name
 
 
 @dataclass(frozen=True, slots=True)
