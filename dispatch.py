@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import backend_app
 import frontend_app
-from tenantry.catalog import SYSTEM, open_catalog
+from tenantry.catalog import open_catalog
 from tenantry.catalog.directory import Directory
 from tenantry.catalog.joining import join_fleet
 from tenantry.catalog.node_lease import Lease
@@ -23,9 +23,6 @@ from tenantry.dispatch import build_door
 from tenantry.errors import DatabaseUnavailableError
 from tenantry.flask.factories import load_factory
 from tenantry.flask.jobs import provide_queue
-from tenantry.lifecycle import Operations
-from tenantry.lifecycle.host_checks import HostChecker
-from tenantry.lifecycle.host_news import tell_people
 from tenantry.limits import ClientRates, RateTable, TenantLimits
 from tenantry.limits.backlog import Listeners
 from tenantry.middleware.bodies import BodyLimits
@@ -280,22 +277,15 @@ def start_worker(platform: Platform) -> list[PeriodicTask]:
         directory=platform.directory,
     )
     reporter = Reporter(settings.workers_dir, report)
-    tell = tell_people(platform.catalog, settings=settings)
-    checker = HostChecker(platform.catalog, settings=settings, tell=tell)
     if platform.lease is not None:
         heartbeat = Heartbeat(platform.catalog, settings, platform.lease)
         run_in_worker(heartbeat.start)
         run_at_end(heartbeat.stop)
-    for start in (reporter.start, warm_up.start, checker.start):
+    for start in (reporter.start, warm_up.start):
         run_in_worker(start)
-    for end in (reporter.stop, popularity.save, traffic.write, warm_up.stop, checker.stop):
+    for end in (reporter.stop, popularity.save, traffic.write, warm_up.stop):
         run_at_end(end)
-    operations = Operations(platform.catalog, platform.factory, settings=settings, actor=SYSTEM)
-    return [
-        PeriodicTask(15, traffic.write),
-        PeriodicTask(30, popularity.save),
-        PeriodicTask(300, operations.give_up_unconfirmed),
-    ]
+    return [PeriodicTask(15, traffic.write), PeriodicTask(30, popularity.save)]
 
 
 def build_front_door(platform: Platform) -> WSGIApplication:

@@ -32,7 +32,10 @@ TITLES = {f"operations.{one.job}": one.title for one in OPERATIONS.values() if o
     "operations.import": "Import",
     "operations.backup_all": "Back up all sites",
     "operations.verify_all": "Verify the newest backups",
+    "operations.give_up": "Give up the unconfirmed site",
     "operations.purge_due": "Purge what is due",
+    "platform.check_hosts": "Check domains",
+    "platform.give_up_unconfirmed": "Give up unconfirmed sites",
     "platform.clean": "Remove old records",
 }
 """What people call the platform's own jobs."""

@@ -24,6 +24,8 @@ from tenantry.values.tenant import TenantState
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy import Select
+
     from tenantry.catalog.store import Store, Writer
     from tenantry.catalog.values import Actor
 
@@ -60,23 +62,20 @@ class HostChecks:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def has_due(self) -> bool:
+        """Say whether the time of a host has come."""
+        with self._store.reading() as session:
+            return session.scalar(_find_due().limit(1)) is not None
+
     def claim_due(self, *, limit: int) -> tuple[Host, ...]:
         """Return hosts whose time has come, the longest due first, to be checked by the caller alone.
 
         If the caller dies, they are due again after :data:`CLAIMED`.
         """
-        query = (
-            select(HostRecord)
-            .join(TenantRecord)
-            .where(HostRecord.check_at <= now(), TenantRecord.state != TenantState.DELETED)
-            .order_by(HostRecord.check_at)
-            .limit(limit)
-        )
-        with self._store.reading() as session:
-            if session.scalar(query.limit(1)) is None:
-                return ()  # mostly so, and then nobody waits for a lock
+        if not self.has_due():
+            return ()  # then nobody waits for a lock
         with self._store.writing(SYSTEM) as writer:
-            entries = writer.session.scalars(query).all()
+            entries = writer.session.scalars(_find_due().limit(limit)).all()
             for entry in entries:
                 entry.check_at = now() + CLAIMED
             return tuple(entry.to_host() for entry in entries)
@@ -121,6 +120,15 @@ class HostChecks:
             entry = get_entry(writer.get_tenant(tenant_id), host)
             entry.warned_at = now()
             writer.audit("host.warn", tenant=tenant_id, detail={"host": host})
+
+
+def _find_due() -> Select[tuple[HostRecord]]:
+    return (
+        select(HostRecord)
+        .join(TenantRecord)
+        .where(HostRecord.check_at <= now(), TenantRecord.state != TenantState.DELETED)
+        .order_by(HostRecord.check_at)
+    )
 
 
 def needs_warning(host: Host) -> bool:

@@ -7,11 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from tenantry.catalog import Catalog
     from tenantry.settings import Settings
 
 DAY = timedelta(days=1)
+HOSTS_EVERY = timedelta(seconds=15)
+UNCONFIRMED_EVERY = timedelta(minutes=5)
+
+
+def always(_catalog: Catalog) -> bool:
+    """Say that a schedule has something to do."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,8 @@ class Schedule:
     every: timedelta = DAY
     at: timedelta = timedelta(0)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    is_wanted: Callable[[Catalog], bool] = always
+    """Says whether there is something to do. A moment without is passed over: it leaves no job."""
 
     def find_due(self, moment: datetime) -> datetime:
         """Return the last moment until now at which it was due."""
@@ -35,8 +45,22 @@ class Schedule:
 
 
 def platform_schedules(settings: Settings) -> tuple[Schedule, ...]:
-    """Return what runs once a day for the platform."""
-    found = [Schedule("clean", "platform.clean", at=timedelta(hours=4, minutes=11))]
+    """Return what runs for the platform: once a day, or whenever something has become due."""
+    found = [
+        Schedule("clean", "platform.clean", at=timedelta(hours=4, minutes=11)),
+        Schedule(
+            "hosts",
+            "platform.check_hosts",
+            every=HOSTS_EVERY,
+            is_wanted=lambda catalog: catalog.host_checks.has_due(),
+        ),
+        Schedule(
+            "unconfirmed",
+            "platform.give_up_unconfirmed",
+            every=UNCONFIRMED_EVERY,
+            is_wanted=lambda catalog: bool(catalog.sign_ups.list_expired(limit=1)),
+        ),
+    ]
     if (backup_at := settings.backup_offset) is not None:
         arguments = {"keep": settings.backup_keep, "folder": settings.backup_dir or None}
         found.append(Schedule("backup", "operations.backup_all", at=backup_at, arguments=arguments))

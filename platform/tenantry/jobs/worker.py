@@ -171,6 +171,8 @@ class JobWorker:
             if taken := self._claims.take_back(dead=dead):
                 log.warning("%d jobs of workers that have ended are queued again", taken)
             for schedule in self._schedules:
+                if not schedule.is_wanted(self._catalog):
+                    continue
                 prepare = partial(self._prepare, schedule)
                 self._catalog.jobs.fire(schedule.name, schedule.find_due(now()), prepare, by=SYSTEM)
 

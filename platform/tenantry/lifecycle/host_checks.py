@@ -1,4 +1,4 @@
-"""Checks custom hosts whose time has come, once for the whole platform however many workers run."""
+"""Checks custom hosts whose time has come: what the job ``platform.check_hosts`` does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from tenantry.catalog import SYSTEM
 from tenantry.errors import HostNotFoundError, TenantNotFoundError
 from tenantry.lifecycle.custom_hosts import look_up
 from tenantry.lifecycle.host_news import HostEvent, find_news
-from tenantry.resources.background_thread import BackgroundThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,16 +17,13 @@ if TYPE_CHECKING:
     from tenantry.lifecycle.host_news import HostNews
     from tenantry.settings import Settings
 
-INTERVAL = 15.0
-"""Seconds between two looks at what is due."""
-
 BATCH = 40
 AT_ONCE = 8
-"""Hosts that a worker checks at the same time: a check mostly waits for resolvers."""
+"""Hosts that are checked at the same time: a check mostly waits for resolvers."""
 
 
 class HostChecker:
-    """A thread of the worker that checks due hosts. Each host is checked by one worker.
+    """Checks due hosts. However many do so at once, each host is checked by one of them.
 
     :param tell: Tells people what has become of a host. If a warning raises, it is given again with
         the next check.
@@ -39,22 +35,18 @@ class HostChecker:
         self._catalog = catalog
         self._settings = settings
         self._tell = tell
-        self._thread = BackgroundThread("host-checks", self._run)
-        self.start = self._thread.start
-        self.stop = self._thread.stop
 
-    def check_due(self) -> int:
-        """Check what is due now, and return how many hosts that was."""
+    def check_due(self, advance: Callable[[int], object] = int) -> int:
+        """Check what is due now, and return how many hosts that was.
+
+        :param advance: Called now and then with how many it is so far; it may end the checks.
+        """
         checked = 0
         while hosts := self._catalog.host_checks.claim_due(limit=BATCH):
             with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="host-check") as threads:
                 checked += sum(threads.map(self._check, hosts))
-            if self._thread.stopping.is_set():
-                break
+            advance(checked)
         return checked
-
-    def _run(self) -> None:
-        self._thread.repeat(INTERVAL, self.check_due)
 
     def _check(self, host: Host) -> bool:
         try:

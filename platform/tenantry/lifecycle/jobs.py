@@ -27,6 +27,8 @@ from tenantry.files.disk import exists
 from tenantry.jobs import JobDefinition, JobDefinitions, JobQueue, JobRefused, job
 from tenantry.lifecycle.drill import noting
 from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.lifecycle.host_checks import HostChecker
+from tenantry.lifecycle.host_news import tell_people
 from tenantry.lifecycle.restore import check_owner
 from tenantry.migrations import load_history
 from tenantry.migrations.run import Options, ResumeOptions, migrate
@@ -333,6 +335,41 @@ def _remove_old_files(settings: Settings, days: int) -> int:
     return removed
 
 
+def _check_hosts(operations: Operations, run: JobRun) -> dict[str, int]:
+    catalog, settings = operations.catalog, operations.settings
+    checker = HostChecker(catalog, settings=settings, tell=tell_people(catalog, settings=settings))
+    return {"checked": checker.check_due(run.progress)}
+
+
+def _give_up_unconfirmed(operations: Operations, run: JobRun) -> dict[str, int]:
+    given_up, tried = 0, set[str]()
+    while slugs := set(operations.catalog.sign_ups.list_expired()) - tried:
+        for slug in slugs:
+            given_up += _give_up_one(operations, run, slug)
+            run.progress(given_up)
+        tried |= slugs
+    return {"given_up": given_up}
+
+
+def _give_up_one(operations: Operations, run: JobRun, slug: str) -> bool:
+    try:
+        operations.give_up_unconfirmed(slug)
+    except CatalogUnavailableError:
+        raise
+    except ElsewhereError:
+        # A job of the tenant's own is run by the node that has its files.
+        operations.start("give_up", key=f"{run.job.id}-{slug}", slug=slug)
+    except TenantryError as error:  # one site's trouble keeps none of the others
+        run.log(f"{slug}: {error}")
+    else:
+        return True
+    return False
+
+
+def _give_up(operations: Operations, _run: JobRun, *, slug: str) -> None:
+    operations.give_up_unconfirmed(slug)
+
+
 _ONE: JobOptions = {"seconds": 6 * HOURS, "place": "platform"}
 _MANY: JobOptions = {
     "attempts": 2,
@@ -355,6 +392,15 @@ _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
     "operations.delete": (_delete, _ONE),
     "operations.purge": (_purge, _ONE),
     "operations.purge_due": (_purge_due, _MANY),
+    "operations.give_up": (_give_up, _ONE),
+    "platform.check_hosts": (
+        _check_hosts,
+        {"attempts": 1, "cancellable": True, "place": "platform"},
+    ),
+    "platform.give_up_unconfirmed": (
+        _give_up_unconfirmed,
+        {"attempts": 1, "seconds": 6 * HOURS, "cancellable": True, "place": "platform"},
+    ),
     "platform.clean": (_clean, {"attempts": 2, "place": "platform"}),
 }
 

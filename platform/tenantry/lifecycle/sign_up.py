@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tenantry.catalog.values import Account
-from tenantry.errors import TenantryError
 from tenantry.lifecycle.create import add, provision, taking_back
 from tenantry.lifecycle.delete import delete_tenant
 from tenantry.lifecycle.slug_claims import Claims
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
     from tenantry.catalog import NewOwner
     from tenantry.lifecycle.operations import Operations
     from tenantry.values.tenant import Tenant
-
-log = logging.getLogger(__name__)
 
 HELD_FOR = timedelta(hours=48)
 """How long a site waits for its owner to confirm the address."""
@@ -49,20 +45,17 @@ def sign_up(
             )
 
 
-def give_up_unconfirmed(operations: Operations) -> tuple[str, ...]:
-    """Delete the sites that nobody confirmed in time, and free their slugs; return these.
+def give_up_unconfirmed(operations: Operations, slug: str) -> None:
+    """Delete a site that nobody confirmed in time, and free its slug.
 
-    Each is deleted as any other site is: with a last bundle, until its purge date. If it is
-    interrupted, the next call goes on. One site's trouble keeps none of the others.
+    It is deleted as any other site is: with a last bundle, until its purge date. If this is
+    interrupted, the next call goes on. A site that is confirmed meanwhile stays.
+
+    :raises TenantNotFoundError: The tenant does not exist.
+    :raises ElsewhereError: Another node has its files.
     """
-    given_up = []
-    for slug in operations.catalog.sign_ups.list_expired():
-        try:
-            deleted = delete_tenant(
-                operations, slug, reason="its owner's address was not confirmed"
-            )
-            operations.catalog.sign_ups.give_up(deleted.tenant.id, by=operations.actor)
-            given_up.append(slug)
-        except TenantryError as error:
-            log.warning("site %s could not be given up: %s", slug, error)
-    return tuple(given_up)
+    tenant = operations.catalog.tenants.get(slug)
+    if tenant.held_until is None or tenant.held_until > datetime.now(UTC):
+        return
+    deleted = delete_tenant(operations, slug, reason="its owner's address was not confirmed")
+    operations.catalog.sign_ups.give_up(deleted.tenant.id, by=operations.actor)

@@ -221,10 +221,3 @@ def test_an_expired_host_gets_another_token(operations: Operations, resolver: Na
     renewed = operations.check_host("acme", SHOP)
     assert (renewed.state, renewed.token == host.token) == (HostState.PENDING, False)
     assert renewed.problem == f"The TXT record _tenantry.{SHOP} has another value."
-
-
-def test_the_thread_checks_and_ends(operations: Operations) -> None:
-    """It is one of the worker's threads, and ends with it."""
-    checker = HostChecker(operations.catalog, settings=operations.settings, tell=str)
-    checker.start()
-    checker.stop()

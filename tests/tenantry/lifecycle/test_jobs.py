@@ -9,23 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select, update
 
 from tenantry.catalog import SYSTEM, Actor, Catalog, JobState
 from tenantry.catalog.job_claims import JobClaims
-from tenantry.catalog.models import now
-from tenantry.errors import BadJobError, TenantNotFoundError, UnknownJobError
+from tenantry.catalog.models import ScheduleRecord, now
+from tenantry.errors import BadJobError, ElsewhereError, TenantNotFoundError, UnknownJobError
 from tenantry.files.locks import tenant_lock
 from tenantry.jobs import JobDefinitions, JobQueue, JobWorker
 from tenantry.jobs.schedules import platform_schedules
+from tenantry.lifecycle import Operations
 from tenantry.lifecycle.jobs import imports_dir, operation_jobs
 from tenantry.values.tenant import TenantState
+from tests.nameserver import NameServer
 from tests.tenantry.lifecycle import ledger
+from tests.tenantry.lifecycle.test_host_checks import set_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tenantry.catalog import Job
-    from tenantry.lifecycle import Operations
     from tenantry.settings import Settings
 
 OLGA = Actor("operator", "olga@x.test")
@@ -198,9 +201,109 @@ def test_the_schedules_of_a_platform(make_settings: Callable[..., Settings]) -> 
         "clean": moment.replace(hour=4, minute=11),
         "backup": moment.replace(hour=2, minute=23),
         "purge": moment.replace(hour=3, minute=17),
+        "hosts": moment,
+        "unconfirmed": moment,
     }
     off = make_settings(backup_time="off", purge_time="off")
-    assert [one.name for one in platform_schedules(off)] == ["clean"]
+    assert [one.name for one in platform_schedules(off)] == ["clean", "hosts", "unconfirmed"]
+
+
+def test_nothing_due_leaves_no_job(operations: Operations, settings: Settings) -> None:
+    """At rest the two frequent schedules write nothing: a list of jobs would be full of them."""
+    schedules = [it for it in platform_schedules(settings) if it.every < timedelta(hours=1)]
+    assert [it.name for it in schedules] == ["hosts", "unconfirmed"]
+    for _ in range(2):
+        work(operations, schedules=schedules)
+    with operations.catalog.store.connection() as connection:
+        assert connection.execute(select(ScheduleRecord.name)).all() == []
+    assert operations.catalog.jobs.list().total == 0
+
+
+def test_sites_that_nobody_confirms_are_given_up(
+    operations: Operations, settings: Settings
+) -> None:
+    """When 48 hours are over, by a job; one that cannot be, and the neighbours, stay."""
+    catalog = operations.catalog
+    for slug in ("late", "stuck", "young"):
+        ledger.write(operations.create(slug, name=slug), settings)
+    _hold(catalog, {"late": -1, "stuck": -2, "young": 3600})
+    (schedule,) = (it for it in platform_schedules(settings) if it.name == "unconfirmed")
+    work(operations, schedules=[schedule])  # a new schedule begins with its next moment
+    _set_back(catalog)
+    stuck = catalog.tenants.get("stuck")
+    with tenant_lock(stuck, "backed up", data_dir=settings.data_dir):
+        work(operations, schedules=[schedule])
+    (job,) = catalog.jobs.list(name="platform.give_up_unconfirmed").items
+    assert (job.state, job.result) == (JobState.DONE, {"given_up": 1})
+    (line,) = catalog.jobs.list_lines(job.id)
+    assert line.text.startswith("stuck: ")
+    assert catalog.names.find("late") is None
+    _set_back(catalog)
+    work(operations, schedules=[schedule])
+    assert catalog.names.find("stuck") is None
+    assert catalog.tenants.get("young").state is TenantState.ACTIVE
+    assert catalog.tenants.get("acme").state is TenantState.ACTIVE
+
+
+def test_a_site_of_another_node_is_given_up_there(
+    operations: Operations, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a job of its own, which only the node with its files takes."""
+    catalog = operations.catalog
+    _hold(catalog, {"acme": -1})
+    tenant = catalog.tenants.get("acme")
+    (schedule,) = (it for it in platform_schedules(settings) if it.name == "unconfirmed")
+    work(operations, schedules=[schedule])
+    _set_back(catalog)
+    there = {"find_elsewhere": lambda: [tenant.placement]}
+    with monkeypatch.context() as patched:
+        patched.setattr(Operations, "give_up_unconfirmed", _refuse_elsewhere)
+        work(operations, schedules=[schedule], **there)
+    (job,) = catalog.jobs.list(name="operations.give_up").items
+    assert (job.state, job.tenant_id) == (JobState.QUEUED, tenant.id)
+    work(operations)
+    assert catalog.jobs.get(job.id).state is JobState.DONE
+    assert catalog.names.find("acme") is None
+
+
+def test_due_domains_are_checked_by_a_job(
+    operations: Operations, settings: Settings, make_settings: Callable[..., Settings]
+) -> None:
+    """Only when one is due; what the check finds is in the catalog."""
+    catalog = operations.catalog
+    with NameServer() as resolver:
+        operations.settings = make_settings(dns_resolvers=resolver.text)
+        host = operations.add_host("acme", "shop.example.org")
+        (schedule,) = (it for it in platform_schedules(settings) if it.name == "hosts")
+        set_back(catalog, check_at=timedelta(0))
+        work(operations, schedules=[schedule])
+        _set_back(catalog)
+        work(operations, schedules=[schedule])
+        (job,) = catalog.jobs.list(name="platform.check_hosts").items
+        assert (job.state, job.result) == (JobState.DONE, {"checked": 1})
+        assert catalog.hosts.get(host.tenant_id, host.name).failures == 2
+        _set_back(catalog)
+        work(operations, schedules=[schedule])
+    assert catalog.jobs.list(name="platform.check_hosts").total == 1
+
+
+def _hold(catalog: Catalog, seconds: Mapping[str, int]) -> None:
+    """Let sites wait for their confirmation, so many seconds from now."""
+    with catalog.store.writing(SYSTEM) as writer:
+        for slug, left in seconds.items():
+            record = writer.get_tenant(catalog.tenants.get(slug).id)
+            record.held_until = now() + timedelta(seconds=left)
+            writer.changed(record)
+
+
+def _set_back(catalog: Catalog) -> None:
+    """Let the schedules have been due long ago."""
+    with catalog.store.updating() as connection:
+        connection.execute(update(ScheduleRecord).values(due_at=now() - timedelta(days=1)))
+
+
+def _refuse_elsewhere(_operations: Operations, slug: str) -> None:
+    raise ElsewhereError(slug, "node-2")
 
 
 def test_old_files_of_jobs_are_removed(operations: Operations, settings: Settings) -> None:
