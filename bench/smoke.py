@@ -100,6 +100,11 @@ BENCHMARKS = (
         ("bare_rps", "platform_rps", "cached_rps", "not_modified_rps", "nginx_rps", "cached_ratio"),
         {"ROUNDS": "1", "SECONDS": "1"},
     ),
+    Benchmark(
+        "search",
+        ("sqlite_ratio", "postgresql_ratio", "sqlite_ms", "postgresql_ms"),
+        {"N": "200", "ROUNDS": "1"},
+    ),
     Benchmark("fresh", ("stale", "hit"), {"SECONDS": "2"}),
     Benchmark(
         "fleet",

@@ -14,7 +14,7 @@ from tenants.reading import list_addresses, list_tags
 bp = Blueprint("discovery", __name__)
 
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
-CLOSED = ("/backend/", "/members/", "/drafts", "/write")
+CLOSED = ("/backend/", "/members/", "/drafts", "/write", "/search")
 FRESH_SECONDS = 3600
 
 

@@ -146,14 +146,18 @@ class _Written:
 
 
 class Post(_Written, Model):
-    """An article; a draft as long as it has no time of publication."""
+    """An article; a draft as long as it has no time of publication.
+
+    Title and text are read before they change: :mod:`tenants.search_index` needs the old ones.
+    """
 
     __tablename__ = "post"
     __table_args__ = (Index(None, "published_at", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(120), unique=True)
-    title: Mapped[str] = mapped_column(String(160))
+    title: Mapped[str] = mapped_column(String(160), active_history=True)
+    body: Mapped[str] = mapped_column(Text, active_history=True)
     summary: Mapped[str] = mapped_column(String(400), default="")
     author_id: Mapped[int] = mapped_column(ForeignKey("member.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)

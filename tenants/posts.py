@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
-from sqlalchemy import delete as sql_delete
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -210,7 +210,8 @@ def delete_post(post: Post) -> bool:
     :return: Whether it can be restored, for :data:`RESTORABLE_FOR`.
     """
     over = Post.deleted_at < now() - RESTORABLE_FOR
-    db.session.execute(sql_delete(Post).where(over))
+    for old in db.session.scalars(select(Post).where(over)):
+        db.session.delete(old)
     restorable = find_fullness() is None
     if restorable:
         post.deleted_at = now()

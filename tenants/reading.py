@@ -131,13 +131,13 @@ def list_deleted(author_id: int | None) -> Sequence[Post]:
 def list_addresses() -> Sequence[Row[tuple[str, bool, datetime]]]:
     """Return slug, kind and last change of the newest published posts and pages, for a sitemap."""
     newest = Post.published_at.desc()
-    query = select(Post.slug, Post.is_page, Post.updated_at).where(_public()).order_by(newest)
+    query = select(Post.slug, Post.is_page, Post.updated_at).where(is_public()).order_by(newest)
     return db.session.execute(query.limit(SITEMAP_LENGTH)).all()
 
 
 def list_pages(limit: int = TITLES_PER_PAGE) -> Sequence[Row[tuple[str, str]]]:
     """Return slug and title of the published pages, in the order of their publication."""
-    query = select(Post.slug, Post.title).where(_public(), Post.is_page)
+    query = select(Post.slug, Post.title).where(is_public(), Post.is_page)
     return db.session.execute(query.order_by(Post.published_at, Post.id).limit(limit)).all()
 
 
@@ -175,12 +175,13 @@ def find_deleted(slug: str) -> Post | None:
     return db.session.scalar(select(Post).where(Post.slug == slug, Post.deleted_at.is_not(None)))
 
 
-def _public() -> ColumnElement[bool]:
+def is_public() -> ColumnElement[bool]:
+    """Return that visitors can see a post or page."""
     return and_(Post.published_at.is_not(None), Post.deleted_at.is_(None))
 
 
 def _listed() -> ColumnElement[bool]:
-    return and_(_public(), Post.is_page.is_(False))
+    return and_(is_public(), Post.is_page.is_(False))
 
 
 def _by(author_id: int | None) -> ColumnElement[bool]:

@@ -20,6 +20,7 @@ from tenants import (
     pages,
     posts,
     room,
+    search,
     tags,
 )
 from tenants.access import login
@@ -58,7 +59,7 @@ def build_site() -> Flask:
         lambda: {"find_notice": room.find_notice, "list_menu": menu.list_menu, "url_of": url_of}
     )
     errors.init_app(app)
-    for module in (pages, tags, feed, discovery, posts, history, comments, members):
+    for module in (pages, tags, search, feed, discovery, posts, history, comments, members):
         app.register_blueprint(module.bp)
     init_management(app, Management())
     return app

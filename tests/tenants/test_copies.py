@@ -10,6 +10,7 @@ import pytest
 from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
 from tenantry.databases.placements import tenant_database
 from tenantry.lifecycle.export import describe
+from tenants.models import Role
 from tests.tenants.helpers import make_site
 
 if TYPE_CHECKING:
@@ -53,6 +54,26 @@ def test_sessions_do_not_follow_into_a_copy(
     assert other_site.visitor().sign_in("ann@mail.test").status_code == 303
 
 
+def test_a_copy_is_searched_as_its_original(
+    site: Site, other_site: Site, copy: Callable[[Site, Site], None]
+) -> None:
+    """No index travels: what was there before is not found any more, and the next change counts."""
+    site.add_member("ann", Role.AUTHOR)
+    other_site.add_member("bob")
+    for title in ("Old", "Older"):
+        other_site.add_post(title, by="bob")
+    site.add_post("New")
+    copy(site, other_site)
+    visitor = other_site.visitor()
+    assert 'href="/posts/new"' in visitor.get("/search?q=new").text
+    assert "Nothing was found" in visitor.get("/search?q=old").text
+    author = other_site.visitor()
+    author.sign_in("ann@mail.test")
+    author.edit("new", {"title": "Newer", "body": "Words."})
+    assert "Nothing was found" in visitor.get("/search?q=new+words").text
+    assert 'href="/posts/new"' in visitor.get("/search?q=newer").text
+
+
 @pytest.mark.postgresql
 @pytest.mark.parametrize("way", [("sqlite", "postgresql"), ("postgresql", "sqlite")])
 def test_a_site_looks_the_same_on_the_other_kind(
@@ -77,6 +98,7 @@ def test_a_site_looks_the_same_on_the_other_kind(
         page = re.search("<main.*</main>", site.visitor().get(f"/posts/{slug}").text, re.DOTALL)
         assert page is not None
         shown.append(page[0])
+        assert f'href="/posts/{slug}"' in site.visitor().get("/search?q=ZOE+words").text
     assert "Remark 3." in shown[0]
     assert shown[1] == shown[0]
     assert other.visitor().sign_in("ann@mail.test").status_code == 303

@@ -23,12 +23,18 @@ from tenants.database import MIGRATIONS, Base
 ROOT = Path(__file__).parents[2]
 
 
+def _is_of_the_models(name: str | None, kind: str, _parents: object) -> bool:
+    """Say whether a name is no part of the search index, which only queries know."""
+    return not (kind == "table" and str(name).startswith("post_search"))
+
+
 def test_the_newest_revision_is_the_models_schema(tmp_path: Path) -> None:
     """Whoever changes a model writes a revision: otherwise old sites would lack what new code wants."""
     assert models.Post.metadata is Base.metadata
     engine = create_engine(f"sqlite:///{sqlite_template(load_history(MIGRATIONS), tmp_path)}")
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        options = {"compare_server_default": True, "include_name": _is_of_the_models}
+        context = MigrationContext.configure(connection, opts=options)
         found = compare_metadata(context, Base.metadata)
     engine.dispose()
     assert found == []
@@ -39,7 +45,10 @@ def test_sites_made_before_there_were_revisions_need_none(tmp_path: Path) -> Non
     engine = create_engine(f"sqlite:///{tmp_path}/old")
     Base.metadata.create_all(engine)
     engine.dispose()
-    query = "SELECT name, sql FROM sqlite_master WHERE name <> 'alembic_version' AND sql <> ''"
+    query = (
+        "SELECT name, sql FROM sqlite_master WHERE name <> 'alembic_version' AND sql <> '' "
+        "AND name NOT LIKE 'post_search%'"  # which the models do not know
+    )
     schemas = []
     for path in (tmp_path / "old", sqlite_template(load_history(MIGRATIONS), tmp_path)):
         with closing(sqlite3.connect(path)) as connection:

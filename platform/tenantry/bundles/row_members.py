@@ -109,6 +109,7 @@ def fill_database(
                 assert isinstance(member, TableMember)
                 _fill(connection, side, known[member.table], member, content, name=name)
             side.count_from(connection, manifest.database.counters)
+            side.derive(connection)
     except (DBAPIError, StatementError) as error:
         raise BundleError(name, f"the database refuses it ({_sentence(error)})") from error
     except ValueError as error:

@@ -25,7 +25,7 @@ _BEYOND = [
         AND d.classoid = 'pg_class'::regclass WHERE c.relnamespace = THIS_SCHEMA""",
     """SELECT 1 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         WHERE c.relnamespace = THIS_SCHEMA AND c.relkind = 'r'
-        AND (a.attgenerated <> '' OR a.attidentity <> '' OR a.attacl IS NOT NULL)""",
+        AND (a.attgenerated NOT IN ('', 's') OR a.attidentity <> '' OR a.attacl IS NOT NULL)""",
 ]
 """What is found by one of these is more than the statements below can tell."""
 
@@ -41,7 +41,9 @@ _TABLES = """
         SELECT string_agg(format('%I %s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
             CASE WHEN a.attcollation <> t.typcollation THEN format(' COLLATE %I', l.collname)
                 ELSE '' END,
-            coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), ''),
+            coalesce(CASE a.attgenerated WHEN 's' THEN ' GENERATED ALWAYS AS ('
+                || replace(pg_get_expr(d.adbin, d.adrelid), current_schema() || '.', '')
+                || ') STORED' ELSE ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) END, ''),
             CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END), ', ' ORDER BY a.attnum)
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         LEFT JOIN pg_collation l ON l.oid = a.attcollation
@@ -81,6 +83,7 @@ _ROWS = """
         string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum), c.relname)
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relnamespace = THIS_SCHEMA AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+        AND a.attgenerated = ''
     GROUP BY c.relname ORDER BY c.relname"""
 """Answers with queries, of which each answers with a table's rows as statements."""
 
@@ -94,8 +97,8 @@ _POSITIONS = """
 def describe(connection: Connection) -> list[str] | None:
     """Return the statements that make the current schema with its rows; ``None`` if none could.
 
-    Tables, sequences, constraints, indexes and rows can be told. Views, functions, triggers, types,
-    partitions, policies, identities and comments cannot.
+    Tables, generated columns, sequences, constraints, indexes and rows can be told. Views, functions,
+    triggers, types, partitions, policies, identities and comments cannot.
     """
     driver: Any = connection.connection.driver_connection
 

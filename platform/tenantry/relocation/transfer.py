@@ -174,6 +174,7 @@ class Transfer:
             for table in arrived:
                 self._compare(table, sums[table.name], other)
             self._to.side.count_from(other, self._from.side.counters(connection))
+            self._to.side.derive(other)
 
     def _bring(self, connection: Connection, table: Table, other: Connection) -> Digest:
         summed, arriving = Digest(), self._arrived[table.name]
@@ -221,6 +222,7 @@ class Transfer:
                     self._renew(connection, number, table, other, whole=whole)
                 self._check_counts(connection, other)
                 self._to.side.count_from(other, self._from.side.counters(connection))
+                self._to.side.derive(other)
         except (ValueError, DBAPIError, StatementError) as error:
             # A value of a key may have gone to another row: in one go all of them find a place.
             raise DiffersError from error

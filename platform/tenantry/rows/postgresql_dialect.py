@@ -75,6 +75,9 @@ class PostgresqlDialect:
                 found[name] = int(last.last_value)
         return found
 
+    def derive(self, connection: Connection) -> None:
+        """Nothing: the server keeps indexes and generated columns."""
+
     def count_from(self, connection: Connection, counters: Mapping[str, int]) -> None:
         for table, column, sequence in self._sequences(connection):
             # SQLite needs no counter to go on after the highest number; a sequence knows of no rows.

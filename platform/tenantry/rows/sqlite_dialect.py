@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tenantry.rows import codec as values
-from tenantry.rows.tables import BATCH, insert, select
+from tenantry.rows.tables import BATCH, insert, quoted, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -79,6 +80,18 @@ class SqliteDialect:
                 connection.exec_driver_sql(
                     "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, number)
                 )
+
+    def derive(self, connection: Connection) -> None:
+        # An FTS5 table with the content of another one has no rows of its own. Apps fill it, because a
+        # trigger may not: `trusted_schema` is off.
+        query = "SELECT name, sql FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%'"
+        for name, sql in connection.exec_driver_sql(query).tuples().all():
+            if _WITH_CONTENT.search(sql):
+                index = quoted(connection, name)
+                connection.exec_driver_sql(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")  # noqa: S608
+
+
+_WITH_CONTENT = re.compile(r"USING\s+fts5\b.*\bcontent\s*=\s*['\"]?\w", re.IGNORECASE | re.DOTALL)
 
 
 def _has_sequences(connection: Connection) -> bool:

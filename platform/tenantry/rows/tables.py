@@ -79,6 +79,9 @@ class RowDialect(Protocol):
     def count_from(self, connection: Connection, counters: Mapping[str, int]) -> None:
         """Never give away these numbers again."""
 
+    def derive(self, connection: Connection) -> None:
+        """Make again what follows from the rows and is kept by nobody else."""
+
 
 def revision_of(connection: Connection) -> str:
     """Return the revision of the schema; nothing if it has none."""

@@ -77,9 +77,20 @@ def test_pages_of_a_site(new_person: NewPerson) -> None:
     owner.fill("Text", "Some words.")
     owner.click("Publish")
     owner.sees("Fog")
-    for name, path in {"post-tags": "/posts/fog", "tags": "/tags", "tag": "/tags/weather"}.items():
+    for name, path in {
+        "post-tags": "/posts/fog",
+        "tags": "/tags",
+        "tag": "/tags/weather",
+        "search": "/search",
+        "search-none": "/search?q=zz",
+        "search-odd": f"/search?q={ARABIC}",
+    }.items():
         visitor.go("globex", path)
         visitor.look(f"site-{name}")
+    visitor.fill("Words to search for", "THE we")
+    visitor.page.keyboard.press("Enter")
+    expect(visitor.page.locator("mark").first).to_be_visible()
+    visitor.look("site-search-found")
     owner.go("globex")
     owner.page.locator("article").get_by_role("link").first.click()
     owner.look("site-post-signed-in")

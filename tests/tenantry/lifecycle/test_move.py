@@ -393,6 +393,8 @@ def _odd_tables(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE TABLE pair (a INTEGER, b INTEGER, PRIMARY KEY (a, b))")
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql('CREATE SEQUENCE "no one\'s"')
+    else:
+        connection.exec_driver_sql("CREATE VIRTUAL TABLE \"tag's\" USING fts5(name, content='tag')")
 
 
 def odd_factory(settings: Settings) -> Any:
@@ -412,7 +414,7 @@ def test_tables_that_are_hard_to_follow(
 ) -> None:
     """Without a key, with nothing but a key, unique values that change places, silent replacement.
 
-    And sequences that belong to no column.
+    And sequences that belong to no column, and SQLite's search in another table's rows.
     """
 
     def fill(connection: Connection) -> None:
@@ -446,6 +448,11 @@ def test_tables_that_are_hard_to_follow(
         with connected(moved, settings) as connection:
             given = connection.exec_driver_sql("SELECT nextval('\"no one''s\"')").scalar_one()
         assert given == 8
+    with connected(moved, settings) as connection:
+        if connection.dialect.name == "sqlite":
+            query = 'SELECT count(*) FROM "tag\'s" WHERE "tag\'s" MATCH ?'
+            for name, _ in odd_rows(moved, settings)["tag"]:
+                assert connection.exec_driver_sql(query, (name,)).scalar_one() == 1
 
 
 def odd_rows(tenant: Tenant, settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
