@@ -1,9 +1,10 @@
-"""The newest posts as an Atom feed (RFC 4287)."""
+"""The newest posts as an Atom feed (RFC 4287) and as a JSON Feed (version 1.1)."""
 
 from __future__ import annotations
 
+import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from flask import Blueprint, Response
@@ -21,6 +22,7 @@ bp = Blueprint("feed", __name__)
 
 ATOM = "http://www.w3.org/2005/Atom"
 XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
+JSON_FEED = "https://jsonfeed.org/version/1.1"
 NEVER = "1970-01-01T00:00:00Z"
 
 
@@ -29,6 +31,39 @@ NEVER = "1970-01-01T00:00:00Z"
 def atom() -> Response:
     """Serve the feed. Readers ask often, and mostly get a 304."""
     return Response(_feed(), content_type="application/atom+xml; charset=utf-8")
+
+
+@bp.get("/feed.json")
+@page_cache(vary=(), hooks=False)
+def json_feed() -> Response:
+    """Serve the feed to readers that prefer JSON; it says what the Atom feed says."""
+    site = get_look()
+    feed = {
+        "version": JSON_FEED,
+        "title": site.name,
+        "home_page_url": site.url,
+        "feed_url": public_url("feed.json_feed"),
+        "language": site.language,
+        "items": [_item(post) for post in newest_posts()],
+    }
+    if site.tagline:
+        feed["description"] = site.tagline
+    body = json.dumps(feed, ensure_ascii=False)
+    return Response(body, content_type="application/feed+json; charset=utf-8")
+
+
+def _item(post: Post) -> dict[str, Any]:
+    assert post.published_at is not None
+    item = {
+        "id": _id_of(post),
+        "url": public_url("pages.post", slug=post.slug),
+        "title": post.title,
+        "content_html": post.html(),
+        "date_published": _time(post.published_at),
+        "date_modified": _time(max(post.updated_at, post.published_at)),
+        "authors": [{"name": post.author.name}],
+    }
+    return item | ({"tags": [tag.name for tag in post.tags]} if post.tags else {})
 
 
 def _feed() -> bytes:
@@ -54,8 +89,7 @@ def _feed() -> bytes:
 def _add_entry(root: ET.Element, post: Post) -> None:
     assert post.published_at is not None
     entry = ET.SubElement(root, "entry")
-    # Made from ids, so that readers know the post again after a new title, slug or domain.
-    _add(entry, "id", uuid.uuid5(uuid.UUID(current_tenant.id), f"post:{post.id}").urn)
+    _add(entry, "id", _id_of(post))
     _add(entry, "title", post.title)
     url = public_url("pages.post", slug=post.slug)
     ET.SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": url})
@@ -66,6 +100,11 @@ def _add_entry(root: ET.Element, post: Post) -> None:
     for tag in post.tags:
         ET.SubElement(entry, "category", {"term": tag.slug, "label": tag.name})
     _add(entry, "content", post.html(), type="html")
+
+
+def _id_of(post: Post) -> str:
+    """Return what readers know the post again by, after a new title, slug or domain."""
+    return uuid.uuid5(uuid.UUID(current_tenant.id), f"post:{post.id}").urn
 
 
 def _add(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:

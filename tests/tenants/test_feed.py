@@ -1,7 +1,8 @@
-"""The Atom feed."""
+"""The Atom feed and the JSON Feed."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -113,3 +114,27 @@ def test_the_sites_name_does_not_break_the_feed(tmp_path: Path, name: str) -> No
     feed = read(site.visitor())
     site.close()
     assert feed.findtext(f"{ATOM}subtitle") == name.replace("\x01", "").replace("  ", " ")
+
+
+def test_the_json_feed_says_the_same(site: Site, visitor: Visitor) -> None:
+    """It keeps to version 1.1, has the same ids as the Atom feed, and changes with each post."""
+    empty = visitor.get("/feed.json")
+    assert empty.content_type == "application/feed+json; charset=utf-8"
+    assert json.loads(empty.text)["items"] == []
+    author = site.member("ann", Role.AUTHOR)
+    text = {"title": "Zoë & <b>", "body": "**bold** </script>", "tags": "One, two"}
+    author.post("/write", {**text, "intent": "publish"})
+    feed = json.loads(visitor.get("/feed.json").text)
+    (entry,) = read(visitor).findall(f"{ATOM}entry")
+    assert feed["version"] == "https://jsonfeed.org/version/1.1"
+    assert feed["feed_url"] == "http://acme.example.test/feed.json"
+    assert feed["home_page_url"] == "http://acme.example.test/"
+    (item,) = feed["items"]
+    assert item["id"] == entry.findtext(f"{ATOM}id")
+    assert item["url"] == _links(entry)["alternate"]
+    assert item["title"] == "Zoë & <b>"
+    assert item["content_html"] == entry.findtext(f"{ATOM}content")
+    assert item["date_published"] == entry.findtext(f"{ATOM}published")
+    assert item["authors"] == [{"name": "ann"}]
+    assert item["tags"] == ["One", "two"]
+    assert 'href="/feed.json"' in visitor.get("/").text
