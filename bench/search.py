@@ -24,7 +24,8 @@ from tenantry import Tenant
 from tenantry.settings import load_settings
 from tenants import create_app, dispose, provision
 from tenants.database import db, now
-from tenants.models import Comment, Member, Post, Role
+from tenants.models import Comment, Member, Post
+from tenants.permissions import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-    from tenants.models import Member, Role
+    from tenants.models import Member
+    from tenants.permissions import Permission
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,8 +59,8 @@ def get_member() -> Member:
     return member
 
 
-def only(role: Role) -> Callable[[Callable[P, R]], Callable[P, R | Any]]:
-    """Open a view to members with at least this role; others get 403, visitors may sign in."""
+def only(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R | Any]]:
+    """Open a view to members who have the permission; others get 403, visitors may sign in."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R | Any]:
         @wraps(view)
@@ -67,7 +68,7 @@ def only(role: Role) -> Callable[[Callable[P, R]], Callable[P, R | Any]]:
             member = find_member()
             if member is None:
                 return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
-            if not member.may(role):
+            if not member.may(permission):
                 abort(403)
             return view(*args, **kwargs)
 

@@ -10,7 +10,8 @@ from tenantry import ask_first, note_faults
 from tenants.access import get_member, only
 from tenants.database import db
 from tenants.forms import CommentForm
-from tenants.models import Comment, Role
+from tenants.models import Comment
+from tenants.permissions import Permission
 from tenants.reading import COMMENTS_PER_PAGE, find_post, list_comments
 from tenants.room import FULL, find_fullness
 from tenants.unsaved import comment_key, drop_unsaved, note_saved
@@ -27,7 +28,7 @@ BESIDE_COMMENTS = "beside-comments"
 
 
 @bp.post("/posts/<slug>/comments")
-@only(Role.MEMBER)
+@only(Permission.COMMENT)
 def add(slug: str) -> ResponseReturnValue:
     """Add a comment to a published post."""
     post = find_post(slug)
@@ -52,7 +53,7 @@ def add(slug: str) -> ResponseReturnValue:
 
 
 @bp.post("/comments/<int:comment_id>/delete")
-@only(Role.MEMBER)
+@only(Permission.COMMENT)
 def delete(comment_id: int) -> ResponseReturnValue:
     """Delete a comment."""
     # Larger numbers do not fit into SQLite's, and no row has one.

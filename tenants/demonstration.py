@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from tenantry import tenant_database
 from tenants.database import now, provision
-from tenants.models import Comment, Member, Post, Role
+from tenants.models import Comment, Member, Post
+from tenants.permissions import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

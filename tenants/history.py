@@ -9,7 +9,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from tenants.access import only
 from tenants.database import db
-from tenants.models import Role
+from tenants.permissions import Permission
 from tenants.posts import get_own
 from tenants.revisions import Before, compare, find_revision, list_revisions, note_revision
 from tenants.room import FULL, find_fullness
@@ -25,7 +25,7 @@ MEANWHILE = "This post was saved again just now. Look at the newest text first."
 
 
 @bp.get("/posts/<slug>/revisions")
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def revisions(slug: str) -> str:
     """List the earlier texts of a post."""
     post = get_own(slug)
@@ -33,7 +33,7 @@ def revisions(slug: str) -> str:
 
 
 @bp.get("/posts/<slug>/revisions/<int:version>")
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def revision(slug: str, version: int) -> str:
     """Show an earlier text, and how the present one differs from it."""
     post = get_own(slug)
@@ -41,7 +41,7 @@ def revision(slug: str, version: int) -> str:
 
 
 @bp.post("/posts/<slug>/revisions/<int:version>/restore")
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def restore(slug: str, version: int) -> ResponseReturnValue:
     """Let the post say again what it said; what it says now stays among its earlier texts."""
     post = get_own(slug)

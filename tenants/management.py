@@ -10,7 +10,8 @@ from tenantry.management import Action, Column, Listing, Row
 from tenants.addresses import endpoint_of
 from tenants.database import db
 from tenants.look import path_of
-from tenants.models import Comment, Member, Post, Role
+from tenants.models import Comment, Member, Post
+from tenants.permissions import Role
 from tenants.posts import delete_post, set_published
 from tenants.sessions import end_sessions
 from tenants.sign_in import make_entry

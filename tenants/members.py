@@ -30,7 +30,8 @@ from tenants.access import find_member, get_member, login, only
 from tenants.carrying import deliver, find_carried
 from tenants.database import db
 from tenants.forms import NameForm, PasswordForm, SignInForm, SignUpForm
-from tenants.models import Member, Role
+from tenants.models import Member
+from tenants.permissions import Permission
 from tenants.room import ENOUGH, FULL, find_crowd, find_fullness
 from tenants.sessions import end_session, end_sessions, list_sessions, start_session
 from tenants.sign_in import authenticate, use_entry
@@ -167,14 +168,14 @@ def enter(token: str) -> ResponseReturnValue:
 
 
 @bp.get("/me")
-@only(Role.MEMBER)
+@only(Permission.COMMENT)
 def me() -> str:
     """Show what the member may change."""
     return _profile()
 
 
 @bp.post("/me/name")
-@only(Role.MEMBER)
+@only(Permission.COMMENT)
 def rename() -> ResponseReturnValue:
     """Change the member's name."""
     form = NameForm()
@@ -187,7 +188,7 @@ def rename() -> ResponseReturnValue:
 
 
 @bp.post("/me/password")
-@only(Role.MEMBER)
+@only(Permission.COMMENT)
 def change_password() -> ResponseReturnValue:
     """Set a new password; all other sessions of the member end (R25)."""
     member, form = get_member(), PasswordForm()
@@ -209,7 +210,7 @@ def change_password() -> ResponseReturnValue:
 
 
 @bp.post("/me/sign-out-everywhere")
-@only(Role.MEMBER)
+@only(Permission.COMMENT)
 def sign_out_everywhere() -> ResponseReturnValue:
     """End all sessions of the member but this one."""
     member = get_member()
@@ -220,7 +221,7 @@ def sign_out_everywhere() -> ResponseReturnValue:
 
 
 @bp.post("/me/sessions/end")
-@only(Role.MEMBER)
+@only(Permission.COMMENT)
 def end_other_session() -> ResponseReturnValue:
     """End another session of the member; another member's is not found."""
     member, session_id = get_member(), request.form.get("session", "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - SQLAlchemy reads the annotations
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from flask_login import UserMixin
@@ -13,26 +12,11 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from tenantry import current_tenant
 from tenants import markdown
 from tenants.database import db, now
+from tenants.permissions import GRANTS, OWNER, Permission, Role
 from tenants.text import fold_email
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
-
-
-class Role(StrEnum):
-    """What a member may write; each role may do what those before it may.
-
-    Who owns the site is no role: the platform says that, not the site.
-    """
-
-    MEMBER = "member"
-    AUTHOR = "author"
-    EDITOR = "editor"
-
-    def covers(self, other: Role) -> bool:
-        """Say whether this role may do what *other* may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
 
 
 class _RoleColumn(TypeDecorator[Role]):
@@ -95,17 +79,19 @@ class Member(UserMixin, Model):
         """What the member is here, in a word."""
         return "owner" if self.owns_site else self.role.value
 
-    def may(self, role: Role) -> bool:
-        """Say whether the member has at least this role; an owner has each."""
-        return self.role.covers(role) or self.owns_site
+    def may(self, permission: Permission) -> bool:
+        """Say whether the member has this permission; templates name it by its value."""
+        wanted = Permission(permission)
+        return wanted in GRANTS[self.role] or (wanted in OWNER and self.owns_site)
 
     def may_edit(self, post: Post) -> bool:
         """Say whether the member may change or delete the post."""
-        return self.may(Role.EDITOR) or (self.may(Role.AUTHOR) and post.author_id == self.id)
+        own = post.author_id == self.id and self.may(Permission.WRITE)
+        return own or self.may(Permission.EDIT_ALL)
 
     def may_remove(self, comment: Comment) -> bool:
         """Say whether the member may delete the comment."""
-        return self.may(Role.EDITOR) or comment.author_id == self.id
+        return comment.author_id == self.id or self.may(Permission.MODERATE)
 
 
 class MemberSession(Model):

@@ -16,7 +16,8 @@ from tenants.access import get_member, only
 from tenants.addresses import follows_title, free_slug, is_free, move_post, note_address, url_of
 from tenants.database import db, now
 from tenants.forms import POST_LENGTH, TOO_MUCH_MARKUP, PostForm
-from tenants.models import Post, Role, UnsavedText
+from tenants.models import Post, UnsavedText
+from tenants.permissions import Permission
 from tenants.reading import find_deleted, find_post, list_deleted, list_drafts, page_number
 from tenants.revisions import Before, note_revision
 from tenants.room import FULL, find_fullness
@@ -48,11 +49,11 @@ CONFLICT = "This post was saved after you opened it. Nothing was overwritten."
 
 
 @bp.get("/drafts")
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def drafts() -> str:
     """List what the member may go on with: unsaved texts, drafts, deleted posts."""
     member = get_member()
-    author_id = None if member.may(Role.EDITOR) else member.id
+    author_id = None if member.may(Permission.EDIT_ALL) else member.id
     return render_template(
         "site/drafts.html",
         page=list_drafts(author_id, page_number()),
@@ -63,7 +64,7 @@ def drafts() -> str:
 
 @bp.route("/write", methods=["GET", "POST"])
 @accept_body(megabytes=LONGEST_MB)
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def write() -> ResponseReturnValue:
     """Write a new post."""
     if request.method == "GET":
@@ -80,7 +81,7 @@ def write() -> ResponseReturnValue:
 
 @bp.route("/posts/<slug>/edit", methods=["GET", "POST"])
 @accept_body(megabytes=LONGEST_MB)
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def edit(slug: str) -> ResponseReturnValue:
     """Change a post; a text that another editor has saved meanwhile is not overwritten unseen."""
     post = get_own(slug)
@@ -100,7 +101,7 @@ def edit(slug: str) -> ResponseReturnValue:
 
 
 @bp.post("/unsaved")
-@only(Role.MEMBER)
+@only(Permission.COMMENT)
 def keep() -> ResponseReturnValue:
     """Keep what is in a form while its member is still typing; the page's script sends it."""
     if (full := find_fullness()) is not None:
@@ -117,7 +118,7 @@ def keep() -> ResponseReturnValue:
 
 
 @bp.post("/unsaved/discard")
-@only(Role.MEMBER)
+@only(Permission.COMMENT)
 def discard() -> ResponseReturnValue:
     """Forget a text that was not saved."""
     key = request.form.get("key", "")
@@ -133,7 +134,7 @@ def discard() -> ResponseReturnValue:
 
 
 @bp.post("/posts/<slug>/delete")
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def delete(slug: str) -> ResponseReturnValue:
     """Delete a post with its comments; for a while it can be restored."""
     post = get_own(slug)
@@ -148,7 +149,7 @@ def delete(slug: str) -> ResponseReturnValue:
 
 
 @bp.get("/posts/<slug>/deleted")
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def deleted(slug: str) -> str:
     """Show that a post is deleted, and how to get it back."""
     post = _get_deleted(slug)
@@ -157,7 +158,7 @@ def deleted(slug: str) -> str:
 
 
 @bp.post("/posts/<slug>/restore")
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def restore(slug: str) -> ResponseReturnValue:
     """Bring a deleted post back, with its comments."""
     post = _get_deleted(slug)
@@ -168,7 +169,7 @@ def restore(slug: str) -> ResponseReturnValue:
 
 
 @bp.post("/posts/<slug>/erase")
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def erase(slug: str) -> ResponseReturnValue:
     """Delete a post for good before its time."""
     post = _get_deleted(slug)
@@ -184,7 +185,7 @@ def erase(slug: str) -> ResponseReturnValue:
 
 @bp.post("/write/preview")
 @accept_body(megabytes=LONGEST_MB)
-@only(Role.AUTHOR)
+@only(Permission.WRITE)
 def preview() -> str:
     """Return the text as HTML, for the writing page to show."""
     text = clean_text(request.form.get("body"))[:POST_LENGTH]

@@ -10,7 +10,7 @@ from tenants.access import find_member
 from tenants.comments import show_comments
 from tenants.forms import CommentForm, PostForm
 from tenants.members import ask_for_carried
-from tenants.models import Role
+from tenants.permissions import Permission
 from tenants.posts import facts_of, show_editor
 from tenants.reading import find_post
 from tenants.unsaved import is_new, new_key
@@ -52,7 +52,7 @@ def _render(carried: Carried, member: Member) -> str | None:
         return show_comments(post, CommentForm(formdata=None, data={"text": carried.body}))
     if post is not None and not member.may_edit(post):
         return None
-    if not member.may(Role.AUTHOR) or (post is None and carried.slug):
+    if not member.may(Permission.WRITE) or (post is None and carried.slug):
         return None
     key = carried.key if is_new(carried.key) else new_key()
     facts = {"title": carried.title, "body": carried.body, "version": carried.version}

@@ -15,7 +15,8 @@ from tenantry import current_settings, current_tenant, find_exceeded
 from tenantry.errors import PlacementError
 from tenants.access import find_member
 from tenants.database import db
-from tenants.models import Member, Role
+from tenants.models import Member
+from tenants.permissions import Permission
 
 if TYPE_CHECKING:
     from tenantry import Quota
@@ -31,7 +32,7 @@ def find_fullness() -> str | None:
     if quota is None:
         return None
     member = find_member()
-    if member is None or not member.may(Role.EDITOR):
+    if member is None or not member.may(Permission.SEE_STATE):
         return f"This site is full: you cannot add anything now. {REMEDY}"
     return f"This site is full. {_explain(quota)}"
 
@@ -51,7 +52,7 @@ def find_notice() -> str | None:
     if g.get("without_database"):
         return None
     member = find_member()
-    if member is None or not member.may(Role.EDITOR):
+    if member is None or not member.may(Permission.SEE_STATE):
         return None
     try:
         quota = find_exceeded()

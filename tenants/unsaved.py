@@ -18,7 +18,8 @@ from sqlalchemy.exc import IntegrityError
 from tenantry import current_tenant
 from tenants.access import get_member
 from tenants.database import db, now
-from tenants.models import Post, Role, UnsavedText
+from tenants.models import Post, UnsavedText
+from tenants.permissions import Permission
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ def keep_unsaved(key: str, *, title: str, body: str, version: int, tags: str = "
 
 def _keep(key: str, *, title: str, body: str, version: int, tags: str) -> bool:
     post = _find_subject(key)
-    if post is None and not (is_new(key) and get_member().may(Role.AUTHOR)):
+    if post is None and not (is_new(key) and get_member().may(Permission.WRITE)):
         return False
     text = find_unsaved(key)
     unchanged = post is not None and (title, body, tags) == (post.title, post.body, post.tag_line)

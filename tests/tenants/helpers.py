@@ -14,7 +14,8 @@ from tenantry.values.tenant import Tenant
 from tenants import create_app, dispose, provision
 from tenants.addresses import free_slug
 from tenants.database import db, now
-from tenants.models import Comment, Member, Post, Role
+from tenants.models import Comment, Member, Post
+from tenants.permissions import Role
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenants.models import Role
+from tenants.permissions import Role
 
 if TYPE_CHECKING:
     from tests.tenants.helpers import Site, Visitor

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tenants.database import db
-from tenants.models import Post, Role
+from tenants.models import Post
+from tenants.permissions import Role
 from tenants.reading import TITLES_PER_PAGE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
 from tenantry.databases.placements import tenant_database
 from tenantry.lifecycle.export import describe
-from tenants.models import Role
+from tenants.permissions import Role
 from tests.tenants.helpers import make_site
 
 if TYPE_CHECKING:

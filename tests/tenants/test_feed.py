@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tenants.models import Role
+from tenants.permissions import Role
 from tenants.reading import FEED_LENGTH
 from tests.tenants.helpers import make_site
 

@@ -12,7 +12,8 @@ import pytest
 
 from tenants.database import db, now
 from tenants.forms import POST_LENGTH
-from tenants.models import MemberSession, Post, Role, UnsavedText
+from tenants.models import MemberSession, Post, UnsavedText
+from tenants.permissions import Role
 from tests.markup import find_flaws
 from tests.tenants.helpers import PASSWORD, read_field
 

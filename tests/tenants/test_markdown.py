@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tenantry.ui.colours import DARK_GROUND, LIGHT_GROUND, accent_tones, contrast, read_accent
 from tenants import markdown
 from tenants.database import db
-from tenants.models import Post, Role
+from tenants.models import Post
+from tenants.permissions import Role
 from tenants.text import clean_line, clean_text, slugify
 
 if TYPE_CHECKING:

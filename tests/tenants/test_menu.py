@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenants.menu import IN_MENU
-from tenants.models import Role
+from tenants.permissions import Role
 
 if TYPE_CHECKING:
     from tests.tenants.helpers import Site, Visitor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, event
 
-from tenants.models import Role
+from tenants.permissions import Role
 from tenants.reading import COMMENTS_PER_PAGE, POSTS_PER_PAGE
 from tests.markup import find_flaws
 from tests.tenants.helpers import make_site

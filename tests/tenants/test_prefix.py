@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenants.models import Role
+from tenants.permissions import Role
 from tests.tenants.helpers import Site, Visitor, make_site
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from tenants.models import Role
+from tenants.permissions import Role
 
 if TYPE_CHECKING:
     from werkzeug.test import TestResponse

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenants.database import db
-from tenants.models import PostRevision, Role
+from tenants.models import PostRevision
+from tenants.permissions import Role
 from tenants.revisions import KEPT, compare
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from tenantry.values.tenant import Tenant
 from tenants import create_app, provision
-from tenants.models import Role
+from tenants.permissions import Role
 from tests.tenants.helpers import PASSWORD, Site, make_settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenants.database import db
-from tenants.models import Post, Role
+from tenants.models import Post
+from tenants.permissions import Role
 from tenants.search import RANKED, SIZE
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenants.database import db
-from tenants.models import Role, Tag
+from tenants.models import Tag
+from tenants.permissions import Role
 from tenants.reading import POSTS_PER_PAGE
 from tenants.tags import MAX_TAGS, TAG_LENGTH, read_tags
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenants import provision
-from tenants.models import Role
+from tenants.permissions import Role
 from tests.nobody import as_nobody, open_folder
 from tests.tenants.helpers import Site, make_settings, make_site
 

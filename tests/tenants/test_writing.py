@@ -9,7 +9,8 @@ import pytest
 
 from tenants.database import db, now
 from tenants.forms import POST_LENGTH
-from tenants.models import Comment, Post, Role
+from tenants.models import Comment, Post
+from tenants.permissions import Role
 
 if TYPE_CHECKING:
     from tests.tenants.helpers import Site, Visitor

@@ -1,0 +1,176 @@
+"""Each page and form, as each role and as a neighbour: the list is the app's own URL map."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenants.database import db, now
+from tenants.models import Comment, Post
+from tenants.permissions import GRANTS, OWNER, Permission, Role
+from tests.tenants.helpers import make_site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from werkzeug.routing import Rule
+
+    from tests.tenants.helpers import Site, Visitor
+
+KINDS = ("sqlite",)
+"""Who may do something is decided before the database is asked for more than the member."""
+
+EVERYBODY = {
+    "discovery.robots",
+    "discovery.sitemap",
+    "feed.atom",
+    "feed.json_feed",
+    "members.enter",
+    "members.sign_in",
+    "members.sign_out",
+    "members.sign_up",
+    "pages.archive",
+    "pages.favicon",
+    "pages.front",
+    "pages.old_favicon",
+    "pages.page",
+    "pages.post",
+    "pages.theme",
+    "search.search",
+    "tags.index",
+    "tags.tag",
+}
+WANTED = {
+    "comments.add": Permission.COMMENT,
+    "comments.delete": Permission.MODERATE,
+    "history.restore": Permission.EDIT_ALL,
+    "history.revision": Permission.EDIT_ALL,
+    "history.revisions": Permission.EDIT_ALL,
+    "members.change_password": Permission.COMMENT,
+    "members.end_other_session": Permission.COMMENT,
+    "members.me": Permission.COMMENT,
+    "members.rename": Permission.COMMENT,
+    "members.sign_out_everywhere": Permission.COMMENT,
+    "posts.delete": Permission.EDIT_ALL,
+    "posts.deleted": Permission.EDIT_ALL,
+    "posts.discard": Permission.COMMENT,
+    "posts.drafts": Permission.WRITE,
+    "posts.edit": Permission.EDIT_ALL,
+    "posts.erase": Permission.EDIT_ALL,
+    "posts.keep": Permission.COMMENT,
+    "posts.preview": Permission.WRITE,
+    "posts.restore": Permission.EDIT_ALL,
+    "posts.write": Permission.WRITE,
+}
+"""What each endpoint wants of a member, where the post and the comment are another member's."""
+ENDS_THE_SESSION = {"members.sign_out", "members.sign_out_everywhere"}
+OF_DELETED = {"posts.deleted", "posts.erase", "posts.restore"}
+KEY = "new-" + "a" * 16
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Iterator[tuple[Site, dict[str, Visitor]]]:
+    """Return a site with a post of nobody's here, and a browser for each kind of person."""
+    site = make_site(tmp_path, owners=("owner@mail.test",))
+    neighbour = make_site(tmp_path, "globex")
+    site.add_member("writer", Role.AUTHOR)
+    site.add_comments(site.add_post("A post", by="writer"), by="writer")
+    gone = site.add_post("Gone", by="writer")
+    with site.app.app_context():
+        db.session.execute(db.update(Post).where(Post.slug == gone).values(deleted_at=now()))
+        db.session.commit()
+    kinds: dict[str, Visitor] = {"nobody": site.visitor()}
+    editor = neighbour.member("eve", Role.EDITOR).client.get_cookie(
+        "session", domain="acme.example.test"
+    )
+    assert editor is not None
+    kinds["neighbour"] = site.visitor()
+    kinds["neighbour"].client.set_cookie("session", editor.value, domain="acme.example.test")
+    kinds |= {role.value: site.member(role.value, role) for role in Role}
+    kinds["owner"] = site.member("owner")
+    site.change_member("owner", is_platform_owner=True)
+    yield site, kinds
+    site.close()
+    neighbour.close()
+
+
+def ask(site: Site, visitor: Visitor, rule: Rule, method: str) -> tuple[int, str]:
+    """Ask for a page, or send a form that confirms nothing; return status and where it leads."""
+    with site.app.app_context():
+        comment = db.session.scalar(db.select(Comment.id))
+    values: dict[str, Any] = {
+        "slug": "gone" if rule.endpoint in OF_DELETED else "a-post",
+        "comment_id": comment,
+        "version": 1,
+        "token": "x",
+    }
+    path = site.app.url_map.bind("x").build(
+        rule.endpoint, {name: values[name] for name in rule.arguments}, method=method
+    )
+    send = visitor.get if method == "GET" else visitor.post
+    answer = send(path, **({} if method == "GET" else {"data": {"key": KEY, "body": "x"}}))
+    return answer.status_code, answer.location or ""
+
+
+def test_each_page_opens_to_its_permission_only(
+    people: tuple[Site, dict[str, Visitor]],
+) -> None:
+    """Those without it get 403 or 404, and strangers the sign-in page: so do a neighbour's editors."""
+    site, kinds = people
+    granted = {role.value: grants for role, grants in GRANTS.items()} | {"owner": OWNER}
+    asked = 0
+    rules = sorted(
+        site.app.url_map.iter_rules(),
+        key=lambda rule: (rule.endpoint in ENDS_THE_SESSION, rule.rule),
+    )
+    for rule in rules:
+        wanted = WANTED.get(rule.endpoint)
+        assert (wanted is None) == (rule.endpoint in EVERYBODY), f"{rule.endpoint} is in one list"
+        for method in sorted((rule.methods or set()) & {"GET", "POST"}):
+            for name, visitor in kinds.items():
+                if wanted is None:
+                    continue
+                status, location = ask(site, visitor, rule, method)
+                case = f"{method} {rule.endpoint} as {name}: {status} {location}"
+                asked += 1
+                if wanted in granted.get(name, ()):
+                    assert status not in {401, 403}, case
+                    assert (
+                        "/members/sign-in" not in location or rule.endpoint in ENDS_THE_SESSION
+                    ), case
+                elif name in granted:
+                    assert status in ({403, 404} if rule.endpoint in OF_DELETED else {403}), case
+                else:
+                    assert (status, "/members/sign-in" in location) == (302, True), case
+    assert asked > 100
+
+
+def test_roles_only_grow() -> None:
+    """Each role may do what those before it may, and no permission is nobody's."""
+    grants = [GRANTS[role] for role in Role]
+    assert all(small < large for small, large in itertools.pairwise(grants))
+    assert grants[-1] <= OWNER == set(Permission)
+
+
+def test_a_template_cannot_ask_for_what_does_not_exist(site: Site) -> None:
+    """A misspelled permission is an error, and not a no."""
+    site.add_member()
+    member = site.find_member("ann")
+    assert member is not None
+    with pytest.raises(ValueError, match="edit-al"):
+        member.may("edit-al")  # type: ignore[arg-type] # as a template would
+
+
+def test_the_documented_table_is_the_real_one() -> None:
+    """docs/site.md says who may do what."""
+    page = (Path(__file__).parents[2] / "docs" / "site.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| [^|]+ \|([^\n]+)\|$", page, re.MULTILINE)
+    everybody = [*(GRANTS[role] for role in Role), OWNER]
+    assert [name for name, _ in rows] == [permission.value for permission in Permission]
+    for name, cells in rows:
+        told = [cell.strip() == "yes" for cell in cells.split("|")]
+        assert told == [Permission(name) in grants for grants in everybody], name
