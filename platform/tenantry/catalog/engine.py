@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from sqlalchemy import event, make_url
 
@@ -28,8 +29,20 @@ def open_engine(address: str) -> Engine:
     """
     url = make_url(address)
     engine = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
-    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
+    _opened.add(engine)
     return engine
+
+
+# A hook of a fork stays for ever: one for each engine would keep all of them and their statements.
+_opened: WeakSet[Engine] = WeakSet()
+
+
+def _forget_connections() -> None:
+    for engine in list(_opened):
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_connections)
 
 
 def unavailable(error: Exception) -> CatalogUnavailableError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,6 +131,18 @@ def test_a_forked_child_has_connections_of_its_own(
     assert os.waitstatus_to_exitcode(status) == 0
     assert catalog.tenants.get("bolt").name == "Bolt"
     assert catalog.changes.read_epoch() == 2
+
+
+def test_an_engine_that_is_not_used_any_more_is_freed(any_url: str) -> None:
+    """The hook for forked children keeps none: an engine holds hundreds of compiled statements."""
+    engine = open_engine(any_url)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    engine.dispose()
+    kept = weakref.ref(engine)
+    del engine, connection
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.parametrize(
