@@ -40,7 +40,7 @@ def six(desk: Desk) -> Desk:
     """Return a working folder with six tenants at schema revision 0001, and a second revision."""
     (desk.folder / "shop.py").write_text(SITE)
     folder = write_revisions(desk.folder / "alembic", PEOPLE)
-    desk.done("init", "--no-link")
+    desk.prepare()
     lines = "".join(f"s{number},S,a@example.com\n" for number in range(TENANTS))
     (desk.folder / "six.csv").write_text("slug,name,owner_email\n" + lines)
     run(desk, "tenant", "create", "--from-file", "six.csv")

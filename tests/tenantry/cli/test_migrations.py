@@ -37,7 +37,7 @@ def shop(desk: Desk) -> Desk:
     """Return a working folder whose app's models have a column more than the newest revision."""
     (desk.folder / "shop.py").write_text(SHOP.format(more=COLUMN))
     write_revisions(desk.folder / "alembic", PEOPLE)
-    desk.done("init", "--no-link")
+    desk.prepare()
     load_history.cache_clear()
     return desk
 

@@ -21,7 +21,7 @@ def acme(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     places = {"local": "sqlite", "disk": f"sqlite:///{tmp_path}/disk"}
     monkeypatch.setenv("TENANTRY_FACTORY", "tenants:create_app")
     monkeypatch.setenv("TENANTRY_DATABASES", json.dumps(places))
-    desk.done("init", "--no-link")
+    desk.prepare()
     desk.done("tenant", "create", "acme")
     return desk
 

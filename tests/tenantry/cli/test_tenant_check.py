@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def acme(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Return a working folder with two tenants of the bundled site, and a backup of the first."""
     monkeypatch.setenv("TENANTRY_FACTORY", "tenants:create_app")
-    desk.done("init", "--no-link")
+    desk.prepare()
     for slug in ("acme", "globex"):
         desk.done("tenant", "create", slug)
     with closing(sqlite3.connect(file_of(desk, "acme"))) as connection:

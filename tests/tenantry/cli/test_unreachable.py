@@ -51,7 +51,7 @@ def acme(desk: Desk, place: Place, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Return a working folder with a tenant on the server, one in a file, and a bundle of each."""
     monkeypatch.setenv("TENANTRY_FACTORY", "tenants:create_app")
     place.come_back()
-    desk.done("init", "--no-link")
+    desk.prepare()
     desk.done("tenant", "create", "acme", "--placement", "main")
     desk.done("tenant", "create", "globex")
     desk.done("tenant", "export", "acme", "-o", "acme.tenant")
