@@ -289,8 +289,8 @@ def test_the_server_is_asked_with_user_and_password(
     server = MailServer()
 
     def check(_server: Any, _session: Any, _envelope: Any, mechanism: str, data: Any) -> AuthResult:
-        known = LoginPassword(b"me@example", b"p/w")
-        return AuthResult(success=mechanism in {"PLAIN", "LOGIN"} and data == known)
+        known = mechanism in {"PLAIN", "LOGIN"} and data == LoginPassword(b"me@example", b"p/w")
+        return AuthResult(success=known, handled=known)  # the library refuses, at once
 
     server.start(authenticator=check, auth_require_tls=False, auth_required=True)
     try:
@@ -305,6 +305,7 @@ def test_the_server_is_asked_with_user_and_password(
             assert "wrong" not in found.error
     finally:
         server.stop()
+    assert "127.0.0.1 does not accept the user and password" in found.error
     assert len(server.taken) == 1
 
 
