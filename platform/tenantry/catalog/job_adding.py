@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import select
 
 from tenantry.catalog.job_order import next_position
-from tenantry.catalog.models import JobRecord, as_job, now
+from tenantry.catalog.models import JobRecord, as_job
 from tenantry.catalog.values import JobState
 from tenantry.errors import JobQueueFullError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection, Table
 
@@ -25,15 +26,18 @@ MAX_QUEUED = 20_000
 jobs = cast("Table", JobRecord.__table__)
 
 
-def add_job(connection: Connection, wanted: NewJob, by: Actor) -> Job:
+def add_job(connection: Connection, wanted: NewJob, by: Actor, *, moment: datetime) -> Job:
     """Add a job as a part of a transaction, or return the one that has its key.
 
+    :param moment: The time by the catalog's clock.
     :raises JobQueueFullError: Too many jobs of the tenant wait.
     """
-    return add_jobs(connection, (wanted,), by)[0]
+    return add_jobs(connection, (wanted,), by, moment=moment)[0]
 
 
-def add_jobs(connection: Connection, wanted: Sequence[NewJob], by: Actor) -> tuple[Job, ...]:
+def add_jobs(
+    connection: Connection, wanted: Sequence[NewJob], by: Actor, *, moment: datetime
+) -> tuple[Job, ...]:
     """Add jobs like :func:`add_job`, with as many statements as for one.
 
     :raises JobQueueFullError: Too many jobs of a tenant wait.
@@ -47,7 +51,7 @@ def add_jobs(connection: Connection, wanted: Sequence[NewJob], by: Actor) -> tup
         if key is None or (key not in known and first[key] == index)
     ]
     _check_room(connection, Counter(one.tenant_id for one in new))
-    added = _insert(connection, new, by) if new else []
+    added = _insert(connection, new, by, moment) if new else []
     known |= {job.key: job for job in added if job.key is not None}
     unkeyed = iter([job for job in added if job.key is None])
     return tuple(next(unkeyed) if key is None else known[key] for key in keys)
@@ -66,8 +70,10 @@ def _find_keyed(connection: Connection, keys: Sequence[str]) -> dict[str, Job]:
     return {job.key: job for job in found if job.key is not None}
 
 
-def _insert(connection: Connection, new: Sequence[NewJob], by: Actor) -> list[Job]:
-    moment, positions = now(), dict[str | None, int]()
+def _insert(
+    connection: Connection, new: Sequence[NewJob], by: Actor, moment: datetime
+) -> list[Job]:
+    positions: dict[str | None, int] = {}
     rows = []
     for one in new:
         is_due = one.due_at is None or one.due_at <= moment

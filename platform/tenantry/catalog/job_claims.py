@@ -9,6 +9,7 @@ ignored: the number of attempts is another one.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, insert, or_, select, update
@@ -16,12 +17,12 @@ from sqlalchemy import and_, func, insert, or_, select, update
 from tenantry.catalog.job_adding import jobs
 from tenantry.catalog.job_order import next_position
 from tenantry.catalog.jobs import BATCH, may_run
-from tenantry.catalog.models import JobLineRecord, TenantRecord, as_job, now
+from tenantry.catalog.models import JobLineRecord, TenantRecord, as_job
 from tenantry.catalog.values import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -44,8 +45,8 @@ class JobReport:
     lines: tuple[JobLine, ...] = ()
     error: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
-    due_at: datetime | None = None
-    """When the next attempt may begin, of one that is queued again."""
+    pause: timedelta = timedelta(0)
+    """After which the next attempt may begin, of one that is queued again."""
     is_attempt: bool = True
     """Whether this attempt counts; one that its worker gave back does not."""
 
@@ -80,7 +81,7 @@ class JobClaims:
         :param busy: Ids of tenants that have their share of this worker already, ``None`` for the
             platform itself.
         """
-        moment = now()
+        moment = self._store.clock()
         if not self._has_due(moment):  # hardly ever is there anything: do not lock for that
             return None
         if self._is_drained():
@@ -116,14 +117,16 @@ class JobClaims:
             )
             return as_job(connection.execute(claimed.returning(*jobs.c)).one())
 
-    def find_next_due(self) -> datetime | None:
-        """Return when the next job may start that waits for its time."""
+    def find_pause(self) -> float | None:
+        """Return the seconds until the next job may start that waits for its time."""
         query = select(func.min(jobs.c.due_at)).where(
             jobs.c.state == JobState.QUEUED, jobs.c.position.is_(None)
         )
         with self._store.connection() as connection:
             found: datetime | None = connection.scalar(query)
-            return found
+            if found is None:
+                return None
+            return (found - self._store.clock(connection)).total_seconds()
 
     def keep(self, job_ids: Collection[int]) -> dict[tuple[int, int], bool]:
         """Move on the leases of what this worker runs.
@@ -135,7 +138,7 @@ class JobClaims:
             update(jobs)
             .where(jobs.c.state == JobState.RUNNING, jobs.c.worker == self._worker)
             .where(jobs.c.id.in_(job_ids))
-            .values(lease_until=now() + self._lease)
+            .values(lease_until=self._store.clock() + self._lease)
             .returning(jobs.c.id, jobs.c.attempts, jobs.c.cancel_requested)
         )
         with self._store.updating() as connection:
@@ -145,6 +148,7 @@ class JobClaims:
 
     def report(self, job: Job, told: JobReport) -> bool:
         """Record how far a job is, or how it ended; return whether it is still this worker's."""
+        moment = self._store.clock()
         values: dict[str, Any] = {"done": told.done, "total": told.total}
         if told.state is not JobState.RUNNING:
             values |= {
@@ -154,11 +158,11 @@ class JobClaims:
                 "lease_until": None,
             }
         if told.state is JobState.QUEUED:
-            values |= {"due_at": told.due_at or now()}
+            values |= {"due_at": moment + told.pause}
             # One that was given back keeps its position, so it is the next one to start.
             values |= {"position": None} if told.is_attempt else {"attempts": jobs.c.attempts - 1}
         elif told.state.is_final:
-            values |= {"finished_at": now()}
+            values |= {"finished_at": moment}
         written = (
             update(jobs)
             .where(jobs.c.id == job.id, jobs.c.state == JobState.RUNNING)
@@ -176,7 +180,7 @@ class JobClaims:
         left = (
             update(jobs)
             .where(jobs.c.state == JobState.RUNNING, jobs.c.worker == self._worker)
-            .values(lease_until=now())
+            .values(lease_until=self._store.clock())
         )
         with self._store.updating() as connection:
             connection.execute(left)
@@ -192,7 +196,7 @@ class JobClaims:
 
         :param dead: Workers that are known to be dead. Others are when their leases have ended.
         """
-        moment = now()
+        moment = self._store.clock()
         is_over = or_(jobs.c.lease_until < moment, jobs.c.worker.in_(dead))
         expired = (jobs.c.state == JobState.RUNNING, is_over)
         late = (jobs.c.state == JobState.QUEUED, jobs.c.deadline_at <= moment)

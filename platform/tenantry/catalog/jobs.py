@@ -16,7 +16,6 @@ from tenantry.catalog.models import (
     ScheduleRecord,
     TenantRecord,
     as_job,
-    now,
 )
 from tenantry.catalog.values import JobState
 from tenantry.catalog.wake_pipe import WakePipe
@@ -63,7 +62,7 @@ class Jobs:
 
     def _add(self, wanted: Sequence[NewJob], by: Actor) -> tuple[Job, ...]:
         with self._store.updating() as connection:
-            added = add_jobs(connection, wanted, by)
+            added = add_jobs(connection, wanted, by, moment=self.clock(connection))
             self.notify(connection)
         self.pipe.wake()
         return added
@@ -117,6 +116,13 @@ class Jobs:
             rows = session.scalars(query.order_by(JobLineRecord.id).limit(limit))
             return tuple(row.to_line() for row in rows)
 
+    def clock(self, connection: Connection | None = None) -> datetime:
+        """Return the time by which all nodes start jobs: the server's, if the catalog is on one.
+
+        :param connection: One that is open anyway, if the server has to be asked.
+        """
+        return self._store.clock(connection)
+
     def count_by_state(self) -> dict[JobState, int]:
         """Return how many jobs are in each state; every state is there."""
         found = self._store.count_by(JobRecord.state)
@@ -134,7 +140,7 @@ class Jobs:
         query = (
             select(func.min(JobRecord.due_at))
             .join(TenantRecord, TenantRecord.id == JobRecord.tenant_id, isouter=True)
-            .where(JobRecord.state == JobState.QUEUED, JobRecord.due_at <= now(), may_run())
+            .where(JobRecord.state == JobState.QUEUED, JobRecord.due_at <= self.clock(), may_run())
         )
         with self._store.reading() as session:
             return session.scalar(query)
@@ -145,10 +151,11 @@ class Jobs:
         :raises JobNotFoundError: There is none with this id.
         :raises JobStateError: It is over, or cannot be cancelled while it runs.
         """
+        moment = self.clock()
         with self._store.writing(by) as writer:
             record = _lock(writer.session, job_id)
             if record.state == JobState.QUEUED:
-                record.state, record.finished_at = JobState.CANCELLED, now()
+                record.state, record.finished_at = JobState.CANCELLED, moment
             elif record.state == JobState.RUNNING and record.cancellable:
                 record.cancel_requested = True
             elif record.state == JobState.RUNNING:
@@ -168,13 +175,14 @@ class Jobs:
         :raises JobNotFoundError: There is none with this id.
         :raises JobStateError: It has not failed.
         """
+        moment = self.clock()
         with self._store.writing(by) as writer:
             record = _lock(writer.session, job_id)
             if record.state not in {JobState.FAILED, JobState.CANCELLED}:
                 raise JobStateError(
                     str(job_id), f"is {record.state}; only a failed one is run again"
                 )
-            record.state, record.due_at, record.deadline_at = JobState.QUEUED, now(), None
+            record.state, record.due_at, record.deadline_at = JobState.QUEUED, moment, None
             record.attempts = record.losses = record.done = 0
             record.finished_at, record.cancel_requested, record.error = None, False, ""
             record.position = next_position(writer.session.connection(), record.tenant_id)
@@ -220,7 +228,7 @@ class Jobs:
                 )
                 if connection.scalar(active.limit(1)) is not None:
                     return None
-                job = add_job(connection, wanted, by)
+                job = add_job(connection, wanted, by, moment=self.clock(connection))
                 self.notify(connection)
         except IntegrityError:  # another worker has seen it for the first time, too
             return None

@@ -70,7 +70,7 @@ class Mails:
                 return found
             if _is_refused(connection, address_hash, per_address, moment):
                 return None
-            job = add_job(connection, wanted, by)
+            job = add_job(connection, wanted, by, moment=self._jobs.clock(connection))
             row = {
                 "id": mail_id,
                 "tenant_id": tenant_id,

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tenantry.catalog.audit_chain import GENESIS, chain, follow_anchor
+from tenantry.catalog.clock import CatalogClock
 from tenantry.catalog.engine import WRITE, open_engine, unavailable
 from tenantry.catalog.listener import CHANNEL
 from tenantry.catalog.lock_tokens import check_tokens
@@ -34,6 +35,7 @@ from tenantry.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection, Select
     from sqlalchemy.orm import Session
@@ -81,9 +83,18 @@ class Store:
         self, url: str, *, signal: ChangeSignal, anchor: AuditAnchor | None = None
     ) -> None:
         self.engine = open_engine(url)
+        self._clock = CatalogClock(self.engine)
         self.signal = signal
         self.anchor = anchor
         self._lookups: dict[Select[Any], Lookup] = {}
+
+    def clock(self, connection: Connection | None = None) -> datetime:
+        """Return the time by which nodes agree on leases and due times.
+
+        :param connection: One that is open anyway, if the server has to be asked.
+        """
+        with _translated():
+            return self._clock(connection)
 
     def close(self) -> None:
         """Close the idle connections, and stop telling the node's workers."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tenantry.catalog.models import now
 from tenantry.catalog.values import NewJob
 from tenantry.errors import BadJobError
 
@@ -67,7 +66,7 @@ class JobQueue:
             raise BadJobError(name, "it runs in a tenant's app, so it must belong to a tenant")
         if key is not None and not 0 < len(key) <= MAX_KEY:
             raise BadJobError(name, f"its key has {len(key)} characters, not 1 to {MAX_KEY}")
-        begin = due_at or now()
+        begin = due_at or self.jobs.clock()
         limit = definition.deadline
         return NewJob(
             name=name,

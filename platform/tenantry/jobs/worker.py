@@ -14,7 +14,6 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog.job_claims import JobClaims, JobReport
-from tenantry.catalog.models import now
 from tenantry.catalog.values import SYSTEM, JobState
 from tenantry.errors import CatalogUnavailableError, TenantryError, UnknownJobError
 from tenantry.jobs.presence import Presence
@@ -155,8 +154,8 @@ class JobWorker:
         pause = self._poll_seconds
         if self._running:
             pause = min(pause, self._kept_at + self._heartbeat - time.monotonic())
-        if is_idle and (due := self._claims.find_next_due()) is not None:
-            pause = min(pause, (due - now()).total_seconds() + 0.001)
+        if is_idle and (due := self._claims.find_pause()) is not None:
+            pause = min(pause, due + 0.001)
         return max(pause, 0.001)
 
     def _tend(self) -> None:
@@ -170,11 +169,14 @@ class JobWorker:
             dead = self._presence.find_dead(self._claims.list_busy_workers())
             if taken := self._claims.take_back(dead=dead):
                 log.warning("%d jobs of workers that have ended are queued again", taken)
+            clock = self._catalog.jobs.clock
             for schedule in self._schedules:
                 if not schedule.is_wanted(self._catalog):
                     continue
                 prepare = partial(self._prepare, schedule)
-                self._catalog.jobs.fire(schedule.name, schedule.find_due(now()), prepare, by=SYSTEM)
+                self._catalog.jobs.fire(
+                    schedule.name, schedule.find_due(clock()), prepare, by=SYSTEM
+                )
 
     def _prepare(self, schedule: Schedule) -> NewJob:
         queue = JobQueue(self._catalog.jobs, self._definitions)
@@ -249,8 +251,8 @@ class JobWorker:
         definition = self._find_definition(job)
         pause = definition.backoff if definition is not None else 60.0
         pause = min(MAX_BACKOFF, pause * 2 ** (failures - 1)) * random.uniform(0.8, 1.2)  # noqa: S311
-        due_at = now() + timedelta(seconds=pause)
-        return run.told(state=JobState.QUEUED, error=error, due_at=due_at)
+        later = timedelta(seconds=pause)
+        return run.told(state=JobState.QUEUED, error=error, pause=later)
 
     def _tell(self, job: Job, told: JobReport) -> None:
         """Record how a job ended; a catalog that is away for a moment must not make it run again."""
