@@ -154,6 +154,47 @@ def test_the_second_operation_is_refused_and_a_killed_one_is_finished(
     assert observer.execute("SELECT count(*) FROM operation_locks").fetchone() in ((0,), (1,))
 
 
+def test_a_restore_that_was_decided_is_finished_elsewhere(
+    pair: tuple[Node, Node], observer: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    """Its journal is with the files that nodes share; until then nothing else reads half a tenant."""
+    one, two = pair
+    process = one.begin("restore", "acme")
+    journal = "restores/*/journal.json"
+    killed_when(process, lambda: list((tmp_path / "shared").glob(journal)))
+    ((code, output),) = two.run_all([["backup", "acme"]])
+    assert code == 1
+    assert "tenantry restore" in output
+    two.run("restore", "acme")
+    assert not list((tmp_path / "shared").glob(journal))
+    row = observer.execute("SELECT state, reason FROM tenants").fetchone()
+    assert row == ("active", "")
+    two.run("backup", "acme")
+
+
+def test_a_move_that_has_begun_is_finished_elsewhere(
+    pair: tuple[Node, Node], observer: psycopg.Connection[Any]
+) -> None:
+    """Where it leads is in the catalog, so the other node goes on, and leaves nothing behind."""
+    one, two = pair
+    process = one.begin("tenant", "move", "acme", "--to", "other")
+    moving = "SELECT 1 FROM tenants WHERE moving_to <> ''"
+    killed_when(process, lambda: observer.execute(moving).fetchone())
+    two.run("tenant", "move", "acme", "--to", "other")
+    row = observer.execute("SELECT placement, moving_to, state FROM tenants").fetchone()
+    assert row == ("other", "", "active")
+    two.run("backup", "acme")
+
+
+def killed_when(process: subprocess.Popen[str], condition: Callable[[], object]) -> None:
+    """Kill a command as soon as a condition holds."""
+    while not condition():
+        assert process.poll() is None, f"it ended before: {process.communicate()}"
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL, "it was faster"
+
+
 def test_one_run_of_migrations_at_a_time(
     pair: tuple[Node, Node], observer: psycopg.Connection[Any]
 ) -> None:
