@@ -82,7 +82,7 @@ class PostForm(Form):
     )
     kind = SelectField(
         "Shown as",
-        choices={"post": "Post, among the others", "page": "Page, in the menu"},
+        choices={"page": "Page, in the menu", "post": "Post, among the others"},
         validators=[Optional()],
     )
 

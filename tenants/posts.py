@@ -243,7 +243,7 @@ def _find_begun() -> UnsavedText | None:
 
 def _fill_form(text: UnsavedText | Post | None, key: str, post: Post | None = None) -> PostForm:
     if text is None:
-        return PostForm(formdata=None, data={"key": key, "version": 0})
+        return PostForm(formdata=None, data={"key": key, "version": 0} | facts_of(None))
     key = text.key if isinstance(text, UnsavedText) else key
     facts = {"title": text.title, "body": text.body, "version": text.version}
     facts |= {"tags": text.tag_line} | facts_of(post)
@@ -253,7 +253,7 @@ def _fill_form(text: UnsavedText | Post | None, key: str, post: Post | None = No
 def facts_of(post: Post | None) -> dict[str, str]:
     """Return what a form says of a post besides its text."""
     if post is None:
-        return {}
+        return {"kind": "post"}
     return {"address": post.slug, "kind": "page" if post.is_page else "post"}
 
 
