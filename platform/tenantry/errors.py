@@ -120,7 +120,7 @@ class BadImageError(TenantryError, ValueError):
 
 
 class FrontPageConflictError(TenantryError):
-    """The front page was changed while somebody else changed it."""
+    """Another operator saved the front page after it was opened."""
 
     message = "{by} has saved revision {revision} of the front page meanwhile."
     remedy = "Read it, and save again to replace it."

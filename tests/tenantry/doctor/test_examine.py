@@ -104,9 +104,10 @@ def test_a_clean_factory_has_nothing(diagnose: Diagnose, factory: str) -> None:
     assert not bad(diagnose(factory))
 
 
+@pytest.mark.timeout(400)
 def test_every_page_of_the_bundled_site_is_reached(diagnose: Diagnose) -> None:
     """Signing up, signing in and the owner's link open all its doors."""
-    [visits] = [finding for finding in diagnose("tenants") if finding.check == "pages"]
+    [visits] = [finding for finding in diagnose("tenants", seconds=300) if finding.check == "pages"]
     # Those that are left show a deleted post, and a page of the menu: the doctor deletes none of its
     # own posts, and makes none a page.
     assert "22 of 24 GET routes answered" in visits.sentence
