@@ -143,7 +143,7 @@ class ChangePasswordForm(NewPasswordForm):
     submit = SubmitField("Change password")
 
 
-class JoinForm(NewPasswordForm):
+class JoinForm(NewPasswordForm, TermsForm):
     """An account for somebody who was invited."""
 
     name = StringField(

@@ -18,6 +18,7 @@ from frontend_app.sessions import (
     require_account,
     start_session,
 )
+from frontend_app.terms import are_accepted, fill_in_version, find_readable_terms
 from tenantry import TenantState, ask_first
 from tenantry.catalog import canonical_email
 from tenantry.errors import (
@@ -31,8 +32,9 @@ from tenantry.errors import (
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
+    from frontend_app.terms import Terms
     from tenantry import Tenant
-    from tenantry.catalog import Invitation
+    from tenantry.catalog import Account, Invitation
     from tenantry.catalog.values import InvitationRole
 
 bp = Blueprint("people", __name__)
@@ -140,6 +142,7 @@ def remove(slug: str) -> ResponseReturnValue:
 @invited.route("/invitation/<token>", methods=["GET", "POST"])
 def accept(token: str) -> ResponseReturnValue:
     """Let the invited person accept, with an account of the invited address."""
+    terms = None
     try:
         invitation = catalog().invitations.find(token)
         tenant = _find_site(invitation)
@@ -150,17 +153,14 @@ def accept(token: str) -> ResponseReturnValue:
                 catalog().invitations.accept(token, g.account, by=current_actor())
                 return _welcome(tenant)
         elif not has_account and g.account is None:
-            form = JoinForm()
-            if form.validate_on_submit():
-                account = catalog().accounts.add_invited(
-                    invitation.email,
-                    name=form.name.data or "",
-                    password=form.password.data,
-                    by=current_actor(),
-                )
+            form, terms = JoinForm(), find_readable_terms()
+            if form.validate_on_submit() and (terms is None or are_accepted(form, terms)):
+                account = _add_account(form, invitation, terms)
                 catalog().invitations.accept(token, account, by=current_actor(account))
                 start_session(account)
                 return _welcome(tenant)
+            if terms is not None:
+                fill_in_version(form, terms)
     except (WeakPasswordError, HashingBusyError) as error:
         form.password.errors = [str(error)]
     except LinkError as error:
@@ -172,8 +172,23 @@ def accept(token: str) -> ResponseReturnValue:
         site=tenant,
         has_account=has_account,
         role=ROLES.get(invitation.role, "Owner"),
+        terms=terms,
     )
     return page, 422 if form.errors else 200
+
+
+def _add_account(form: JoinForm, invitation: Invitation, terms: Terms | None) -> Account:
+    """Add the invited person's account, which has accepted the terms."""
+    account = catalog().accounts.add_invited(
+        invitation.email,
+        name=form.name.data or "",
+        password=form.password.data,
+        by=current_actor(),
+    )
+    if terms is not None:
+        changes, who = catalog().account_changes, current_actor(account)
+        changes.accept_terms(account.id, terms.version, by=who)
+    return account
 
 
 def _welcome(tenant: Tenant) -> ResponseReturnValue:

@@ -52,18 +52,20 @@ def find_terms() -> Terms | None:
     return Terms(hashlib.sha256(text.encode()).hexdigest()[:12], render_markdown(text))
 
 
-def must_accept(account: Account) -> bool:
-    """Say whether an account has to accept the terms before it signs in. Operators write them.
-
-    Terms that cannot be read keep nobody out.
-    """
-    if account.operator:
-        return False
+def find_readable_terms() -> Terms | None:
+    """Return the terms as :func:`find_terms` does; those that cannot be read keep nobody out."""
     try:
-        terms = find_terms()
+        return find_terms()
     except OSError as error:
         log.warning("the terms cannot be read, so nobody is asked to accept them: %s", error)
+        return None
+
+
+def must_accept(account: Account) -> bool:
+    """Say whether an account has to accept the terms before it signs in. Operators write them."""
+    if account.operator:
         return False
+    terms = find_readable_terms()
     return terms is not None and account.terms_version != terms.version
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tenantry.catalog import SYSTEM
 from tests.frontend_app.conftest import PASSWORD
 
 if TYPE_CHECKING:
@@ -89,6 +90,44 @@ def test_nobody_comes_to_the_terms_without_a_proof(front: Front) -> None:
     stranger = front.person()
     assert stranger.get("/signin/terms?next=/account").location == "/signin?next=/account"
     assert stranger.post("/signin/terms", {"terms": "y"}).location == "/signin"
+
+
+def test_who_joins_by_an_invitation_accepts_them(front: Front, terms: Path) -> None:
+    """The account is made with the yes, and its first sign-in does not ask again."""
+    front.add_tenant("acme", OLGA)
+    acme = front.catalog.tenants.get("acme")
+    token = front.catalog.invitations.create(
+        "otto@mail.test", "staff", tenant_id=acme.id, by=SYSTEM
+    )
+    path, otto = f"/invitation/{token}", front.person()
+    assert 'href="/terms">Read the terms' in otto.get(path).text
+    form = {"password": PASSWORD, "again": PASSWORD}
+    status, _, page = accept(otto, path, **form, terms="")
+    assert (status, "Accept the terms to go on." in page) == (422, True)
+    old = version_in(page)
+    terms.write_text("# Be kinder")
+    status, _, page = accept(otto, path, **form, terms_version=old)
+    assert (status, "The terms have changed." in page) == (422, True)
+    assert front.catalog.accounts.find("otto@mail.test") is None
+    assert accept(otto, path, **form)[:2] == (303, "/sites/")
+    account = front.catalog.accounts.find("otto@mail.test")
+    assert account is not None
+    assert account.terms_version == version_in(page)
+    assert front.person().sign_in("otto@mail.test").location == "/sites/"
+
+
+def test_unreadable_terms_keep_no_colleague_out(front: Front, terms: Path) -> None:
+    """They are asked at a later sign-in, when the file is back."""
+    front.add_tenant("acme", OLGA)
+    acme = front.catalog.tenants.get("acme")
+    token = front.catalog.invitations.create(
+        "otto@mail.test", "staff", tenant_id=acme.id, by=SYSTEM
+    )
+    terms.unlink()
+    form = {"password": PASSWORD, "again": PASSWORD}
+    assert front.person().post(f"/invitation/{token}", form).status_code == 303
+    terms.write_text("# Be kind")
+    assert front.person().sign_in("otto@mail.test").location == "/signin/terms"
 
 
 def test_operators_and_unreadable_terms_keep_nobody_out(front: Front, terms: Path) -> None:
