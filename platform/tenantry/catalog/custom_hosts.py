@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from tenantry.catalog.change_feed import EPOCH
@@ -28,7 +28,7 @@ from tenantry.values.hosts import (
     MAX_HOST,
     canonical_host,
     check_scripts,
-    latin_look_of_host,
+    look_of_host,
     shown_host,
 )
 from tenantry.values.tenant import TenantState
@@ -79,7 +79,7 @@ class CustomHosts:
             raise BadHostError(host, "it leaves no room for the name of its TXT record")
         if name in {self._domain, self._backend_host} or name.endswith("." + self._domain):
             raise HostTakenError(name)
-        look = latin_look_of_host(name)
+        look = look_of_host(name)
         if look != name and f".{look}".endswith(f".{self._domain}"):
             raise BadHostError(shown_host(name), f"it looks like {look}, the platform's own")
         return name
@@ -113,7 +113,7 @@ class CustomHosts:
                 entry = find_entry(record, name)
                 if entry is None:
                     check_free(writer.session, name)
-                    _check_look(writer.session, name, tenant_id)
+                    check_look(writer.session, name, tenant_id)
                     before = take_from_rest(writer.session, name, tenant_id, take_over=take_over)
                     entry = HostRecord(name=name, state=HostState.PENDING, proof="", check_at=now())
                     if proof is None:
@@ -245,19 +245,27 @@ def check_free(session: Session, name: str) -> None:
         raise HostTakenError(name)
 
 
-def _check_look(session: Session, name: str, tenant_id: str) -> None:
+def check_look(session: Session, name: str, tenant_id: str) -> None:
     """Refuse an international host that looks like one that is served for another tenant (R31).
+
+    It may look like an ASCII one, or like another international one. A host in ASCII is never
+    refused: the other one came first, and is the one that deceives.
 
     :raises BadHostError: It does.
     """
-    look = latin_look_of_host(name)
+    if "xn--" not in name:
+        return
+    look = look_of_host(name)
+    international = or_(HostRecord.name.startswith("xn--"), HostRecord.name.contains(".xn--"))
     served = select(HostRecord.name).where(
-        HostRecord.name == look,
         HostRecord.tenant_id != tenant_id,
         HostRecord.verified_at.is_not(None),
+        or_(HostRecord.name == look, international),
     )
-    if look != name and session.scalar(served) is not None:
-        raise BadHostError(shown_host(name), f"it looks like {look}, another site's domain")
+    for other in session.scalars(served):
+        if other != name and look_of_host(other) == look:
+            problem = f"it looks like {shown_host(other)}, another site's domain"
+            raise BadHostError(shown_host(name), problem)
 
 
 def take_from_rest(

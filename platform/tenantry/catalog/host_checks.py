@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from tenantry.catalog.custom_hosts import check_free, get_entry, take_from_rest, verify
+from tenantry.catalog.custom_hosts import check_free, check_look, get_entry, take_from_rest, verify
 from tenantry.catalog.models import HostRecord, TenantRecord, new_token, now
 from tenantry.catalog.values import SYSTEM, Host, HostState
-from tenantry.errors import HostRestingError, HostTakenError
+from tenantry.errors import BadHostError, HostRestingError, HostTakenError
 from tenantry.values.domain_proof import Finding, Verdict
 from tenantry.values.hosts import canonical_host
 from tenantry.values.tenant import TenantState
@@ -144,8 +144,9 @@ def _note_proof(writer: Writer, record: TenantRecord, entry: HostRecord) -> None
     if entry.state != HostState.VERIFIED:
         try:
             check_free(writer.session, entry.name)
+            check_look(writer.session, entry.name, record.id)
             take_from_rest(writer.session, entry.name, record.id)
-        except (HostTakenError, HostRestingError) as error:
+        except (HostTakenError, HostRestingError, BadHostError) as error:
             # Its DNS names this tenant, and the host is another one's all the same.
             entry.problem = _short(error)
             _note_failure(writer, record, entry, counts=True)
@@ -193,7 +194,9 @@ def _spread(pause: timedelta) -> timedelta:
     return pause * random.uniform(0.9, 1.1)  # noqa: S311 - nobody gains by guessing it
 
 
-def _short(error: HostTakenError | HostRestingError) -> str:
+def _short(error: HostTakenError | HostRestingError | BadHostError) -> str:
+    if isinstance(error, BadHostError):
+        return f"It is not served: {error.problem}."
     if isinstance(error, HostTakenError):
         return "Another site has this domain; it has to be removed there first."
     return f"Another site had this domain; it is reserved until {error.until}."

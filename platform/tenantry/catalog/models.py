@@ -226,6 +226,13 @@ class FormerSlugRecord(Base):
     slug: Mapped[str] = mapped_column(String(63), primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), index=True)
     redirects_until: Mapped[datetime]
+    # What it looks like: no other tenant's name may look the same.
+    looks: Mapped[str] = mapped_column(String(63), default="", server_default="", index=True)
+
+    @validates("slug")
+    def _look(self, _key: str, slug: str) -> str:
+        self.looks = looks_of(slug)
+        return slug
 
 
 class HostRecord(Base):

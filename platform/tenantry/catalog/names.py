@@ -160,9 +160,14 @@ class Names:
 
 
 def _find_alike(session: Session, slug: str, tenant_id: str | None) -> str | None:
-    """Return the slug of another tenant, be it deleted, that people would take for this one (R31)."""
-    query = select(_tenants.slug).where(_tenants.looks == looks_of(slug)).limit(1)
-    return session.scalar(query if tenant_id is None else query.where(_tenants.id != tenant_id))
+    """Return a name that another tenant has or had, and that people would take for this one (R31)."""
+    look = looks_of(slug)
+    now = select(_tenants.slug).where(_tenants.looks == look)
+    before = select(_former.slug).where(_former.looks == look)
+    if tenant_id is not None:
+        now = now.where(_tenants.id != tenant_id)
+        before = before.where(_former.tenant_id != tenant_id)
+    return session.scalar(now.limit(1)) or session.scalar(before.limit(1))
 
 
 def check_renamable(tenant: Tenant | TenantRecord) -> None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 import idna
 
 from tenantry.errors import BadHostError
-from tenantry.values.scripts import is_one_script, latin_look_of, scripts_of
+from tenantry.values.scripts import is_one_script, look_of, scripts_of
 
 MAX_HOST = 253
 """Bytes of a host name without the trailing dot (RFC 1035, section 2.3.4)."""
@@ -106,12 +106,15 @@ def check_scripts(host: str) -> str:
     return host
 
 
-def latin_look_of_host(host: str) -> str:
-    """Return the ASCII host that a canonical international one looks like; others as they are."""
-    if "xn--" not in host:
+def look_of_host(host: str) -> str:
+    """Return what a canonical host looks like to people; in ASCII, it is itself.
+
+    :return: The same for two hosts that people take for each other. It need not be ASCII.
+    """
+    try:
+        return look_of(idna.decode(host)) if "xn--" in host else host
+    except idna.IDNAError:
         return host
-    look = latin_look_of(idna.decode(host))
-    return look if look.isascii() else host
 
 
 def label_under(host: str, domain: str) -> str:

@@ -2,7 +2,7 @@
 
 The rule is the one for *highly restrictive* identifiers of Unicode Technical Standard 39, section 5.2:
 one script, or Latin with the scripts that Japanese, Chinese or Korean are written in. A word all in one
-script passes; :func:`latin_look_of` tells what Latin word it looks like.
+script passes; :func:`look_of` tells for which word people take it.
 
 The standard library knows characters' names, not their scripts; for letters that international domain
 names may have (RFC 5892) a name begins with the script's.
@@ -40,13 +40,21 @@ _LATIN_LOOK = str.maketrans(
 """Small letters of Cyrillic, Greek and Armenian that look like Latin ones, and the dotless i."""
 
 
-def latin_look_of(word: str) -> str:
-    """Return the word with its letters of other scripts that look like Latin ones in Latin.
+_CYRILLIC_LOOK = str.maketrans(
+    "\u03ba\u03c4\u03c0\u03b5\u03b8\u03c6", "\u043a\u0442\u043f\u0454\u0473\u0444"
+)
+"""Small letters of Greek that look like Cyrillic ones, and like no Latin ones."""
 
-    >>> latin_look_of("\u0430\u0440\u0440\u04cf\u0435")
+
+def look_of(word: str) -> str:
+    """Return what a word looks like: two that are easily taken for each other look the same.
+
+    Letters that look like Latin ones become these.
+
+    >>> look_of("\u0430\u0440\u0440\u04cf\u0435")
     'apple'
     """
-    return word.translate(_LATIN_LOOK)
+    return word.translate(_LATIN_LOOK).translate(_CYRILLIC_LOOK)
 
 
 def scripts_of(word: str) -> frozenset[str]:

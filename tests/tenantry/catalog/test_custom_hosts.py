@@ -188,6 +188,32 @@ def test_an_international_host_that_looks_like_anothers_is_refused(any_catalog: 
             hosts.check_name(host)
 
 
+GREEK, CYRILLIC = "\u03ba\u03bf\u03c4.example.org", "\u043a\u043e\u0442.example.org"
+
+
+def test_two_international_hosts_that_look_alike(any_catalog: Catalog) -> None:
+    """R31: one word in Greek and one in Cyrillic; the second is refused, and not to its own tenant."""
+    acme, other = add(any_catalog), add(any_catalog, "other")
+    any_catalog.hosts.add(acme.id, CYRILLIC, proof="operator", by=SYSTEM)
+    any_catalog.hosts.add(acme.id, GREEK, by=SYSTEM)
+    with pytest.raises(BadHostError, match=f"looks like {CYRILLIC} "):
+        any_catalog.hosts.add(other.id, GREEK, by=SYSTEM)
+    any_catalog.hosts.add(other.id, "xn--bcher-kva.example.org", proof="operator", by=SYSTEM)
+    any_catalog.hosts.add(other.id, "kot.example.org", proof="operator", by=SYSTEM)
+
+
+def test_of_two_that_wait_only_the_first_is_served(any_catalog: Catalog) -> None:
+    """R31: while nobody served either, neither was refused; the proof of the second comes too late."""
+    acme, other = add(any_catalog), add(any_catalog, "other")
+    any_catalog.hosts.add(acme.id, CYRILLIC, by=SYSTEM)
+    any_catalog.hosts.add(other.id, GREEK, by=SYSTEM)
+    proved = Finding(Verdict.PROVED)
+    assert any_catalog.host_checks.record(acme.id, CYRILLIC, proved, by=SYSTEM).is_served
+    late = any_catalog.host_checks.record(other.id, GREEK, proved, by=SYSTEM)
+    assert (late.is_served, late.failures) == (False, 1)
+    assert late.problem.startswith(f"It is not served: it looks like {CYRILLIC} ")
+
+
 def test_hosts_that_were_served_are_served_on(catalog: Catalog) -> None:
     """An operator has added each host of an older catalog: their word holds."""
     acme = add(catalog)

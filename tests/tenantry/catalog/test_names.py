@@ -136,17 +136,29 @@ def test_a_name_that_looks_like_anothers_is_refused(
         any_catalog.names.check(there)
 
 
+def test_a_name_that_looks_like_anothers_former_one_is_refused(any_catalog: Catalog) -> None:
+    """R31: it leads to the other site for a time, and old links have it for ever."""
+    known, other = add(any_catalog, "acme"), add(any_catalog, "other")
+    rename(any_catalog, known, "bolt", until=BEFORE)
+    with pytest.raises(BadSlugError, match="looks like the name of another site, “acme”"):
+        any_catalog.names.check("acrne")
+    with pytest.raises(BadSlugError, match="acme"):
+        rename(any_catalog, other, "acrne")
+    assert rename(any_catalog, known, "acrne").slug == "acrne", "the site itself may have it"
+
+
 def test_older_names_are_compared_too(catalog: Catalog) -> None:
     """The upgrade works out what the names look like that are there already."""
-    add(catalog, "modern-c0w")
+    rename(catalog, add(catalog, "acorn"), "modern-c0w")
     config = schema._config()
     with catalog.store.engine.connect().execution_options(**WRITE) as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0018")
         command.upgrade(config, "head")
         connection.commit()
-    with pytest.raises(BadSlugError, match="modern-c0w"):
-        catalog.names.check("modem-cow")
+    for wanted, there in (("modem-cow", "modern-c0w"), ("acom", "acorn")):
+        with pytest.raises(BadSlugError, match=there):
+            catalog.names.check(wanted)
 
 
 def test_nobody_else_gets_a_former_name(any_catalog: Catalog) -> None:
