@@ -30,11 +30,11 @@ def shop(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return ready
 
 
-def ask(port: int, path: str = "/") -> tuple[int, str]:
+def ask(port: int, path: str = "/", *, host: str = "localhost") -> tuple[int, str]:
     """Return the answer to a request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
-        connection.request("GET", path, headers={"Host": f"localhost:{port}"})
+        connection.request("GET", path, headers={"Host": f"{host}:{port}"})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:
@@ -88,12 +88,51 @@ def test_serves_until_told_to_stop(shop: Desk, free_port: int, number: signal.Si
 def test_a_module_of_the_same_name_shadows_nothing(ready: Desk, free_port: int) -> None:
     """The platform is served from any folder, without an uwsgi.ini, whatever lies in it."""
     (ready.folder / "dispatch.py").write_text("raise RuntimeError('this is not the platform')\n")
+    (ready.folder / "tenants").mkdir()
+    (ready.folder / "tenants" / "__init__.py").write_text("raise RuntimeError('no site')\n")
     ready.done("tenant", "create", "acme", "--name", "Acme")
     serve(ready)
     status, page = ask(free_port)
     assert (status, "Tenantry" in page) == (200, True)
+    assert ask(free_port, host="acme.localhost")[0] == 200
     done = ready.call("reload", "--check")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_project_s_own_tenants_are_its_sites(ready: Desk, free_port: int) -> None:
+    """A package `tenants` beside the server is the project's, not the site that comes with us."""
+    (ready.folder / "tenants").mkdir()
+    (ready.folder / "tenants" / "__init__.py").write_text(
+        "from flask import Flask\n"
+        "def create_app():\n"
+        "    app = Flask(__name__)\n"
+        "    app.get('/')(lambda: 'the own site')\n"
+        "    return app\n"
+    )
+    names = {**os.environ, "TENANTRY_FACTORY": "tenants:create_app"}
+    done = subprocess.run(
+        [PROGRAM, "tenant", "create", "acme", "--name", "Acme"],
+        cwd=ready.folder,
+        env=names,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    os.environ["TENANTRY_FACTORY"] = "tenants:create_app"  # the fixture puts it back
+    serve(ready)
+    assert ask(free_port, host="acme.localhost") == (200, "the own site")
+
+
+def test_a_package_with_the_name_of_ours_is_refused(ready: Desk) -> None:
+    """It would answer on the apex, or its project would get ours; the sentence names its folder."""
+    folder = ready.folder / "frontend_app"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    done = ready.call("reload", "--check")
+    assert done.returncode == 1
+    assert f"{folder}: Tenantry has a package of the name frontend_app itself" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_bare_loopback_address_leads_to_the_name(ready: Desk, free_port: int) -> None:
