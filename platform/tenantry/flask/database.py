@@ -78,6 +78,8 @@ class TenantSQLAlchemy(SQLAlchemy):
         engines: Mapping[str | None, Engine] | None = g.get(_ENGINES)
         if engines is None:
             engine = tenant_database(tenant, settings).serving_engine()
+            if (watch := current_watch()) is not None:
+                watch.listen(engine)
             binds = current_app.config.get("SQLALCHEMY_BINDS") or ()
             engines = dict.fromkeys((None, *binds), engine)
             # The same for the whole request: were the engine closed and made anew meanwhile, the

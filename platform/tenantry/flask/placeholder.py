@@ -9,6 +9,7 @@ and keys.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections import deque
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
+from sqlalchemy import event
 
 from tenantry.flask.pins import KEYS, PinnedMixin
 from tenantry.values.placement import LOCAL
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from flask.config import Config
+    from sqlalchemy import Engine
 
     from tenantry.settings import Settings
 
@@ -64,20 +67,37 @@ class Watch:
         """Return keys that nobody can use."""
         return [f"{purpose}-{self.mark}-key-of-a-prototype"]
 
-    def note(self, what: str) -> None:
-        """Note a read, if it is the application's own code that reads."""
-        place = _reader()
+    def note(self, what: str, *, through: frozenset[str] = frozenset()) -> None:
+        """Note a read, if it is the application's own code that reads.
+
+        :param through: Packages whose code only passes the read on.
+        """
+        place = _reader(through)
         if place is not None:
             self.reads.setdefault(what, place)
 
+    def listen(self, engine: Engine) -> None:
+        """Note what is read from the prototype's database: it is empty, and a tenant's is not."""
+        if not event.contains(engine, BEFORE, self._note_statement):
+            event.listen(engine, BEFORE, self._note_statement)
 
-def _reader() -> str | None:
+    def _note_statement(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if _READS.match(statement) and "sqlite_master" not in statement:
+            self.note("rows of the database", through=_DATABASE_LIBRARIES)
+
+
+BEFORE = "before_cursor_execute"
+_READS = re.compile(r"\s*(?:SELECT|WITH)\b", re.IGNORECASE)
+_DATABASE_LIBRARIES = frozenset({"sqlalchemy", "flask_sqlalchemy"})
+
+
+def _reader(through: frozenset[str]) -> str | None:
     """Return the place in the code that reads, unless it is Tenantry, Flask or an adapted extension."""
     frame = sys._getframe(2)  # noqa: SLF001 - the only way to see a caller
     while frame.f_back is not None:
         module = frame.f_globals.get("__name__", "")
-        if module not in _PASSING:
-            package = module.partition(".")[0]
+        package = module.partition(".")[0]
+        if module not in _PASSING and package not in through:
             if package in {"tenantry", "flask"} | ADAPTED:
                 return None
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"

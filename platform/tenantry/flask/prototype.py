@@ -171,6 +171,9 @@ def make_prototype(build: Callable[[Tenant], Any], settings: Settings) -> Protot
         try:
             with building(made):
                 app = _build_app(build, made)
+        except Exception:
+            _check_reads(placeholder)  # as of a table that only tenants' databases have
+            raise
         finally:
             tenant_database(placeholder, made.settings).close()
         prototype = Prototype(app, frozen_kind(app), placeholder, app.config.pins)

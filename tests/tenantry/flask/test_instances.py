@@ -143,6 +143,33 @@ def test_an_unfit_app(prepare: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert (ask(acme).text, ask(acme).text, ask(globex).text) == ("1", "2", "1")
 
 
+READING = """
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    db = SQLAlchemy()
+
+    class Setting(db.Model):
+        name = db.Column(db.String(80), primary_key=True)
+
+    def create_app():
+        app = Flask(__name__)
+        db.init_app(app)
+        with app.app_context():
+            {first}
+            app.config["TITLE"] = db.session.scalar(db.select(Setting.name))
+        return app
+"""
+
+
+@pytest.mark.parametrize("first", ["db.create_all()", "pass"], ids=["empty", "no table"])
+def test_a_prototype_whose_database_is_empty(prepare: Any, first: str) -> None:
+    """What a factory finds in there would be the same nothing for tenants that have rows."""
+    chosen = prepare(READING.replace("{first}", first), instances="flyweight")
+    with pytest.raises(UnfitError, match=r"__init__\.py:\d+ reads rows of the database while"):
+        load_factory(chosen).prepare()
+
+
 WRAPPED = """
     from flask import Flask
     from flask_limiter import Limiter
