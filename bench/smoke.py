@@ -105,6 +105,18 @@ BENCHMARKS = (
         ("sqlite_ratio", "postgresql_ratio", "sqlite_ms", "postgresql_ms"),
         {"N": "200", "ROUNDS": "1"},
     ),
+    Benchmark(
+        "console",
+        (
+            "list_ratio",
+            "filtered_ratio",
+            "search_ratio",
+            "site_ratio",
+            "overview_ratio",
+            "bytes_year",
+        ),
+        {"N": "300", "ROUNDS": "2"},
+    ),
     Benchmark("fresh", ("stale", "hit"), {"SECONDS": "2"}),
     Benchmark(
         "fleet",
