@@ -10,7 +10,7 @@ from flask import url_for
 from backend_app.all_backups import oldest
 from backend_app.context import backend, catalog, operations
 from backend_app.workers import find_failing_slugs
-from tenantry.catalog import BackupFilter, HostState, JobState
+from tenantry.catalog import COUNTED, BackupFilter, HostState, JobState
 from tenantry.errors import HistoryError
 from tenantry.migrations import load_history
 
@@ -115,8 +115,9 @@ def _find_pending_migrations() -> Iterator[Concern]:
             str(error),
         )
         return
-    if behind := catalog().schemas.count_behind(head):
-        text = f"{_sites(behind)} {'is' if behind == 1 else 'are'} not at schema revision {head}"
+    if behind := catalog().schemas.count_behind(head, most=COUNTED):
+        many = f"More than {COUNTED:,} sites" if behind > COUNTED else _sites(behind)
+        text = f"{many} {'is' if behind == 1 else 'are'} not at schema revision {head}"
         url = url_for("migrations.index")
         yield Concern(text, "See the migrations, and start one", url, is_urgent=False)
 

@@ -9,6 +9,7 @@ from flask import Blueprint, render_template
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import catalog
 from backend_app.tables import TableQuery
+from tenantry.catalog import TenantFilter
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -29,6 +30,6 @@ def index() -> ResponseReturnValue:
     return render_template(
         "backend/find.html",
         query=query,
-        sites=catalog().tenants.list(search=query.search, size=MOST),
-        holders=catalog().accounts.list(search=query.search, size=MOST),
+        sites=catalog().listings.tenants(TenantFilter(search=query.search), size=MOST),
+        holders=catalog().listings.accounts(search=query.search, size=MOST),
     )

@@ -62,7 +62,7 @@ def index() -> ResponseReturnValue:
     form = MigrateForm()
     newest = _find_newest()
     if form.validate_on_submit():
-        if newest is None or not catalog().schemas.count_behind(newest):
+        if newest is None or not catalog().schemas.count_behind(newest, most=1):
             flash("There is nothing to migrate.", "warning")
             return redirect(url_for(".index"), 303)
         options = {name: form[name].data for name in ("canary", "max_failures", "jobs")}

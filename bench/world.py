@@ -13,6 +13,7 @@ from tenantry import init_tenant
 from tenantry.catalog import Catalog, open_catalog
 from tenantry.catalog.engine import WRITE
 from tenantry.catalog.models import TenantRecord, now
+from tenantry.catalog.word_index import rebuild_words
 from tenantry.settings import Settings, load_settings
 from tenants.site import build_site
 
@@ -75,6 +76,7 @@ def open_world(
             numbers = range(first, min(first + BATCH, tenants))
             rows = [_row(number, slug(number)) for number in numbers]
             connection.execute(insert(TenantRecord), rows)
+        rebuild_words(connection)
     return catalog
 
 

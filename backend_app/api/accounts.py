@@ -26,7 +26,7 @@ class AccountFilterSchema(PageSchema):
     search = fields.String(
         load_default="",
         validate=validate.Length(max=100),
-        metadata=told("Part of an address or a name."),
+        metadata=told("Words of an address or a name, or how they begin."),
     )
     operators = fields.Boolean(
         load_default=False,

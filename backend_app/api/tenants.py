@@ -39,7 +39,9 @@ class TenantFilterSchema(PageSchema):
     search = fields.String(
         load_default="",
         validate=validate.Length(max=100),
-        metadata=told("Part of a slug, now or before, of a name or of a host."),
+        metadata=told(
+            "Words of a slug, name, host or person, or how they begin: all must be there."
+        ),
     )
     slug = fields.String(validate=validate.Length(max=63))
     state = fields.String(validate=validate.OneOf(STATES))

@@ -43,7 +43,7 @@ from tenantry.catalog.second_factors import SecondFactors
 from tenantry.catalog.sessions import Sessions
 from tenantry.catalog.sign_ups import NewOwner, SignUps
 from tenantry.catalog.signal import ChangeSignal
-from tenantry.catalog.slices import Slice
+from tenantry.catalog.slices import COUNTED, Slice
 from tenantry.catalog.store import Store
 from tenantry.catalog.tenant_schemas import TenantSchemas
 from tenantry.catalog.tenants import Tenants
@@ -158,6 +158,7 @@ def open_catalog(settings: Settings) -> Catalog:
 
 
 __all__ = [
+    "COUNTED",
     "SYSTEM",
     "Account",
     "AccountSession",

@@ -15,7 +15,8 @@ from tenantry.catalog.links import forget_links, get_link
 from tenantry.catalog.models import AccountRecord, MembershipRecord, now
 from tenantry.catalog.second_factors import forget_second_factors
 from tenantry.catalog.sessions import forget_sessions
-from tenantry.catalog.text import contains, storable
+from tenantry.catalog.text import storable
+from tenantry.catalog.word_search import ACCOUNT_WORDS, has_words
 from tenantry.errors import (
     AccountExistsError,
     AccountNotFoundError,
@@ -100,7 +101,7 @@ class Accounts:
     def list(
         self, *, search: str = "", operators: bool = False, page: int = 1, size: int = 50
     ) -> Page[Account]:
-        """Return one page of the accounts whose address or name contains *search*.
+        """Return one page of the accounts that have the words of *search* in their address or name.
 
         :param operators: Only those that operate the platform.
         """
@@ -108,7 +109,7 @@ class Accounts:
         if operators:
             query = query.where(AccountRecord.operator)
         if search:
-            query = query.where(contains(search, AccountRecord.email, AccountRecord.name))
+            query = query.where(has_words(self._store, search, ACCOUNT_WORDS, AccountRecord.id))
         return self._store.read_page(
             query, AccountRecord.email, convert=AccountRecord.to_account, page=page, size=size
         )

@@ -5,18 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
-from tenantry.catalog.models import (
-    AccountRecord,
-    AuditRecord,
-    FormerSlugRecord,
-    HostRecord,
-    MembershipRecord,
-    TenantRecord,
-)
+from tenantry.catalog.models import AccountRecord, AuditRecord, TenantRecord
 from tenantry.catalog.slices import Order, read_slice
 from tenantry.catalog.text import contains
+from tenantry.catalog.word_search import ACCOUNT_WORDS, has_words, matches_tenant
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -49,7 +43,7 @@ class TenantFilter:
     """Which tenants; what is empty lets all through."""
 
     search: str = ""
-    """Part of an address, now or before, a name, a host, an owner's e-mail or name; or an id."""
+    """Beginnings of words of the address, now or before, the name, hosts, the people; or the id."""
     state: TenantState | None = None
     plan: str = ""
     placement: str = ""
@@ -82,7 +76,7 @@ class Listings:
         :param sort: A key of :data:`TENANT_SORTS`, with ``-`` in front for descending; else by slug.
         :param cursor: Where the page begins or ends, from another :class:`Slice`.
         """
-        query = select(TenantRecord).where(*_tenant_conditions(which))
+        query = select(TenantRecord).where(*tenant_conditions(self._store, which))
         column = TENANT_SORTS.get(sort.removeprefix("-"), TenantRecord.slug)
         order = Order((column, TenantRecord.id), sort.startswith("-"))
         return read_slice(
@@ -108,13 +102,13 @@ class Listings:
     def accounts(
         self, *, search: str = "", sort: str = "email", cursor: str = "", size: int = 50
     ) -> Slice[Account]:
-        """Return a page of accounts whose e-mail or name contains *search*.
+        """Return a page of accounts that have the words of *search* in their e-mail or name.
 
         :param sort: A key of :data:`ACCOUNT_SORTS`, with ``-`` in front for descending.
         """
         query = select(AccountRecord)
         if search:
-            query = query.where(contains(search, AccountRecord.email, AccountRecord.name))
+            query = query.where(has_words(self._store, search, ACCOUNT_WORDS, AccountRecord.id))
         column = ACCOUNT_SORTS.get(sort.removeprefix("-"), AccountRecord.email)
         order = Order((column, AccountRecord.id), sort.startswith("-"))
         return read_slice(
@@ -130,7 +124,8 @@ class Listings:
         )
 
 
-def _tenant_conditions(which: TenantFilter) -> list[ColumnElement[bool]]:
+def tenant_conditions(store: Store, which: TenantFilter) -> list[ColumnElement[bool]]:
+    """Return what a filter asks of a tenant."""
     columns = {
         TenantRecord.state: which.state,
         TenantRecord.plan: which.plan,
@@ -141,24 +136,8 @@ def _tenant_conditions(which: TenantFilter) -> list[ColumnElement[bool]]:
         column == wanted for column, wanted in columns.items() if wanted
     ]
     if which.search:
-        found.append(_matches(which.search))
+        found.append(matches_tenant(store, which.search))
     return found
-
-
-def _matches(search: str) -> ColumnElement[bool]:
-    """Return a condition: a tenant has *search* in what people know of it."""
-    hosts = select(HostRecord.tenant_id).where(contains(search, HostRecord.name))
-    former = select(FormerSlugRecord.tenant_id).where(contains(search, FormerSlugRecord.slug))
-    people = (
-        select(MembershipRecord.tenant_id)
-        .join(MembershipRecord.account)
-        .where(contains(search, AccountRecord.email, AccountRecord.name))
-    )
-    return or_(
-        contains(search, TenantRecord.slug, TenantRecord.name),
-        TenantRecord.id.in_(hosts.union(former, people)),
-        TenantRecord.id == search.replace("\0", "").lower(),
-    )
 
 
 def _event_conditions(which: EventFilter) -> list[ColumnElement[bool]]:

@@ -45,6 +45,7 @@ from tenantry.catalog.values import (
 )
 from tenantry.databases.platform_classes import PlatformMapper
 from tenantry.values.front_page import CONTENT, FrontPage, FrontPageRevision
+from tenantry.values.search_terms import MAX_WORD
 from tenantry.values.slugs import looks_of
 from tenantry.values.tenant import Tenant, TenantState
 
@@ -58,6 +59,10 @@ T = TypeVar("T", bound="DataclassInstance")
 
 BIG = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database counts up; SQLite does so for its own integers only."""
+
+
+WORD = String(MAX_WORD).with_variant(String(MAX_WORD, collation="C"), "postgresql")
+"""A word of a name, in the order of its code points: words that begin alike stand together."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -126,6 +131,8 @@ class Head(Base):
     key_check: Mapped[str] = mapped_column(String(64), default="", server_default="")
     # "OLDEST REVISION": from which release's revision on the catalog can be used at this revision.
     usable_from: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    # Up to which change the words of tenants are right: nodes of an older release write none.
+    words_epoch: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class TenantRecord(Base):
@@ -216,6 +223,35 @@ def as_tenant(row: Any, *, hosts: Iterable[str], primary: str = "") -> Tenant:
         reopens_at=row.reopens_at,
         settings=MappingProxyType(dict(row.settings)),
     )
+
+
+class TenantWordRecord(Base):
+    """A word by which a tenant is found, by its beginning."""
+
+    __tablename__ = "tenant_words"
+    __table_args__ = (
+        Index(None, "tenant_id", "word"),
+        # The table is its key's index, then: a third of the size.
+        {"sqlite_with_rowid": False},
+    )
+
+    # Whether visitors search for it too: it is of the slug or the name.
+    is_public: Mapped[bool] = mapped_column(primary_key=True)
+    word: Mapped[str] = mapped_column(WORD, primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(
+        ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True
+    )
+
+
+class TenantCountRecord(Base):
+    """How many tenants are alike. Triggers of the table of tenants keep it."""
+
+    __tablename__ = "tenant_counts"
+
+    state: Mapped[str] = mapped_column(String(16), primary_key=True)
+    plan: Mapped[str] = mapped_column(String(40), primary_key=True)
+    placement: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
 
 
 class FormerSlugRecord(Base):
@@ -322,6 +358,18 @@ class AccountRecord(Base):
 
     def to_account(self) -> Account:
         return copy_to(Account, self, has_password=self.password_hash is not None)
+
+
+class AccountWordRecord(Base):
+    """A word by which an account is found, by its beginning."""
+
+    __tablename__ = "account_words"
+    __table_args__ = (Index(None, "account_id", "word"), {"sqlite_with_rowid": False})
+
+    word: Mapped[str] = mapped_column(WORD, primary_key=True)
+    account_id: Mapped[str] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
 
 
 class PasskeyRecord(Base):

@@ -19,8 +19,7 @@ from tenantry.catalog.models import (
     TenantRecord,
     as_job,
 )
-from tenantry.catalog.tenants import matching
-from tenantry.catalog.text import contains
+from tenantry.catalog.word_search import ACCOUNT_WORDS, has_words, matches_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +69,7 @@ class Scans:
         if tenant_id is not None:
             query = query.where(TenantRecord.id == tenant_id)
         if search:
-            query = query.where(matching(search))
+            query = query.where(matches_tenant(self._store, search))
         if owner is not None:
             owned = (
                 select(MembershipRecord.tenant_id)
@@ -108,7 +107,7 @@ class Scans:
         if operators:
             query = query.where(AccountRecord.operator)
         if search:
-            query = query.where(contains(search, AccountRecord.email, AccountRecord.name))
+            query = query.where(has_words(self._store, search, ACCOUNT_WORDS, AccountRecord.id))
         if after is not None:
             query = query.where(AccountRecord.id > after)
         return self._read(query.order_by(AccountRecord.id), AccountRecord.to_account, size)

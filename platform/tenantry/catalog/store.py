@@ -25,6 +25,7 @@ from tenantry.catalog.models import (
     now,
 )
 from tenantry.catalog.values import AuditPoint, Page
+from tenantry.catalog.word_index import catch_up, refresh_words
 from tenantry.databases.platform_classes import PlatformSession
 from tenantry.errors import (
     AccountNotFoundError,
@@ -54,9 +55,13 @@ _heads, _changes, _events, _tenants = (
     cast("Table", record.__table__) for record in (Head, ChangeRecord, AuditRecord, TenantRecord)
 )
 _LOCK_HEAD = (
-    update(_heads).values(epoch=_heads.c.epoch).returning(_heads.c.epoch, _heads.c.audit_hash)
+    update(_heads)
+    .values(epoch=_heads.c.epoch)
+    .returning(_heads.c.epoch, _heads.c.audit_hash, _heads.c.words_epoch)
 )
-_ADVANCE_HEAD = update(_heads).values(epoch=bindparam("reached"), audit_hash=bindparam("chained"))
+_ADVANCE_HEAD = update(_heads).values(
+    epoch=bindparam("reached"), audit_hash=bindparam("chained"), words_epoch=bindparam("found_by")
+)
 _RENEW = (
     update(_tenants)
     .where(_tenants.c.id == bindparam("renewed"))
@@ -114,13 +119,20 @@ class Store:
         convert: Callable[[R], T],
         page: int,
         size: int,
+        most: int | None = None,
     ) -> Page[T]:
-        """Return one page of what *query* finds; a number beyond the last page means the last."""
+        """Return one page of what *query* finds; a number beyond the last page means the last.
+
+        :param most: Rows that are counted, and that the pages show, at most.
+        """
+        counted = query.limit(None if most is None else most + 1).subquery()
         with self.reading() as session:
-            total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+            found = session.scalar(select(func.count()).select_from(counted)) or 0
+            total = found if most is None else min(found, most)
             number = min(max(1, page), max(1, -(-total // size)))
             rows = session.scalars(query.order_by(*order).limit(size).offset((number - 1) * size))
-            return Page(tuple(convert(row) for row in rows), total, number, size)
+            items = tuple(convert(row) for row in rows)
+            return Page(items, total, number, size, is_counted=found == total)
 
     def count_by(self, column: Any, *conditions: Any) -> dict[Any, int]:
         """Return how many rows have each value of a column; a value that none has is not there."""
@@ -210,9 +222,10 @@ class Writer:
         self.session = session
         self.by = by
         self._changed: dict[str, None] = {}
+        self._named: set[str] = set()
         # Locks the row on PostgreSQL; SQLite's BEGIN IMMEDIATE has locked everything already.
         self._connection = session.connection()
-        self._epoch, self._hash = self._connection.execute(_LOCK_HEAD).one()
+        self._epoch, self._hash, self._words_epoch = self._connection.execute(_LOCK_HEAD).one()
         self.found_hash = self._hash
         self.reached: AuditPoint | None = None
         """The newest event of this transaction."""
@@ -239,6 +252,7 @@ class Writer:
 
     def changed(self, record: TenantRecord) -> None:
         """Note that this tenant is another one now: every instance of it is stale."""
+        self._named.add(record.id)
         if record.id not in self._changed:
             self._changed[record.id] = None
             record.revision = (record.revision or 0) + 1
@@ -308,6 +322,8 @@ class Writer:
     def finish(self) -> int:
         """Number the changes and advance the head; return the new epoch, 0 if no tenant changed."""
         first = self._epoch
+        words = catch_up(self._connection, after=self._words_epoch, until=first)
+        refresh_words(self._connection, self._named)
         changes = [
             {"epoch": number, "tenant_id": tenant_id}
             for number, tenant_id in enumerate(self._changed, first + 1)
@@ -315,7 +331,14 @@ class Writer:
         if changes:
             self._epoch = changes[-1]["epoch"]
             self._connection.execute(_ADD_CHANGES, changes)
-        self._connection.execute(_ADVANCE_HEAD, {"reached": self._epoch, "chained": self._hash})
+        self._connection.execute(
+            _ADVANCE_HEAD,
+            {
+                "reached": self._epoch,
+                "chained": self._hash,
+                "found_by": self._epoch if words == first else words,
+            },
+        )
         if self._epoch // 1000 > first // 1000:
             oldest = self._epoch - KEPT_CHANGES
             self._connection.execute(delete(_changes).where(_changes.c.epoch < oldest))

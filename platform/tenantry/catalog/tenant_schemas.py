@@ -43,9 +43,16 @@ class TenantSchemas:
         """Return the schema revisions at which tenants are; ``""`` stands for those nobody knows."""
         return self._store.list_distinct(TenantRecord.schema_revision)
 
-    def count_behind(self, target: str, *, only: Collection[str] = ()) -> int:
-        """Return how many tenants are not known to be at the schema revision *target*."""
-        query = select(func.count()).select_from(TenantRecord).where(is_behind(target, only))
+    def count_behind(
+        self, target: str, *, only: Collection[str] = (), most: int | None = None
+    ) -> int:
+        """Return how many tenants are not known to be at the schema revision *target*.
+
+        :param most: Count no further than to one more than this.
+        """
+        behind = select(TenantRecord.id).where(is_behind(target, only))
+        counted = behind.limit(None if most is None else most + 1).subquery()
+        query = select(func.count()).select_from(counted)
         with self._store.reading() as session:
             return session.scalar(query) or 0
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import asc, bindparam, desc, or_, select
+from sqlalchemy import asc, bindparam, desc, func, select
 from sqlalchemy.exc import IntegrityError
 
-from tenantry.catalog.models import FormerSlugRecord, HostRecord, TenantRecord
+from tenantry.catalog.models import HostRecord, TenantCountRecord, TenantRecord
 from tenantry.catalog.names import FOUND, from_rows
-from tenantry.catalog.text import contains, storable
+from tenantry.catalog.text import storable
 from tenantry.catalog.values import FormerName
+from tenantry.catalog.word_search import PUBLIC_WORDS, has_words, matches_tenant
 from tenantry.errors import (
     BadTransitionError,
     TenantChangedError,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import Select
 
     from tenantry.catalog.names import Names
     from tenantry.catalog.store import Store
@@ -48,18 +49,13 @@ BY_HOST = FOUND.where(
     .where(_hosts.name == bindparam("key"), _hosts.verified_at.is_not(None))
     .scalar_subquery()
 )
-_ALIVE = TenantRecord.state != TenantState.DELETED
+_counts = TenantCountRecord.__table__.c
+_ALIVE = _counts.state != TenantState.DELETED
 
 MAX_NOTICE = 300
 MAX_REASON = 500
-
-
-def matching(search: str) -> ColumnElement[bool]:
-    """Return the condition that a slug, now or before, a name or a host contains *search*."""
-    by_host = TenantRecord.hosts.any(contains(search, HostRecord.name))
-    former = select(FormerSlugRecord.tenant_id).where(contains(search, FormerSlugRecord.slug))
-    by_name = contains(search, TenantRecord.slug, TenantRecord.name)
-    return or_(by_name, by_host, TenantRecord.id.in_(former))
+MOST_PUBLIC = 10_000
+"""Public tenants that one can page through: of more, a visitor searches."""
 
 
 def check_undeletable(row: TenantRow) -> None:
@@ -140,13 +136,15 @@ class Tenants:
         page: int = 1,
         size: int = 50,
     ) -> Page[TenantRow]:
-        """Return one page of the tenants whose slug, now or before, name or host contains *search*.
+        """Return one page of the tenants that have the words of *search* in their names.
+
+        Those are slugs, now and before, the name, hosts, and its people's; or the id is *search*.
 
         :param sort: A key of :data:`SORTS`, with ``-`` in front for descending; else by slug.
         """
         query = select(TenantRecord)
         if search:
-            query = query.where(matching(search))
+            query = query.where(matches_tenant(self._store, search))
         if state is not None:
             query = query.where(TenantRecord.state == state)
         column = SORTS.get(sort.removeprefix("-"), TenantRecord.slug)
@@ -156,17 +154,20 @@ class Tenants:
         )
 
     def list_public(self, *, search: str = "", page: int = 1, size: int = 24) -> Page[Tenant]:
-        """Return one page of the active tenants that want to be found, by name; never a quiet one."""
+        """Return one page of the active tenants that want to be found, by name; never a quiet one.
+
+        :param search: Words of the slug or the name, or how they begin.
+        """
         query = select(TenantRecord).where(
             TenantRecord.listed,
             TenantRecord.state == TenantState.ACTIVE,
             TenantRecord.quiet.is_(False),
         )
         if search:
-            query = query.where(contains(search, TenantRecord.slug, TenantRecord.name))
+            query = query.where(has_words(self._store, search, PUBLIC_WORDS, TenantRecord.id))
         order = (TenantRecord.name, TenantRecord.id)
         return self._store.read_page(
-            query, *order, convert=TenantRecord.to_tenant, page=page, size=size
+            query, *order, convert=TenantRecord.to_tenant, page=page, size=size, most=MOST_PUBLIC
         )
 
     def list_with_database(self, *, limit: int) -> tuple[Tenant, ...]:
@@ -185,25 +186,20 @@ class Tenants:
 
     def count_by_state(self) -> dict[TenantState, int]:
         """Return how many tenants are in each state; every state is there."""
-        return dict.fromkeys(TenantState, 0) | self._store.count_by(TenantRecord.state)
+        return dict.fromkeys(TenantState, 0) | self._count_by(_counts.state)
 
     def count_by_placement(self) -> dict[str, int]:
         """Return how many tenants live on each placement; where none does, it is not there."""
-        return self._store.count_by(TenantRecord.placement, _ALIVE)
+        return self._count_by(_counts.placement, _ALIVE)
 
     def count_elsewhere(self, placements: Collection[str]) -> dict[str, int]:
-        """Like :meth:`count_by_placement`, of those beside *placements*: mostly that counts nobody."""
-        known = self._store.list_distinct(TenantRecord.placement)
-        others = [name for name in known if name not in placements]
-        if not others:
-            return {}
-        return self._store.count_by(
-            TenantRecord.placement, _ALIVE, TenantRecord.placement.in_(others)
-        )
+        """Like :meth:`count_by_placement`, of those beside *placements*."""
+        counts = self.count_by_placement()
+        return {name: count for name, count in counts.items() if name not in placements}
 
     def count_by_plan(self) -> dict[str, int]:
         """Return how many tenants have each plan, tombstones left out; unused plans are not there."""
-        return self._store.count_by(TenantRecord.plan, _ALIVE)
+        return self._count_by(_counts.plan, _ALIVE)
 
     def add(
         self,
@@ -369,6 +365,13 @@ class Tenants:
                 record.quiet = False
                 writer.change(record, "tenant.release")
             return record.to_tenant()
+
+    def _count_by(self, column: Any, *conditions: Any) -> dict[Any, int]:
+        """Add up what the database's triggers have counted."""
+        number = func.sum(_counts.number)
+        query = select(column, number).where(*conditions).group_by(column).order_by(column)
+        with self._store.connection() as connection:
+            return {value: int(total) for value, total in connection.execute(query) if total}
 
     def _find(self, query: Select[Any], key: str) -> Tenant | None:
         rows = self._store.fetch(query, key)

@@ -506,6 +506,8 @@ class Page(Generic[T]):
     total: int
     number: int = 1
     size: int = 50
+    is_counted: bool = True
+    """Whether *total* is all there is; there may be more, which no page shows."""
 
     @property
     def pages(self) -> int:

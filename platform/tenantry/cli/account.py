@@ -96,7 +96,12 @@ def sign_out(email: str) -> None:
 
 
 @account.command("list")
-@click.option("--search", default="", metavar="TEXT", help="Part of an address or a name.")
+@click.option(
+    "--search",
+    default="",
+    metavar="TEXT",
+    help="Words of an address or a name, or how they begin.",
+)
 @click.option("--operators", is_flag=True, help="Only operators.")
 @paged
 def list_accounts(

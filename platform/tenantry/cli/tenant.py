@@ -46,7 +46,12 @@ def tenant() -> None:
 
 
 @tenant.command("list")
-@click.option("--search", default="", metavar="TEXT", help="Part of a slug, a name or a host.")
+@click.option(
+    "--search",
+    default="",
+    metavar="TEXT",
+    help="Words of a slug, a name, a host or a person, or how they begin.",
+)
 @click.option("--state", type=click.Choice([state.value for state in TenantState]))
 @click.option(
     "--sort",

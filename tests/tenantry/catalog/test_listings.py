@@ -86,7 +86,7 @@ def test_a_tenant_is_found_by_what_people_know_of_it(full: Catalog) -> None:
     full.memberships.add(olga.id, tenant.id, "owner", by=SYSTEM)
     for search in ("SITE-04", "notes.ex", "olga@", "nilsson", tenant.id, tenant.id.upper(), "دفتر"):
         assert "site-04" in slugs(full, TenantFilter(search=search)), search
-    for search in (tenant.id[:8], "%", "_", "no\0body", "'"):
+    for search in (tenant.id[:31], "%", "_", "no\0body", "'"):
         assert slugs(full, TenantFilter(search=search)) == [], search
 
 
