@@ -80,6 +80,11 @@ soak: setup ## Ask, change, break and reload a small pool for a long time; SECON
 
 SEED ?= 1
 
+screenshots: setup ## Make a picture of every page in build/screenshots: wide and narrow, light and dark.
+	@mkdir -p build/screenshots
+	@SCREENSHOTS=$(CURDIR)/build/screenshots $(BIN)/python -m pytest -n 0 \
+		--timeout=0 tests/live/browser/test_every_page.py tests/live/browser/test_pages.py $(ARGS)
+
 history: setup ## Write, read, kill, restart, clone and restore, and check that all is there; SECONDS=600, SEED=1.
 	@$(BIN)/python -m pytest --history-seconds=$(SECONDS) --history-seed=$(SEED) \
 		tests/live/history $(ARGS)
@@ -125,6 +130,10 @@ bench-catalog: setup ## Measure a catalog of CATALOG_TENANTS=20000 beside one of
 
 bench-signup: setup ## Measure a sign-up, and what another site notices of N=200 of them.
 	@$(BIN)/python bench/signup.py $(ARGS)
+
+.PHONY: bench-spectators screenshots
+bench-spectators: setup ## Measure what a site's visitors notice of PAGES=50 open pages of jobs.
+	@$(BIN)/python bench/spectators.py $(ARGS)
 
 bench-move: setup ## Measure how long nobody can write while a site of N=100000 rows is moved.
 	@$(BIN)/python bench/move.py $(ARGS)

@@ -56,13 +56,8 @@ class Visitor:
     def ask(self, host: str, path: str, form: dict[str, str] | None = None) -> tuple[int, str, str]:
         """Return status, where the answer leads, and its text; the text's first byte is waited for."""
         cookies = self._cookies.setdefault(host, http.cookies.SimpleCookie())
-        headers = {
-            "Host": f"{host}:{self._port}",
-            "Cookie": "; ".join(f"{name}={it.value}" for name, it in cookies.items()),
-            "X-Forwarded-For": self._address,
-            "X-Forwarded-Proto": "http",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
+        form_type = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers = self._headers(host) | ({} if form is None else form_type)
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=60)
         method, body = ("GET", None) if form is None else ("POST", urlencode(form))
         connection.request(method, path, body=body, headers=headers)
@@ -73,6 +68,20 @@ class Visitor:
         connection.close()
         refresh = answer.headers.get("Refresh", "").partition("url=")[2]
         return answer.status, answer.headers.get("Location", "") or refresh, text
+
+    def head(self, host: str, path: str) -> bytes:
+        """Return a request of this browser, to be sent as often as one likes."""
+        lines = [f"{name}: {value}" for name, value in self._headers(host).items()]
+        return "\r\n".join((f"GET {path} HTTP/1.1", *lines, "", "")).encode()
+
+    def _headers(self, host: str) -> dict[str, str]:
+        cookies = self._cookies.get(host, http.cookies.SimpleCookie())
+        return {
+            "Host": f"{host}:{self._port}",
+            "Cookie": "; ".join(f"{name}={it.value}" for name, it in cookies.items()),
+            "X-Forwarded-For": self._address,
+            "X-Forwarded-Proto": "http",
+        }
 
     def fill_in(self) -> dict[str, str]:
         """Return the form, ready to be sent."""

@@ -141,6 +141,11 @@ BENCHMARKS = (
         ),
         {"CATALOG_TENANTS": "2000", "ROUNDS": "2"},
     ),
+    Benchmark(
+        "spectators",
+        ("p99_ms", "watched_p99_ms", "p99_ratio", "question_ms"),
+        {"PAGES": "10", "ROUNDS": "1", "SECONDS": "3", "RATE": "10"},
+    ),
     Benchmark("move", ("refused_s", "peer_refused_s", "ratio"), {"N": "500"}),
 )
 
