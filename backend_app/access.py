@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from flask import abort, current_app, g, make_response, redirect, request
 
 from backend_app.carrying import hold_back
-from backend_app.context import backend, current_scope
+from backend_app.context import backend, catalog, current_scope
 from tenantry import is_local_path, prefers_json, problem
 from tenantry.flask.account_sessions import is_proof_recent, lacks_second_factor
 from tenantry.flask.security import SAFE_METHODS
@@ -35,6 +35,8 @@ class Audience:
     """Only for operators."""
     member: bool = False
     """Only for those with a role at the site: no operator on a visit."""
+    owner: bool = False
+    """Only for owners of the site."""
     recent: bool = False
     """To change something, only for those who have proved a short time ago who they are."""
 
@@ -47,6 +49,7 @@ PROVED_OPERATORS = Audience("operators, sensitive", platform=True, operator=True
 MANAGERS = Audience("managers", site=True)
 """Sessions on a tenant's host: its owner or staff, or a visiting operator."""
 MEMBERS = Audience("members", site=True, member=True)
+OWNERS = Audience("owners", site=True, member=True, owner=True)
 
 
 def open_to(audience: Audience) -> Callable[[View], View]:
@@ -88,11 +91,21 @@ def check_access() -> Response | None:
         return ask_to_sign_in()
     if (audience.operator and not g.account.operator) or (audience.member and g.as_operator):
         abort(403)
+    if audience.owner and not is_owner():
+        abort(403)
     if audience.operator and lacks_second_factor(g.account, backend().settings):
         return redirect(f"{backend().settings.accounts_url}account/security", 303)
     if audience.recent and request.method not in SAFE_METHODS and not is_proof_recent(g.session):
         return ask_again()
     return None
+
+
+def is_owner() -> bool:
+    """Say whether the account that is signed in here owns the site."""
+    tenant = current_scope().tenant
+    if tenant is None or g.as_operator:
+        return False
+    return catalog().memberships.find_role(g.account.id, tenant.id) == "owner"
 
 
 def ask_again() -> Response:

@@ -74,7 +74,7 @@ def index() -> ResponseReturnValue:
         names = ("slug", "owner_email", "plan", "placement")
         chosen = {name: form[name].data or None for name in names}
         try:
-            with _kept(form.file.data) as (path, keep):
+            with keeping(form.file.data) as (path, keep):
                 preview = _check(path, chosen)
                 if not form.dry_run.data:
                     job = operations().start("import", path=str(path), **chosen)
@@ -106,7 +106,7 @@ def _check(path: Path, chosen: dict[str, Any]) -> ImportPreview:
 
 
 @contextmanager
-def _kept(file: FileStorage) -> Iterator[tuple[Path, Any]]:
+def keeping(file: FileStorage) -> Iterator[tuple[Path, Any]]:
     """Keep an upload where a job finds it, unless nobody asks to keep it."""
     folder = imports_dir(backend().settings)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -33,6 +33,9 @@ TITLES = {f"operations.{one.job}": one.title for one in OPERATIONS.values() if o
     "operations.backup_all": "Back up all sites",
     "operations.verify_all": "Verify the newest backups",
     "operations.give_up": "Give up the unconfirmed site",
+    "operations.plan_check": "Check a plan's limits",
+    "platform.announce": "Mail an announcement",
+    "platform.doctor": "Doctor",
     "operations.purge_due": "Purge what is due",
     "platform.check_hosts": "Check domains",
     "platform.give_up_unconfirmed": "Give up unconfirmed sites",
@@ -86,7 +89,7 @@ def progress(job_id: int) -> ResponseReturnValue:
     The page asks every two seconds until the job has ended. An answer that changes nothing costs one
     indexed read of the catalog, beside that of the session.
     """
-    _, version = _get(job_id)
+    _, version = get_job(job_id)
     if version == request.args.get("version"):
         return "", 204
     return render_template("backend/job_progress.html", **_facts(job_id))
@@ -128,8 +131,8 @@ def retry(job_id: int) -> ResponseReturnValue:
 @open_to(OPERATORS)
 def download(job_id: int) -> ResponseReturnValue:
     """Send the file that an export has written."""
-    job, _ = _get(job_id)
-    path = _find_export(job)
+    job, _ = get_job(job_id)
+    path = find_export(job)
     if path is None:
         abort(404)
     catalog().audit.record(
@@ -148,7 +151,7 @@ def title_of(job: Job) -> str:
     return TITLES.get(job.name, job.name)
 
 
-def _get(job_id: int) -> tuple[Job, str]:
+def get_job(job_id: int) -> tuple[Job, str]:
     """Return a job, and what its page says about how far it is: another text when that changes."""
     try:
         job, last_line = catalog().jobs.get_progress(job_id)
@@ -159,8 +162,8 @@ def _get(job_id: int) -> tuple[Job, str]:
 
 
 def _facts(job_id: int) -> dict[str, Any]:
-    job, version = _get(job_id)
-    export = _find_export(job)
+    job, version = get_job(job_id)
+    export = find_export(job)
     return {
         "job": job,
         "version": version,
@@ -174,7 +177,7 @@ def _facts(job_id: int) -> dict[str, Any]:
     }
 
 
-def _find_export(job: Job) -> Path | None:
+def find_export(job: Job) -> Path | None:
     """Return the file that an export has written, if it is still in the folder of exports."""
     file = job.result.get("file") if job.name == "operations.export" else None
     if not isinstance(file, str):

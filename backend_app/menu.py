@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask import g, request, url_for
 
+from backend_app.access import is_owner
 from backend_app.context import backend
 from backend_app.instances import find_section_names
 
@@ -34,9 +35,15 @@ PLATFORM = (
     Place("Jobs", "jobs", "jobs.index", ("jobs",)),
     Place("Backups", "archive", "all_backups.index"),
     Place("Migrations", "layers", "migrations.index"),
+    Place("Domains", "globe", "all_domains.index"),
+    Place("Plans", "page", "plans.index"),
     Place("Mail", "mail", "mail.index", ("mail",)),
     Place("Front page", "page", "front_page.index", ("front_page",)),
+    Place("Announcements", "comment", "announcements.index"),
     Place("Health", "pulse", "workers.index", ("workers",)),
+    Place("Nodes", "grid", "nodes.index"),
+    Place("Doctor", "check", "doctor.index"),
+    Place("Settings", "settings", "settings_page.index"),
     Place("Audit", "list", "audit.index", ("audit",)),
     Place("API tokens", "key", "api_tokens.platform"),
 )
@@ -48,6 +55,13 @@ SITE_LAST = (
     Place("Settings", "settings", "site.settings"),
     Place("Activity", "list", "site.activity"),
 )
+SITE_MEMBERS = (
+    Place("Backups", "archive", "own_site.backups", ("own_jobs",)),
+    Place("Plan and use", "pulse", "own_site.usage"),
+    Place("Mail", "mail", "own_site.mail"),
+)
+"""What owners and staff see, and an operator on a visit does not."""
+SITE_DANGER = Place("Danger zone", "alert", "own_site.danger")
 SITE_TOKENS = Place("API tokens", "key", "api_tokens.site")
 """What owners and staff see, above and below their site's own sections."""
 
@@ -82,9 +96,12 @@ def _list_site(tenant: Tenant) -> Iterator[Link]:
         yield Link(label, "page", url, name == shown, name == shown)
     yield from (_link(place) for place in SITE_LAST)
     if not g.as_operator:  # an operator on a visit is no member of the site
+        yield from (_link(place) for place in SITE_MEMBERS)
         yield _link(SITE_TOKENS)
         own = backend().settings.own_sites_url
         yield Link("People", "people", f"{own}/{tenant.slug}/people")
+        if is_owner():
+            yield _link(SITE_DANGER)
 
 
 def _link(place: Place) -> Link:

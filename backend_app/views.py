@@ -9,7 +9,7 @@ from flask import g
 from markupsafe import Markup, escape
 
 from backend_app.activity import fold, show_json
-from backend_app.context import backend
+from backend_app.context import backend, catalog
 from backend_app.menu import list_links
 from backend_app.session import ends_at
 from tenantry import TenantState, is_local_path
@@ -54,6 +54,9 @@ def _common() -> dict[str, Any]:
         "visit_ends": ends_at() if g.get("as_operator") else None,
         "tenant": tenant,
         "state_note": note_on(tenant) if tenant else None,
+        "announcements": lambda: (
+            catalog().announcements.find_current(tenant.plan) if tenant else ()
+        ),
         "sidebar": list_links,
         "accounts_url": backend().settings.accounts_url,
         "own_sites_url": backend().settings.own_sites_url,

@@ -1100,6 +1100,15 @@ def get_settings() -> Settings:
     return load_settings()
 
 
+def find_source(field: str) -> str:
+    """Return where the process would read a setting from now; empty if it has its default."""
+    variable = f"{PREFIX}{field}".upper()
+    for place, values in (("environment", os.environ), (ENV_FILE, dotenv_values(ENV_FILE))):
+        if any(name.upper() == variable and value for name, value in values.items()):
+            return place
+    return ""
+
+
 def read_internal_address(text: str) -> tuple[str, int]:
     """Return the address and the port that a text names.
 

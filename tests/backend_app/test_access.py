@@ -69,6 +69,10 @@ ARGUMENTS = {
     "job_id": 1,
     "document": "terms",
     "number": 0,
+    "own": "export",
+    "node_id": "no-such-node",
+    "change": "drain",
+    "announcement_id": 1,
 }
 
 

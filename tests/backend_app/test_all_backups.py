@@ -47,7 +47,8 @@ def world(peopled: Path, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def operator(world: World) -> Browser:
     """Return the operator's browser. A sign-in would mail, which is a job."""
-    return world.browser().adopt(world.sign_cookie("operator@example.com"))
+    cookie = world.sign_cookie("operator@example.com", lifetime=timedelta(hours=1))
+    return world.browser().adopt(cookie)
 
 
 def work(world: World, answer: Any) -> Job:

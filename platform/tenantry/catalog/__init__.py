@@ -18,6 +18,7 @@ from tenantry.catalog.accounts import (
     setup_lifetime,
 )
 from tenantry.catalog.anchor import AuditAnchor
+from tenantry.catalog.announcements import Announcements
 from tenantry.catalog.api_replies import ApiReplies
 from tenantry.catalog.api_tokens import ApiTokens
 from tenantry.catalog.audit import Audit
@@ -52,6 +53,7 @@ from tenantry.catalog.values import (
     Account,
     AccountSession,
     Actor,
+    Announcement,
     ApiToken,
     AuditCheck,
     AuditEvent,
@@ -118,6 +120,7 @@ class Catalog:
         self.jobs = Jobs(store)
         self.mails = Mails(store, self.jobs)
         self.audit = Audit(store)
+        self.announcements = Announcements(store)
         self.backups = Backups(store)
         self.listings = Listings(store)
         self.nodes = Nodes(store)
@@ -163,6 +166,7 @@ __all__ = [
     "Account",
     "AccountSession",
     "Actor",
+    "Announcement",
     "ApiToken",
     "AuditCheck",
     "AuditEvent",

@@ -14,6 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from tenantry.catalog.change_feed import EPOCH
 from tenantry.catalog.models import FormerHostRecord, HostRecord, TenantRecord, now
+from tenantry.catalog.slices import Order, read_slice
+from tenantry.catalog.text import contains
 from tenantry.catalog.values import Host, HostState
 from tenantry.errors import (
     BadHostError,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from tenantry.catalog.slices import Slice
     from tenantry.catalog.store import Store
     from tenantry.catalog.values import Actor, HostProof
     from tenantry.values.tenant import Tenant
@@ -183,6 +186,23 @@ class CustomHosts:
             query = query.where(HostRecord.tenant_id == tenant_id)
         with self._store.reading() as session:
             return tuple(record.to_host() for record in session.scalars(query))
+
+    def list_page(
+        self, *, search: str = "", state: HostState | None = None, cursor: str = "", size: int = 50
+    ) -> Slice[Host]:
+        """Return a page of all tenants' custom hosts, by name.
+
+        :param search: Part of the name.
+        """
+        query = select(HostRecord)
+        if search:
+            query = query.where(contains(search, HostRecord.name))
+        if state is not None:
+            query = query.where(HostRecord.state == state)
+        order = Order((HostRecord.name, HostRecord.tenant_id))
+        return read_slice(
+            self._store, query, order, convert=HostRecord.to_host, cursor=cursor, size=size
+        )
 
     def list_in(self, state: HostState, *, limit: int) -> tuple[Host, ...]:
         """Return hosts in one state, by name."""

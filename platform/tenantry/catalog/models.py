@@ -28,6 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship,
 from tenantry.catalog.values import (
     Account,
     AccountSession,
+    Announcement,
     ApiReply,
     ApiToken,
     AuditEvent,
@@ -646,6 +647,25 @@ class BackupRecord(Base):
 
     def to_backup(self) -> NewestBackup:
         return copy_to(NewestBackup, self)
+
+
+class AnnouncementRecord(Base):
+    """What operators tell the owners of sites."""
+
+    __tablename__ = "announcements"
+    __table_args__ = (Index(None, "ends_at"),)
+
+    id: Mapped[int] = mapped_column(BIG, primary_key=True)
+    subject: Mapped[str] = mapped_column(String(120))
+    text: Mapped[str] = mapped_column(String(1000))
+    plan: Mapped[str] = mapped_column(String(40))
+    by_mail: Mapped[bool]
+    actor: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    ends_at: Mapped[datetime]
+
+    def to_announcement(self) -> Announcement:
+        return copy_to(Announcement, self)
 
 
 class ScheduleRecord(Base):

@@ -68,6 +68,14 @@ class Runs:
             record = session.scalar(NEWEST_RUN)
             return None if record is None else _to_run(session, record)
 
+    def find_mark(self) -> str:
+        """Return another text when the newest run has got further: one indexed read."""
+        columns = (MigrationRunRecord.id, MigrationRunRecord.state, MigrationRunRecord.seen_at)
+        newest = select(*columns).order_by(MigrationRunRecord.id.desc()).limit(1)
+        with self._store.reading() as session:
+            row = session.execute(newest).one_or_none()
+        return "" if row is None else f"{row.id}-{row.state}-{row.seen_at.timestamp()}"
+
     def list(self, *, limit: int = 10) -> tuple[Run, ...]:
         """Return the newest runs, the newest first."""
         query = select(MigrationRunRecord).order_by(MigrationRunRecord.id.desc()).limit(limit)

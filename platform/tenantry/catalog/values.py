@@ -367,6 +367,23 @@ class NewestBackup:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """What operators tell the owners of sites."""
+
+    id: int
+    subject: str
+    text: str
+    plan: str
+    """Only owners of sites with this plan are told; empty for all."""
+    by_mail: bool
+    """Whether it is mailed, too."""
+    actor: str
+    created_at: datetime
+    ends_at: datetime
+    """Until when it stands on the pages of the sites' consoles."""
+
+
+@dataclass(frozen=True, slots=True)
 class FormerName:
     """A slug that a tenant has given up. Nobody else gets it."""
 

@@ -86,7 +86,7 @@ class Meter:
             used = tenant_database(tenant, settings).used()
             quotas.append(Quota("database", used, round(limits.database_mb * MIB)))
         if limits.media_mb is not None:
-            used = _size_of_files(settings.tenant_dir(tenant.id))
+            used = size_of_files(settings.tenant_dir(tenant.id))
             quotas.append(Quota("files", used, round(limits.media_mb * MIB)))
         entry = (self._clock() + SAMPLE_SECONDS, tenant.revision, tuple(quotas))
         with self._lock:
@@ -115,7 +115,7 @@ def find_exceeded() -> Quota | None:
     return next((quota for quota in METER.read(tenant, settings) if quota.exceeded), None)
 
 
-def _size_of_files(folder: Path) -> int:
+def size_of_files(folder: Path) -> int:
     """Return the bytes of the tenant's files; its database has a limit of its own."""
     total = 0
     for path in folder.rglob("*"):

@@ -55,6 +55,7 @@ class JobRun:
         self._done, self._total = job.done, job.total
         self._lines: list[JobLine] = []
         self._logged = 0
+        self._begun = 0  # of the steps
         self._reported_at = time.monotonic()
         self._lock = threading.Lock()  # owns the lines that are not reported yet
 
@@ -92,6 +93,16 @@ class JobRun:
             if not self._report(self.job, self.told()):
                 self.reason = "taken"
         self.check()
+
+    def step(self, text: str, total: int) -> None:
+        """Note at once that the next of a few steps begins. Unlike :meth:`progress`, it ends nothing.
+
+        :param total: Steps in all.
+        """
+        self.log(text)
+        self._done, self._total = min(self._begun, total), total
+        self._begun += 1
+        self._report(self.job, self.told())
 
     def log(self, text: str) -> None:
         """Add a line to what `tenantry job show` prints. It is recorded with the next progress."""

@@ -88,7 +88,7 @@ def backup_tenant(
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in home.glob(".*.draft"):
             left.unlink()  # of a command that was killed: the next one has another name
-        made = _back_up(tenant, home, passphrase=passphrase, settings=settings)
+        made = _back_up(operations, tenant, home, passphrase=passphrase)
         if keep is not None:
             _thin_out(home, keep)
         catalog.backups.record(tenant.id, file=made.path.name, made_at=made.created, size=made.size)
@@ -100,7 +100,10 @@ def backup_tenant(
     return made
 
 
-def _back_up(tenant: Tenant, home: Path, *, passphrase: bytes | None, settings: Settings) -> Backup:
+def _back_up(
+    operations: Operations, tenant: Tenant, home: Path, *, passphrase: bytes | None
+) -> Backup:
+    settings = operations.settings
     last = next(iter(read_backups(home, passphrase=passphrase)), None)
     before = last.manifest if last is not None else None
     fingerprint = find_fingerprint(tenant, settings)
@@ -112,6 +115,7 @@ def _back_up(tenant: Tenant, home: Path, *, passphrase: bytes | None, settings: 
         and before.tenant == describe(tenant).tenant
     ):
         return last
+    operations.step("Copy the database and the files")
     with scratch_folder(settings.data_dir) as parts:
         manifest = gather_pages(tenant, parts, settings=settings)
         if last is not None and before is not None:
@@ -121,6 +125,7 @@ def _back_up(tenant: Tenant, home: Path, *, passphrase: bytes | None, settings: 
             if _same(before, manifest):
                 return last
         manifest = replace(manifest, fingerprint=fingerprint)
+        operations.step("Write the backup")
         path = home / (datetime.now(UTC).strftime(_STAMP) + SUFFIX)
         size = write_bundle(path, manifest, parts, passphrase=passphrase)
     return Backup(path, manifest.created, size, manifest, is_new=True)

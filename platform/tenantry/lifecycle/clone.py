@@ -96,6 +96,7 @@ def release_tenant(operations: Operations, slug: str) -> Tenant:
 
 def _copy(operations: Operations, source: Tenant, target: Tenant, parts: Path) -> None:
     settings = operations.settings
+    operations.step("Copy the database")
     before, after = tenant_database(source, settings), tenant_database(target, settings)
     fast = False
     if before.file is not None and after.file is not None and before.exists():
@@ -104,6 +105,7 @@ def _copy(operations: Operations, source: Tenant, target: Tenant, parts: Path) -
         forget_move(after)
         fast = True
     provision(operations, target)
+    operations.step("Copy the files")
     folder = settings.tenant_dir(target.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     copied = copy_files(settings.tenant_dir(source.id), parts, name=source.slug)

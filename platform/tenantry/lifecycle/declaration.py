@@ -110,6 +110,8 @@ class Declaration:
     """Whether people type the tenant's name first, because it destroys or replaces something."""
     suits: Callable[[TenantRow], bool]
     """Whether it makes sense for a tenant in one of the states."""
+    hidden: Collection[str] = ()
+    """Parameters that are not offered, and have their defaults."""
 
     @cached_property
     def text(self) -> str:
@@ -125,6 +127,7 @@ class Declaration:
             _to_parameter(parameter)
             for parameter in signature.parameters.values()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+            and parameter.name not in self.hidden
         )
 
     @property

@@ -39,6 +39,7 @@ def drill_restore(operations: Operations, slug: str, path: Path | None = None) -
     if chosen is None:
         raise BundleError(slug, "a restore of it was interrupted; finish that one first")
     with noting(operations, tenant.id, chosen, restored=True):
+        operations.step("Check the whole backup")
         manifest = operations.verify(chosen)
         check_owner(manifest, tenant, chosen)
         _restore_beside(operations, slug, chosen, manifest)
@@ -77,6 +78,7 @@ def _restore_beside(operations: Operations, slug: str, path: Path, manifest: Man
             fill_tenant(operations, tenant, path, manifest)
         except TenantryError as error:
             raise BundleError(str(path), f"it cannot be restored ({error})") from error
+        operations.step("Build the app, and ask for its front page")
         if failure := find_failure(operations, tenant):
             raise BundleError(str(path), f"the app does not run on what it holds ({failure})")
         take_back(operations, tenant)

@@ -62,7 +62,9 @@ def export_tenant(
     ):
         if not even_if_lost:
             check_present(operations, tenant)
+        operations.step("Copy the database and the files")
         manifest = gather(tenant, parts, settings=settings)
+        operations.step("Write the file")
         size = write_bundle(path, manifest, parts, passphrase=passphrase)
     detail = {"rows": manifest.rows, "size": size, "encrypted": passphrase is not None}
     catalog.audit.record("tenant.export", tenant_id=tenant.id, detail=detail, by=operations.actor)

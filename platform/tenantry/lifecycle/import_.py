@@ -69,6 +69,7 @@ def import_tenant(operations: Operations, path: Path, **options: Unpack[ImportOp
     :raises UnknownPlanError: There is no such plan.
     :raises ProvisionError: The tenant's data could not be made; nothing of it was kept.
     """
+    operations.step("Check the whole file")
     preview = operations.preview_import(path, **options)
     passphrase, owner_email = options.get("passphrase"), options.get("owner_email")
     catalog, factory, by = operations.catalog, operations.factory, operations.actor
@@ -129,6 +130,7 @@ def fill_tenant(
     :raises BundleError: It does not fit this platform, or is another one by now.
     :raises UpgradeError: Its rows cannot be brought to the newest schema.
     """
+    operations.step("Make the database")
     factory = operations.factory
     older = _find_older_schema(path, manifest, factory)
     database = tenant_database(tenant, operations.settings)
@@ -137,6 +139,7 @@ def fill_tenant(
     else:  # the schema of the rows; then every later revision runs, as for every tenant
         database.create()
         upgrade(database, older.history, to=older.revision)
+    operations.step("Fill it, and place the files")
     with open_bundle(path, passphrase=passphrase) as bundle:
         if bundle.manifest != manifest:
             raise BundleError(str(path), "it was changed while it was read")

@@ -25,11 +25,14 @@ from tenantry.errors import (
 )
 from tenantry.files.disk import exists
 from tenantry.jobs import JobDefinition, JobDefinitions, JobQueue, JobRefused, job
+from tenantry.lifecycle.announce import mail_announcement
 from tenantry.lifecycle.drill import noting
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.host_checks import HostChecker
 from tenantry.lifecycle.host_news import tell_people
+from tenantry.lifecycle.platform_checks import check_plan, run_doctor
 from tenantry.lifecycle.restore import check_owner
+from tenantry.lifecycle.tenant_paths import TenantPaths
 from tenantry.migrations import load_history
 from tenantry.migrations.run import Options, ResumeOptions, migrate
 from tenantry.rows.tables import BATCH
@@ -47,6 +50,15 @@ if TYPE_CHECKING:
 
 HOURS = 3600.0
 PAGE = 500
+STEPS = {
+    "operations.backup": 2,
+    "operations.export": 2,
+    "operations.restore": 2,
+    "operations.import": 3,
+    "operations.clone": 2,
+    "operations.drill": 4,
+}
+"""How many steps the jobs of one tenant have that tell them."""
 MOST_VERIFIED = 100_000
 """Backups that one job verifies at most."""
 MAIL_DAYS = 60
@@ -92,7 +104,9 @@ def operation_jobs(
         def call(run: JobRun, **arguments: Any) -> Any:
             from tenantry.lifecycle.operations import Operations  # noqa: PLC0415 - it starts jobs
 
-            operations = Operations(catalog, factory, settings=settings, actor=run.by)
+            operations = Operations(
+                catalog, factory, settings=settings, actor=run.by, step=_step_of(run)
+            )
             try:
                 return function(operations, run, **arguments)
             except TenantryError as error:
@@ -108,6 +122,12 @@ def operation_jobs(
     return tuple(
         job(name, **options)(bind(function)) for name, (function, options) in _JOBS.items()
     )
+
+
+def _step_of(run: JobRun) -> Callable[[str], None]:
+    """Return what notes the steps of a job that has some."""
+    total = STEPS.get(run.job.name, 0) + (2 if run.job.arguments.get("backup_first") else 0)
+    return (lambda text: run.step(text, total)) if total else lambda _: None
 
 
 def _backup(
@@ -206,8 +226,16 @@ def _move(operations: Operations, run: JobRun, *, slug: str, to: str) -> dict[st
 
 
 def _restore(
-    operations: Operations, _run: JobRun, *, slug: str, path: str | None = None
+    operations: Operations,
+    _run: JobRun,
+    *,
+    slug: str,
+    path: str | None = None,
+    backup_first: bool = False,
 ) -> dict[str, Any]:
+    paths = TenantPaths(operations.catalog.tenants.get(slug), operations.settings)
+    if backup_first and not exists(paths.journal):  # else an interrupted one is finished
+        operations.backup(slug)
     return {"slug": operations.restore(slug, _path(path)).slug}
 
 
@@ -371,6 +399,7 @@ def _give_up(operations: Operations, _run: JobRun, *, slug: str) -> None:
 
 
 _ONE: JobOptions = {"seconds": 6 * HOURS, "place": "platform"}
+_ANYWHERE: JobOptions = {"cancellable": True, "place": "platform"}
 _MANY: JobOptions = {
     "attempts": 2,
     "seconds": 20 * HOURS,
@@ -390,6 +419,9 @@ _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
     "operations.restore": (_restore, _ONE),
     "operations.migrate": (_migrate, _MANY),
     "operations.delete": (_delete, _ONE),
+    "operations.plan_check": (check_plan, _MANY),
+    "platform.announce": (mail_announcement, _MANY),
+    "platform.doctor": (run_doctor, {"attempts": 1, "seconds": HOURS, **_ANYWHERE}),
     "operations.purge": (_purge, _ONE),
     "operations.purge_due": (_purge_due, _MANY),
     "operations.give_up": (_give_up, _ONE),

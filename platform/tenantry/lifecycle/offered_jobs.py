@@ -137,7 +137,13 @@ def drill(operations: Operations, slug: str, *, backup: BackupName) -> Prepared:
 
 
 @declare("Restore", name="restore", job="restore", is_typed=True)
-def restore(operations: Operations, slug: str, *, backup: BackupName) -> Prepared:
+def restore(
+    operations: Operations,
+    slug: str,
+    *,
+    backup: BackupName,
+    backup_first: Annotated[bool, Hint("Back the site up as it is now, before")] = False,
+) -> Prepared:
     """Replace the site's data with that of a backup. Its site answers 503 for a moment.
 
     The replaced data stays beside it until the next restore. Its name, plan, hosts and owners stay as
@@ -147,9 +153,12 @@ def restore(operations: Operations, slug: str, *, backup: BackupName) -> Prepare
     _check_data(operations, slug, "restore")
     manifest = _read(path)
     check_owner(manifest, tenant, path)
+    would = [f"Would restore {slug} as of {_content(manifest)}."]
+    if backup_first:
+        would.insert(0, f"Would back up {slug} as it is now.")
     return Prepared(
-        (f"Would restore {slug} as of {_content(manifest)}.",),
-        partial(operations.start, "restore", slug=slug, path=str(path)),
+        tuple(would),
+        partial(operations.start, "restore", slug=slug, path=str(path), backup_first=backup_first),
     )
 
 

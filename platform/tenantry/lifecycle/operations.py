@@ -46,6 +46,8 @@ from tenantry.lifecycle.transitions import preview_transition
 from tenantry.lifecycle.verify import verify_backup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tenantry.catalog import Actor, Catalog
     from tenantry.factory import Factory
     from tenantry.settings import Settings
@@ -62,6 +64,7 @@ class Operations:
     :param factory: Makes tenants' data. By default it is the one that the settings name, which is
         loaded when an operation needs it.
     :param actor: Who does it.
+    :param step: Called with the name of each step of what takes longer than a moment, as it begins.
     """
 
     def __init__(
@@ -71,10 +74,12 @@ class Operations:
         *,
         settings: Settings,
         actor: Actor,
+        step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.catalog = catalog
         self.settings = settings
         self.actor = actor
+        self.step = step
         if factory is not None:
             self.factory = factory
 

@@ -81,6 +81,7 @@ def restore_tenant(
         _clear(paths)
         chosen = operations.choose_backup(slug, path)
         assert chosen is not None  # there is no journal any more
+        operations.step("Unpack and check the backup")
         try:
             _make_schema_anew(operations, paths)
             _prepare(paths, chosen, operations.factory, passphrase=passphrase)
@@ -91,6 +92,7 @@ def restore_tenant(
             if isinstance(error, (sqlite3.Error, DBAPIError, OSError)):
                 raise BundleError(slug, f"it cannot be restored ({first_line(error)})") from error
             raise
+        operations.step("Exchange the data while the site is closed")
         return finish(operations, paths, drain=drain, is_first=True)
 
 

@@ -15,6 +15,10 @@ class ResolverAddress:
     address: str
     port: int = DNS_PORT
 
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return host if self.port == DNS_PORT else f"{host}:{self.port}"
+
     @classmethod
     def parse(cls, text: str) -> ResolverAddress:
         """Return the address that a text names: ``9.9.9.9``, ``10.0.0.2:5353`` or ``[::1]:5353``.

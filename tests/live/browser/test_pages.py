@@ -110,6 +110,13 @@ def test_pages_of_the_platforms_backend(operator: Person, visitor: Person) -> No
         "workers": "workers",
         "audit": "audit",
         "backups": "backups",
+        "domains": "all-domains",
+        "plans": "plans",
+        "nodes": "nodes",
+        "doctor": "doctor",
+        "settings": "settings/all",
+        "migrations": "migrations",
+        "jobs": "jobs",
     }
     for name, path in pages.items():
         operator.go("", f"/backend/{path}")
@@ -127,6 +134,12 @@ def test_pages_of_a_sites_backend(new_person: NewPerson) -> None:
         "members": "sections/members",
         "settings": "settings",
         "activity": "activity",
+        "backups": "own/backups",
+        "import": "own/import",
+        "usage": "own/usage",
+        "mail": "own/mail",
+        "danger": "own/danger",
+        "delete": "own/delete",
     }
     for name, path in pages.items():
         owner.go("acme", f"/backend/{path}")

@@ -1,0 +1,56 @@
+"""Mails an announcement to the owners of sites, each address once."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from tenantry.catalog import TenantFilter
+from tenantry.errors import BadEmailError
+from tenantry.jobs import JobDefinitions, JobQueue, JobRefused
+from tenantry.lifecycle.export import WITHOUT_DATA
+from tenantry.mail import Outbox, mail_jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenantry.catalog import Announcement
+    from tenantry.jobs import JobRun
+    from tenantry.lifecycle.operations import Operations
+
+
+def mail_announcement(operations: Operations, run: JobRun, *, announcement: int) -> dict[str, int]:
+    """Queue a mail for each owner. An owner who has one from an earlier attempt gets no second one."""
+    catalog, settings = operations.catalog, operations.settings
+    found = catalog.announcements.find(announcement)
+    if found is None:
+        raise JobRefused(f"there is no announcement {announcement}")
+    queue = JobQueue(catalog.jobs, JobDefinitions(mail_jobs(catalog, settings)))
+    outbox = Outbox(catalog, queue, settings)
+    values = {"subject": found.subject, "text": found.text, "page": settings.own_sites_url}
+    told: set[str] = set()
+    refused = 0
+    for address in _list_owners(operations, found):
+        if address in told:
+            continue
+        told.add(address)
+        digest = hashlib.sha256(address.encode()).hexdigest()
+        key = f"announcement {found.id} {digest}"
+        try:
+            outbox.send("announcement", address, values, by_visitor=False, key=key, by=run.by)
+        except BadEmailError as error:
+            refused += 1
+            run.log(str(error))
+        run.progress(len(told))
+    return {"mails": len(told) - refused, "refused": refused}
+
+
+def _list_owners(operations: Operations, announcement: Announcement) -> Iterator[str]:
+    cursor, which = "", TenantFilter(plan=announcement.plan)
+    while True:
+        page = operations.catalog.listings.tenants(which, cursor=cursor, size=500)
+        for row in page.items:
+            if row.tenant.state not in WITHOUT_DATA:
+                yield from row.owners
+        if not (cursor := page.following):
+            return

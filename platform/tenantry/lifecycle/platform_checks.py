@@ -1,0 +1,114 @@
+"""Checks of the whole platform that run as jobs: the doctor, and who would be over a plan's limits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tenantry.catalog import TenantFilter
+from tenantry.databases.placements import tenant_database
+from tenantry.errors import TenantryError
+from tenantry.flask.quotas import MIB, size_of_files
+from tenantry.jobs import JobRefused
+from tenantry.lifecycle.export import WITHOUT_DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenantry.jobs import JobRun
+    from tenantry.lifecycle.operations import Operations
+    from tenantry.values.tenant import Tenant
+
+COMMAND = "from tenantry.cli import main; main()"
+POLL_SECONDS = 1.0
+MOST_FINDINGS = 200
+MOST_TOLD = 300
+"""Characters of the doctor's own error that the job tells."""
+
+
+def run_doctor(_operations: Operations, run: JobRun, *, only: str | None = None) -> dict[str, Any]:
+    """Run ``tenantry doctor`` in a process of its own, and return its findings.
+
+    :param only: ``factory`` or ``machine``; by default both parts.
+    """
+    part = ["--only", only] if only else []
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-c", COMMAND, "doctor", "--json", *part],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            printed, told = _wait(process, run)
+        except BaseException:
+            process.terminate()  # the doctor removes what it has made
+            raise
+    try:
+        findings = json.loads(printed)["findings"]
+    except (ValueError, KeyError, TypeError) as error:
+        reason = (
+            told.decode(errors="replace").strip()[-MOST_TOLD:] or f"it ended {process.returncode}"
+        )
+        raise JobRefused(f"the doctor did not finish: {reason}") from error
+    return {"safe": process.returncode == 0, "findings": findings[:MOST_FINDINGS]}
+
+
+def _wait(process: subprocess.Popen[bytes], run: JobRun) -> tuple[bytes, bytes]:
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=POLL_SECONDS)
+        run.check()
+
+
+def check_plan(
+    operations: Operations,
+    run: JobRun,
+    *,
+    plan: str,
+    database_mb: float | None = None,
+    media_mb: float | None = None,
+) -> dict[str, int]:
+    """Measure each tenant of a plan, and log the ones that would be over these limits, in MiB."""
+    counts = {"checked": 0, "over": 0, "not_measured": 0}
+    total = operations.catalog.tenants.count_by_plan().get(plan, 0)
+    for tenant in _list_tenants(operations, plan):
+        try:
+            over = list(_find_over(operations, tenant, database_mb, media_mb))
+        except (TenantryError, OSError) as error:
+            counts["not_measured"] += 1
+            run.log(f"{tenant.slug} cannot be measured: {error}")
+        else:
+            counts["checked"] += 1
+            counts["over"] += bool(over)
+            if over:
+                run.log(f"{tenant.slug} would be over: {', '.join(over)}")
+        run.progress(counts["checked"] + counts["not_measured"], total)
+    return counts
+
+
+def _list_tenants(operations: Operations, plan: str) -> Iterator[Tenant]:
+    cursor, which = "", TenantFilter(plan=plan)
+    while True:
+        page = operations.catalog.listings.tenants(which, cursor=cursor, size=500)
+        for row in page.items:
+            if row.tenant.state not in WITHOUT_DATA:
+                yield row.tenant
+        if not (cursor := page.following):
+            return
+
+
+def _find_over(
+    operations: Operations, tenant: Tenant, database_mb: float | None, media_mb: float | None
+) -> Iterator[str]:
+    settings = operations.settings
+    if database_mb is not None:
+        used = tenant_database(tenant, settings).used() / MIB
+        if used >= database_mb:
+            yield f"database {used:,.1f} of {database_mb:g} MiB"
+    if media_mb is not None:
+        used = size_of_files(settings.tenant_dir(tenant.id)) / MIB
+        if used >= media_mb:
+            yield f"files {used:,.1f} of {media_mb:g} MiB"
