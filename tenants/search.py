@@ -1,7 +1,8 @@
 """Full-text search: SQLite's FTS5 or PostgreSQL's tsvector finds posts and pages, the best first.
 
-Words are found whatever their case and accents, and the last one by its beginning. All of them have to
-be there. A word of the title counts more than one of the text.
+Words are found whatever their case, and the last one by its beginning. All of them have to be there.
+A word of the title counts more than one of the text. A word without its accents is found too; on
+SQLite, only in Latin script.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ SIZE = 10
 BEFORE, AFTER = 60, 180
 """Characters of a text around the first word that was found."""
 
-_WORD = re.compile(r"[^\W_]+")
+_ACCENT = re.compile("[\u0300-\u036f]")
 _TAG = re.compile(r"<[^>]*>")
 _SPACE = re.compile(r"\s+")
 
@@ -70,8 +71,18 @@ def search() -> ResponseReturnValue:
 
 
 def read_terms(query: str) -> list[str]:
-    """Return the terms of a query, without case and accents."""
-    return list(dict.fromkeys(_WORD.findall(fold(query))))[:MAX_TERMS]
+    """Return the terms of a query in small letters: its runs of letters, digits and their marks."""
+    letters = _compose(query).lower()
+    runs = "".join(it if it.isalnum() or _is_mark(it) else " " for it in letters).split()
+    return list(dict.fromkeys(it for it in runs if not all(map(_is_mark, it))))[:MAX_TERMS]
+
+
+def _compose(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _is_mark(letter: str) -> bool:
+    return unicodedata.category(letter).startswith("M")
 
 
 def fold(terms: str) -> str:
@@ -81,8 +92,14 @@ def fold(terms: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _fold(letter: str) -> str:
-    plain = unicodedata.normalize("NFD", letter)[0].lower()
+    # Only accents go: the vowel of a Korean syllable is none.
+    plain = _strip(letter).lower()
     return plain if len(plain) == 1 else letter
+
+
+def _strip(text: str) -> str:
+    """Return a decomposed text without accents, as the index on PostgreSQL has it."""
+    return _ACCENT.sub("", unicodedata.normalize("NFD", text))
 
 
 def find(terms: Sequence[str], number: int) -> Page[Result]:
@@ -113,13 +130,16 @@ def _rank(terms: Sequence[str]) -> Select[Any]:
     """Return what asks for the ids of the newest posts that fit, each with a score."""
     if db.engine.dialect.name == "sqlite":
         index: Any = literal_column(INDEX.name)
-        fits = index.op("MATCH")(" ".join(f'"{word}"' for word in terms) + "*")
+        *whole, begun = terms
+        matches = " AND ".join([*map(_match, whole), _match(begun, "*")])
+        fits = index.op("MATCH")(matches)
         newest: Any = INDEX.c.rowid
         found = select(Post.id, (-func.bm25(index, 10.0, 1.0)).label("score"))
         found = found.join(INDEX, newest == Post.id)
     else:
         query = func.to_tsquery(
-            literal_column("'simple'::regconfig"), " & ".join(f"'{word}'" for word in terms) + ":*"
+            literal_column("'simple'::regconfig"),
+            " & ".join(f"'{_strip(term)}'" for term in terms) + ":*",
         )
         column: Any = literal_column("post.search")
         fits, newest = column.op("@@")(query), Post.id
@@ -127,12 +147,18 @@ def _rank(terms: Sequence[str]) -> Select[Any]:
     return found.where(and_(fits, is_public())).order_by(newest.desc()).limit(RANKED)
 
 
+def _match(term: str, end: str = "") -> str:
+    """Return what finds a term on SQLite, composed or not: texts are kept as they were typed."""
+    forms = dict.fromkeys((term, unicodedata.normalize("NFD", term)))
+    return "(" + " OR ".join(f'"{form}"{end}' for form in forms) + ")"
+
+
 def _show(row: Row[Any], terms: Sequence[str]) -> Result:
-    plain = _SPACE.sub(" ", html.unescape(_TAG.sub(" ", row.body_html))).strip()
+    plain = _compose(_SPACE.sub(" ", html.unescape(_TAG.sub(" ", row.body_html))).strip())
     return Result(
         slug=row.slug,
         is_page=row.is_page,
-        title=_mark(row.title, terms),
+        title=_mark(_compose(row.title), terms),
         snippet=_mark(_cut(plain, terms), terms),
         author=row.author,
         moment=row.moment,
@@ -140,7 +166,7 @@ def _show(row: Row[Any], terms: Sequence[str]) -> Result:
 
 
 def _pattern(terms: Sequence[str]) -> re.Pattern[str]:
-    *whole, begun = map(re.escape, terms)
+    *whole, begun = (re.escape(fold(term)) for term in terms)
     choices = "|".join([*(rf"{word}(?![^\W_])" for word in whole), rf"{begun}[^\W_]*"])
     return re.compile(rf"(?<![^\W_])(?:{choices})")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import unicodedata
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -32,6 +33,21 @@ def test_posts_and_pages_are_found(site: Site, visitor: Visitor) -> None:
     assert titles(visitor, "water mil") == ["posts/tea"]
     for query in ("mil water", "coffee", "wate au", "!!!", '" OR 1', "tea*coffee", "NOT tea"):
         assert titles(visitor, query) == [], query
+
+
+@pytest.mark.parametrize(
+    "word", ["ёлка", "Йод", "Άνθρωπος", "한국", "がっこう", "آب", "हिन्दी", "Жизнь", "Ångström"]
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_words_of_every_script_are_found(
+    site: Site, visitor: Visitor, word: str, form: Literal["NFC", "NFD"]
+) -> None:
+    """A word is found as it stands there, and by its beginning, however its marks are encoded."""
+    site.add_member()
+    site.add_post("Post", f"Before {unicodedata.normalize(form, word)} after.")
+    for query in (word, word.lower(), unicodedata.normalize("NFD", word), word[:-1]):
+        assert titles(visitor, query) == ["posts/post"], query
+        assert visitor.get("/search", query_string={"q": query}).text.count("<mark>") == 1, query
 
 
 def test_titles_count_more_than_text(site: Site, visitor: Visitor) -> None:
@@ -76,7 +92,8 @@ def test_a_snippet_shows_the_words_and_no_markup(site: Site, visitor: Visitor) -
 
 
 @pytest.mark.parametrize(
-    "query", ["", "   ", "x" * 5_000, "\x00", "'); DROP TABLE post; --", "a " * 99]
+    "query",
+    ["", "   ", "x" * 5_000, "\x00", "'); DROP TABLE post; --", "a " * 99, "\u0301", "'\u0301 x"],
 )
 def test_any_query_has_an_answer(site: Site, visitor: Visitor, query: str) -> None:
     """Whatever is typed is a word or nothing, and never a part of a statement."""
