@@ -336,7 +336,7 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
         flash(
             "Another post with this title or tag was saved just now. Save yours again.", "warning"
         )
-        return show_editor(form), 409
+        return show_editor(form, db.session.get(Post, post_id) if post_id else None), 409
     note_saved(key)
     flash("Published." if post.is_published else "Saved as a draft.", "success")
     return redirect(url_of(post), 303)

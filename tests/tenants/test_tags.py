@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event
 
 from tenants.database import db
-from tenants.models import Tag
+from tenants.models import Post, Tag
 from tenants.permissions import Role
 from tenants.reading import POSTS_PER_PAGE
 from tenants.tags import MAX_TAGS, TAG_LENGTH, read_tags
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from tests.tenants.helpers import Site, Visitor
 
 TEXT = {"title": "A title", "body": "Words."}
@@ -98,3 +101,28 @@ def test_tags_survive_what_text_survives(site: Site) -> None:
     page = stranger.post("/write", data)
     assert "Three" in page.text
     assert author.get("/posts/a-title").status_code == 404
+
+
+def test_a_tag_that_another_request_adds_first(site: Site) -> None:
+    """The editor of the post is shown again with the text; sending it again makes no second post."""
+    author = site.member("ann", Role.AUTHOR)
+    publish(author, "One", "")
+
+    def add_first(session: Session, *_: object) -> None:
+        for tag in [it for it in session.new if isinstance(it, Tag)]:
+            row = {"slug": tag.slug, "name": tag.name}
+            session.connection().execute(db.insert(Tag).values(row))
+
+    text = {"title": "One", "body": "Changed.", "tags": "New"}
+    event.listen(db.session, "before_flush", add_first)
+    try:
+        answer = author.edit("one", text)
+    finally:
+        event.remove(db.session, "before_flush", add_first)
+    assert answer.status_code == 409
+    assert "Changed." in answer.text
+    assert 'action="/posts/one/edit"' in answer.text
+    assert 'action="/write"' not in answer.text
+    assert author.edit("one", text).location == "/posts/one"
+    with site.app.app_context():
+        assert db.session.scalars(db.select(Post.body)).all() == ["Changed."]
