@@ -143,7 +143,7 @@ def delete(slug: str) -> ResponseReturnValue:
     if ask := ask_first(question, button="Delete", back=back, layout=LAYOUT):
         return ask
     if delete_post(post):
-        return redirect(url_for(".deleted", slug=slug), 303)
+        return redirect(url_for(".deleted", slug=post.slug), 303)
     flash(f"“{post.title}” is deleted for good: this site is full.", "success")
     return redirect(url_for("pages.front"), 303)
 

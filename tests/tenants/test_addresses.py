@@ -76,3 +76,13 @@ def test_an_editor_that_was_open_saves_a_moved_post(site: Site) -> None:
     assert saved.status_code in {303, 409}
     assert member.post("/posts/a-title/comments", {"text": "Hello."}).status_code == 303
     assert "Hello." in member.get("/posts/moved").text
+
+
+def test_a_page_that_was_open_deletes_a_moved_post(site: Site) -> None:
+    """Who deletes it is led to where it can be restored."""
+    author = site.member("ann", Role.AUTHOR)
+    site.add_post("A title")
+    author.edit("a-title", {**TEXT, "address": "moved"})
+    deleted = author.confirm("/posts/a-title/delete")
+    assert deleted.location == "/posts/moved/deleted"
+    assert author.get(deleted.location).status_code == 200
