@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenants.menu import IN_MENU
+from flask import g
+
+from tenants.menu import IN_MENU, list_menu
 from tenants.permissions import Role
 
 if TYPE_CHECKING:
@@ -61,3 +63,12 @@ def test_the_menu_has_a_limit(site: Site, visitor: Visitor) -> None:
         add_page(author, f"Page {number}")
     assert visitor.get("/").text.count('href="/pages/') == IN_MENU
     assert f'href="/pages/page-{IN_MENU}"' in visitor.get("/archive").text
+
+
+def test_the_menu_asks_no_database_that_is_out_of_order(site: Site) -> None:
+    """A page that says so has no pages in its menu."""
+    add_page(site.member("ann", Role.AUTHOR), "About us")
+    for out_of_order in (False, True):
+        with site.app.test_request_context("/"):
+            g.without_database = out_of_order
+            assert len(list_menu()) == (not out_of_order)
