@@ -44,6 +44,7 @@ from backend_app.access import check_access, require_audiences
 from backend_app.api import PREFIX, create_api
 from backend_app.api.document import DOCUMENT
 from backend_app.context import EXTENSION, Backend
+from backend_app.row_numbers import init_row_numbers
 from backend_app.scope import set_scope
 from backend_app.session import load_session
 from backend_app.views import init_views
@@ -107,6 +108,7 @@ def create_app(
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_FORM
+    init_row_numbers(app)
     limit_bodies(app, settings)
     init_accounts(app, settings=settings)
     app.extensions[EXTENSION] = backend = Backend(settings, catalog, factory, pool)

@@ -180,7 +180,7 @@ def revisions() -> ResponseReturnValue:
     )
 
 
-@bp.get("/revisions/<int:number>")
+@bp.get("/revisions/<int(max=2147483647):number>")
 @open_to(OPERATORS)
 def show(number: int) -> ResponseReturnValue:
     """Show what a revision said."""
@@ -192,7 +192,7 @@ def show(number: int) -> ResponseReturnValue:
     )
 
 
-@bp.get("/revisions/<int:number>/logo.png")
+@bp.get("/revisions/<int(max=2147483647):number>/logo.png")
 @open_to(OPERATORS)
 def logo(number: int) -> ResponseReturnValue:
     """Serve a revision's logo, here too: the public one may be on another host."""
@@ -202,7 +202,7 @@ def logo(number: int) -> ResponseReturnValue:
     return make_response(page.logo, {"Content-Type": "image/png"})
 
 
-@bp.post("/revisions/<int:number>")
+@bp.post("/revisions/<int(max=2147483647):number>")
 @open_to(OPERATORS)
 def use_again(number: int) -> ResponseReturnValue:
     """Save an earlier revision's content as the newest one."""

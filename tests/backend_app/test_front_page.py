@@ -186,7 +186,8 @@ def test_an_earlier_revision_can_be_used_again(world: World, operator: Browser) 
     assert (found.revision, found.name, found.privacy) == (3, "Bazaar", "We keep nothing.")
     assert operator.post(f"{PAGE}/revisions/0", {"confirmed": "yes"}).status_code == 303
     assert pages.get().name == "Tenantry"
-    assert operator.get(f"{PAGE}/revisions/9").status_code == 404
+    for none in (9, 2**31, 2**63):
+        assert operator.get(f"{PAGE}/revisions/{none}").status_code == 404
     assert operator.post(f"{PAGE}/revisions/9", {"confirmed": "yes"}).status_code == 404
 
 

@@ -217,3 +217,20 @@ def test_nobody_works_here(world: World, operator: Browser) -> None:
     reader = world.catalog.jobs.pipe.open_reader()
     assert reader
     assert "No job worker runs" not in operator.get("/jobs").text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/jobs/{}"),
+        ("GET", "/jobs/{}/progress"),
+        ("GET", "/jobs/{}/file"),
+        ("POST", "/jobs/{}/cancel"),
+        ("POST", "/jobs/{}/retry"),
+        ("POST", "/announcements/{}/withdraw"),
+    ],
+)
+def test_a_number_that_no_row_can_have(operator: Browser, method: str, path: str) -> None:
+    """It is not found, as any other number of nothing; the catalog could not even be asked."""
+    ask = operator.get if method == "GET" else operator.post
+    assert ask(path.format(2**63)).status_code == 404
