@@ -29,7 +29,6 @@ from wtforms.widgets import HiddenInput
 
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog, operations
-from backend_app.forms import stripped
 from backend_app.tables import TableQuery
 from tenantry import ask_first
 from tenantry.errors import BadArgumentError, BadImageError, FrontPageConflictError
@@ -58,6 +57,11 @@ LEGAL_TITLES = {"terms": "Terms", "privacy": "Privacy", "imprint": "Imprint"}
 IS_COLOUR = Regexp(r"#[0-9a-fA-F]{6}\Z", message="A colour as #1f6feb.")
 MARKDOWN = "Markdown: # heading, **bold**, - list, [a link](https://…)."
 PAGE_SIZE = 20
+
+
+def _as_written(text: str | None) -> str | None:
+    """Return a text of several lines with line ends of one character each."""
+    return text.replace("\r\n", "\n").strip() if text else text
 
 
 class _Edit(Form):
@@ -103,7 +107,7 @@ class LookForm(_Edit):
     about = TextAreaField(
         "More about the platform",
         validators=[Length(max=MAX_ABOUT)],
-        filters=[stripped],
+        filters=[_as_written],
         description=f"Replaces the sections about Tenantry. {MARKDOWN}",
         render_kw={"rows": 10},
     )
@@ -122,7 +126,7 @@ class LegalForm(_Edit):
     text = TextAreaField(
         "Text",
         validators=[Length(max=MAX_LEGAL)],
-        filters=[stripped],
+        filters=[_as_written],
         description=f"{MARKDOWN} Without a text there is no such page.",
         render_kw={"rows": 24},
     )

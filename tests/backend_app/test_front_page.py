@@ -141,13 +141,16 @@ def test_legal_pages_come_and_go(world: World, operator: Browser, name: str) -> 
 
 
 def test_a_long_legal_page_fits(world: World, operator: Browser) -> None:
-    """Also one in a script of three bytes a letter; one letter more is refused."""
+    """Also one in a script of three bytes a letter, or of many lines; one letter more is refused."""
     text = "法" * 60_000
     fits = {"revision": 0, "text": text}
     options = {"content_type": "multipart/form-data"}
     assert operator.post(f"{PAGE}/terms", fits, **options).status_code == 303
     assert world.catalog.front_pages.get().terms == text
-    more = {"revision": 1, "text": text + "法"}
+    lines = "\r\n".join(["法" * 59] * 1_000)  # as browsers send line ends; each is one character
+    fits = {"revision": 1, "text": lines}
+    assert operator.post(f"{PAGE}/terms", fits, **options).status_code == 303
+    more = {"revision": 2, "text": text + "法"}
     answer = operator.post(f"{PAGE}/terms", more, **options)
     assert answer.status_code == 422
     assert "longer than 60000" in answer.text
