@@ -345,6 +345,8 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
 def _set_address(post: Post, form: PostForm) -> None:
     """Give the post the address that was chosen, or one that fits its title."""
     chosen = slugify(form.address.data) if form.address.data else post.slug
+    if chosen == (request.view_args or {}).get("slug"):
+        chosen = post.slug  # the editor was opened there: another one may have moved the post since
     if chosen != post.slug:
         move_post(post, chosen)
     elif post.slug is None or (
