@@ -128,19 +128,17 @@ def find(terms: Sequence[str], number: int) -> Page[Result]:
 
 def _rank(terms: Sequence[str]) -> Select[Any]:
     """Return what asks for the ids of the newest posts that fit, each with a score."""
+    *whole, begun = terms
     if db.engine.dialect.name == "sqlite":
         index: Any = literal_column(INDEX.name)
-        *whole, begun = terms
         matches = " AND ".join([*map(_match, whole), _match(begun, "*")])
         fits = index.op("MATCH")(matches)
         newest: Any = INDEX.c.rowid
         found = select(Post.id, (-func.bm25(index, 10.0, 1.0)).label("score"))
         found = found.join(INDEX, newest == Post.id)
     else:
-        query = func.to_tsquery(
-            literal_column("'simple'::regconfig"),
-            " & ".join(f"'{_strip(term)}'" for term in terms) + ":*",
-        )
+        wanted = " & ".join([*map(_want, whole), _want(begun, ":*")])
+        query = func.to_tsquery(literal_column("'simple'::regconfig"), wanted)
         column: Any = literal_column("post.search")
         fits, newest = column.op("@@")(query), Post.id
         found = select(Post.id, func.ts_rank(column, query).label("score"))
@@ -151,6 +149,13 @@ def _match(term: str, end: str = "") -> str:
     """Return what finds a term on SQLite, composed or not: texts are kept as they were typed."""
     forms = dict.fromkeys((term, unicodedata.normalize("NFD", term)))
     return "(" + " OR ".join(f'"{form}"{end}' for form in forms) + ")"
+
+
+def _want(term: str, end: str = "") -> str:
+    """Return what finds a term on PostgreSQL, to which the plus before a number is a part of it."""
+    plain = _strip(term)
+    signed = f" | '+{plain}'{end}" if plain[0].isdigit() else ""
+    return f"('{plain}'{end}{signed})"
 
 
 def _show(row: Row[Any], terms: Sequence[str]) -> Result:

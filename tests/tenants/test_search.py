@@ -50,6 +50,14 @@ def test_words_of_every_script_are_found(
         assert visitor.get("/search", query_string={"q": query}).text.count("<mark>") == 1, query
 
 
+def test_numbers_are_found_whatever_their_sign(site: Site, visitor: Visitor) -> None:
+    """For PostgreSQL a plus is a part of the number."""
+    site.add_member()
+    site.add_post("Post", "Call +49 30 1234, at -7 °C.")
+    for query in ("+49 30 1234", "49", "1234 4", "-7", "7"):
+        assert titles(visitor, query) == ["posts/post"], query
+
+
 def test_titles_count_more_than_text(site: Site, visitor: Visitor) -> None:
     """A post about something stands before one that mentions it, though that one is newer."""
     site.add_member()
