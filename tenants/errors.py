@@ -32,6 +32,8 @@ from tenants.menu import list_menu
 from tenants.recovery import show_again
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask, Response
     from flask.typing import ResponseReturnValue
 
@@ -105,18 +107,26 @@ def _show_http_error(error: HTTPException) -> Response | HTTPException:
     """Say in words what the status means; the error's own sentence is better than ours."""
     if error.code is None or error.code < 400:  # noqa: PLR2004 - redirects are exceptions, too
         return error
-    try:
-        find_member()  # for the menu; here, because templates must not fail
-        list_menu()
-    except SQLAlchemyError as failure:
-        return _show_database_error(failure)
-    except (PlacementError, UnknownPlacementError, LostPlaceError) as failure:
-        return _show_resting(failure)
+    # For the menu; here, because templates must not fail.
+    if (trouble := _find_trouble(find_member)) is not None:
+        return trouble
+    _find_trouble(list_menu)  # without the site's pages it is a menu still
     title, message = TITLES.get(error.code, (error.name, ""))
     if error.description and error.description != type(error).description:
         message = error.description
     response = error.get_response()
     return _page(error.code, title, message or error.description or "", response)  # type: ignore[arg-type]
+
+
+def _find_trouble(ask: Callable[[], object]) -> Response | None:
+    """Ask the database something; return the page that says that it does not answer."""
+    try:
+        ask()
+    except SQLAlchemyError as failure:
+        return _show_database_error(failure)
+    except (PlacementError, UnknownPlacementError, LostPlaceError) as failure:
+        return _show_resting(failure)
+    return None
 
 
 def _show_stale_form(error: CSRFError) -> ResponseReturnValue:
