@@ -15,6 +15,7 @@ from tenantry.migrations import load_history
 from tenantry.ui.colours import read_accent
 from tenants import DEMONSTRATIONS, create_app, demonstrate, dispose, provision
 from tenants.database import MIGRATIONS, Base
+from tenants.search_index import INDEX
 from tests.tenants.helpers import Site, make_settings, make_tenant
 
 if TYPE_CHECKING:
@@ -39,13 +40,15 @@ def test_building_makes_nothing(tmp_path: Path) -> None:
 
 
 def test_provisioning_makes_the_schema_and_its_stamp(site: Site) -> None:
-    """The tables are those of the models, and a migration knows where to start."""
+    """The tables are the models' and the search index, and a migration knows where to start."""
     head = load_history(MIGRATIONS).head
     assert ask(site.path, "SELECT version_num FROM alembic_version") == [(head,)]
     engine = create_engine(f"sqlite:///{site.path}")
     tables = set(inspect(engine).get_table_names())
     engine.dispose()
-    assert tables == {*Base.metadata.tables, "alembic_version"}
+    parts = ("", "_config", "_data", "_docsize", "_idx")
+    index = {f"{INDEX.name}{part}" for part in parts}
+    assert tables == {*Base.metadata.tables, "alembic_version", *index}
 
 
 def test_provisioning_again_changes_nothing(site: Site) -> None:
