@@ -90,6 +90,7 @@ class Memberships:
                 )
             )
             forget_api_tokens(writer, account_id, tenant_id=tenant_id)
+            writer.named(tenant_id)
             detail = {"email": email, "role": role}
             writer.audit("membership.remove", tenant=record, detail=detail)
             _note_owners(writer, record, set(record.owners) - {email})
@@ -161,6 +162,7 @@ def add_membership(
 ) -> None:
     """Make the account owner or staff of the tenant, as a part of what *writer* does."""
     writer.session.merge(MembershipRecord(account_id=account.id, tenant_id=record.id, role=role))
+    writer.named(record.id)
     detail = {"email": account.email, "role": role}
     writer.audit("membership.add", tenant=record, detail=detail)
     if role != "owner":

@@ -264,6 +264,10 @@ class Writer:
         self.changed(record)
         self.audit(action, tenant=record, detail=detail)
 
+    def named(self, *tenant_ids: str) -> None:
+        """Note that tenants are found by other words now, as by the name of one who works there."""
+        self._named.update(tenant_ids)
+
     def platform_changed(self, action: str, detail: Mapping[str, Any]) -> None:
         """Note that something changed that is no tenant's, as the front page; and the audit event."""
         self._changed[PLATFORM_CHANGE] = None

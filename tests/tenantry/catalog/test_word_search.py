@@ -84,6 +84,19 @@ def test_hosts_and_people_are_found_while_they_belong_to_it(
     assert found(any_catalog, "erik") == ["acme"]
 
 
+def test_staff_are_found_while_they_work_there(any_catalog: Catalog, acme: Tenant) -> None:
+    """One who leaves or is deleted leaves no word behind, although the owners stay the same."""
+    addresses = ("nils@mail.example", "sara@mail.example")
+    nils, sara = (any_catalog.accounts.add(address, by=SYSTEM) for address in addresses)
+    for person in (nils, sara):
+        any_catalog.memberships.add(person.id, acme.id, "staff", by=SYSTEM)
+    assert [found(any_catalog, search) for search in ("nils", "sara")] == [["acme"], ["acme"]]
+
+    any_catalog.memberships.remove(nils.id, acme.id, by=SYSTEM)
+    any_catalog.account_changes.remove(sara.id, by=SYSTEM)
+    assert [found(any_catalog, search) for search in ("nils", "sara")] == [[], []]
+
+
 def test_an_account_is_found_by_what_it_is_called_now(any_catalog: Catalog, acme: Tenant) -> None:
     """Also where it owns a site; what was deleted leaves no word behind."""
     olga = any_catalog.accounts.find("olga@mail.example")
