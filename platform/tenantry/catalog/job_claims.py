@@ -84,8 +84,7 @@ class JobClaims:
         moment = self._store.clock()
         if not self._has_due(moment):  # hardly ever is there anything: do not lock for that
             return None
-        if self._is_drained():
-            return None
+        is_drained = self._is_drained()
         chosen = (
             select(jobs.c.id)
             .join(TenantRecord, TenantRecord.id == jobs.c.tenant_id, isouter=True)
@@ -100,7 +99,8 @@ class JobClaims:
             chosen = chosen.where(or_(TenantRecord.id.is_(None), here))
         with self._store.updating() as connection:
             self._queue_due(connection, moment)
-            job_id = connection.scalar(chosen)
+            # Due jobs have a position now: find_pause() would not let a drained node rest otherwise.
+            job_id = None if is_drained else connection.scalar(chosen)
             if job_id is None:
                 return None
             claimed = (

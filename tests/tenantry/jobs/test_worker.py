@@ -287,6 +287,26 @@ def test_a_drained_node_begins_no_job(any_catalog: Catalog) -> None:
         drained[0] = False
 
 
+def test_a_drained_node_rests_although_the_time_of_a_job_has_come(any_catalog: Catalog) -> None:
+    """It asks the catalog now and then, not all the time."""
+    asked: list[float] = []
+
+    def is_drained() -> bool:
+        asked.append(time.monotonic())
+        return True
+
+    due_at = now() + timedelta(milliseconds=50)
+    any_catalog.jobs.add(NewJob(name="nothing", arguments={}, due_at=due_at), by=SYSTEM)
+    worker = JobWorker(any_catalog, lambda: JobDefinitions([]), is_drained=is_drained)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    eventually(lambda: asked)
+    time.sleep(0.3)
+    worker.stop()
+    thread.join(30)
+    assert len(asked) <= 3
+
+
 def test_an_unknown_job_waits_for_a_worker_that_knows_it(
     any_catalog: Catalog, work: Callable[..., JobQueue]
 ) -> None:
