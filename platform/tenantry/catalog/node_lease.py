@@ -37,15 +37,16 @@ class Lease:
     @property
     def is_valid(self) -> bool:
         """Whether other nodes still wait for this one."""
-        return self._age < LEASE_SECONDS
+        return 0 <= self._age < LEASE_SECONDS
 
     @property
     def has_listener(self) -> bool:
         """Whether one of the node's workers hears of changes and jobs for all its processes."""
-        return self._age < HEARD_SECONDS
+        return 0 <= self._age < HEARD_SECONDS
 
     @property
     def _age(self) -> float:
+        # Below zero: the heartbeat is from before the machine was started again.
         return time.monotonic() - self._beat.cell[0] / 1000
 
     @property

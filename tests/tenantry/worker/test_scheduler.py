@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.catalog import SYSTEM, Catalog
+from tenantry.catalog import SYSTEM, Catalog, node_lease
 from tenantry.catalog.directory import Directory
 from tenantry.catalog.node_lease import Lease
 from tenantry.values.tenant import TenantState
@@ -74,6 +74,8 @@ def test_a_worker_asks_nothing_while_another_one_listens(
     make_settings: Callable[..., Settings],
     tmp_path: Path,
     keep: Keep,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While another worker hears of them, the counter alone tells of changes; else the catalog."""
     here, there = (open_catalog_at(clean_postgres_url, node=name) for name in ("one", "two"))
@@ -81,7 +83,8 @@ def test_a_worker_asks_nothing_while_another_one_listens(
     here.provisioning.activate({tenant.id: None}, by=SYSTEM)
     directory = Counted(there, domain=DOMAIN)
     lease = Lease(make_settings(catalog_url=clean_postgres_url, data_dir=tmp_path / "two"))
-    lease.renew(time.monotonic() + 3600, drained=False, owners=0)
+    monkeypatch.setattr(node_lease, "HEARD_SECONDS", 3600.0)
+    lease.renew(time.monotonic(), drained=False, owners=0)
     keep(directory, lease=lease, poll_seconds=0.001)
     eventually(lambda: directory.follows > 10)
     assert directory.polls == 0
@@ -95,7 +98,7 @@ def test_a_worker_asks_nothing_while_another_one_listens(
 
     directory.is_reachable = False  # it has to find out by itself that the catalog is back
     eventually(lambda: directory.is_reachable)
-    lease.renew(time.monotonic() - 3600, drained=False, owners=0)
+    monkeypatch.setattr(node_lease, "HEARD_SECONDS", 0.0)
     polls = directory.polls
     eventually(lambda: directory.polls > polls + 5)
 
