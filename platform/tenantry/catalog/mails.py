@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from sqlalchemy import delete, func, select, update
 
 from tenantry.catalog.job_adding import add_job, find_keyed
-from tenantry.catalog.models import MailRecord, now
+from tenantry.catalog.models import MailRecord
 from tenantry.catalog.values import MailState
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Mails:
         :return: The job; ``None`` if the mail is dropped.
         :raises JobQueueFullError: Too many jobs of the tenant wait.
         """
-        mail_id, moment = uuid.uuid4().hex, now()
+        mail_id, moment = uuid.uuid4().hex, self._jobs.clock()
         with self._store.updating() as connection:
             _lock(connection, address_hash, tenant_id)
             due_at = _find_room(connection, tenant_id, per_tenant, moment)
@@ -70,7 +70,7 @@ class Mails:
                 return found
             if _is_refused(connection, address_hash, per_address, moment):
                 return None
-            job = add_job(connection, wanted, by, moment=self._jobs.clock(connection))
+            job = add_job(connection, wanted, by, moment=moment)
             row = {
                 "id": mail_id,
                 "tenant_id": tenant_id,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -163,7 +162,7 @@ def _catalog_lines(facts: dict[str, Any], settings: Settings) -> dict[str, objec
 def _count_jobs(catalog: Catalog) -> dict[str, Any]:
     """Return how many jobs there are, and whether anything here works on them."""
     since = catalog.jobs.find_waiting_since()
-    waited = 0.0 if since is None else (datetime.now(UTC) - since).total_seconds()
+    waited = 0.0 if since is None else (catalog.jobs.clock() - since).total_seconds()
     return {
         **{state.value: count for state, count in catalog.jobs.count_by_state().items()},
         "waits_s": round(waited, 1),

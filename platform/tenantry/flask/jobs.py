@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, current_app, has_request_context, request
 
 from tenantry.catalog import SYSTEM, Actor, open_catalog
-from tenantry.catalog.models import now
 from tenantry.environ import REQUEST_ID
 from tenantry.errors import BadJobError
 from tenantry.factory import load_factory
@@ -57,12 +56,13 @@ def enqueue(name: str, /, *, key: str | None = None, delay: float = 0.0, **argum
     binding = current_app.extensions.get(EXTENSION) if current_app else None
     if binding is None:
         raise BadJobError(name, "enqueue() works inside an app; use `with app.app_context()`")
-    return find_queue().enqueue(
+    queue = find_queue()
+    return queue.enqueue(
         name,
         arguments,
         tenant_id=None if binding.tenant is None else binding.tenant.id,
         key=key,
-        due_at=now() + timedelta(seconds=delay) if delay > 0 else None,
+        due_at=queue.jobs.clock() + timedelta(seconds=delay) if delay > 0 else None,
         by=find_actor(),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tenantry.catalog.models import now
 from tenantry.errors import CatalogUnavailableError
 from tenantry.worker.client import survey
 
@@ -56,10 +55,11 @@ class NodeMetrics:
         try:
             queued, running = self._catalog.jobs.count_open()
             since = self._catalog.jobs.find_waiting_since()
+            moment = self._catalog.jobs.clock()
         except CatalogUnavailableError as error:
             log.warning("the figures of jobs cannot be read: %s", error)
             return {}
-        waited = 0.0 if since is None else max(0.0, (now() - since).total_seconds())
+        waited = 0.0 if since is None else max(0.0, (moment - since).total_seconds())
         return {
             "jobs_queued": ("Jobs that wait for a worker or for their time.", queued),
             "jobs_running": ("Jobs that run.", running),

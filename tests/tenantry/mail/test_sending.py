@@ -16,10 +16,11 @@ from tenantry.catalog import SYSTEM, JobState, MailState
 from tenantry.catalog.models import now
 from tenantry.errors import BadEmailError, BadMailError, SettingsError
 from tenantry.flask.binding import init_tenant
-from tenantry.flask.jobs import _queues, provide_queue
+from tenantry.flask.jobs import _queues, enqueue, provide_queue
 from tenantry.flask.mail import send_mail
 from tenantry.jobs import JobDefinitions, JobQueue, JobWorker
 from tenantry.mail import Outbox, mail_jobs
+from tenantry.mail.outbox import JOB
 from tenantry.settings import load_settings
 from tenantry.values.tenant import TenantState
 from tests.mail_server import MailServer
@@ -105,6 +106,21 @@ def parts(message: EmailMessage) -> tuple[str, str]:
     assert page is not None
     shown = [part.get_content().replace("\r\n", "\n") for part in (text, page)]
     return shown[0], shown[1]
+
+
+def test_a_machine_s_clock_delays_nothing(
+    any_catalog: Catalog, mail_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mail may be sent at once, and a delayed job when its delay is over, by the catalog's clock."""
+    monkeypatch.setattr(any_catalog.store, "_clock", lambda _: now() - timedelta(hours=1))
+    acme = add_site(any_catalog, "acme")
+    with app_of(acme, mail_settings, any_catalog, tmp_path):
+        job = send_mail("welcome", TO, name="Ada", link="https://acme.test/")
+        later = enqueue(JOB, delay=60, mail_id="", sealed="")
+    moment = any_catalog.jobs.clock()
+    assert job is not None
+    assert job.due_at <= moment
+    assert moment < later.due_at <= moment + timedelta(seconds=60)
 
 
 def test_a_sites_mail_arrives(

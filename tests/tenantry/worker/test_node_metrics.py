@@ -6,12 +6,14 @@ import json
 import os
 import re
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tenantry.catalog import SYSTEM, Catalog
+from tenantry.catalog.models import now
 from tenantry.catalog.node_lease import Lease
 from tenantry.catalog.values import NewJob
 from tenantry.worker.node_metrics import NodeMetrics
@@ -54,6 +56,15 @@ def test_a_node_tells_of_its_workers_and_of_itself(metrics: NodeMetrics, catalog
     assert (found["tenantry_node_lease_valid"], found["tenantry_node_drained"]) == (1, 1)
     assert (found["tenantry_node_epoch"], found["tenantry_jobs_running"]) == (7, 0)
     assert found["tenantry_jobs_waiting_seconds"] >= 0
+
+
+def test_jobs_wait_by_the_clock_of_the_catalog(
+    metrics: NodeMetrics, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose own clock is an hour ahead tells of no hour."""
+    monkeypatch.setattr(catalog.store, "_clock", lambda _: now() - timedelta(hours=1))
+    catalog.jobs.add(NewJob(name="one", arguments={}), by=SYSTEM)
+    assert read(metrics)["tenantry_jobs_waiting_seconds"] < 60
 
 
 def test_without_the_catalog_the_rest_is_told(metrics: NodeMetrics, catalog: Catalog) -> None:
