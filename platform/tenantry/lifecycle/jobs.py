@@ -385,8 +385,9 @@ def _give_up_one(operations: Operations, run: JobRun, slug: str) -> bool:
     except CatalogUnavailableError:
         raise
     except ElsewhereError:
-        # A job of the tenant's own is run by the node that has its files.
-        operations.start("give_up", key=f"{run.job.id}-{slug}", slug=slug)
+        # A job of the tenant's own is run by the node that has its files. One a day: that node may be
+        # away for long, and this comes every few minutes.
+        operations.start("give_up", key=f"{run.job.created_at:%Y-%m-%d}-{slug}", slug=slug)
     except TenantryError as error:  # one site's trouble keeps none of the others
         run.log(f"{slug}: {error}")
     else:
