@@ -87,7 +87,7 @@ class Watch:
 
 
 BEFORE = "before_cursor_execute"
-_READS = re.compile(r"\s*(?:SELECT|WITH)\b", re.IGNORECASE)
+_READS = re.compile(r"(?>\s|/\*.*?\*/|--[^\n]*\n)*+(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 _DATABASE_LIBRARIES = frozenset({"sqlalchemy", "flask_sqlalchemy"})
 
 

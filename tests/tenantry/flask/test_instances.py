@@ -170,6 +170,17 @@ def test_a_prototype_whose_database_is_empty(prepare: Any, first: str) -> None:
         load_factory(chosen).prepare()
 
 
+@pytest.mark.parametrize("comment", ["/* of\nit */ ", "-- of it\n"], ids=["block", "line"])
+def test_a_prototype_that_reads_with_a_commented_statement(prepare: Any, comment: str) -> None:
+    """It reads all the same."""
+    query = f"{comment}SELECT count(*) FROM setting"  # noqa: S608 - of two constants
+    statement = f"db.session.scalar(db.text({query!r}))"
+    source = READING.replace("db.session.scalar(db.select(Setting.name))", statement)
+    chosen = prepare(source.replace("{first}", "db.create_all()"), instances="flyweight")
+    with pytest.raises(UnfitError, match=r"__init__\.py:\d+ reads rows of the database while"):
+        load_factory(chosen).prepare()
+
+
 WRAPPED = """
     from flask import Flask
     from flask_limiter import Limiter
