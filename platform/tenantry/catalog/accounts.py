@@ -16,6 +16,7 @@ from tenantry.catalog.models import AccountRecord, MembershipRecord, now
 from tenantry.catalog.second_factors import forget_second_factors
 from tenantry.catalog.sessions import forget_sessions
 from tenantry.catalog.text import storable
+from tenantry.catalog.word_index import add_people, find_people
 from tenantry.catalog.word_search import ACCOUNT_WORDS, has_words
 from tenantry.errors import (
     AccountExistsError,
@@ -113,6 +114,15 @@ class Accounts:
         return self._store.read_page(
             query, AccountRecord.email, convert=AccountRecord.to_account, page=page, size=size
         )
+
+    def add_missing_words(self) -> int:
+        """Let a search find accounts that a node of an older release has added; return how many."""
+        with self._store.connection() as connection:
+            people = find_people(connection)
+        if people:
+            with self._store.updating() as connection:
+                add_people(connection, people)
+        return len(people)
 
     def has_operator(self) -> bool:
         """Say whether anyone can operate the platform: an operator who has set a password."""

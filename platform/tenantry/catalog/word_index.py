@@ -121,10 +121,19 @@ def rebuild_words(connection: Connection) -> None:
         ~select(_tenant_words.c.word).where(_tenant_words.c.tenant_id == _tenants.c.id).exists()
     )
     refresh_words(connection, connection.scalars(select(_tenants.c.id).where(without)).all())
-    people = select(_accounts.c.id, _accounts.c.email, _accounts.c.name).where(
-        ~select(_account_words.c.word).where(_account_words.c.account_id == _accounts.c.id).exists()
-    )
-    for rows in _in_batches(connection.execute(people).all()):
+    add_people(connection, find_people(connection))
+
+
+def find_people(connection: Connection) -> Sequence[Any]:
+    """Return the accounts that have no words: id, address and name."""
+    words = select(_account_words.c.word).where(_account_words.c.account_id == _accounts.c.id)
+    people = select(_accounts.c.id, _accounts.c.email, _accounts.c.name).where(~words.exists())
+    return connection.execute(people).all()
+
+
+def add_people(connection: Connection, people: Iterable[Any]) -> None:
+    """Make the words of accounts that have none."""
+    for rows in _in_batches(people):
         words = [word for row in rows for word in _words_of(*row)]
         if words:
             connection.execute(_ADD_OF_ACCOUNT, words)

@@ -349,6 +349,7 @@ def _clean(operations: Operations, _run: JobRun) -> dict[str, int]:
         "jobs": catalog.jobs.remove_finished(now() - timedelta(days=days)),
         "mails": catalog.mails.remove_old(now() - timedelta(days=MAIL_DAYS)),
         "files": _remove_old_files(operations.settings, days),
+        "found_again": catalog.accounts.add_missing_words(),
     }
 
 

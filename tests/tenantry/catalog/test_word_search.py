@@ -160,6 +160,19 @@ def test_what_an_older_release_wrote_is_found_after_the_next_change(
         assert connection.scalar(text("SELECT epoch - words_epoch FROM heads")) == 0
 
 
+def test_an_account_that_an_older_release_added_is_found_again(
+    any_catalog: Catalog, acme: Tenant
+) -> None:
+    """No change tells of it: the daily job looks for accounts without words."""
+    with any_catalog.store.updating() as connection:
+        connection.execute(text("DELETE FROM account_words"))
+    assert people(any_catalog, "olga") == []
+
+    assert [any_catalog.accounts.add_missing_words() for _ in range(2)] == [1, 0]
+    assert people(any_catalog, "olga") == ["olga@mail.example"]
+    assert found(any_catalog, "olga") == [acme.slug]
+
+
 def test_an_upgrade_finds_and_counts_what_is_there(any_catalog: Catalog, acme: Tenant) -> None:
     """Names and numbers from before are kept as those from afterwards are."""
     config = schema._config()

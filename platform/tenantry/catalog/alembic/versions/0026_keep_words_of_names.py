@@ -10,7 +10,8 @@ down_revision = "0025"
 branch_labels = None
 depends_on = None
 
-# The release before writes no words: the heads keep up to which change they are right.
+# The release before writes no words. The heads keep up to which change those of tenants are right; the
+# daily job "platform.clean" adds those of accounts.
 expands = True
 
 WORD = sa.String(length=40).with_variant(sa.String(length=40, collation="C"), "postgresql")
