@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 APEX = "example.test"
 PASSWORD = "a purple lantern over the harbour"
-NETWORKS = iter(range(1, 250))
+NETWORKS = (f"198.{first}.{second}" for first in range(51, 100) for second in range(1, 250))
 
 
 class Management:
@@ -73,7 +73,7 @@ class Person:
     def __init__(self, front: Front, *, address: str | None = None, host: str = APEX) -> None:
         self.front = front
         self.client = front.app.test_client()
-        self.address = address or f"198.51.{next(NETWORKS)}.7"
+        self.address = address or f"{next(NETWORKS)}.7"
         self.host = host
 
     def open(self, method: str, path: str, **options: Any) -> TestResponse:

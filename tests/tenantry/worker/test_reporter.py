@@ -201,7 +201,8 @@ def test_many_ask_at_once(folder: Path, start: StartReporter) -> None:
     with ThreadPoolExecutor(40) as threads:
         asked = [threads.submit(ask_workers, folder, timeout=20) for _ in range(200)]
     assert all(question.result() == [report()] for question in asked)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    # Fewer, if the collector closes meanwhile what an earlier test left.
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_worker_that_cannot_be_asked_still_serves(
