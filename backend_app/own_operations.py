@@ -139,14 +139,23 @@ def find_refusal(own: OwnOperation, tenant: Tenant) -> str:
 
 def find_next_time(own: OwnOperation, tenant: Tenant) -> datetime | None:
     """Return when owners may have it done again; ``None`` is now."""
-    name = own.declared.job
-    if not own.a_day or name is None:
+    if not own.a_day:
         return None
-    latest = catalog().jobs.list(name=f"operations.{name}", tenant_id=tenant.id, size=50).items
-    times = [job.created_at for job in latest if job.by.kind == "owner"][: own.a_day]
+    times = _list_times(own.declared, tenant)[: own.a_day]
     if len(times) < own.a_day or times[-1] + DAY <= now():
         return None
     return times[-1] + DAY
+
+
+def _list_times(declared: Declaration, tenant: Tenant) -> list[datetime]:
+    """Return when owners had it done, the newest first; what needs no job is in the audit trail."""
+    if declared.job is None:
+        action = f"tenant.{declared.name}"
+        events = catalog().audit.list(tenant_id=tenant.id, action=action, size=50).items
+        return [event.at for event in events if event.actor_kind == "owner"]
+    name = f"operations.{declared.job}"
+    latest = catalog().jobs.list(name=name, tenant_id=tenant.id, size=50).items
+    return [job.created_at for job in latest if job.by.kind == "owner"]
 
 
 def find_running(own: OwnOperation, tenant: Tenant) -> Job | None:

@@ -266,6 +266,22 @@ def test_a_site_gets_another_address(world: World, olga: Browser) -> None:
     assert (event.action, event.actor_kind) == ("tenant.rename", "owner")
 
 
+def test_a_site_is_renamed_twice_a_day(world: World, olga: Browser) -> None:
+    """Each former address stays reserved for ever; renames by the platform's operators do not count."""
+    operations = Operations(world.catalog, world.factory, settings=world.settings, actor=SYSTEM)
+    operations.rename("acme", "ames")
+    operations.rename("ames", "acme")
+    for before, new in (("acme", "coil"), ("coil", "acme")):
+        host = f"{before}.example.test"
+        olga.adopt(world.sign_cookie("olga@example.com", before, lifetime=timedelta(hours=1)), host)
+        form = {"csrf_token": world.form_token(), "new": new, "typed": before}
+        assert olga.open("POST", "/own/rename", host, data=form).status_code == 303
+    answer = send(world, olga, "rename", new="third", typed="acme")
+    assert answer.status_code == 409
+    assert "This can be done 2 times a day." in answer.text
+    assert world.catalog.tenants.find("third") is None
+
+
 def test_a_deleted_site_can_be_brought_back_by_the_operator(world: World, olga: Browser) -> None:
     """The page says for how long; what a purge would destroy names no folder."""
     page = olga.get("/own/delete", ACME).text

@@ -40,12 +40,19 @@ class Audit:
             writer.audit(action, tenant=tenant_id, detail=detail)
 
     def list(
-        self, *, tenant_id: str | None = None, page: int = 1, size: int = 50
+        self,
+        *,
+        tenant_id: str | None = None,
+        action: str | None = None,
+        page: int = 1,
+        size: int = 50,
     ) -> Page[AuditEvent]:
-        """Return one page of the trail, newest first; of one tenant, or all."""
+        """Return one page of the trail, newest first; of one tenant or action, or all."""
         query = select(AuditRecord)
         if tenant_id is not None:
             query = query.where(AuditRecord.tenant_id == tenant_id)
+        if action is not None:
+            query = query.where(AuditRecord.action == action)
         return self._store.read_page(
             query, AuditRecord.number.desc(), convert=AuditRecord.to_event, page=page, size=size
         )
