@@ -131,7 +131,11 @@ def import_() -> ResponseReturnValue:
                 job = find_running(OWN["restore"], tenant)
                 if job is None:
                     job = operations().start(
-                        "restore", slug=tenant.slug, path=str(path), backup_first=True
+                        "restore",
+                        slug=tenant.slug,
+                        path=str(path),
+                        backup_first=True,
+                        with_settings=False,
                     )
                     keep()
                 return redirect(url_for("own_jobs.show", job_id=job.id), 303)

@@ -229,6 +229,27 @@ def test_an_export_is_downloaded_and_imported(world: World, olga: Browser) -> No
     assert len(names(world)) == 1
 
 
+def test_an_imported_file_changes_no_settings(world: World, olga: Browser) -> None:
+    """Anyone could have written them, and no form has checked them; a backup does bring them back."""
+    tenant = world.catalog.tenants.get("acme")
+    forged = {"mail_reply_to": "nobody", "accent": ["x"], "listed": True, "unheard": "of"}
+    configure = world.catalog.tenants.configure
+    configure(tenant.id, settings={"tagline": "then", **forged}, by=SYSTEM)
+    job = work(world, send(world, olga, "export"))
+    with olga.get(f"/own/jobs/{job.id}/file", ACME) as answer:
+        file = answer.data
+    work(world, send(world, olga, "backup"))
+    (backup,) = names(world)
+    present = {"tagline": "now", "mail_reply_to": "", "accent": "", "listed": False, "unheard": ""}
+    configure(tenant.id, settings=present, by=SYSTEM)
+    form = {"typed": "acme", "file": (BytesIO(file), "acme.tenant")}
+    assert work(world, send(world, olga, "import", **form)).state is JobState.DONE
+    found = world.catalog.tenants.get("acme").settings
+    assert {name: found[name] for name in present} == present
+    work(world, send(world, olga, "restore", backup=backup, typed="acme"))
+    assert world.catalog.tenants.get("acme").settings["tagline"] == "then"
+
+
 def test_only_an_export_of_the_site_is_imported(world: World, olga: Browser) -> None:
     """A backup has a database's pages, which nobody outside may bring; a stranger's file is refused."""
     operations = Operations(world.catalog, world.factory, settings=world.settings, actor=SYSTEM)

@@ -232,11 +232,13 @@ def _restore(
     slug: str,
     path: str | None = None,
     backup_first: bool = False,
+    with_settings: bool = True,
 ) -> dict[str, Any]:
     paths = TenantPaths(operations.catalog.tenants.get(slug), operations.settings)
     if backup_first and not exists(paths.journal):  # else an interrupted one is finished
         operations.backup(slug)
-    return {"slug": operations.restore(slug, _path(path)).slug}
+    restored = operations.restore(slug, _path(path), with_settings=with_settings)
+    return {"slug": restored.slug}
 
 
 def _verify(operations: Operations, _run: JobRun, *, slug: str, path: str) -> dict[str, Any]:

@@ -58,6 +58,7 @@ def restore_tenant(
     *,
     passphrase: bytes | None = None,
     drain: float = DRAIN_SECONDS,
+    with_settings: bool = True,
 ) -> Tenant:
     """Bring a tenant's data back as it was; an interrupted restore is finished first.
 
@@ -65,6 +66,8 @@ def restore_tenant(
 
     :param path: The backup; by default the newest one. After an interruption, by default none.
     :param drain: Seconds between closing the site and changing its data.
+    :param with_settings: Whether the site's settings are brought back, too: not from a file that
+        anybody may have made.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantLockedError: Another operation is at work on it.
     :raises BundleError: The backup is damaged, of another tenant, or does not fit; nothing changed.
@@ -84,7 +87,13 @@ def restore_tenant(
         operations.step("Unpack and check the backup")
         try:
             _make_schema_anew(operations, paths)
-            _prepare(paths, chosen, operations.factory, passphrase=passphrase)
+            _prepare(
+                paths,
+                chosen,
+                operations.factory,
+                passphrase=passphrase,
+                with_settings=with_settings,
+            )
         except BaseException as error:
             if exists(paths.journal):
                 raise  # the restore is decided; the next one finishes it
@@ -171,7 +180,14 @@ def check_owner(manifest: Manifest, tenant: Tenant, path: Path) -> None:
         )
 
 
-def _prepare(paths: TenantPaths, path: Path, factory: Factory, *, passphrase: bytes | None) -> None:
+def _prepare(
+    paths: TenantPaths,
+    path: Path,
+    factory: Factory,
+    *,
+    passphrase: bytes | None,
+    with_settings: bool,
+) -> None:
     """Unpack and check everything beside the site; at the end write the journal."""
     paths.parts.mkdir(parents=True, mode=0o700)
     paths.files.mkdir(mode=0o700)
@@ -199,6 +215,7 @@ def _prepare(paths: TenantPaths, path: Path, factory: Factory, *, passphrase: by
         "file": str(path),
         "manifest": json.loads(manifest.to_json()),
         "transient": list(factory.transient_tables),
+        "with_settings": with_settings,
     }
     write_atomically(paths.journal, json.dumps(journal))
 

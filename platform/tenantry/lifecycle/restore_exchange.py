@@ -62,7 +62,9 @@ def finish(
     receive(operations.factory, tenant)
     schema = manifest.database.revision if manifest.database is not None else ""
     catalog.schemas.record(tenant.id, schema, by=by)
-    restored = catalog.tenants.configure(tenant.id, settings=manifest.tenant.settings, by=by)
+    # A journal of an earlier release does not say it.
+    settings = manifest.tenant.settings if journal.get("with_settings", True) else None
+    restored = catalog.tenants.configure(tenant.id, settings=settings, by=by)
     detail = {"file": Path(journal["file"]).name, "created": manifest.created.isoformat()}
     catalog.audit.record("tenant.restore", tenant_id=tenant.id, detail=detail, by=by)
     restored = _reopen(operations, restored)
