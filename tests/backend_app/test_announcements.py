@@ -137,6 +137,18 @@ def test_each_owner_gets_one_mail(world: World, operator: Browser) -> None:
     assert world.catalog.mails.list().total == 2
 
 
+def test_a_withdrawn_announcement_is_not_mailed(world: World, operator: Browser) -> None:
+    """The job may have waited: it says that it has told nobody."""
+    answer = operator.post("/announcements", {**FORM, "by_mail": "y"})
+    (made,) = world.catalog.announcements.list()
+    operator.post(f"/announcements/{made.id}/withdraw")
+    run_jobs(world)
+    job = world.catalog.jobs.get(int(answer.location.rpartition("/")[2]))
+    assert job.state is JobState.FAILED
+    assert job.error == "the announcement is over; 0 owners were told"
+    assert world.catalog.mails.list().total == 0
+
+
 def test_announcements_are_the_operators(world: World, olga: Browser) -> None:
     """An owner announces nothing, here or on the site's host."""
     owner = world.browser().adopt(world.sign_cookie("olga@example.com"))

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from tenantry.catalog import TenantFilter
+from tenantry.catalog.models import now
 from tenantry.errors import BadEmailError
 from tenantry.jobs import JobDefinitions, JobQueue, JobRefused
 from tenantry.lifecycle.export import WITHOUT_DATA
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
     from tenantry.jobs import JobRun
     from tenantry.lifecycle.operations import Operations
 
+CHECK_EVERY = 100
+"""Mails between two looks at whether the announcement is withdrawn."""
+
 
 def mail_announcement(operations: Operations, run: JobRun, *, announcement: int) -> dict[str, int]:
-    """Queue a mail for each owner. An owner who has one from an earlier attempt gets no second one."""
+    """Queue a mail for each owner, unless the announcement is over or withdrawn meanwhile.
+
+    An owner who has one from an earlier attempt gets no second one.
+    """
     catalog, settings = operations.catalog, operations.settings
     found = catalog.announcements.find(announcement)
     if found is None:
@@ -33,6 +40,8 @@ def mail_announcement(operations: Operations, run: JobRun, *, announcement: int)
     for address in _list_owners(operations, found):
         if address in told:
             continue
+        if len(told) % CHECK_EVERY == 0 and _is_over(operations, announcement):
+            raise JobRefused(f"the announcement is over; {len(told)} owners were told")
         told.add(address)
         digest = hashlib.sha256(address.encode()).hexdigest()
         key = f"announcement {found.id} {digest}"
@@ -43,6 +52,11 @@ def mail_announcement(operations: Operations, run: JobRun, *, announcement: int)
             run.log(str(error))
         run.progress(len(told))
     return {"mails": len(told) - refused, "refused": refused}
+
+
+def _is_over(operations: Operations, announcement: int) -> bool:
+    found = operations.catalog.announcements.find(announcement)
+    return found is None or found.ends_at <= now()
 
 
 def _list_owners(operations: Operations, announcement: Announcement) -> Iterator[str]:
