@@ -76,7 +76,10 @@ def test_backups_are_made_verified_and_tried(world: World, operator: Browser) ->
     assert (job.state, job.result["made"]) == (JobState.DONE, 2)
     assert shown(operator, "none") == set()
     assert shown(operator, "unchecked") == {"acme", "bolt"}
-    assert work(world, operator.post("/backups/verify")).result == {"sound": 2}
+    assert work(world, operator.post("/backups/verify")).result == {
+        "sound": 2,
+        "elsewhere": 0,
+    }
     assert shown(operator, "unchecked") == set()
     page = operator.get("/backups").text
     assert page.count("Sound") == 2

@@ -18,6 +18,7 @@ from tenantry.bundles.archive import needs_passphrase
 from tenantry.catalog import BackupFilter, RunState
 from tenantry.catalog.models import now
 from tenantry.errors import (
+    BundleError,
     CatalogUnavailableError,
     ElsewhereError,
     TenantExistsError,
@@ -241,17 +242,22 @@ def _restore(
     return {"slug": restored.slug}
 
 
-def _verify(operations: Operations, _run: JobRun, *, slug: str, path: str) -> dict[str, Any]:
+def _verify(
+    operations: Operations, _run: JobRun, *, slug: str, path: str | None = None
+) -> dict[str, Any]:
     tenant = operations.catalog.tenants.get(slug)
-    with noting(operations, tenant.id, Path(path)):
-        manifest = operations.verify(Path(path))
-        check_owner(manifest, tenant, Path(path))
-    return {"file": path, "rows": manifest.rows, "files": len(manifest.files)}
+    chosen = operations.choose_backup(slug, _path(path))
+    if chosen is None:
+        raise BundleError(slug, "a restore of it was interrupted; finish that one first")
+    with noting(operations, tenant.id, chosen):
+        manifest = operations.verify(chosen)
+        check_owner(manifest, tenant, chosen)
+    return {"file": str(chosen), "rows": manifest.rows, "files": len(manifest.files)}
 
 
 def _verify_all(operations: Operations, run: JobRun) -> dict[str, int]:
     """Verify each newest backup in the data folder that was not verified yet."""
-    catalog, sound, damaged = operations.catalog, 0, 0
+    catalog, sound, damaged, elsewhere = operations.catalog, 0, 0, 0
     slugs = catalog.backups.list_slugs(BackupFilter.UNCHECKED, before=now(), limit=MOST_VERIFIED)
     for number, slug in enumerate(slugs, 1):
         try:
@@ -261,6 +267,10 @@ def _verify_all(operations: Operations, run: JobRun) -> dict[str, int]:
                 sound += 1
         except CatalogUnavailableError:
             raise
+        except ElsewhereError:
+            # A job of the tenant's own is run by the node that has its files.
+            operations.start("verify", key=f"{run.job.id}-{slug}", slug=slug)
+            elsewhere += 1
         except (
             TenantryError,
             OSError,
@@ -270,7 +280,7 @@ def _verify_all(operations: Operations, run: JobRun) -> dict[str, int]:
         run.progress(number, len(slugs))
     if damaged:
         raise JobRefused(f"{damaged} of {len(slugs)} backups are not sound; the log names them")
-    return {"sound": sound}
+    return {"sound": sound, "elsewhere": elsewhere}
 
 
 def _drill(operations: Operations, _run: JobRun, *, slug: str, path: str) -> dict[str, Any]:

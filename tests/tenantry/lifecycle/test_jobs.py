@@ -269,6 +269,24 @@ def test_a_site_of_another_node_is_given_up_there(
     assert catalog.names.find("acme") is None
 
 
+def test_the_backup_of_a_site_on_another_node_is_verified_there(
+    operations: Operations, settings: Settings
+) -> None:
+    """It is not taken for damaged here: it has a job of its own, which only its node takes."""
+    catalog, tenant = operations.catalog, operations.catalog.tenants.get("acme")
+    done(operations, "backup", slug="acme")
+    settings.note_other_nodes({tenant.placement: "node-2"})
+    made = operations.start("verify_all")
+    work(operations, find_elsewhere=lambda: [tenant.placement])
+    assert catalog.jobs.get(made.id).result == {"sound": 0, "elsewhere": 1}
+    (job,) = catalog.jobs.list(name="operations.verify").items
+    assert (job.state, job.tenant_id) == (JobState.QUEUED, tenant.id)
+    settings.note_other_nodes({})
+    work(operations)
+    assert catalog.jobs.get(job.id).state is JobState.DONE
+    assert catalog.backups.find([tenant.id])[tenant.id].checked_at is not None
+
+
 def test_due_domains_are_checked_by_a_job(
     operations: Operations, settings: Settings, make_settings: Callable[..., Settings]
 ) -> None:
