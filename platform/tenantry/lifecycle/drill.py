@@ -77,6 +77,8 @@ def _restore_beside(operations: Operations, slug: str, path: Path, manifest: Man
         try:
             fill_tenant(operations, tenant, path, manifest)
         except TenantryError as error:
+            if error.retry_after is not None:
+                raise  # a server that is away for a moment says nothing about the backup
             raise BundleError(str(path), f"it cannot be restored ({error})") from error
         operations.step("Build the app, and ask for its front page")
         if failure := find_failure(operations, tenant):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantry.errors import BundleError, TenantNotFoundError
+from tenantry.errors import BundleError, DatabaseUnavailableError, TenantNotFoundError
 from tests.tenantry.lifecycle import ledger
 from tests.tenantry.support import hello
 
@@ -97,6 +97,22 @@ def test_an_app_that_fails_on_it_is_a_fault(
     assert operations.catalog.tenants.list().total == 1
     names = {path.name for path in settings.tenant_dir(acme.id).parent.iterdir()}
     assert names == {settings.tenant_dir(acme.id).name}
+
+
+def test_a_server_that_is_away_is_no_fault_of_the_backup(
+    acme: Tenant, operations: Operations
+) -> None:
+    """The job tries it again later."""
+
+    def receive(tenant: Tenant) -> None:
+        raise DatabaseUnavailableError(tenant.placement, "connection refused")
+
+    operations.factory = replace(operations.factory, receive=receive)
+    with pytest.raises(DatabaseUnavailableError):
+        operations.drill("acme")
+    assert known(operations, acme).problem == ""
+    assert known(operations, acme).checked_at is None
+    assert operations.catalog.tenants.list().total == 1
 
 
 def test_a_damaged_backup_is_noted(acme: Tenant, operations: Operations) -> None:
