@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -64,10 +63,9 @@ def noting(
 
 def _restore_beside(operations: Operations, slug: str, path: Path, manifest: Manifest) -> None:
     source = operations.catalog.tenants.get(slug)
-    name = f"drill-{secrets.token_hex(6)}"
     wanted = provisional_tenant(
         operations,
-        name,
+        f"drill-{source.id}",  # always the same: the next drill removes what a killed one has left
         name=source.name,
         settings=dict(source.settings),
         plan=source.plan,

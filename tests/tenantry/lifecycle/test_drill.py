@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tenantry.catalog import SYSTEM
+from tenantry.databases.placements import tenant_database
 from tenantry.errors import BundleError, DatabaseUnavailableError, TenantNotFoundError
+from tenantry.lifecycle.create import provision
+from tenantry.lifecycle.provisional import COPYING
 from tests.tenantry.lifecycle import ledger
 from tests.tenantry.support import hello
 
@@ -77,6 +81,29 @@ def test_a_drill_builds_the_app_on_the_restored_data(
     assert known(operations, acme).problem == ""
     event = operations.catalog.audit.list(tenant_id=acme.id).items[0]
     assert (event.action, event.detail["file"]) == ("tenant.drill", newest(operations).name)
+
+
+def test_what_a_killed_drill_has_left_goes_with_the_next(
+    acme: Tenant, operations: Operations, settings: Settings
+) -> None:
+    """It is a copy of a site's data, which nobody would look for."""
+    slugs: list[str] = []
+
+    def build(tenant: Tenant) -> Any:
+        slugs.append(tenant.slug)
+        return hello("site")
+
+    operations.factory = replace(operations.factory, build=build)
+    operations.drill("acme")
+    left = operations.catalog.tenants.add(
+        slugs[0], name="Acme", placement=acme.placement, reason=COPYING, by=SYSTEM
+    )
+    provision(operations, left)
+    ledger.write(left, settings)
+    operations.drill("acme")
+    assert operations.catalog.tenants.list().total == 1
+    assert not settings.tenant_dir(left.id).exists()
+    assert not tenant_database(left, settings).exists()
 
 
 def test_an_app_that_fails_on_it_is_a_fault(
