@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog import TenantFilter
-from tenantry.databases.placements import tenant_database
+from tenantry.databases.placements import check_here, tenant_database
 from tenantry.errors import TenantryError
 from tenantry.flask.quotas import MIB, size_of_files
 from tenantry.jobs import JobRefused
@@ -104,6 +104,7 @@ def _find_over(
     operations: Operations, tenant: Tenant, database_mb: float | None, media_mb: float | None
 ) -> Iterator[str]:
     settings = operations.settings
+    check_here(tenant.placement, settings)  # another node's files would have no size here
     if database_mb is not None:
         used = tenant_database(tenant, settings).used() / MIB
         if used >= database_mb:

@@ -287,6 +287,19 @@ def test_the_backup_of_a_site_on_another_node_is_verified_there(
     assert catalog.backups.find([tenant.id])[tenant.id].checked_at is not None
 
 
+def test_a_site_on_another_node_is_not_measured_here(
+    operations: Operations, settings: Settings
+) -> None:
+    """Its files are not on this disk, which does not mean that they take no room."""
+    tenant = operations.catalog.tenants.get("acme")
+    settings.note_other_nodes({tenant.placement: "node-2"})
+    job = done(operations, "plan_check", plan=tenant.plan, media_mb=0.001)
+    settings.note_other_nodes({})
+    assert job.result == {"checked": 0, "over": 0, "not_measured": 1}
+    (line,) = operations.catalog.jobs.list_lines(job.id)
+    assert "acme cannot be measured: " in line.text
+
+
 def test_due_domains_are_checked_by_a_job(
     operations: Operations, settings: Settings, make_settings: Callable[..., Settings]
 ) -> None:
