@@ -43,6 +43,8 @@ class OwnOperation:
     """What it does, in sentences for owners."""
     a_day: int = 0
     """How often a day owners may have it done; 0 is no limit."""
+    has_dry_run: bool = False
+    """Whether the page can show what it would do; a deletion would name folders of the server."""
     is_dangerous: bool = False
     """Whether it stands in the danger zone, and wants the site's address typed."""
 
@@ -70,6 +72,7 @@ OWN = {
             "asked to come back meanwhile. Name, plan, domains and people stay as they are.",
             hidden="backup_first",
             a_day=3,
+            has_dry_run=True,
         ),
         _own(
             "export",
@@ -81,6 +84,7 @@ OWN = {
             "Give the site another address. The old address leads there for a time, and no other site "
             "can have it.",
             a_day=2,
+            has_dry_run=True,
             is_dangerous=True,
         ),
         _own(
@@ -110,7 +114,7 @@ def show(own: str) -> ResponseReturnValue:
             prepared = _prepare(operation, tenant, form)
             if not form.dry_run.data:
                 return _do(operation, tenant, prepared)
-            would = prepared.would[-1]
+            would = prepared.would[-1] if operation.has_dry_run else ""
         except CatalogUnavailableError:
             raise
         except TenantryError as error:

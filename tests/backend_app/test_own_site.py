@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -313,6 +314,17 @@ def test_a_deleted_site_can_be_brought_back_by_the_operator(world: World, olga: 
     row = world.catalog.tenants.get_row("acme")
     assert row.tenant.state is TenantState.DELETED
     assert row.reason == "done with it"
+
+
+def test_a_dry_run_that_no_page_offers_tells_nothing(world: World, olga: Browser) -> None:
+    """What a purge would destroy is named by its folders."""
+    popular = world.settings.popular_dir
+    popular.mkdir(parents=True)
+    (popular / "1.json").write_text(json.dumps({world.catalog.tenants.get("acme").id: 1.0}))
+    answer = send(world, olga, "delete", reason="x", dry_run="x")
+    assert answer.status_code == 200
+    assert str(world.settings.data_dir) not in answer.text
+    assert world.catalog.jobs.list().total == 0
 
 
 def test_a_suspended_site_is_left_alone(world: World, olga: Browser) -> None:
