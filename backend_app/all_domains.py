@@ -10,7 +10,7 @@ from backend_app.access import OPERATORS, open_to
 from backend_app.context import catalog, operations
 from backend_app.listing import Choice, Listing
 from tenantry.catalog import HostState
-from tenantry.errors import HostNotFoundError
+from tenantry.errors import BadHostError, HostNotFoundError
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -49,7 +49,7 @@ def check(slug: str, host: str) -> ResponseReturnValue:
     """Check a domain's records now."""
     try:
         found = operations().check_host(slug, host)
-    except HostNotFoundError as error:
+    except (BadHostError, HostNotFoundError) as error:
         flash(str(error), "warning")
     else:
         told = found.problem or f"it is {STATES[found.state.value]}"

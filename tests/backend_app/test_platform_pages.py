@@ -167,9 +167,10 @@ def test_domains_of_all_sites_are_found_by_state(world: World, operator: Browser
     assert "bolt.test" not in lost
     assert "shop.acme.test" not in operator.get("/all-domains?search=BOLT").text
     assert "No domains match" in unescape(operator.get("/all-domains?search=zzz").text)
-    answer = operator.post("/all-domains/acme/nowhere.test/check")
-    assert answer.status_code == 303
-    assert "nowhere.test" in operator.get("/all-domains").text
+    for host in ("nowhere.test", "no_host..test"):
+        answer = operator.post(f"/all-domains/acme/{host}/check")
+        assert answer.status_code == 303
+        assert host in operator.get("/all-domains").text
 
 
 def test_a_platform_on_sqlite_has_one_node(operator: Browser) -> None:
