@@ -9,7 +9,7 @@ from flask import Blueprint, render_template
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog
 from backend_app.operations import find_url
-from tenantry.lifecycle.backup import list_backups, read_backup
+from tenantry.lifecycle.backup import list_backups, read_listed
 from tenantry.lifecycle.offered import OPERATIONS
 from tenantry.lifecycle.tenant_paths import TenantPaths
 
@@ -34,7 +34,7 @@ def index(slug: str) -> ResponseReturnValue:
     return render_template(
         "backend/backups.html",
         row=row,
-        backups=[read_backup(path) for path in paths[:MOST]],
+        backups=read_listed(paths[:MOST]),
         most=MOST,
         offered=offered,
         url_of=lambda name, **query: find_url(OPERATIONS[name], slug, **query),

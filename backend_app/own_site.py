@@ -20,7 +20,7 @@ from tenantry import accept_body
 from tenantry.bundles.archive import needs_passphrase, open_bundle
 from tenantry.errors import BundleError, CatalogUnavailableError, TenantryError
 from tenantry.flask.forms import Form
-from tenantry.lifecycle.backup import list_backups, read_backup
+from tenantry.lifecycle.backup import list_backups, read_listed
 from tenantry.lifecycle.restore import check_owner
 from tenantry.lifecycle.tenant_paths import TenantPaths
 from tenantry.lifecycle.untrusted_bundles import check_quota
@@ -68,7 +68,7 @@ def backups() -> ResponseReturnValue:
     paths = list_backups(TenantPaths(tenant, backend().settings))
     return render_template(
         "backend/own_backups.html",
-        backups=[read_backup(path) for path in paths[:MOST]],
+        backups=read_listed(paths[:MOST]),
         most=MOST,
         total=len(paths),
         may_act=is_owner() and not find_refusal(OWN["restore"], tenant),

@@ -20,6 +20,7 @@ from tenantry.databases.placements import tenant_database
 from tenantry.jobs import JobDefinitions, JobWorker
 from tenantry.lifecycle import Operations
 from tenantry.lifecycle.jobs import imports_dir, operation_jobs
+from tenantry.lifecycle.tenant_paths import TenantPaths
 from tenantry.values.tenant import TenantState
 from tests.backend_app.conftest import World, build_world
 from tests.markup import find_flaws
@@ -165,6 +166,22 @@ def test_a_site_is_backed_up_and_restored(world: World, olga: Browser) -> None:
     second, _ = names(world)
     job = work(world, send(world, olga, "restore", backup=second, typed="acme"))
     assert content(world) == spoiled
+
+
+def test_a_backup_that_is_thinned_out_meanwhile_is_not_listed(world: World, olga: Browser) -> None:
+    """Its name was read a moment before; the others are listed, here and in the operators' console."""
+    work(world, send(world, olga, "backup"))
+    (name,) = names(world)
+    acme = world.catalog.tenants.get("acme")
+    gone = TenantPaths(acme, world.settings).backups / "20260101T000000.000000Z.tenant"
+    gone.symlink_to("nowhere")
+    page = olga.get("/own/backups", ACME)
+    assert page.status_code == 200
+    assert name in page.text
+    operator = world.browser().adopt(world.sign_cookie("operator@example.com"))
+    page = operator.get("/tenants/acme/backups")
+    assert page.status_code == 200
+    assert name in page.text
 
 
 @pytest.mark.parametrize("typed", ["", "bolt", "ACME"])

@@ -25,7 +25,7 @@ from tenantry.lifecycle.tenant_paths import TenantPaths
 from tenantry.relocation.transfer import forget_move
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tenantry.bundles.manifest import Manifest
@@ -201,6 +201,15 @@ def read_backup(path: Path, *, passphrase: bytes | None = None) -> Backup:
     except BundleError as error:
         problem = error.problem
     return Backup(path, created, path.stat().st_size, manifest, problem)
+
+
+def read_listed(paths: Iterable[Path]) -> list[Backup]:
+    """Return what is known of these backups; one that was thinned out meanwhile is left out."""
+    found = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            found.append(read_backup(path))
+    return found
 
 
 def list_backup_names(operations: Operations, slug: str) -> tuple[str, ...]:
