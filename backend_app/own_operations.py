@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -168,6 +169,17 @@ def find_running(own: OwnOperation, tenant: Tenant) -> Job | None:
     return next((job for job in latest.items if not job.state.is_final), None)
 
 
+def check_other_restore(tenant: Tenant, file: str = "") -> None:
+    """Refuse a restore while another file is being restored: only that one would be.
+
+    :param file: The name of a backup; empty for a file that has just been sent.
+    :raises BundleError: There is one.
+    """
+    job = find_running(OWN["restore"], tenant)
+    if job is not None and PurePath(job.arguments.get("path") or "").name != file:
+        raise BundleError("", "another restore is under way; wait until it has ended")
+
+
 def explain(error: TenantryError) -> str:
     """Return an error's sentence without the file that it names."""
     if isinstance(error, BundleError):
@@ -187,6 +199,7 @@ def _prepare(own: OwnOperation, tenant: Tenant, form: OperationForm) -> Prepared
     arguments = form.arguments(own.declared)
     if own.declared.name == "restore":
         arguments["backup_first"] = True
+        check_other_restore(tenant, arguments["backup"])
     return own.declared.prepare(operations(), tenant.slug, **arguments)
 
 

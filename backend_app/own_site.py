@@ -13,7 +13,7 @@ from backend_app.context import backend, catalog, operations
 from backend_app.figures import RANGES, read_figures
 from backend_app.forms import stripped
 from backend_app.imports import keeping
-from backend_app.own_operations import OWN, explain, find_refusal, find_running, get_site
+from backend_app.own_operations import OWN, check_other_restore, explain, find_refusal, get_site
 from backend_app.site import find_quotas
 from backend_app.tables import TableQuery
 from tenantry import accept_body
@@ -128,16 +128,15 @@ def import_() -> ResponseReturnValue:
         try:
             with keeping(form.file.data) as (path, keep):
                 _check(path, tenant)
-                job = find_running(OWN["restore"], tenant)
-                if job is None:
-                    job = operations().start(
-                        "restore",
-                        slug=tenant.slug,
-                        path=str(path),
-                        backup_first=True,
-                        with_settings=False,
-                    )
-                    keep()
+                check_other_restore(tenant)
+                job = operations().start(
+                    "restore",
+                    slug=tenant.slug,
+                    path=str(path),
+                    backup_first=True,
+                    with_settings=False,
+                )
+                keep()
                 return redirect(url_for("own_jobs.show", job_id=job.id), 303)
         except CatalogUnavailableError:
             raise

@@ -247,6 +247,26 @@ def test_an_export_is_downloaded_and_imported(world: World, olga: Browser) -> No
     assert len(names(world)) == 1
 
 
+def test_one_file_is_restored_at_a_time(world: World, olga: Browser) -> None:
+    """Another one is refused, instead of leading to the first one's job as if it were restored."""
+    job = work(world, send(world, olga, "export"))
+    with olga.get(f"/own/jobs/{job.id}/file", ACME) as answer:
+        file = answer.data
+    work(world, send(world, olga, "backup"))
+    spoil(world)
+    work(world, send(world, olga, "backup"))
+    second, first = names(world)
+    begun = send(world, olga, "restore", backup=first, typed="acme")
+    assert send(world, olga, "restore", backup=first, typed="acme").location == begun.location
+    sent = {"file": (BytesIO(file), "acme.tenant")}
+    for name, form in (("restore", {"backup": second}), ("import", sent)):
+        answer = send(world, olga, name, typed="acme", **form)
+        assert answer.status_code in {400, 409, 422}, answer.status_code
+        assert "another restore is under way" in answer.text
+    assert world.catalog.jobs.list(name="operations.restore").total == 1
+    assert list(imports_dir(world.settings).iterdir()) == []
+
+
 def test_an_imported_file_changes_no_settings(world: World, olga: Browser) -> None:
     """Anyone could have written them, and no form has checked them; a backup does bring them back."""
     tenant = world.catalog.tenants.get("acme")
