@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, update
 
 from tenantry.catalog.job_adding import add_job, find_keyed
 from tenantry.catalog.models import MailRecord
+from tenantry.catalog.text import without_addresses
 from tenantry.catalog.values import MailState
 
 if TYPE_CHECKING:
@@ -87,8 +88,12 @@ class Mails:
         return job
 
     def record(self, mail_id: str, state: MailState, *, error: str = "") -> bool:
-        """Note what became of a mail; return whether it is known."""
-        written = update(mails).where(mails.c.id == mail_id).values(state=state, error=error[:500])
+        """Note what became of a mail; return whether it is known.
+
+        :param error: What a mail server said; addresses in it are left out.
+        """
+        told = without_addresses(error)[:500]
+        written = update(mails).where(mails.c.id == mail_id).values(state=state, error=told)
         with self._store.updating() as connection:
             return bool(connection.execute(written).rowcount)
 

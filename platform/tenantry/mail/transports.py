@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
+from tenantry.catalog.text import without_addresses
 from tenantry.errors import MailRefusedError, MailServerError
 from tenantry.files.atomic import write_atomically
 
@@ -131,5 +132,5 @@ class ConsoleTransport:
 def _told(code: int, text: bytes | str) -> MailRefusedError | MailServerError:
     """Return what a reply of the server means: 5xx is final, 4xx is not (RFC 5321)."""
     said = text.decode(errors="replace") if isinstance(text, bytes) else text
-    sentence = f"{code} {' '.join(said.split())}"
+    sentence = without_addresses(f"{code} {' '.join(said.split())}")  # the catalog keeps it
     return MailRefusedError(sentence) if code >= _PERMANENT else MailServerError(sentence)

@@ -275,6 +275,31 @@ def test_a_refused_mail_is_a_bounce(
     assert box.send("test", TO, {}, by=SYSTEM) is None
 
 
+@pytest.mark.parametrize("code", ["550 5.1.1", "451 4.7.1"])
+def test_what_the_server_said_is_kept_without_addresses(
+    catalog: Catalog, mail_settings: Settings, server: MailServer, code: str
+) -> None:
+    """Servers repeat them; the site's owner and staff read it, and the platform stores none."""
+    server.refuse = f"{code} <{TO}>: Recipient address rejected (from=no-reply@example.test)"
+    job = outbox(catalog, mail_settings).send("test", TO, {}, by=SYSTEM)
+    assert job is not None
+    run_jobs(catalog, mail_settings)
+    (mail,) = catalog.mails.list().items
+    for told in (catalog.jobs.get(job.id).error, mail.error):
+        assert "@" not in told
+    assert f"{code} <(address)>: Recipient address" in catalog.jobs.get(job.id).error
+
+
+def test_a_returned_mail_is_kept_without_addresses(
+    catalog: Catalog, mail_settings: Settings, server: MailServer
+) -> None:
+    """Its report names the box that it did not reach."""
+    outbox(catalog, mail_settings).send("test", TO, {}, by=SYSTEM)
+    (mail,) = catalog.mails.list().items
+    catalog.mails.record(mail.id, MailState.BOUNCED, error=f"5.1.1 550 {TO} is unknown")
+    assert catalog.mails.list().items[0].error == "5.1.1 550 (address) is unknown"
+
+
 def test_a_mail_server_that_is_away_loses_no_mail(
     catalog: Catalog, mail_settings: Settings, server: MailServer
 ) -> None:
