@@ -385,6 +385,15 @@ def test_another_sites_job_is_not_found(world: World, olga: Browser) -> None:
             assert olga.get(f"/own/jobs/{job.id}{part}", ACME).status_code == 404
 
 
+def test_a_number_that_no_database_has_is_not_found(world: World, olga: Browser) -> None:
+    """SQLite cannot even look for it."""
+    for number in (2**63, 10**30):
+        assert olga.get(f"/own/jobs/{number}", ACME).status_code == 404
+        operator = world.browser().adopt(world.sign_cookie("operator@example.com"))
+        assert operator.get(f"/jobs/{number}").status_code == 404
+    assert olga.get(f"/own/jobs/{2**63 - 1}", ACME).status_code == 404
+
+
 def test_an_unchanged_job_costs_nothing_to_watch(world: World, olga: Browser) -> None:
     """The page asks with what it shows; a failure is told without the server's files."""
     answer = send(world, olga, "backup")
