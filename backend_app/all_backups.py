@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, redirect, render_template, url_for
 
@@ -48,18 +48,27 @@ def index() -> ResponseReturnValue:
 @bp.post("/backups/make")
 @open_to(OPERATORS)
 def make() -> ResponseReturnValue:
-    """Have a job back all sites up, as the daily one does."""
+    """Have a job back all sites up, as the daily one does, unless one does already."""
     settings = backend().settings
     folder = settings.backup_dir or None
-    job = operations().start("backup_all", keep=settings.backup_keep, folder=folder)
-    return redirect(url_for("jobs.show", job_id=job.id), 303)
+    return _lead_to("backup_all", keep=settings.backup_keep, folder=folder)
 
 
 @bp.post("/backups/verify")
 @open_to(OPERATORS)
 def verify() -> ResponseReturnValue:
-    """Have a job verify each newest backup that was not verified yet."""
-    return redirect(url_for("jobs.show", job_id=operations().start("verify_all").id), 303)
+    """Have a job verify each newest backup that was not verified yet, unless one does already."""
+    return _lead_to("verify_all")
+
+
+def _lead_to(operation: str, **arguments: Any) -> ResponseReturnValue:
+    """Start a job of all sites, and lead to it; a second one would find sites locked by the first."""
+    newest = catalog().jobs.list(name=f"operations.{operation}", size=1).items
+    if newest and not newest[0].state.is_final:
+        job = newest[0]
+    else:
+        job = operations().start(operation, **arguments)
+    return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 
 def oldest() -> datetime:

@@ -117,6 +117,16 @@ def test_what_is_wrong_with_backups_needs_attention(world: World, operator: Brow
 
 
 @pytest.mark.parametrize("path", ["/backups/make", "/backups/verify"])
+def test_a_second_click_leads_to_the_same_job(world: World, operator: Browser, path: str) -> None:
+    """Two at once would find sites locked by each other. A later one is another job."""
+    first = operator.post(path)
+    assert operator.post(path).location == first.location
+    assert world.catalog.jobs.list().total == 1
+    work(world, first)
+    assert operator.post(path).location != first.location
+
+
+@pytest.mark.parametrize("path", ["/backups/make", "/backups/verify"])
 def test_backups_of_all_are_for_operators(world: World, path: str) -> None:
     """An owner starts nothing, and sees nothing."""
     owner = world.browser().adopt(world.sign_cookie("olga@example.com"))
