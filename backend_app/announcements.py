@@ -12,7 +12,6 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog, current_actor
 from backend_app.forms import stripped
-from tenantry.catalog import TenantFilter
 from tenantry.catalog.announcements import MAX_SUBJECT, MAX_TEXT
 from tenantry.catalog.models import now
 from tenantry.flask.forms import Form
@@ -109,7 +108,8 @@ def _announce(form: AnnouncementForm) -> ResponseReturnValue:
 
 
 def _describe(form: AnnouncementForm) -> str:
-    found = catalog().listings.tenants(TenantFilter(plan=form.plan.data), size=1)
-    count = f"{found.total:,}" if found.is_counted else f"more than {found.total - 1:,}"
+    counts = catalog().tenants.count_by_plan()  # without deleted sites
+    plan = form.plan.data
+    count = counts.get(plan, 0) if plan else sum(counts.values())
     how = "on their pages and by mail" if form.by_mail.data else "on their pages"
-    return f"Would tell the owners of {count} {'site' if found.total == 1 else 'sites'} {how}."
+    return f"Would tell the owners of {count:,} {'site' if count == 1 else 'sites'} {how}."

@@ -10,6 +10,7 @@ import pytest
 from tenantry.catalog import SYSTEM, JobState
 from tenantry.catalog.models import AnnouncementRecord, JobRecord, now
 from tenantry.jobs import JobDefinitions, JobWorker
+from tenantry.lifecycle import Operations
 from tenantry.lifecycle.jobs import operation_jobs
 from tenantry.mail import mail_jobs
 from tests.markup import find_flaws
@@ -89,6 +90,10 @@ def test_a_plan_narrows_who_is_told(world: World, operator: Browser, olga: Brows
     assert "Would tell the owners of 1 site on their pages." in shown.text
     shown = operator.post("/announcements", {**FORM, "by_mail": "y", "dry_run": "x"})
     assert "Would tell the owners of 2 sites on their pages and by mail." in shown.text
+    world.add_tenant("third", "olga@example.com")
+    Operations(world.catalog, world.factory, settings=world.settings, actor=SYSTEM).delete("third")
+    shown = operator.post("/announcements", {**FORM, "dry_run": "x"})
+    assert "Would tell the owners of 2 sites on their pages." in shown.text  # not of a deleted one
     operator.post("/announcements", {**FORM, "plan": "gold"})
     assert BANNER not in olga.get("/", world.host("acme")).text
     host = world.host("bolt")
