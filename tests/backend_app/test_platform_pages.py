@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import replace
@@ -147,6 +148,23 @@ def test_a_doctor_that_fails_says_why(
     job = work(world, operator.post("/doctor"))
     assert job.state is JobState.FAILED
     assert job.error == "the doctor did not finish: it ended 1"
+
+
+def test_the_worst_of_very_many_findings_are_kept(
+    world: World, operator: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is a limit to a job's result, and what is unsafe may come last."""
+    facts = {"check": "c", "subject": "s", "sentence": "It is fine.", "remedy": ""}
+    found = [{**facts, "severity": "ok"} for _ in range(300)]
+    found.append({**facts, "severity": "unsafe", "sentence": "It leaks."})
+    (tmp_path / "found.json").write_text(json.dumps({"findings": found}))
+    doctor = tmp_path / "doctor"
+    doctor.write_text(f"#!/bin/sh\ncat '{tmp_path}/found.json'\nexit 1\n")
+    doctor.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(doctor))
+    job = work(world, operator.post("/doctor"))
+    assert job.state is JobState.DONE, job.error
+    assert "It leaks." in operator.get("/doctor").text
 
 
 def test_domains_of_all_sites_are_found_by_state(world: World, operator: Browser) -> None:

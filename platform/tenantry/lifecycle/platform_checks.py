@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 COMMAND = "from tenantry.cli import main; main()"
 POLL_SECONDS = 1.0
 MOST_FINDINGS = 200
+SEVERITIES = ("unsafe", "warning", "ok")
+"""What the doctor calls its findings, the worst first."""
 MOST_TOLD = 300
 """Characters of the doctor's own error that the job tells."""
 
@@ -53,6 +55,7 @@ def run_doctor(_operations: Operations, run: JobRun, *, only: str | None = None)
             told.decode(errors="replace").strip()[-MOST_TOLD:] or f"it ended {process.returncode}"
         )
         raise JobRefused(f"the doctor did not finish: {reason}") from error
+    findings.sort(key=lambda found: SEVERITIES.index(found["severity"]))  # the worst are kept
     return {"safe": process.returncode == 0, "findings": findings[:MOST_FINDINGS]}
 
 
