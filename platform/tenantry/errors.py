@@ -1011,6 +1011,10 @@ class BundleError(TenantryError):
     problem: str
 
 
+class BundleRoomError(BundleError):
+    """The data folder has no room for what a bundle unpacks to; the bundle may be good."""
+
+
 class MoveError(TenantryError):
     """A tenant cannot be moved to another placement; it is where it was."""
 

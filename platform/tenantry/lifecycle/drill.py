@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import check_here
-from tenantry.errors import BundleError, TenantryError
+from tenantry.errors import BundleError, BundleRoomError, TenantryError
 from tenantry.lifecycle.create import take_back
 from tenantry.lifecycle.import_ import fill_tenant
 from tenantry.lifecycle.provisional import provisional_tenant
@@ -55,6 +55,8 @@ def noting(
     record = operations.catalog.backups.record_check
     try:
         yield
+    except BundleRoomError:
+        raise  # a full disk says nothing about the backup
     except BundleError as error:
         record(tenant_id, file=path.name, problem=error.problem)
         raise

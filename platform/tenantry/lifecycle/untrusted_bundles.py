@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from tenantry.bundles.sqlite_pages import Known, read_schema
 from tenantry.databases.sqlite_file import FILE_NAME, SiteDatabase
-from tenantry.errors import BundleError, ProvisionError, TenantryError, UnknownSchemaError
+from tenantry.errors import (
+    BundleError,
+    BundleRoomError,
+    ProvisionError,
+    TenantryError,
+    UnknownSchemaError,
+)
 from tenantry.files.scratch import scratch_folder
 from tenantry.migrations import load_history, upgrade
 from tenantry.migrations.sqlite_template import sqlite_template
@@ -31,12 +37,12 @@ def check_room(manifest: Manifest, settings: Settings, *, name: str) -> None:
     """Make sure that the data folder has room for what the file unpacks to.
 
     :param name: What errors call the file.
-    :raises BundleError: It has not.
+    :raises BundleRoomError: It has not.
     """
     free = shutil.disk_usage(settings.data_dir).free
     if manifest.size > free:
         problem = f"it unpacks to {manifest.size} bytes and the data folder has room for {free}"
-        raise BundleError(name, problem)
+        raise BundleRoomError(name, problem)
 
 
 def check_quota(manifest: Manifest, limits: PlanLimits, *, name: str) -> None:

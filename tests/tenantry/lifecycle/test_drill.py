@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,18 @@ def test_a_server_that_is_away_is_no_fault_of_the_backup(
     assert known(operations, acme).problem == ""
     assert known(operations, acme).checked_at is None
     assert operations.catalog.tenants.list().total == 1
+
+
+def test_a_full_disk_is_no_fault_of_the_backup(
+    acme: Tenant, operations: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no room to look into it: nothing is noted."""
+    full = shutil.disk_usage("/")._replace(free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(BundleError, match="the data folder has room for 0"):
+        operations.drill("acme")
+    assert known(operations, acme).problem == ""
+    assert known(operations, acme).checked_at is None
 
 
 def test_a_damaged_backup_is_noted(acme: Tenant, operations: Operations) -> None:
