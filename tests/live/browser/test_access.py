@@ -84,10 +84,10 @@ def test_the_keyboard_is_enough(visitor: Person) -> None:
 
     visitor.go("acme")
     walked = []
-    for _ in range(4):
+    for _ in range(5):
         keyboard.press("Tab")
         walked.append(focused(visitor))
-    assert walked[2:] == ["Posts", "Sign in"]
+    assert walked[2:] == ["Posts", "Search", "Sign in"]
     assert "Acme Workshop" in walked[1]
     keyboard.press("Enter")
     visitor.sees("Sign in")
