@@ -132,6 +132,11 @@ def retry(job_id: int) -> ResponseReturnValue:
 def download(job_id: int) -> ResponseReturnValue:
     """Send the file that an export has written."""
     job, _ = get_job(job_id)
+    return send_export(job)
+
+
+def send_export(job: Job) -> ResponseReturnValue:
+    """Send the file that a job has written, and record who has it; 404 if there is none any more."""
     path = find_export(job)
     if path is None:
         abort(404)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, abort, render_template, request, send_file
+from flask import Blueprint, abort, render_template, request
 
 from backend_app.access import OWNERS, open_to
-from backend_app.context import catalog, current_actor
-from backend_app.jobs import LINES, find_export, get_job, title_of
+from backend_app.context import catalog
+from backend_app.jobs import LINES, find_export, get_job, send_export, title_of
 from backend_app.own_operations import OWN, get_site
 
 if TYPE_CHECKING:
@@ -43,18 +43,7 @@ def progress(job_id: int) -> ResponseReturnValue:
 def download(job_id: int) -> ResponseReturnValue:
     """Send the file that the site's export has written."""
     job, _ = _get(job_id)
-    path = find_export(job)
-    if path is None:
-        abort(404)
-    catalog().audit.record(
-        "job.download",
-        tenant_id=job.tenant_id,
-        detail={"job": job.id, "file": path.name},
-        by=current_actor(),
-    )
-    return send_file(
-        path, mimetype="application/octet-stream", as_attachment=True, download_name=path.name
-    )
+    return send_export(job)
 
 
 def _get(job_id: int) -> tuple[Job, str]:

@@ -64,7 +64,7 @@ def test_nobodys_revision_is_replaced_unseen(any_catalog: Catalog) -> None:
 
 
 def test_of_two_at_the_same_moment_one_wins(any_catalog: Catalog) -> None:
-    """The other one is refused, whoever comes first."""
+    """The first one is kept, and the other one is refused."""
     both, outcome = threading.Barrier(2), []
 
     def save(name: str) -> None:

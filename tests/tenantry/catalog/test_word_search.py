@@ -1,4 +1,4 @@
-"""Search by words: right after each change of a name, whoever made it."""
+"""Search by words: right after each change of a name, also one that an older release made."""
 
 from __future__ import annotations
 
