@@ -7,17 +7,16 @@ import shutil
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from backend_app.context import EXTENSION
 from tenantry.catalog import SYSTEM, JobState
 from tenantry.catalog.models import BackupRecord, now
-from tenantry.jobs import JobDefinitions, JobWorker
 from tenantry.lifecycle import Operations
-from tenantry.lifecycle.jobs import operation_jobs
 from tests.backend_app.conftest import World, build_world
+from tests.backend_app.job_work import work
 from tests.markup import find_flaws
 from tests.tenantry.lifecycle import ledger
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tenantry.catalog import Job
     from tests.backend_app.conftest import Browser
 
 
@@ -49,16 +47,6 @@ def operator(world: World) -> Browser:
     """Return the operator's browser. A sign-in would mail, which is a job."""
     cookie = world.sign_cookie("operator@example.com", lifetime=timedelta(hours=1))
     return world.browser().adopt(cookie)
-
-
-def work(world: World, answer: Any) -> Job:
-    """Let a worker do the job that an answer leads to, and return it."""
-    assert answer.status_code == 303, answer.text
-    found = re.fullmatch(r"/backend/jobs/(\d+)", answer.location)
-    assert found is not None, answer.location
-    jobs = operation_jobs(world.catalog, world.settings, world.factory)
-    JobWorker(world.catalog, lambda: JobDefinitions(jobs)).run(until_empty=True)
-    return world.catalog.jobs.get(int(found[1]))
 
 
 def shown(operator: Browser, show: str = "") -> set[str]:

@@ -12,9 +12,8 @@ import pytest
 import tenants
 from backend_app.context import EXTENSION
 from tenantry.catalog import SYSTEM, JobState, RunState, Step, StepState
-from tenantry.jobs import JobDefinitions, JobWorker
-from tenantry.lifecycle.jobs import operation_jobs
 from tenantry.migrations import load_history
+from tests.backend_app.job_work import run_jobs
 from tests.markup import find_flaws
 
 if TYPE_CHECKING:
@@ -81,8 +80,7 @@ def test_a_failed_run_shows_its_failures_and_goes_on(world: World, operator: Bro
     assert found is not None
     job = world.catalog.jobs.get(int(found[1]))
     assert dict(job.arguments) == {"resume": False, "retry_failed": True}
-    jobs = operation_jobs(world.catalog, world.settings, world.factory)
-    JobWorker(world.catalog, lambda: JobDefinitions(jobs)).run(until_empty=True)
+    run_jobs(world)
     assert world.catalog.jobs.get(job.id).state is JobState.FAILED  # these sites have no database
     last = world.catalog.runs.find_last()
     assert last is not None

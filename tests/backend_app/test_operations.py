@@ -15,20 +15,19 @@ import pytest
 
 from backend_app.context import EXTENSION
 from tenantry.catalog import SYSTEM, JobState
-from tenantry.jobs import JobDefinitions, JobWorker
 from tenantry.lifecycle import Operations
-from tenantry.lifecycle.jobs import imports_dir, operation_jobs
+from tenantry.lifecycle.jobs import imports_dir
 from tenantry.lifecycle.offered import OPERATIONS
 from tenantry.lifecycle.tenant_paths import backups_dir
 from tenantry.values.tenant import TenantState
 from tests.backend_app.conftest import World, build_world
+from tests.backend_app.job_work import work
 from tests.markup import find_flaws
 from tests.tenantry.lifecycle import ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tenantry.catalog import Job
     from tests.backend_app.conftest import Browser
 
 SOON = datetime.now(UTC) + timedelta(days=3)
@@ -72,16 +71,6 @@ def operator(world: World) -> Browser:
 def in_python(world: World) -> Operations:
     """Return what a command would use."""
     return Operations(world.catalog, world.factory, settings=world.settings, actor=SYSTEM)
-
-
-def work(world: World, answer: Any) -> Job:
-    """Let a worker do the job that an answer leads to, and return it."""
-    assert answer.status_code == 303, answer.text
-    found = re.fullmatch(r"/backend/jobs/(\d+)", answer.location)
-    assert found is not None, answer.location
-    jobs = operation_jobs(world.catalog, world.settings, world.factory)
-    JobWorker(world.catalog, lambda: JobDefinitions(jobs)).run(until_empty=True)
-    return world.catalog.jobs.get(int(found[1]))
 
 
 def state_of(world: World, slug: str = "acme") -> TenantState:

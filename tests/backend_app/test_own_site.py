@@ -17,12 +17,13 @@ from backend_app.context import EXTENSION
 from tenantry.catalog import SYSTEM, JobState, MailState
 from tenantry.catalog.models import JobRecord, MailRecord, now
 from tenantry.databases.placements import tenant_database
-from tenantry.jobs import JobDefinitions, JobWorker
 from tenantry.lifecycle import Operations
-from tenantry.lifecycle.jobs import imports_dir, operation_jobs
+from tenantry.lifecycle.jobs import imports_dir
 from tenantry.lifecycle.tenant_paths import TenantPaths
 from tenantry.values.tenant import TenantState
+from tests.backend_app import job_work
 from tests.backend_app.conftest import World, build_world
+from tests.backend_app.job_work import run_jobs
 from tests.markup import find_flaws
 from tests.tenantry.lifecycle import ledger
 
@@ -80,18 +81,8 @@ def send(world: World, browser: Browser, name: str, **form: Any) -> Any:
 
 
 def work(world: World, answer: Any) -> Job:
-    """Let a worker do the job that an answer leads to, and return it."""
-    assert answer.status_code == 303, answer.text
-    found = re.fullmatch(r"/backend/own/jobs/(\d+)", answer.location)
-    assert found is not None, answer.location
-    run_jobs(world)
-    return world.catalog.jobs.get(int(found[1]))
-
-
-def run_jobs(world: World) -> None:
-    """Let a worker do what waits."""
-    jobs = operation_jobs(world.catalog, world.settings, world.factory)
-    JobWorker(world.catalog, lambda: JobDefinitions(jobs)).run(until_empty=True)
+    """Let a worker do the job to whose page an answer leads, and return it."""
+    return job_work.work(world, answer, pages="/backend/own/jobs")
 
 
 def names(world: World, slug: str = "acme") -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
@@ -18,16 +18,14 @@ import tenants
 from backend_app.context import EXTENSION
 from tenantry.catalog import SYSTEM, JobState, Step, StepState
 from tenantry.catalog.models import HostRecord
-from tenantry.jobs import JobDefinitions, JobWorker
-from tenantry.lifecycle.jobs import operation_jobs
 from tenantry.migrations import load_history
 from tenantry.settings import PREFIX, Settings
+from tests.backend_app.job_work import work
 from tests.markup import find_flaws
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenantry.catalog import Job
     from tests.backend_app.conftest import Browser, World
 
 PAGES = ("plans", "settings/all", "doctor", "nodes", "all-domains", "migrations")
@@ -39,16 +37,6 @@ def operator(world: World) -> Browser:
     """Return the operator's browser. A sign-in would mail, which is a job."""
     cookie = world.sign_cookie("operator@example.com", lifetime=timedelta(hours=1))
     return world.browser().adopt(cookie)
-
-
-def work(world: World, answer: Any) -> Job:
-    """Let a worker do the job that an answer leads to, and return it."""
-    assert answer.status_code == 303, answer.text
-    found = re.fullmatch(r"/backend/jobs/(\d+)", answer.location)
-    assert found is not None, answer.location
-    jobs = operation_jobs(world.catalog, world.settings, world.factory)
-    JobWorker(world.catalog, lambda: JobDefinitions(jobs)).run(until_empty=True)
-    return world.catalog.jobs.get(int(found[1]))
 
 
 @pytest.mark.parametrize("path", PAGES)
