@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.routing import IntegerConverter
 
 from backend_app import (
     accounts,
@@ -54,8 +53,6 @@ from tenantry.flask.account_sessions import init_accounts
 from tenantry.flask.bodies import limit_bodies
 
 if TYPE_CHECKING:
-    from werkzeug.routing import Map
-
     from tenantry import Settings
     from tenantry.catalog import Catalog
     from tenantry.factory import Factory
@@ -64,7 +61,6 @@ if TYPE_CHECKING:
 MAX_FORM = 256 * 1024
 """Bytes of the largest form: there are only short ones here (R48)."""
 
-MAX_NUMBER = 2**63 - 1
 BLUEPRINTS = (
     home.bp,
     finding.bp,
@@ -98,13 +94,6 @@ BLUEPRINTS = (
 )
 
 
-class Number(IntegerConverter):
-    """A number in an address that a database can look for."""
-
-    def __init__(self, url_map: Map, *args: Any, **options: Any) -> None:
-        super().__init__(url_map, *args, **{"max": MAX_NUMBER, **options})
-
-
 def create_app(
     *,
     settings: Settings,
@@ -122,7 +111,6 @@ def create_app(
     init_row_numbers(app)
     limit_bodies(app, settings)
     init_accounts(app, settings=settings)
-    app.url_map.converters["int"] = Number
     app.extensions[EXTENSION] = backend = Backend(settings, catalog, factory, pool)
     # The order is the order of the checks: which scope, from which origin, who, may they, token.
     app.before_request(set_scope)
