@@ -9,6 +9,7 @@ from flask import Blueprint, redirect, render_template, url_for
 
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog, operations
+from backend_app.jobs import find_running
 from backend_app.listing import Choice, Listing
 from tenantry.catalog import BackupFilter
 from tenantry.catalog.models import now
@@ -63,11 +64,7 @@ def verify() -> ResponseReturnValue:
 
 def _lead_to(operation: str, **arguments: Any) -> ResponseReturnValue:
     """Start a job of all sites, and lead to it; a second one would find sites locked by the first."""
-    newest = catalog().jobs.list(name=f"operations.{operation}", size=1).items
-    if newest and not newest[0].state.is_final:
-        job = newest[0]
-    else:
-        job = operations().start(operation, **arguments)
+    job = find_running(f"operations.{operation}") or operations().start(operation, **arguments)
     return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 

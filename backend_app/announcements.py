@@ -12,11 +12,10 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog, current_actor
 from backend_app.forms import stripped
+from backend_app.jobs import enqueue
 from tenantry.catalog.announcements import MAX_SUBJECT, MAX_TEXT
 from tenantry.catalog.models import now
 from tenantry.flask.forms import Form
-from tenantry.jobs import JobDefinitions, JobQueue
-from tenantry.lifecycle.jobs import operation_jobs
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -100,10 +99,7 @@ def _announce(form: AnnouncementForm) -> ResponseReturnValue:
     if not made.by_mail:
         flash("Owners see it on their next page.", "success")
         return redirect(url_for(".index"), 303)
-    definitions = JobDefinitions(operation_jobs(catalog(), backend().settings))
-    arguments, key = {"announcement": made.id}, f"announcement {made.id}"
-    queue = JobQueue(catalog().jobs, definitions)
-    job = queue.enqueue("platform.announce", arguments, key=key, by=current_actor())
+    job = enqueue("platform.announce", key=f"announcement {made.id}", announcement=made.id)
     return redirect(url_for("jobs.show", job_id=job.id), 303)
 
 

@@ -13,6 +13,7 @@ from backend_app.tables import TableQuery
 from tenantry.catalog import JobState
 from tenantry.errors import JobNotFoundError, JobStateError, TenantNotFoundError
 from tenantry.files.disk import is_file
+from tenantry.jobs import JobDefinitions, JobQueue
 from tenantry.lifecycle.jobs import exports_dir, operation_jobs
 from tenantry.lifecycle.offered import OPERATIONS
 
@@ -27,6 +28,7 @@ bp = Blueprint("jobs", __name__)
 
 PAGE_SIZE = 25
 LINES = 1000
+NEWEST = 5
 MAX_NAME = 80
 TITLES = {f"operations.{one.job}": one.title for one in OPERATIONS.values() if one.job} | {
     "operations.import": "Import",
@@ -149,6 +151,19 @@ def send_export(job: Job) -> ResponseReturnValue:
     return send_file(
         path, mimetype="application/octet-stream", as_attachment=True, download_name=path.name
     )
+
+
+def find_running(name: str, tenant_id: str | None = None) -> Job | None:
+    """Return a job of this name that has not ended, of the newest ones."""
+    newest = catalog().jobs.list(name=name, tenant_id=tenant_id, size=NEWEST).items
+    return next((job for job in newest if not job.state.is_final), None)
+
+
+def enqueue(name: str, *, key: str | None = None, **arguments: Any) -> Job:
+    """Have a job of the platform's own done, in the name of the account that asks."""
+    definitions = JobDefinitions(operation_jobs(catalog(), backend().settings))
+    queue = JobQueue(catalog().jobs, definitions)
+    return queue.enqueue(name, arguments, key=key, by=current_actor())
 
 
 def title_of(job: Job) -> str:

@@ -15,6 +15,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 
 from backend_app.access import OWNERS, open_to
 from backend_app.context import backend, catalog, current_scope, operations
+from backend_app.jobs import find_running
 from backend_app.operation_forms import OperationForm, make_form
 from tenantry import TenantState
 from tenantry.catalog.models import now
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
     from tenantry import Tenant
-    from tenantry.catalog import Job
     from tenantry.lifecycle.declaration import Declaration, Prepared
 
 bp = Blueprint("own_operations", __name__)
@@ -163,19 +163,13 @@ def _list_times(declared: Declaration, tenant: Tenant) -> list[datetime]:
     return [job.created_at for job in latest if job.by.kind == "owner"]
 
 
-def find_running(own: OwnOperation, tenant: Tenant) -> Job | None:
-    """Return the job that does it already, if there is one."""
-    latest = catalog().jobs.list(name=f"operations.{own.declared.job}", tenant_id=tenant.id, size=5)
-    return next((job for job in latest.items if not job.state.is_final), None)
-
-
 def check_other_restore(tenant: Tenant, file: str = "") -> None:
     """Refuse a restore while another file is being restored: only that one would be.
 
     :param file: The name of a backup; empty for a file that has just been sent.
     :raises BundleError: There is one.
     """
-    job = find_running(OWN["restore"], tenant)
+    job = find_running("operations.restore", tenant.id)
     if job is not None and PurePath(job.arguments.get("path") or "").name != file:
         raise BundleError("", "another restore is under way; wait until it has ended")
 
@@ -205,7 +199,8 @@ def _prepare(own: OwnOperation, tenant: Tenant, form: OperationForm) -> Prepared
 
 def _do(own: OwnOperation, tenant: Tenant, prepared: Prepared) -> ResponseReturnValue:
     """Have it done, and lead to where its result is seen."""
-    job = (find_running(own, tenant) if own.declared.job else None) or prepared.run()
+    name = own.declared.job
+    job = (find_running(f"operations.{name}", tenant.id) if name else None) or prepared.run()
     if own.declared.name in {"rename", "delete"}:  # nobody is signed in at this address any more
         return redirect(backend().settings.own_sites_url, 303)
     if job is None:

@@ -13,6 +13,8 @@ from tenantry.catalog.text import contains
 from tenantry.catalog.word_search import ACCOUNT_WORDS, has_words, matches_tenant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import ColumnElement
 
     from tenantry.catalog.slices import Slice
@@ -36,6 +38,8 @@ FACETS = {
 }
 MOST_VALUES = 30
 """Values of a column that can be chosen from."""
+PART = 500
+"""Tenants that are read at once where all are gone through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,15 @@ class Listings:
         return read_slice(
             self._store, query, order, convert=TenantRecord.to_row, cursor=cursor, size=size
         )
+
+    def each_tenant(self, which: TenantFilter) -> Iterator[TenantRow]:
+        """Yield tenants by slug, read in parts: what is done with each may take its time."""
+        cursor = ""
+        while True:
+            part = self.tenants(which, cursor=cursor, size=PART)
+            yield from part.items
+            if not (cursor := part.following):
+                return
 
     def find_values(self, column: str) -> tuple[str, ...]:
         """Return the values that tenants have in a column that has an index, the first few.

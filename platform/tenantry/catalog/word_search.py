@@ -35,6 +35,7 @@ class WordTable(NamedTuple):
     """Which of the table's rows count."""
 
 
+# The key begins with this column: a range of words is one only within its values.
 _public = TenantWordRecord.is_public
 _TENANT_WORDS = WordTable(
     TenantWordRecord.word, TenantWordRecord.tenant_id, (_public.in_((True, False)),)

@@ -60,11 +60,6 @@ def _is_over(operations: Operations, announcement: int) -> bool:
 
 
 def _list_owners(operations: Operations, announcement: Announcement) -> Iterator[str]:
-    cursor, which = "", TenantFilter(plan=announcement.plan)
-    while True:
-        page = operations.catalog.listings.tenants(which, cursor=cursor, size=500)
-        for row in page.items:
-            if row.tenant.state not in WITHOUT_DATA:
-                yield from row.owners
-        if not (cursor := page.following):
-            return
+    for row in operations.catalog.listings.each_tenant(TenantFilter(plan=announcement.plan)):
+        if row.tenant.state not in WITHOUT_DATA:
+            yield from row.owners

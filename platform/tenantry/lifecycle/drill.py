@@ -34,9 +34,7 @@ def drill_restore(operations: Operations, slug: str, path: Path | None = None) -
     catalog, by = operations.catalog, operations.actor
     tenant = catalog.tenants.get(slug)
     check_here(tenant.placement, operations.settings)
-    chosen = operations.choose_backup(slug, path)
-    if chosen is None:
-        raise BundleError(slug, "a restore of it was interrupted; finish that one first")
+    chosen = choose_backup_to_check(operations, slug, path)
     with noting(operations, tenant.id, chosen, restored=True):
         operations.step("Check the whole backup")
         manifest = operations.verify(chosen)
@@ -45,6 +43,18 @@ def drill_restore(operations: Operations, slug: str, path: Path | None = None) -
     detail = {"file": chosen.name, "rows": manifest.rows}
     catalog.audit.record("tenant.drill", tenant_id=tenant.id, detail=detail, by=by)
     return manifest
+
+
+def choose_backup_to_check(operations: Operations, slug: str, path: Path | None) -> Path:
+    """Return the backup that is to be checked.
+
+    :param path: By default the newest one.
+    :raises BundleError: There is none, or a restore of the tenant is to be finished first.
+    """
+    chosen = operations.choose_backup(slug, path)
+    if chosen is None:
+        raise BundleError(slug, "a restore of it was interrupted; finish that one first")
+    return chosen
 
 
 @contextmanager

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenantry.bundles.archive import needs_passphrase
-from tenantry.catalog import BackupFilter, RunState
+from tenantry.catalog import BackupFilter, RunState, TenantFilter
 from tenantry.catalog.models import now
 from tenantry.errors import (
-    BundleError,
     CatalogUnavailableError,
     ElsewhereError,
     TenantExistsError,
@@ -27,7 +26,7 @@ from tenantry.errors import (
 from tenantry.files.disk import exists
 from tenantry.jobs import JobDefinition, JobDefinitions, JobQueue, JobRefused, job
 from tenantry.lifecycle.announce import mail_announcement
-from tenantry.lifecycle.drill import noting
+from tenantry.lifecycle.drill import choose_backup_to_check, noting
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.host_checks import HostChecker
 from tenantry.lifecycle.host_news import tell_people
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
     from tenantry.values.tenant import Tenant
 
 HOURS = 3600.0
-PAGE = 500
 STEPS = {
     "operations.backup": 2,
     "operations.export": 2,
@@ -246,9 +244,7 @@ def _verify(
     operations: Operations, _run: JobRun, *, slug: str, path: str | None = None
 ) -> dict[str, Any]:
     tenant = operations.catalog.tenants.get(slug)
-    chosen = operations.choose_backup(slug, _path(path))
-    if chosen is None:
-        raise BundleError(slug, "a restore of it was interrupted; finish that one first")
+    chosen = choose_backup_to_check(operations, slug, _path(path))
     with noting(operations, tenant.id, chosen):
         manifest = operations.verify(chosen)
         check_owner(manifest, tenant, chosen)
@@ -271,10 +267,7 @@ def _verify_all(operations: Operations, run: JobRun) -> dict[str, int]:
             # A job of the tenant's own is run by the node that has its files.
             operations.start("verify", key=f"{run.job.id}-{slug}", slug=slug)
             elsewhere += 1
-        except (
-            TenantryError,
-            OSError,
-        ) as error:  # nothing of one tenant's keeps others from theirs
+        except (TenantryError, OSError) as error:  # one tenant's trouble keeps none of the others
             damaged += 1
             run.log(f"{slug}: {error}")
         run.progress(number, len(slugs))
@@ -439,13 +432,10 @@ _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
     "operations.purge": (_purge, _ONE),
     "operations.purge_due": (_purge_due, _MANY),
     "operations.give_up": (_give_up, _ONE),
-    "platform.check_hosts": (
-        _check_hosts,
-        {"attempts": 1, "cancellable": True, "place": "platform"},
-    ),
+    "platform.check_hosts": (_check_hosts, {"attempts": 1, **_ANYWHERE}),
     "platform.give_up_unconfirmed": (
         _give_up_unconfirmed,
-        {"attempts": 1, "seconds": 6 * HOURS, "cancellable": True, "place": "platform"},
+        {"attempts": 1, "seconds": 6 * HOURS, **_ANYWHERE},
     ),
     "platform.clean": (_clean, {"attempts": 2, "place": "platform"}),
 }
@@ -473,13 +463,8 @@ def _path(value: str | None) -> Path | None:
 
 def _slugs(catalog: Catalog) -> list[str]:
     """Return the slugs of all tenants that have data."""
-    found: list[str] = []
-    number, more = 1, True
-    while more:
-        part = catalog.tenants.list(page=number, size=PAGE)
-        found += [row.tenant.slug for row in part.items if row.tenant.state not in WITHOUT_DATA]
-        number, more = number + 1, part.has_next
-    return found
+    rows = catalog.listings.each_tenant(TenantFilter())
+    return [row.tenant.slug for row in rows if row.tenant.state not in WITHOUT_DATA]
 
 
 def _made_before(

@@ -93,14 +93,9 @@ def check_plan(
 
 
 def _list_tenants(operations: Operations, plan: str) -> Iterator[Tenant]:
-    cursor, which = "", TenantFilter(plan=plan)
-    while True:
-        page = operations.catalog.listings.tenants(which, cursor=cursor, size=500)
-        for row in page.items:
-            if row.tenant.state not in WITHOUT_DATA:
-                yield row.tenant
-        if not (cursor := page.following):
-            return
+    for row in operations.catalog.listings.each_tenant(TenantFilter(plan=plan)):
+        if row.tenant.state not in WITHOUT_DATA:
+            yield row.tenant
 
 
 def _find_over(
