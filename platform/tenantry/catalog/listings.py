@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from tenantry.catalog.models import AccountRecord, AuditRecord, TenantRecord
 from tenantry.catalog.slices import Order, read_slice
@@ -101,15 +101,7 @@ class Listings:
 
         :param column: ``plan``, ``placement`` or ``schema_revision``.
         """
-        looked_at = FACETS[column]
-        found: list[str] = []
-        with self._store.reading() as session:
-            while len(found) < MOST_VALUES:  # from value to value: an index need not be read whole
-                query = select(func.min(looked_at))
-                value = session.scalar(query.where(looked_at > found[-1]) if found else query)
-                if value is None:
-                    break
-                found.append(value)
+        found = self._store.list_distinct(FACETS[column], most=MOST_VALUES)
         return tuple(value for value in found if value)
 
     def accounts(

@@ -140,12 +140,15 @@ class Store:
         with self.reading() as session:
             return dict(session.execute(query).tuples().all())
 
-    def list_distinct(self, column: Any) -> tuple[Any, ...]:
-        """Return the values of an indexed column in order: one look-up for each, however many rows."""
+    def list_distinct(self, column: Any, *, most: int | None = None) -> tuple[Any, ...]:
+        """Return the values of an indexed column in order: one look-up for each, however many rows.
+
+        :param most: Values that are looked for; by default all.
+        """
         values: list[Any] = []
         query = select(func.min(column))
         with self.connection() as connection:
-            while (found := connection.scalar(query)) is not None:
+            while len(values) != most and (found := connection.scalar(query)) is not None:
                 values.append(found)
                 query = select(func.min(column)).where(column > found)
         return tuple(values)
