@@ -94,13 +94,18 @@ class Program(click.Group):
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-A", "--app", metavar="FACTORY", help="The factory, instead of TENANTRY_FACTORY.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the log on stderr, with tracebacks.")
 @click.version_option(package_name="tenantry", message="%(prog)s %(version)s")
-def main(*, verbose: bool) -> None:
+def main(*, app: str | None, verbose: bool) -> None:
     """Host many Flask sites in one WSGI deployment.
 
     Settings are TENANTRY_* variables, or lines of the file .env; `tenantry settings` lists them.
     """
+    if app is not None:
+        if not app.strip():
+            raise click.BadParameter("name a factory as `module:callable`", param_hint="'--app'")
+        os.environ["TENANTRY_FACTORY"] = app  # the processes that a command starts follow
     os.umask(0o077)  # what commands make holds secrets: the catalog, the sites, the keys
     # An installed script has its own folder on the path, not this one, where the factory may be.
     here = str(Path.cwd())

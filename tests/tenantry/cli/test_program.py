@@ -85,6 +85,19 @@ def test_missing_factory_is_one_line(ready: Desk, monkeypatch: pytest.MonkeyPatc
     assert "there is no module 'nowhere'" in ready.refused("tenant", "create", "acme")
 
 
+def test_factory_named_on_the_command_line(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--app` is as good as the setting, comes before it, and is refused in the same words."""
+    monkeypatch.setenv("TENANTRY_FACTORY", "nowhere:create_app")  # it is also put back at the end
+    ready.done("--app", "shop:create_app", "tenant", "create", "acme")
+    line = ready.refused("-A", "shop:missing", "tenant", "create", "globex")
+    assert "TENANTRY_FACTORY=shop:missing: module 'shop' has no callable 'missing'" in line
+    wrong = ready.run("--app", "", "tenant", "create", "globex")
+    assert (wrong.exit_code, "name a factory as `module:callable`" in wrong.stderr) == (2, True)
+    with ready.catalog as catalog:
+        assert catalog.tenants.find("acme")
+        assert not catalog.tenants.find("globex")
+
+
 def test_unreachable_catalog_is_one_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that does not answer is no bug of ours."""
     url = "postgresql+psycopg://u:geheim@127.0.0.1:1/d"

@@ -61,9 +61,9 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def serve(desk: Desk) -> subprocess.Popen[str]:
+def serve(desk: Desk, *options: str) -> subprocess.Popen[str]:
     """Start ``tenantry serve`` and wait until it says that it runs."""
-    process = desk.start("serve")
+    process = desk.start(*options, "serve")
     until(lambda: "Ctrl-C stops it" in desk.log or process.poll() is not None, why=lambda: desk.log)
     assert process.poll() is None, desk.log
     return process
@@ -109,18 +109,9 @@ def test_a_project_s_own_tenants_are_its_sites(ready: Desk, free_port: int) -> N
         "    app.get('/')(lambda: 'the own site')\n"
         "    return app\n"
     )
-    names = {**os.environ, "TENANTRY_FACTORY": "tenants:create_app"}
-    done = subprocess.run(
-        [PROGRAM, "tenant", "create", "acme", "--name", "Acme"],
-        cwd=ready.folder,
-        env=names,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = ready.call("--app", "tenants:create_app", "tenant", "create", "acme", "--name", "Acme")
     assert done.returncode == 0, done.stderr
-    os.environ["TENANTRY_FACTORY"] = "tenants:create_app"  # the fixture puts it back
-    serve(ready)
+    serve(ready, "--app", "tenants:create_app")
     assert ask(free_port, host="acme.localhost") == (200, "the own site")
 
 
