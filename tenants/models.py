@@ -152,7 +152,7 @@ class Post(_Written, Model):
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
     """When it was deleted; nobody sees it since, and it can be restored for a while."""
     version: Mapped[int] = mapped_column(default=1, server_default="1")
-    """Number of the text: it grows with each save, and an editor sends the number that they saw."""
+    """It grows with each save that changes something; an editor sends the number that they saw."""
     is_page: Mapped[bool] = mapped_column(default=False, server_default="0")
     """Whether it stands in the menu instead of among the posts."""
 
@@ -178,6 +178,10 @@ class Post(_Written, Model):
         self.body = body
         self.body_html, self.summary = markdown.compose(body)
         self.renderer = markdown.RENDERER
+        self.raise_version()
+
+    def raise_version(self) -> None:
+        """Let editors that were opened before know that something else is saved now."""
         self.updated_at = now()
         if self.version is not None:  # a new one begins with 1
             self.version += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
@@ -13,15 +13,15 @@ from sqlalchemy.orm.exc import StaleDataError
 from tenantry import accept_body, ask_first, is_local_path, note_faults, prefers_json, problem
 from tenants import markdown
 from tenants.access import get_member, only
-from tenants.addresses import follows_title, free_slug, is_free, move_post, note_address, url_of
+from tenants.addresses import is_free, note_address, url_of
 from tenants.database import db, now
 from tenants.forms import POST_LENGTH, TOO_MUCH_MARKUP, PostForm
 from tenants.models import Post, UnsavedText
 from tenants.permissions import Permission
+from tenants.post_facts import TEXT, choose_slug, facts_of, find_changes, take_facts, take_tags
 from tenants.reading import find_deleted, find_post, list_deleted, list_drafts, page_number
 from tenants.revisions import Before, note_revision
 from tenants.room import FULL, find_fullness
-from tenants.tags import read_tags, set_tags
 from tenants.text import clean_line, clean_text, slugify
 from tenants.unsaved import (
     drop_unsaved,
@@ -92,7 +92,7 @@ def edit(slug: str) -> ResponseReturnValue:
     form = PostForm()
     if not _is_valid(form, post):
         return show_editor(form, post), 422
-    if form.version.data != post.version and not _says_the_same(form, post):
+    if form.version.data != post.version and find_changes(form, post):
         return _show_conflict(post, form)
     grows = len(form.body.data) > len(post.body)
     if grows and (full := find_fullness()) is not None:
@@ -241,6 +241,12 @@ def _find_begun() -> UnsavedText | None:
     return next(iter(list_begun()), None)
 
 
+def _say(post: Post) -> dict[str, Any]:
+    """Return all that the form of a saved post says."""
+    text = {"version": post.version, "title": post.title, "body": post.body, "tags": post.tag_line}
+    return text | facts_of(post)
+
+
 def _fill_form(text: UnsavedText | Post | None, key: str, post: Post | None = None) -> PostForm:
     if text is None:
         return PostForm(formdata=None, data={"key": key, "version": 0} | facts_of(None))
@@ -248,13 +254,6 @@ def _fill_form(text: UnsavedText | Post | None, key: str, post: Post | None = No
     facts = {"title": text.title, "body": text.body, "version": text.version}
     facts |= {"tags": text.tag_line} | facts_of(post)
     return PostForm(formdata=None, data={"key": key, **facts})
-
-
-def facts_of(post: Post | None) -> dict[str, str]:
-    """Return what a form says of a post besides its text."""
-    if post is None:
-        return {"kind": "post"}
-    return {"address": post.slug, "kind": "page" if post.is_page else "post"}
 
 
 def _is_valid(form: PostForm, post: Post | None = None) -> bool:
@@ -267,10 +266,6 @@ def _is_valid(form: PostForm, post: Post | None = None) -> bool:
     return valid
 
 
-def _says_the_same(form: PostForm, post: Post) -> bool:
-    return (form.title.data, form.body.data) == (post.title, post.body)
-
-
 def _refuse(form: PostForm, post: Post | None, full: str) -> ResponseReturnValue:
     """Say that there is no room; what was typed stays in the form."""
     form.body.errors = [full]
@@ -281,36 +276,33 @@ def _refuse(form: PostForm, post: Post | None, full: str) -> ResponseReturnValue
 def _show_conflict(post: Post, form: PostForm) -> ResponseReturnValue:
     """Show both texts: what was saved meanwhile, and what was to overwrite it."""
     if prefers_json():
-        theirs = {"version": post.version, "title": post.title, "body": post.body}
-        return problem(409, "Saved in the meantime", CONFLICT, saved=theirs)
+        return problem(409, "Saved in the meantime", CONFLICT, saved=_say(post))
     title, body = form.title.data, form.body.data
     if find_fullness() is None:  # after leaving the page, the editor has the text
         version, tags = form.version.data or 0, form.tags.data
         keep_unsaved(post_key(post), title=title, body=body, version=version, tags=tags)
-    intent = request.form.get("intent")
-    mine = PostForm(
-        formdata=None,
-        data={
-            "key": post_key(post),
-            "version": post.version,
-            "title": title,
-            "body": body,
-            "tags": form.tags.data,
-        },
-    )
-    return render_template("site/conflict.html", form=mine, post=post, intent=intent), 409
+    sent = {name: said for name, said in form.data.items() if name in request.form}
+    facts = _say(post) | sent | {"key": post_key(post), "version": post.version}
+    facts["address"] = choose_slug(form, post)
+    return render_template(
+        "site/conflict.html",
+        form=PostForm(formdata=None, data=facts),
+        saved=PostForm(formdata=None, data=_say(post)),
+        post=post,
+        intent=request.form.get("intent"),
+    ), 409
 
 
 def _save(post: Post, form: PostForm) -> ResponseReturnValue:
     post_id = post.id
     before = Before.of(post) if post_id else None
-    is_new_text = not _says_the_same(form, post)
-    _set_address(post, form)
-    if is_new_text:
+    changes = find_changes(form, post)
+    take_facts(post, form)
+    if changes & TEXT:
         post.title = form.title.data
         post.write(form.body.data)
-    if form.kind.data:
-        post.is_page = form.kind.data == "page"
+    elif changes:
+        post.raise_version()  # an editor that was opened before is told
     intent = request.form.get("intent")
     if intent in {"publish", "unpublish"}:
         set_published(post, intent == "publish")
@@ -318,11 +310,10 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
     key = form.key.data or ""
     try:
         drop_unsaved(post_key(post) if post_id else key)
-        if is_new_text:
+        if changes:
             db.session.flush()  # it has an id and a version now
             note_revision(post, before)
-        if "tags" in request.form:
-            set_tags(post, read_tags(form.tags.data))
+        take_tags(post, form)
         db.session.commit()
     except StaleDataError:
         db.session.rollback()  # another request saved since the version was read
@@ -340,20 +331,6 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
     note_saved(key)
     flash("Published." if post.is_published else "Saved as a draft.", "success")
     return redirect(url_of(post), 303)
-
-
-def _set_address(post: Post, form: PostForm) -> None:
-    """Give the post the address that was chosen, or one that fits its title."""
-    chosen = slugify(form.address.data) if form.address.data else post.slug
-    if chosen == (request.view_args or {}).get("slug"):
-        chosen = post.slug  # the editor was opened there: another one may have moved the post since
-    if chosen != post.slug:
-        move_post(post, chosen)
-    elif post.slug is None or (
-        # A published post keeps the address that others link to.
-        post.title != form.title.data and not post.is_published and follows_title(post)
-    ):
-        post.slug = free_slug(form.title.data, post_id=post.id)
 
 
 def get_own(slug: str) -> Post:

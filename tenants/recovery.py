@@ -11,7 +11,8 @@ from tenants.comments import show_comments
 from tenants.forms import CommentForm, PostForm
 from tenants.members import ask_for_carried
 from tenants.permissions import Permission
-from tenants.posts import facts_of, show_editor
+from tenants.post_facts import facts_of
+from tenants.posts import show_editor
 from tenants.reading import find_post
 from tenants.unsaved import is_new, new_key
 

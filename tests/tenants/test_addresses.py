@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenants.permissions import Role
+from tests.tenants.helpers import read_field
 
 if TYPE_CHECKING:
     from tests.tenants.helpers import Site, Visitor
@@ -73,7 +74,12 @@ def test_an_editor_that_was_open_saves_a_moved_post(site: Site) -> None:
     version = author.open_editor("a-title")["version"]
     author.edit("a-title", {**TEXT, "address": "moved"})
     form = {**TEXT, "body": "More.", "version": version, "address": "a-title"}
-    assert author.post("/posts/a-title/edit", form).location == "/posts/moved"
+    conflict = author.post("/posts/a-title/edit", form)
+    assert conflict.status_code == 409
+    assert 'action="/posts/moved/edit"' in conflict.text
+    again = {name: read_field(conflict.text, name) for name in ("version", "address")}
+    assert again["address"] == "moved"
+    assert author.post("/posts/moved/edit", {**form, **again}).location == "/posts/moved"
     assert "More." in author.get("/posts/moved").text
     assert member.post("/posts/a-title/comments", {"text": "Hello."}).status_code == 303
     assert "Hello." in member.get("/posts/moved").text

@@ -245,7 +245,8 @@ def test_programs_get_the_conflict_as_a_problem(site: Site) -> None:
     answer = author.post(f"/posts/{slug}/edit", data, headers=JSON)
     assert answer.status_code == 409
     theirs = answer.get_json(force=True)["saved"]
-    assert theirs == {"version": 1, "title": "A post", "body": "Old words."}
+    text = {"version": 1, "title": "A post", "body": "Old words."}
+    assert theirs == {**text, "tags": "", "address": "a-post", "kind": "post"}
     saved = author.post(f"/posts/{slug}/edit", {**data, "version": "1"}, headers=JSON)
     assert saved.status_code == 303
 
@@ -260,6 +261,35 @@ def test_saving_the_same_text_is_no_conflict(site: Site) -> None:
     changed = {**data, "body": "Other words."}
     assert send(bob, path, {**second, **changed, "intent": "save"}).status_code == 303
     assert send(ann, path, {**first, **changed, "intent": "save"}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("theirs", "shown"),
+    [
+        pytest.param({"tags": "One, two"}, '<dd dir="auto">One, two</dd>', id="tags"),
+        pytest.param({"kind": "page"}, "Page, in the menu</dd>", id="kind"),
+        pytest.param({"address": "elsewhere"}, '<dd dir="auto">elsewhere</dd>', id="address"),
+    ],
+)
+def test_what_is_no_text_is_not_overwritten_either(
+    site: Site, theirs: dict[str, str], shown: str
+) -> None:
+    """An editor that was opened before another one changed tags, kind or address is told."""
+    ann, bob = site.member("ann", Role.AUTHOR), site.member("bob", Role.EDITOR)
+    slug, same = site.add_post("A post", "Words."), {"title": "A post", "body": "Words."}
+    facts = {"tags": "", "address": slug, "kind": "post"}
+    first, second = ann.open_editor(slug), bob.open_editor(slug)
+    path = f"/posts/{slug}/edit"
+    assert send(ann, path, {**first, **same, **facts, **theirs}).status_code == 303
+    mine = {**facts, "tags": "Mine"}
+    page = send(bob, path, {**second, **same, **mine})
+    assert page.status_code == 409
+    assert shown in page.text
+    assert 'name="tags" type="text" value="Mine"' in page.text
+    merged = {"address": read_field(page.text, "address"), "kind": "post", "tags": "Mine"}
+    fresh = {name: read_field(page.text, name) for name in second}
+    assert send(bob, path, {**fresh, **same, **merged}).status_code == 303
+    assert "Mine" in bob.get(path, follow_redirects=True).text
 
 
 def test_of_two_at_the_same_moment_one_is_told(site: Site) -> None:
