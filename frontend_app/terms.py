@@ -45,11 +45,23 @@ def find_terms() -> Terms | None:
 
     :raises OSError: The file cannot be read any more.
     """
-    path = front().settings.terms_file
-    text = front_page().terms if path is None else path.read_text(encoding="utf-8")
-    if not text:
+    text = _read()
+    if not text.strip():
         return None
     return Terms(hashlib.sha256(text.encode()).hexdigest()[:12], render_markdown(text))
+
+
+def has_terms() -> bool:
+    """Say whether there is a page with terms to lead to."""
+    try:
+        return bool(_read().strip())
+    except OSError:
+        return False
+
+
+def _read() -> str:
+    path = front().settings.terms_file
+    return front_page().terms if path is None else path.read_text(encoding="utf-8")
 
 
 def find_readable_terms() -> Terms | None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from flask import g
 from markupsafe import Markup
 
-from frontend_app import look
+from frontend_app import look, terms
 from frontend_app.context import front
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _common() -> dict[str, Any]:
         "backend_url": settings.backend_url,
         "can_sign_up": settings.signup == "open",
         "domain": settings.domain,
-        "has_terms": settings.terms_file is not None or bool(page.terms),
+        "has_terms": terms.has_terms(),
         "look": page,
         "own_sites_url": settings.own_sites_url,
         "site_url": settings.site_url,

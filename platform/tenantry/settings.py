@@ -668,10 +668,12 @@ class Settings(BaseSettings):
             return None
         path = value.expanduser().absolute()
         try:
-            path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
             raise ValueError(f"the file cannot be read ({reason})") from error
+        if not text.strip():
+            raise ValueError("the file has no text; write the terms into it, or leave it out")
         return path
 
     @field_validator("databases", mode="before")

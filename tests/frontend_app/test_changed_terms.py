@@ -136,3 +136,12 @@ def test_operators_and_unreadable_terms_keep_nobody_out(front: Front, terms: Pat
     assert front.person().sign_in("op@mail.test", PASSWORD).location != "/signin/terms"
     terms.unlink()
     assert front.person().sign_in(OLGA).location == "/sites/"
+
+
+def test_terms_without_a_text_are_none(front: Front, terms: Path) -> None:
+    """An emptied file leaves no link to a page that is not there, and nobody has to accept it."""
+    assert 'terms">Terms</a>' in front.get("/").text
+    terms.write_text(" \n")
+    assert 'terms">Terms</a>' not in front.get("/").text
+    assert front.get("/terms").status_code == 404
+    assert front.person().sign_in(OLGA).location == "/sites/"

@@ -404,6 +404,15 @@ def test_unreadable_key_file_stops_the_start(folder: Path) -> None:
         load_settings()
 
 
+def test_an_empty_terms_file_stops_the_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages would lead to terms that are not there."""
+    file = folder / "terms.md"
+    file.write_text("\n")
+    monkeypatch.setenv("TENANTRY_TERMS_FILE", str(file))
+    with pytest.raises(SettingsError, match=r"TENANTRY_TERMS_FILE.*the file has no text"):
+        load_settings()
+
+
 @pytest.mark.parametrize(
     ("bind", "socket", "forced", "allowed"),
     [
