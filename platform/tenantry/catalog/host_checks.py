@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from tenantry.catalog.custom_hosts import check_free, check_look, get_entry, take_from_rest, verify
+from tenantry.catalog.custom_hosts import (
+    Lookalike,
+    check_free,
+    check_look,
+    find_lookalike,
+    get_entry,
+    take_from_rest,
+    verify,
+)
 from tenantry.catalog.models import HostRecord, TenantRecord, new_token, now
 from tenantry.catalog.values import SYSTEM, Host, HostState
 from tenantry.errors import BadHostError, HostRestingError, HostTakenError
@@ -87,14 +95,18 @@ class HostChecks:
 
         :raises HostNotFoundError: It was removed meanwhile.
         """
+        name = canonical_host(host)
+        lookalike = Lookalike("", None)
+        if finding.verdict is Verdict.PROVED:
+            lookalike = find_lookalike(self._store, name, tenant_id)
         with self._store.writing(by) as writer:
             record = writer.get_tenant(tenant_id)
-            entry = get_entry(record, canonical_host(host))
+            entry = get_entry(record, name)
             if entry.proof == "operator":
                 return entry.to_host()
             entry.checked_at, entry.problem = now(), finding.problem
             if finding.verdict is Verdict.PROVED:
-                _note_proof(writer, record, entry)
+                _note_proof(writer, record, entry, lookalike)
             else:
                 _note_failure(writer, record, entry, counts=finding.verdict is Verdict.FAILED)
             return entry.to_host()
@@ -140,11 +152,13 @@ def needs_warning(host: Host) -> bool:
     )
 
 
-def _note_proof(writer: Writer, record: TenantRecord, entry: HostRecord) -> None:
+def _note_proof(
+    writer: Writer, record: TenantRecord, entry: HostRecord, lookalike: Lookalike
+) -> None:
     if entry.state != HostState.VERIFIED:
         try:
             check_free(writer.session, entry.name)
-            check_look(writer.session, entry.name, record.id)
+            check_look(writer.session, entry.name, record.id, lookalike)
             take_from_rest(writer.session, entry.name, record.id)
         except (HostTakenError, HostRestingError, BadHostError) as error:
             # Its DNS names this tenant, and the host is another one's all the same.

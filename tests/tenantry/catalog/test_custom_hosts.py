@@ -10,7 +10,7 @@ from alembic import command
 from sqlalchemy import text, update
 
 from tenantry.catalog import SYSTEM, HostState, schema
-from tenantry.catalog.custom_hosts import MAX_WAITING, CustomHosts
+from tenantry.catalog.custom_hosts import MAX_WAITING, CustomHosts, check_look, find_lookalike
 from tenantry.catalog.engine import WRITE
 from tenantry.catalog.models import FormerHostRecord
 from tenantry.errors import (
@@ -22,6 +22,7 @@ from tenantry.errors import (
     HostTakenError,
 )
 from tenantry.values.domain_proof import Finding, Verdict
+from tenantry.values.hosts import canonical_host
 
 if TYPE_CHECKING:
     from tenantry.catalog import Catalog
@@ -200,6 +201,20 @@ def test_two_international_hosts_that_look_alike(any_catalog: Catalog) -> None:
         any_catalog.hosts.add(other.id, GREEK, by=SYSTEM)
     any_catalog.hosts.add(other.id, "xn--bcher-kva.example.org", proof="operator", by=SYSTEM)
     any_catalog.hosts.add(other.id, "kot.example.org", proof="operator", by=SYSTEM)
+
+
+def test_a_lookalike_that_comes_meanwhile_is_found(any_catalog: Catalog) -> None:
+    """R31: what was looked at before the lock was taken is looked at once more, as far as it is new."""
+    acme, other = add(any_catalog), add(any_catalog, "other")
+    name = canonical_host(GREEK)
+    before = find_lookalike(any_catalog.store, name, other.id)
+    assert before.name == ""
+    any_catalog.hosts.add(acme.id, CYRILLIC, proof="operator", by=SYSTEM)
+    with (
+        any_catalog.store.writing(SYSTEM) as writer,
+        pytest.raises(BadHostError, match=f"looks like {CYRILLIC} "),
+    ):
+        check_look(writer.session, name, other.id, before)
 
 
 def test_of_two_that_wait_only_the_first_is_served(any_catalog: Catalog) -> None:
