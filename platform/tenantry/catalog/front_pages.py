@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 PAUSE_AFTER_FAILURE = 1.0
 """Seconds without asking a catalog that did not answer; stale beats dead."""
-UNREAD = -1
 KEPT_SECONDS = 30.0
 """After so long the catalog is asked anyway: commands and job workers follow no other node."""
 
@@ -33,7 +32,8 @@ class FrontPages:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known = (UNREAD, FrontPage())
+        self._era: object = object()  # another one after each change that another node has made
+        self._known: tuple[int, object, FrontPage] = (-1, None, FrontPage())
         self._asked_at = self._silent_until = 0.0
 
     def get(self) -> FrontPage:
@@ -41,9 +41,9 @@ class FrontPages:
 
         While the catalog does not answer, it is the newest one that this process has seen.
         """
-        counter, moment = self._store.signal.cell[0], time.monotonic()
-        seen, page = self._known
-        if counter == seen and moment < self._asked_at + KEPT_SECONDS:
+        counter, era, moment = self._store.signal.cell[0], self._era, time.monotonic()
+        seen, known_era, page = self._known
+        if counter == seen and era is known_era and moment < self._asked_at + KEPT_SECONDS:
             return page
         if moment < self._silent_until:
             return page
@@ -53,13 +53,13 @@ class FrontPages:
             self._silent_until = time.monotonic() + PAUSE_AFTER_FAILURE
             log.warning("the front page stays as it was: %s", error)
         else:
-            # The counter was read first: what is committed after that moves it.
-            self._known, self._asked_at = (counter, page), moment
+            # Counter and era were read first: what is committed after that changes one of them.
+            self._known, self._asked_at = (counter, era, page), moment
         return page
 
     def look_again(self) -> None:
         """Ask the catalog at the next call: the counter does not show what other nodes change."""
-        self._known = (UNREAD, self._known[1])
+        self._era = object()
 
     def find(self, revision: int) -> FrontPage | None:
         """Return a revision, if there is one with this number."""

@@ -144,6 +144,25 @@ def test_another_node_sees_it_when_it_polls(
     assert there.front_pages.get().name == "Bazaar"
 
 
+def test_a_change_that_comes_while_it_is_read_is_read_again(
+    any_url: str, open_catalog_at: Callable[..., Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The directory tells of it between the question and the answer, which is older."""
+    here, there = open_catalog_at(any_url), open_catalog_at(any_url, node="other")
+    pages, read = there.front_pages, there.front_pages._read_newest
+
+    def read_and_be_overtaken(known: FrontPage) -> FrontPage:
+        found = read(known)
+        here.front_pages.save({"name": "Bazaar"}, after=0, by=MIRA)
+        pages.look_again()
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pages, "_read_newest", read_and_be_overtaken)
+        assert pages.get().revision == 0
+    assert pages.get().name == "Bazaar"
+
+
 def test_it_stays_while_the_catalog_is_away(
     any_catalog: Catalog, caplog: pytest.LogCaptureFixture
 ) -> None:
