@@ -43,10 +43,19 @@ def catalog() -> Catalog:
     return backend().catalog
 
 
-def operations() -> Operations:
-    """Return what may be done to tenants, in the name of the account that asks."""
+def operations(*, job_key: str | None = None) -> Operations:
+    """Return what may be done to tenants, in the name of the account that asks.
+
+    :param job_key: Of the job that it starts: a second one with this key is not added.
+    """
     found = backend()
-    return Operations(found.catalog, found.factory, settings=found.settings, actor=current_actor())
+    return Operations(
+        found.catalog,
+        found.factory,
+        settings=found.settings,
+        actor=current_actor(),
+        job_key=job_key,
+    )
 
 
 def current_scope() -> Scope:

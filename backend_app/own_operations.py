@@ -106,13 +106,14 @@ _NAMES = ", ".join(repr(name) for name in OWN)
 def show(own: str) -> ResponseReturnValue:
     """Show what an operation does, and do it when its form comes back."""
     operation, tenant = OWN[own], get_site()
+    key = find_next_key(operation, tenant)
     form = make_form(operation.declared, tenant.slug, request.args.to_dict())
     problem, status, would = find_refusal(operation, tenant), 200, ""
     if problem:
         status = 409 if request.method == "POST" else 200
     elif form.validate_on_submit():
         try:
-            prepared = _prepare(operation, tenant, form)
+            prepared = _prepare(operation, tenant, form, key)
             if not form.dry_run.data:
                 return _do(operation, tenant, prepared)
             would = prepared.would[-1] if operation.has_dry_run else ""
@@ -152,6 +153,18 @@ def find_next_time(own: OwnOperation, tenant: Tenant) -> datetime | None:
     return times[-1] + DAY
 
 
+def find_next_key(own: OwnOperation, tenant: Tenant) -> str | None:
+    """Return the key of the next job: two requests at once get one job, and count once.
+
+    It is to be found before :func:`find_refusal` counts the jobs.
+    """
+    if own.declared.job is None:
+        return None
+    name = f"operations.{own.declared.job}"
+    latest = catalog().jobs.list(name=name, tenant_id=tenant.id, size=1).items
+    return f"after {latest[0].id if latest else 0}"
+
+
 def _list_times(declared: Declaration, tenant: Tenant) -> list[datetime]:
     """Return when owners had it done, the newest first; what needs no job is in the audit trail."""
     if declared.job is None:
@@ -189,12 +202,12 @@ def get_site() -> Tenant:
     return tenant
 
 
-def _prepare(own: OwnOperation, tenant: Tenant, form: OperationForm) -> Prepared:
+def _prepare(own: OwnOperation, tenant: Tenant, form: OperationForm, key: str | None) -> Prepared:
     arguments = form.arguments(own.declared)
     if own.declared.name == "restore":
         arguments["backup_first"] = True
         check_other_restore(tenant, arguments["backup"])
-    return own.declared.prepare(operations(), tenant.slug, **arguments)
+    return own.declared.prepare(operations(job_key=key), tenant.slug, **arguments)
 
 
 def _do(own: OwnOperation, tenant: Tenant, prepared: Prepared) -> ResponseReturnValue:

@@ -13,7 +13,14 @@ from backend_app.context import backend, catalog, operations
 from backend_app.figures import RANGES, read_figures
 from backend_app.forms import stripped
 from backend_app.imports import keeping
-from backend_app.own_operations import OWN, check_other_restore, explain, find_refusal, get_site
+from backend_app.own_operations import (
+    OWN,
+    check_other_restore,
+    explain,
+    find_next_key,
+    find_refusal,
+    get_site,
+)
 from backend_app.site import find_quotas
 from backend_app.tables import TableQuery
 from tenantry import accept_body
@@ -121,6 +128,7 @@ def danger() -> ResponseReturnValue:
 def import_() -> ResponseReturnValue:
     """Replace the site's content by that of a file which it has exported."""
     tenant, form = get_site(), OwnImportForm()
+    key = find_next_key(OWN["restore"], tenant)
     problem, status = find_refusal(OWN["restore"], tenant), 200
     if problem:
         status = 409 if form.is_submitted() else 200
@@ -129,13 +137,15 @@ def import_() -> ResponseReturnValue:
             with keeping(form.file.data) as (path, keep):
                 _check(path, tenant)
                 check_other_restore(tenant)
-                job = operations().start(
+                job = operations(job_key=key).start(
                     "restore",
                     slug=tenant.slug,
                     path=str(path),
                     backup_first=True,
                     with_settings=False,
                 )
+                if job.arguments["path"] != str(path):
+                    raise BundleError("", "another restore has just been begun")
                 keep()
                 return redirect(url_for("own_jobs.show", job_id=job.id), 303)
         except CatalogUnavailableError:

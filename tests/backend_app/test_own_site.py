@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backend_app.context import EXTENSION
+from backend_app.jobs import find_running
 from tenantry.catalog import SYSTEM, JobState, MailState
 from tenantry.catalog.models import JobRecord, MailRecord, now
 from tenantry.databases.placements import tenant_database
@@ -217,6 +220,32 @@ def test_a_second_click_leads_to_the_same_job(world: World, olga: Browser) -> No
     """What runs already is not begun again."""
     first, second = send(world, olga, "export"), send(world, olga, "export")
     assert first.location == second.location
+    assert world.catalog.jobs.list().total == 1
+
+
+def test_two_clicks_at_once_count_once(
+    world: World, olga: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have found nothing that runs, and both were within the limit: it is one job."""
+    both = threading.Barrier(2, timeout=30)
+
+    def find_and_wait(name: str, tenant_id: str | None = None) -> Job | None:
+        found = find_running(name, tenant_id)
+        both.wait()
+        return found
+
+    monkeypatch.setattr("backend_app.own_operations.find_running", find_and_wait)
+    form = {"csrf_token": world.form_token()}
+    browsers = [world.browser(), world.browser()]
+    for browser in browsers:
+        browser.adopt(world.sign_cookie("olga@example.com", "acme"), ACME)
+    with ThreadPoolExecutor(2) as threads:
+        asked = [
+            threads.submit(browser.open, "POST", "/own/export", ACME, data=form)
+            for browser in browsers
+        ]
+        first, second = (one.result() for one in asked)
+    assert (first.status_code, first.location) == (303, second.location)
     assert world.catalog.jobs.list().total == 1
 
 

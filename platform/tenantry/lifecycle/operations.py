@@ -65,6 +65,7 @@ class Operations:
         loaded when an operation needs it.
     :param actor: Who does it.
     :param step: Called with the name of each step of what takes longer than a moment, as it begins.
+    :param job_key: The key of the job that :meth:`start` adds, if it is given none.
     """
 
     def __init__(
@@ -75,11 +76,13 @@ class Operations:
         settings: Settings,
         actor: Actor,
         step: Callable[[str], None] = lambda _: None,
+        job_key: str | None = None,
     ) -> None:
         self.catalog = catalog
         self.settings = settings
         self.actor = actor
         self.step = step
+        self.job_key = job_key
         if factory is not None:
             self.factory = factory
 
