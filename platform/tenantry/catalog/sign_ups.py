@@ -106,12 +106,16 @@ class SignUps:
         with self._store.reading() as session:
             return session.scalar(query) or 0
 
-    def list_expired(self, *, limit: int = 100) -> tuple[str, ...]:
-        """Return the slugs of sites whose time to be confirmed is over, the longest over first."""
+    def list_expired(self, *, skip: int = 0, limit: int = 100) -> tuple[str, ...]:
+        """Return the slugs of sites whose time to be confirmed is over, the longest over first.
+
+        :param skip: How many of the first ones are left out.
+        """
         query = (
             select(TenantRecord.slug)
             .where(TenantRecord.held_until <= now())
-            .order_by(TenantRecord.held_until)
+            .order_by(TenantRecord.held_until, TenantRecord.id)
+            .offset(skip)
             .limit(limit)
         )
         with self._store.reading() as session:

@@ -71,7 +71,8 @@ def start_job(
 
     :param name: Of the operation: ``backup``, ``verify``, ``drill``, ``export``, ``import``, ``clone``,
         ``move``, ``restore``, ``migrate``, ``delete`` or ``purge``.
-    :param key: A second job of the operation with this key is not added.
+    :param key: A second job of the operation with this key is not added. By default it is that of
+        *operations*.
     :param arguments: What the operation takes, as JSON.
     :raises UnknownJobError: There is no such operation.
     :raises BadJobError: The arguments do not fit.
@@ -87,6 +88,7 @@ def start_job(
     # An imported tenant is not there yet, and a purge removes its tenant's jobs.
     if isinstance(slug, str) and name not in {"import", "purge"}:
         owner = operations.catalog.tenants.get(slug).id
+    key = key or operations.job_key
     return queue.enqueue(full, arguments, tenant_id=owner, key=key, by=operations.actor)
 
 
@@ -376,12 +378,14 @@ def _check_hosts(operations: Operations, run: JobRun) -> dict[str, int]:
 
 
 def _give_up_unconfirmed(operations: Operations, run: JobRun) -> dict[str, int]:
-    given_up, tried = 0, set[str]()
-    while slugs := set(operations.catalog.sign_ups.list_expired()) - tried:
+    given_up = left = 0
+    while slugs := operations.catalog.sign_ups.list_expired(skip=left):
         for slug in slugs:
-            given_up += _give_up_one(operations, run, slug)
+            if _give_up_one(operations, run, slug):
+                given_up += 1
+            else:
+                left += 1  # it stays the first one: the next ones come after it
             run.progress(given_up)
-        tried |= slugs
     return {"given_up": given_up}
 
 

@@ -114,6 +114,16 @@ def test_a_site_that_nobody_confirms_frees_its_name(any_catalog: Catalog) -> Non
     assert any_catalog.audit.verify().first_bad is None
 
 
+def test_those_that_cannot_be_given_up_hide_none(any_catalog: Catalog) -> None:
+    """The first ones are left out, and those behind them come."""
+    for slug in ("acme", "bolt", "coil"):
+        expire(any_catalog, sign_up(any_catalog, slug)[0])
+    listed = any_catalog.sign_ups.list_expired()
+    assert len(listed) == 3
+    seen = [any_catalog.sign_ups.list_expired(skip=skip, limit=1) for skip in range(4)]
+    assert seen == [listed[:1], listed[1:2], listed[2:], ()]
+
+
 def test_a_confirmed_owner_outlives_a_site_that_is_given_up(any_catalog: Catalog) -> None:
     """An account with another site, or a confirmed one, stays."""
     first, olga = sign_up(any_catalog, "acme")
