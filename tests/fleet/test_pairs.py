@@ -34,7 +34,8 @@ DOING = {
     "purge": "purged",
 }
 READING = {"backup", "export"}
-FINISH_SECONDS = 15.0
+FINISH_SECONDS = 60.0
+"""A lock that outlived its node would refuse the command; a busy machine only makes it slow."""
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_the_second_operation_is_refused_and_a_killed_one_is_finished(
     observer: psycopg.Connection[Any],
     tmp_path: Path,
 ) -> None:
-    """B names the node and the operation of A; after `kill -9` of A, B does it within 15 s."""
+    """B names the node and the operation of A; after `kill -9` of A, B does it at once."""
     one, two = pair
     own = (one.data / "node_id").read_text()[:8]
     # So that a run of migrations has something to do.
