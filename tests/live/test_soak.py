@@ -275,8 +275,9 @@ def test_nothing_is_left_of_a_rough_time(restless: Restless, pytestconfig: pytes
         seen += watch(restless, soak, seconds / 3)
 
     assert soak.complaints == []
-    assert soak.seen["plain", 200] > 5 * seconds
-    assert soak.changes > 5 * seconds
+    # How many a machine gets done is no matter of correctness; that it was no idle time is.
+    assert soak.seen["plain", 200] > seconds
+    assert soak.changes > seconds
     assert soak.seen["torn", 503]
     assert soak.seen["shut", 403]
     assert seen["queued"]
