@@ -10,7 +10,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, s
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog, current_actor
 from backend_app.tables import TableQuery
-from tenantry.catalog import JobState
+from tenantry.catalog import JobState, SiteState
 from tenantry.errors import JobNotFoundError, JobStateError, TenantNotFoundError
 from tenantry.files.disk import is_file
 from tenantry.jobs import JobDefinitions, JobQueue
@@ -29,9 +29,13 @@ bp = Blueprint("jobs", __name__)
 PAGE_SIZE = 25
 LINES = 1000
 NEWEST = 5
+MOST_FAILED = 200
+"""Sites that failed, which a job's page names."""
+BULK = "operations.bulk"
 MAX_NAME = 80
 TITLES = {f"operations.{one.job}": one.title for one in OPERATIONS.values() if one.job} | {
     "operations.import": "Import",
+    BULK: "Do something to many sites",
     "operations.backup_all": "Back up all sites",
     "operations.verify_all": "Verify the newest backups",
     "operations.give_up": "Give up the unconfirmed site",
@@ -168,6 +172,8 @@ def enqueue(name: str, *, key: str | None = None, **arguments: Any) -> Job:
 
 def title_of(job: Job) -> str:
     """Return what people call the job."""
+    if job.name == BULK and (declared := OPERATIONS.get(job.arguments["operation"])):
+        return f"{declared.title} many sites"
     return TITLES.get(job.name, job.name)
 
 
@@ -191,6 +197,10 @@ def _facts(job_id: int) -> dict[str, Any]:
         "lines": catalog().jobs.list_lines(job_id, limit=LINES),
         "slug": _find_slugs([job]).get(job.tenant_id),
         "made": job.result.get("slug"),
+        "sites": catalog().job_sites.count(job_id) if job.name == BULK else {},
+        "failed": catalog().job_sites.list(job_id, SiteState.FAILED, limit=MOST_FAILED)
+        if job.name == BULK
+        else (),
         "export": export,
         "export_size": export.stat().st_size if export is not None else 0,
         "has_worker": job.state.is_final or catalog().jobs.pipe.has_reader(),

@@ -60,6 +60,7 @@ class OperationForm(Form):
 def make_form(declared: Declaration, slug: str, given: dict[str, str]) -> OperationForm:
     """Return the form of an operation on a tenant, filled from the request.
 
+    :param slug: The tenant's; or, of an operation on many, their number.
     :param given: What stands in its fields at first.
     """
     fields: dict[str, Any] = {

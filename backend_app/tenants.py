@@ -9,6 +9,7 @@ from flask_wtf import FlaskForm
 
 from backend_app.access import OPERATORS, open_to
 from backend_app.accounts import make_setup_link
+from backend_app.bulk import list_bulk
 from backend_app.context import backend, catalog, operations
 from backend_app.entering import go_to_backend_of, is_manageable
 from backend_app.figures import RANGES, read_figures
@@ -44,7 +45,7 @@ def index() -> ResponseReturnValue:
     rows = catalog().listings.tenants(
         read_filter(listing), sort=listing.sort, cursor=listing.cursor, size=PAGE_SIZE
     )
-    return render_template("backend/tenants.html", listing=listing, rows=rows)
+    return render_template("backend/tenants.html", listing=listing, rows=rows, bulk=list_bulk())
 
 
 @bp.get("/tenants.csv")

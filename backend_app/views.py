@@ -31,6 +31,8 @@ STATE_NOTES: Mapping[TenantState, str] = {
 """What the people who manage a site must know about its state."""
 
 
+MOST_VALUES = 20
+"""Values of a list that are shown."""
 NOTHING = "\N{EN DASH}"
 
 
@@ -39,6 +41,7 @@ def init_views(app: Flask) -> None:
     app.add_template_filter(show_time, "time")
     app.add_template_filter(show_clock, "clock")
     app.add_template_filter(show_cell, "cell")
+    app.add_template_filter(show_value, "value")
     app.add_template_filter(fold, "fold")
     app.add_template_filter(show_json, "as_json")
     app.add_template_test(is_local_path, "local_path")
@@ -104,3 +107,13 @@ def show_cell(value: Any) -> Markup:
     if isinstance(value, datetime):
         return show_time(value)
     return escape(str(value))
+
+
+def show_value(value: Any) -> Any:
+    """Return an argument or a result of a job in words: lists and options are JSON."""
+    if isinstance(value, dict):
+        return show_value([f"{name}: {one}" for name, one in value.items() if one is not None])
+    if not isinstance(value, list):
+        return value
+    more = [f"and {len(value) - MOST_VALUES:,} more"] if len(value) > MOST_VALUES else []
+    return ", ".join(map(str, [*value[:MOST_VALUES], *more]))

@@ -70,6 +70,7 @@ ARGUMENTS = {
     "document": "terms",
     "number": 0,
     "own": "export",
+    "many": "archive",
     "node_id": "no-such-node",
     "change": "drain",
     "announcement_id": 1,

@@ -28,6 +28,7 @@ from tenantry.catalog.custom_hosts import CustomHosts
 from tenantry.catalog.front_pages import FrontPages
 from tenantry.catalog.host_checks import HostChecks
 from tenantry.catalog.invitations import Invitations
+from tenantry.catalog.job_sites import JobSites
 from tenantry.catalog.jobs import Jobs
 from tenantry.catalog.links import Links
 from tenantry.catalog.listings import EventFilter, Listings, TenantFilter
@@ -66,6 +67,7 @@ from tenantry.catalog.values import (
     Invitation,
     Job,
     JobLine,
+    JobSite,
     JobState,
     Mail,
     MailState,
@@ -77,6 +79,7 @@ from tenantry.catalog.values import (
     Role,
     Run,
     RunState,
+    SiteState,
     Step,
     StepState,
     TenantRow,
@@ -118,6 +121,7 @@ class Catalog:
         self.relocations = Relocations(store)
         self.purges = Purges(store)
         self.jobs = Jobs(store)
+        self.job_sites = JobSites(store, self.jobs)
         self.mails = Mails(store, self.jobs)
         self.audit = Audit(store)
         self.announcements = Announcements(store)
@@ -183,6 +187,7 @@ __all__ = [
     "Invitation",
     "Job",
     "JobLine",
+    "JobSite",
     "JobState",
     "Listings",
     "Mail",
@@ -196,6 +201,7 @@ __all__ = [
     "Role",
     "Run",
     "RunState",
+    "SiteState",
     "Slice",
     "Step",
     "StepState",

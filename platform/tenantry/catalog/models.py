@@ -630,6 +630,22 @@ class JobLineRecord(Base):
         return copy_to(JobLine, self)
 
 
+class JobSiteRecord(Base):
+    """A site of a job that goes through many, and what became of it."""
+
+    __tablename__ = "job_sites"
+    __table_args__ = (Index(None, "job_id", "state", "tenant_id"),)
+
+    job_id: Mapped[int] = mapped_column(
+        BIG, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    tenant_id: Mapped[str] = mapped_column(
+        ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    state: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(String(500), default="")
+
+
 class BackupRecord(Base):
     """What is known of a tenant's newest backup, which lies in a node's folder."""
 

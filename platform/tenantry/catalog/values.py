@@ -300,6 +300,29 @@ class StepState(StrEnum):
     """There was nothing to do any more."""
 
 
+class SiteState(StrEnum):
+    """What became of one site of a job that goes through many."""
+
+    PENDING = "pending"
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    """There was nothing to do."""
+    ELSEWHERE = "elsewhere"
+    """A job of its own does it on the node that has its files."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSite:
+    """A site of a job that goes through many."""
+
+    tenant_id: str
+    slug: str
+    state: SiteState
+    text: str
+    """Why it failed, or what else is to say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run of migrations over tenants' databases."""

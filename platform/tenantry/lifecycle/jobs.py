@@ -409,6 +409,14 @@ def _give_up(operations: Operations, _run: JobRun, *, slug: str) -> None:
     operations.give_up_unconfirmed(slug)
 
 
+def _bulk(
+    operations: Operations, run: JobRun, *, operation: str, sites: str, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    from tenantry.lifecycle.bulk import run_bulk  # noqa: PLC0415 - it prepares what starts jobs
+
+    return run_bulk(operations, run, operation=operation, sites=sites, options=options)
+
+
 _ONE: JobOptions = {"seconds": 6 * HOURS, "place": "platform"}
 _ANYWHERE: JobOptions = {"cancellable": True, "place": "platform"}
 _MANY: JobOptions = {
@@ -430,6 +438,7 @@ _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
     "operations.restore": (_restore, _ONE),
     "operations.migrate": (_migrate, _MANY),
     "operations.delete": (_delete, _ONE),
+    "operations.bulk": (_bulk, _MANY),
     "operations.plan_check": (check_plan, _MANY),
     "platform.announce": (mail_announcement, _MANY),
     "platform.doctor": (run_doctor, {"attempts": 1, "seconds": HOURS, **_ANYWHERE}),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tenantry.flask.factories import load_factory
 from tenantry.lifecycle.archive import archive_tenant
 from tenantry.lifecycle.backup import backup_tenant, list_backup_names
+from tenantry.lifecycle.bulk import count_bulk, preview_bulk, start_bulk
 from tenantry.lifecycle.check import check_tenant
 from tenantry.lifecycle.clone import clone_tenant, preview_clone, release_tenant
 from tenantry.lifecycle.create import complete_tenant, create_tenant
@@ -95,6 +96,9 @@ class Operations:
         return load_factory(self.settings)
 
     start = start_job
+    start_bulk = start_bulk
+    preview_bulk = preview_bulk
+    count_bulk = count_bulk
 
     create = create_tenant
     create_many = create_tenants
