@@ -37,6 +37,7 @@ class Carried:
     title: str
     body: str
     tags: str = ""
+    excerpt: str = ""
 
     def dump(self) -> str:
         """Return it as the value of a form's field."""
@@ -78,6 +79,7 @@ def find_carried() -> Carried | None:
             title=request.form.get("title", ""),
             body=request.form.get("body") or request.form.get("text", ""),
             tags=request.form.get("tags", ""),
+            excerpt=request.form.get("excerpt", ""),
         )
     else:
         carried = None
@@ -98,6 +100,7 @@ def deliver(carried: Carried, member: Member) -> str | None:
         body=carried.body,
         version=carried.version,
         tags=carried.tags,
+        excerpt=carried.excerpt,
     )
     if not kept:
         flash("You may no longer save this text.", "warning")
@@ -112,8 +115,8 @@ def _load(text: str) -> Carried | None:
         url_for(carried.endpoint, slug=carried.slug or None)
     except (ValueError, TypeError, LookupError):
         return None
-    texts = (carried.writer, carried.endpoint, carried.slug, carried.key, carried.title)
-    if not all(isinstance(text, str) for text in (*texts, carried.body, carried.tags)):
+    texts = {name: value for name, value in asdict(carried).items() if name != "version"}
+    if not all(isinstance(text, str) for text in texts.values()):
         return None
     known = carried.endpoint in FORMS and isinstance(carried.version, int)
     return carried if known else None

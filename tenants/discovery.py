@@ -6,9 +6,10 @@ from xml.etree import ElementTree as ET
 
 from flask import Blueprint, Response
 
-from tenantry import current_tenant, page_cache
+from tenantry import current_tenant
 from tenants.addresses import endpoint_of
 from tenants.look import path_of, public_url
+from tenants.publication import public_page
 from tenants.reading import list_addresses, list_tags
 
 bp = Blueprint("discovery", __name__)
@@ -35,7 +36,7 @@ def robots() -> Response:
 
 
 @bp.get("/sitemap.xml")
-@page_cache(vary=(), hooks=False)
+@public_page
 def sitemap() -> Response:
     """List the front page, the published posts and pages, and the tags."""
     root = ET.Element("urlset", {"xmlns": SITEMAP})

@@ -9,8 +9,9 @@ from xml.etree import ElementTree as ET
 
 from flask import Blueprint, Response
 
-from tenantry import current_tenant, page_cache
+from tenantry import current_tenant
 from tenants.look import get_look, public_url
+from tenants.publication import public_page
 from tenants.reading import newest_posts
 
 if TYPE_CHECKING:
@@ -27,14 +28,14 @@ NEVER = "1970-01-01T00:00:00Z"
 
 
 @bp.get("/feed.xml")
-@page_cache(vary=(), hooks=False)
+@public_page
 def atom() -> Response:
     """Serve the feed. Readers ask often, and mostly get a 304."""
     return Response(_feed(), content_type="application/atom+xml; charset=utf-8")
 
 
 @bp.get("/feed.json")
-@page_cache(vary=(), hooks=False)
+@public_page
 def json_feed() -> Response:
     """Serve the feed to readers that prefer JSON; it says what the Atom feed says."""
     site = get_look()
@@ -60,7 +61,7 @@ def _item(post: Post) -> dict[str, Any]:
         "title": post.title,
         "content_html": post.html(),
         "date_published": _time(post.published_at),
-        "date_modified": _time(max(post.updated_at, post.published_at)),
+        "date_modified": _time(_changed(post)),
         "authors": [{"name": post.author.name}],
     }
     return item | ({"tags": [tag.name for tag in post.tags]} if post.tags else {})
@@ -73,7 +74,7 @@ def _feed() -> bytes:
     _add(root, "title", site.name)
     if site.tagline:
         _add(root, "subtitle", site.tagline)
-    _add(root, "updated", max((_time(post.updated_at) for post in posts), default=NEVER))
+    _add(root, "updated", max((_time(_changed(post)) for post in posts), default=NEVER))
     ET.SubElement(root, "link", {"rel": "alternate", "type": "text/html", "href": site.url})
     own = {"rel": "self", "type": "application/atom+xml", "href": public_url("feed.atom")}
     ET.SubElement(root, "link", own)
@@ -94,7 +95,7 @@ def _add_entry(root: ET.Element, post: Post) -> None:
     url = public_url("pages.post", slug=post.slug)
     ET.SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": url})
     _add(entry, "published", _time(post.published_at))
-    _add(entry, "updated", _time(max(post.updated_at, post.published_at)))
+    _add(entry, "updated", _time(_changed(post)))
     author = ET.SubElement(entry, "author")
     _add(author, "name", post.author.name)
     for tag in post.tags:
@@ -109,6 +110,11 @@ def _id_of(post: Post) -> str:
 
 def _add(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
     ET.SubElement(parent, tag, attributes).text = text
+
+
+def _changed(post: Post) -> datetime:
+    """Return when readers could see the newest text: a scheduled post was written before."""
+    return max(post.updated_at, post.published_at or post.updated_at)
 
 
 def _time(moment: datetime) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import (
+    DateTimeLocalField,
     EmailField,
     HiddenField,
     IntegerField,
@@ -25,6 +27,7 @@ from tenants.tags import read_tags
 from tenants.text import SLUG_LENGTH, clean_line, clean_text, fold_email
 
 POST_LENGTH = 100_000
+EXCERPT_LENGTH = 300
 COMMENT_LENGTH = 5_000
 TOO_MUCH_MARKUP = (
     "This text has too much formatting: too many characters such as * [ ] | and line ends, or too "
@@ -44,6 +47,21 @@ class Form(FlaskForm):
         if not valid:
             note_faults(self)
         return valid
+
+
+class MomentField(DateTimeLocalField):
+    """A moment in UTC, to the minute."""
+
+    data: datetime | None
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read what was typed; browsers without such a field send any text."""
+        try:
+            super().process_formdata([text for text in valuelist if text.strip()])
+        except ValueError as error:
+            raise ValueError("Write the day and the time like this: 2027-01-31 09:30.") from error
+        if self.data is not None:
+            self.data = self.data.replace(tzinfo=UTC)
 
 
 class PostForm(Form):
@@ -72,6 +90,13 @@ class PostForm(Form):
         description="Separated by commas. Each tag has a page with its posts.",
         render_kw={"autocomplete": "off"},
     )
+    excerpt = StringField(
+        "Excerpt",
+        filters=[clean_line],
+        validators=[Length(max=EXCERPT_LENGTH)],
+        description="Shown in lists and by search engines. Empty: the post's first paragraph.",
+        render_kw={"autocomplete": "off"},
+    )
     address = StringField(
         "Address",
         filters=[clean_line],
@@ -82,8 +107,18 @@ class PostForm(Form):
     )
     kind = SelectField(
         "Shown as",
-        choices={"page": "Page, in the menu", "post": "Post, among the others"},
+        choices={
+            "page": "Page, in the menu",
+            "post": "Post, among the others",
+            "featured": "Featured post, above the others",
+        },
         validators=[Optional()],
+    )
+    publish_at = MomentField(
+        "Publish at (UTC)",
+        format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+        validators=[Optional()],
+        description="Choose “Publish”, and nobody but editors sees the post before. Empty: at once.",
     )
 
     def validate_tags(self, field: StringField) -> None:

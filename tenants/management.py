@@ -8,11 +8,12 @@ from sqlalchemy import func, select
 
 from tenantry.management import Action, Column, Listing, Row
 from tenants.addresses import endpoint_of
-from tenants.database import db
+from tenants.database import db, now
 from tenants.look import path_of
 from tenants.models import Comment, Member, Post
 from tenants.permissions import Role
-from tenants.posts import delete_post, set_published
+from tenants.posts import delete_post
+from tenants.publication import publish, take_back
 from tenants.sessions import end_sessions
 from tenants.sign_in import make_entry
 from tenants.text import clean_line, fold_email
@@ -92,25 +93,34 @@ class PostSection:
                     f"“{post.title}” is deleted. The site's Drafts page can restore it for 30 days."
                 )
             return f"“{post.title}” is deleted for good: the site is full."
-        if action in {"publish", "unpublish"}:
-            set_published(post, action == "publish")
-            done = "is published" if post.is_published else "is a draft"
+        if action == "publish":
+            publish(post)
+            done = "is published"
+        elif action == "unpublish":
+            take_back(post)
+            done = "is a draft"
         else:
             raise LookupError(action)
         db.session.commit()
         return f"“{post.title}” {done}."
 
     def _row(self, row: Any) -> Row:
-        published = row.published_at is not None
+        at = row.published_at
+        published = at is not None and at <= now()
         cells = {
             "title": row.title,
             "author": row.name,
-            "published": _day(row.published_at) if published else "Draft",
+            "published": "Draft"
+            if at is None
+            else _day(at)
+            if published
+            else f"From {at:%Y-%m-%d %H:%M} UTC",
             "comments": row.said,
         }
         url = path_of(endpoint_of(row.is_page), slug=row.slug) if published else None
-        first = "unpublish" if published else "publish"
-        return Row(str(row.id), cells, url=url, actions=(first, "delete"))
+        changes = [] if published else ["publish"]
+        changes += [] if at is None else ["unpublish"]
+        return Row(str(row.id), cells, url=url, actions=(*changes, "delete"))
 
 
 class MemberSection:
@@ -192,6 +202,12 @@ def _refuse_for_owner(member: Member) -> None:
         raise ValueError(
             f"{member.name} owns this site, which only the platform's operator can change."
         )
+
+
+def _describe_publication(at: datetime | None) -> str:
+    if at is None:
+        return "Draft"
+    return _day(at) if at <= now() else f"From {at:%Y-%m-%d %H:%M} UTC"
 
 
 def _day(moment: datetime) -> str:

@@ -138,23 +138,32 @@ class Post(_Written, Model):
     """
 
     __tablename__ = "post"
-    __table_args__ = (Index(None, "published_at", "id"),)
+    __table_args__ = (
+        Index(None, "published_at", "id"),
+        Index(None, "is_featured", "published_at", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(120), unique=True)
     title: Mapped[str] = mapped_column(String(160), active_history=True)
     body: Mapped[str] = mapped_column(Text, active_history=True)
+    excerpt: Mapped[str] = mapped_column(String(300), default="", server_default=text("''"))
+    """What its author wants lists to show of it; empty: its first paragraph."""
     summary: Mapped[str] = mapped_column(String(400), default="")
+    """What lists show of it."""
     author_id: Mapped[int] = mapped_column(ForeignKey("member.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
     published_at: Mapped[datetime | None] = mapped_column(default=None)
+    """From when on everybody may read it; ``None``: a draft."""
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
     """When it was deleted; nobody sees it since, and it can be restored for a while."""
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     """It grows with each save that changes something; an editor sends the number that they saw."""
     is_page: Mapped[bool] = mapped_column(default=False, server_default="0")
     """Whether it stands in the menu instead of among the posts."""
+    is_featured: Mapped[bool] = mapped_column(default=False, server_default="0")
+    """Whether it stands above the other posts."""
 
     author: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
     tags: Mapped[list[Tag]] = relationship(secondary="post_tag", order_by="Tag.slug")
@@ -166,7 +175,12 @@ class Post(_Written, Model):
     @property
     def is_published(self) -> bool:
         """Whether everybody may read it."""
-        return self.published_at is not None
+        return self.published_at is not None and self.published_at <= now()
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether everybody may read it later."""
+        return self.published_at is not None and not self.is_published
 
     @property
     def tag_line(self) -> str:
@@ -176,7 +190,8 @@ class Post(_Written, Model):
     def write(self, body: str) -> None:
         """Take a new text, and the summary that comes with it."""
         self.body = body
-        self.body_html, self.summary = markdown.compose(body)
+        self.body_html, summary = markdown.compose(body)
+        self.summary = self.excerpt or summary
         self.renderer = markdown.RENDERER
         self.raise_version()
 
@@ -275,6 +290,7 @@ class UnsavedText(Model):
     body: Mapped[str] = mapped_column(Text)
     tags: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     """As they were typed."""
+    excerpt: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     saved_at: Mapped[datetime] = mapped_column(default=now)
 
     @property

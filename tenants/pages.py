@@ -16,10 +16,11 @@ from flask import (
     url_for,
 )
 
-from tenantry import accent_tones, current_tenant, page_cache, read_accent
+from tenantry import accent_tones, current_tenant, read_accent
 from tenants.access import find_member
 from tenants.addresses import endpoint_of, url_of
 from tenants.forms import CommentForm
+from tenants.publication import public_page
 from tenants.reading import (
     find_post,
     list_comments,
@@ -40,7 +41,7 @@ HOUR = 3600
 
 
 @bp.get("/")
-@page_cache(vary=(), hooks=False)
+@public_page
 def front() -> ResponseReturnValue:
     """Show a page of the newest posts."""
     page = list_published(page_number())
@@ -48,7 +49,7 @@ def front() -> ResponseReturnValue:
 
 
 @bp.get("/archive")
-@page_cache(vary=(), hooks=False)
+@public_page
 def archive() -> str:
     """List the titles of all posts, by month."""
     page = list_titles(page_number())
@@ -62,14 +63,14 @@ def archive() -> str:
 
 
 @bp.get("/posts/<slug>")
-@page_cache(vary=(), hooks=False)
+@public_page
 def post(slug: str) -> ResponseReturnValue:
     """Show a post and its comments; a draft only to those who may edit it."""
     return _show(slug)
 
 
 @bp.get("/pages/<slug>")
-@page_cache(vary=(), hooks=False)
+@public_page
 def page(slug: str) -> ResponseReturnValue:
     """Show a page of the menu: it has neither date nor comments."""
     return _show(slug)

@@ -1,4 +1,7 @@
-"""What a form says of a post beside its title and text: its tags, its address, where it is shown."""
+"""What a form says of a post beside its title and text.
+
+That is: its tags, its excerpt, its address, where it is shown, and when it is published.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,48 @@ from typing import TYPE_CHECKING, Any
 
 from flask import request
 
-from tenants.addresses import follows_title, free_slug, move_post
+from tenants.addresses import follows_title, free_slug, is_free, move_post
+from tenants.database import now
+from tenants.publication import publish, take_back
 from tenants.tags import read_tags, set_tags
 from tenants.text import slugify
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tenants.forms import PostForm
     from tenants.models import Post
 
-TEXT = frozenset({"title", "body"})
+TEXT = frozenset({"title", "body", "excerpt"})
 """Fields that are the text itself."""
+PASSED = "This moment has passed. Leave the field empty to publish now."
+NO_DRAFT = "A draft stays one. Choose “Publish” to schedule it, or leave this empty."
+TAKEN = "Another post has this address, or had it. Choose another one."
 
 
 def facts_of(post: Post | None) -> dict[str, Any]:
     """Return what the form of a post, or of a new one, is filled with beside its text and tags."""
     if post is None:
         return {"kind": "post"}
-    return {"address": post.slug, "kind": "page" if post.is_page else "post"}
+    return {
+        "excerpt": post.excerpt,
+        "address": post.slug,
+        "kind": _kind_of(post),
+        "publish_at": post.published_at if post.is_scheduled else None,
+    }
+
+
+def find_fault(form: PostForm, post: Post | None) -> tuple[str, str] | None:
+    """Return the name of a field that does not fit the post, and why."""
+    address, at = form.address.data, form.publish_at.data
+    if address and not is_free(slugify(address), post_id=post and post.id):
+        return "address", TAKEN
+    if at is None or (post is not None and post.is_published):
+        return None
+    intent = request.form.get("intent")
+    if intent == "draft":
+        return "publish_at", NO_DRAFT
+    return ("publish_at", PASSED) if intent in {"publish", "save"} and at <= now() else None
 
 
 def find_changes(form: PostForm, post: Post) -> set[str]:
@@ -30,15 +58,18 @@ def find_changes(form: PostForm, post: Post) -> set[str]:
 
     A field that was not sent changes nothing.
     """
-    changes = {name for name in TEXT if form[name].data != getattr(post, name)}
+    sent = TEXT & request.form.keys()
+    changes = {name for name in sent if form[name].data != (getattr(post, name) or "")}
     if "tags" in request.form:
         named = {slugify(name) for name in read_tags(form.tags.data)}
         if named != {tag.slug for tag in post.tags}:
             changes.add("tags")
     if choose_slug(form, post) != post.slug:
         changes.add("address")
-    if form.kind.data and (form.kind.data == "page") != bool(post.is_page):
+    if form.kind.data and form.kind.data != _kind_of(post):
         changes.add("kind")
+    if (at := form.publish_at.data) and post.is_scheduled and at != post.published_at:
+        changes.add("publish_at")
     return changes
 
 
@@ -47,6 +78,10 @@ def take_facts(post: Post, form: PostForm) -> None:
     _set_address(post, form)
     if form.kind.data:
         post.is_page = form.kind.data == "page"
+        post.is_featured = form.kind.data == "featured"
+    if "excerpt" in request.form:
+        post.excerpt = form.excerpt.data
+    _set_publication(post, request.form.get("intent"), form.publish_at.data)
 
 
 def take_tags(post: Post, form: PostForm) -> None:
@@ -61,6 +96,21 @@ def choose_slug(form: PostForm, post: Post) -> str:
     if chosen == (request.view_args or {}).get("slug"):
         return post.slug  # the editor was opened there: another one may have moved the post since
     return chosen
+
+
+def _kind_of(post: Post) -> str:
+    return "page" if post.is_page else "featured" if post.is_featured else "post"
+
+
+def _set_publication(post: Post, intent: str | None, at: datetime | None) -> None:
+    if intent == "unpublish":
+        take_back(post)
+    elif intent == "publish-now":
+        publish(post)
+    elif intent == "publish":
+        publish(post, at=at)
+    elif intent == "save" and at is not None and post.is_scheduled:
+        post.published_at = at
 
 
 def _set_address(post: Post, form: PostForm) -> None:

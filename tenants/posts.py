@@ -13,16 +13,24 @@ from sqlalchemy.orm.exc import StaleDataError
 from tenantry import accept_body, ask_first, is_local_path, note_faults, prefers_json, problem
 from tenants import markdown
 from tenants.access import get_member, only
-from tenants.addresses import is_free, note_address, url_of
+from tenants.addresses import url_of
 from tenants.database import db, now
 from tenants.forms import POST_LENGTH, TOO_MUCH_MARKUP, PostForm
 from tenants.models import Post, UnsavedText
 from tenants.permissions import Permission
-from tenants.post_facts import TEXT, choose_slug, facts_of, find_changes, take_facts, take_tags
+from tenants.post_facts import (
+    TEXT,
+    choose_slug,
+    facts_of,
+    find_changes,
+    find_fault,
+    take_facts,
+    take_tags,
+)
 from tenants.reading import find_deleted, find_post, list_deleted, list_drafts, page_number
 from tenants.revisions import Before, note_revision
 from tenants.room import FULL, find_fullness
-from tenants.text import clean_line, clean_text, slugify
+from tenants.text import clean_line, clean_text
 from tenants.unsaved import (
     drop_unsaved,
     find_unsaved,
@@ -110,8 +118,9 @@ def keep() -> ResponseReturnValue:
     body = clean_text(request.form.get("body") or request.form.get("text"))
     version = request.form.get("version", 0, type=int)
     tags = clean_line(request.form.get("tags"))
+    excerpt = clean_line(request.form.get("excerpt"))
     key = request.form.get("key", "")
-    kept = keep_unsaved(key, title=title, body=body, version=version, tags=tags)
+    kept = keep_unsaved(key, title=title, body=body, version=version, tags=tags, excerpt=excerpt)
     if not kept:
         abort(404)
     return "", 204
@@ -222,16 +231,6 @@ def delete_post(post: Post) -> bool:
     return restorable
 
 
-def set_published(post: Post, published: bool) -> None:  # noqa: FBT001 - the point of it
-    """Show the post to everybody, or make it a draft again."""
-    if not published:
-        if post.is_published:
-            note_address(post)
-        post.published_at = None
-    elif post.published_at is None:
-        post.published_at = now()
-
-
 def _find_begun() -> UnsavedText | None:
     """Return the unsaved text to go on with: the one asked for, or the newest."""
     if "new" in request.args:
@@ -251,19 +250,20 @@ def _fill_form(text: UnsavedText | Post | None, key: str, post: Post | None = No
     if text is None:
         return PostForm(formdata=None, data={"key": key, "version": 0} | facts_of(None))
     key = text.key if isinstance(text, UnsavedText) else key
-    facts = {"title": text.title, "body": text.body, "version": text.version}
-    facts |= {"tags": text.tag_line} | facts_of(post)
+    facts = facts_of(post) | {"title": text.title, "body": text.body, "version": text.version}
+    facts |= {"tags": text.tag_line, "excerpt": text.excerpt}
     return PostForm(formdata=None, data={"key": key, **facts})
 
 
 def _is_valid(form: PostForm, post: Post | None = None) -> bool:
-    valid = form.validate()
-    address = form.address.data
-    if valid and address and not is_free(slugify(address), post_id=post and post.id):
-        form.address.errors = ["Another post has this address, or had it. Choose another one."]
+    if not form.validate():
+        return False
+    if (fault := find_fault(form, post)) is not None:
+        name, why = fault
+        form[name].errors = [why]
         note_faults(form)
         return False
-    return valid
+    return True
 
 
 def _refuse(form: PostForm, post: Post | None, full: str) -> ResponseReturnValue:
@@ -276,11 +276,19 @@ def _refuse(form: PostForm, post: Post | None, full: str) -> ResponseReturnValue
 def _show_conflict(post: Post, form: PostForm) -> ResponseReturnValue:
     """Show both texts: what was saved meanwhile, and what was to overwrite it."""
     if prefers_json():
-        return problem(409, "Saved in the meantime", CONFLICT, saved=_say(post))
-    title, body = form.title.data, form.body.data
+        saved = _say(post)
+        if post.is_scheduled:
+            saved["publish_at"] = saved["publish_at"].isoformat()
+        return problem(409, "Saved in the meantime", CONFLICT, saved=saved)
     if find_fullness() is None:  # after leaving the page, the editor has the text
-        version, tags = form.version.data or 0, form.tags.data
-        keep_unsaved(post_key(post), title=title, body=body, version=version, tags=tags)
+        keep_unsaved(
+            post_key(post),
+            title=form.title.data,
+            body=form.body.data,
+            version=form.version.data or 0,
+            tags=form.tags.data,
+            excerpt=form.excerpt.data,
+        )
     sent = {name: said for name, said in form.data.items() if name in request.form}
     facts = _say(post) | sent | {"key": post_key(post), "version": post.version}
     facts["address"] = choose_slug(form, post)
@@ -303,9 +311,6 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
         post.write(form.body.data)
     elif changes:
         post.raise_version()  # an editor that was opened before is told
-    intent = request.form.get("intent")
-    if intent in {"publish", "unpublish"}:
-        set_published(post, intent == "publish")
     db.session.add(post)
     key = form.key.data or ""
     try:
@@ -329,8 +334,14 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
         )
         return show_editor(form, db.session.get(Post, post_id) if post_id else None), 409
     note_saved(key)
-    flash("Published." if post.is_published else "Saved as a draft.", "success")
+    flash(_describe_state(post), "success")
     return redirect(url_of(post), 303)
+
+
+def _describe_state(post: Post) -> str:
+    if post.is_scheduled:
+        return f"Scheduled: it is published on {post.published_at:%-d %B %Y at %H:%M} UTC."
+    return "Published." if post.is_published else "Saved as a draft."
 
 
 def get_own(slug: str) -> Post:

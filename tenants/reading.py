@@ -11,6 +11,7 @@ from sqlalchemy.orm import raiseload, selectinload
 from tenantry import Page
 from tenants.database import db
 from tenants.models import Comment, FormerSlug, Member, Post, PostTag, Tag
+from tenants.publication import is_public, is_unpublished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +49,9 @@ def get_page(items: Sequence[Any], *, total: int, number: int, size: int) -> Pag
 def list_published(number: int, *, tag: Tag | None = None) -> Page[Row[Any]]:
     """Return a page of the newest posts: two queries, however many posts and comments there are.
 
-    :param tag: Only posts that have it.
+    :param tag: Only posts that have it. Without one, featured posts come first.
     """
-    chosen = _listed()
+    chosen, order = _listed(), (Post.published_at.desc(), Post.id.desc())
     if tag is not None:
         having = select(PostTag.post_id).where(PostTag.tag_id == tag.id)
         chosen = and_(chosen, Post.id.in_(having))
@@ -58,7 +59,7 @@ def list_published(number: int, *, tag: Tag | None = None) -> Page[Row[Any]]:
     rows = db.session.execute(
         _summaries(Post.published_at.label("moment"))
         .where(chosen)
-        .order_by(Post.published_at.desc(), Post.id.desc())
+        .order_by(*(order if tag else (Post.is_featured.desc(), *order)))
         .limit(POSTS_PER_PAGE)
         .offset((number - 1) * POSTS_PER_PAGE)
     ).all()
@@ -79,8 +80,8 @@ def list_titles(number: int) -> Page[Row[Any]]:
 
 
 def list_drafts(author_id: int | None, number: int) -> Page[Row[Any]]:
-    """Return a page of drafts, of one author or of all."""
-    chosen = and_(Post.published_at.is_(None), Post.deleted_at.is_(None), _by(author_id))
+    """Return a page of drafts and scheduled posts, of one author or of all."""
+    chosen = and_(is_unpublished(), _by(author_id))
     total = db.session.scalar(select(func.count()).select_from(Post).where(chosen)) or 0
     rows = db.session.execute(
         _summaries(Post.updated_at.label("moment"))
@@ -175,11 +176,6 @@ def find_deleted(slug: str) -> Post | None:
     return db.session.scalar(select(Post).where(Post.slug == slug, Post.deleted_at.is_not(None)))
 
 
-def is_public() -> ColumnElement[bool]:
-    """Return that visitors can see a post or page."""
-    return and_(Post.published_at.is_not(None), Post.deleted_at.is_(None))
-
-
 def _listed() -> ColumnElement[bool]:
     return and_(is_public(), Post.is_page.is_(False))
 
@@ -195,6 +191,8 @@ def _summaries(moment: Any) -> Select[Any]:
         Post.slug,
         Post.title,
         Post.summary,
+        Post.published_at,
+        Post.is_featured,
         moment,
         Member.name.label("author"),
         comments.label("comments"),

@@ -57,5 +57,5 @@ def _render(carried: Carried, member: Member) -> str | None:
         return None
     key = carried.key if is_new(carried.key) else new_key()
     facts = {"title": carried.title, "body": carried.body, "version": carried.version}
-    facts |= {"tags": carried.tags} | facts_of(post)
+    facts |= facts_of(post) | {"tags": carried.tags, "excerpt": carried.excerpt}
     return show_editor(PostForm(formdata=None, data={"key": key, **facts}), post)

@@ -20,7 +20,8 @@ from sqlalchemy import and_, func, literal_column, select
 
 from tenants.database import db
 from tenants.models import Member, Post
-from tenants.reading import MAX_PAGE, get_page, is_public, page_number
+from tenants.publication import is_public
+from tenants.reading import MAX_PAGE, get_page, page_number
 from tenants.search_index import INDEX
 from tenants.text import clean_line
 

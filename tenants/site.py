@@ -19,6 +19,7 @@ from tenants import (
     menu,
     pages,
     posts,
+    preview_links,
     room,
     search,
     tags,
@@ -56,10 +57,26 @@ def build_site() -> Flask:
     db.init_app(app)
     app.context_processor(look.describe)
     app.context_processor(
-        lambda: {"find_notice": room.find_notice, "list_menu": menu.list_menu, "url_of": url_of}
+        lambda: {
+            "find_notice": room.find_notice,
+            "list_menu": menu.list_menu,
+            "preview_url": preview_links.preview_url,
+            "url_of": url_of,
+        }
     )
     errors.init_app(app)
-    for module in (pages, tags, search, feed, discovery, posts, history, comments, members):
+    for module in (
+        pages,
+        tags,
+        search,
+        feed,
+        discovery,
+        posts,
+        preview_links,
+        history,
+        comments,
+        members,
+    ):
         app.register_blueprint(module.bp)
     init_management(app, Management())
     return app

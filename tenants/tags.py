@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, abort, render_template
 from sqlalchemy import delete, select
 
-from tenantry import page_cache
 from tenants.database import db
 from tenants.models import PostTag, Tag
+from tenants.publication import public_page
 from tenants.reading import find_tag, list_published, list_tags, page_number
 from tenants.text import clean_line, slugify
 
@@ -27,14 +27,14 @@ TAG_LENGTH = 40
 
 
 @bp.get("/tags")
-@page_cache(vary=(), hooks=False)
+@public_page
 def index() -> str:
     """List all tags."""
     return render_template("site/tags.html", tags=list_tags())
 
 
 @bp.get("/tags/<slug>")
-@page_cache(vary=(), hooks=False)
+@public_page
 def tag(slug: str) -> ResponseReturnValue:
     """Show a page of the newest posts that have a tag."""
     found = find_tag(slug)

@@ -68,26 +68,30 @@ def list_begun() -> Sequence[UnsavedText]:
     return begun
 
 
-def keep_unsaved(key: str, *, title: str, body: str, version: int, tags: str = "") -> bool:
+def keep_unsaved(
+    key: str, *, title: str, body: str, version: int, tags: str = "", excerpt: str = ""
+) -> bool:
     """Keep the member's text instead of the one before; an empty one needs no keeping.
 
     :return: Whether the form is one that this member may send at all.
     """
+    text = {"title": title, "body": body, "tags": tags, "excerpt": excerpt}
     try:
-        return _keep(key, title=title, body=body, version=version, tags=tags)
+        return _keep(key, version, text)
     except IntegrityError:
         # Two windows with one form: the other one was a moment faster, and the later text counts.
         db.session.rollback()
-        return _keep(key, title=title, body=body, version=version, tags=tags)
+        return _keep(key, version, text)
 
 
-def _keep(key: str, *, title: str, body: str, version: int, tags: str) -> bool:
+def _keep(key: str, version: int, said: dict[str, str]) -> bool:
     post = _find_subject(key)
     if post is None and not (is_new(key) and get_member().may(Permission.WRITE)):
         return False
     text = find_unsaved(key)
-    unchanged = post is not None and (title, body, tags) == (post.title, post.body, post.tag_line)
-    if unchanged or not (title or body or tags):
+    if post is not None and said == _read(post):
+        said = {}
+    if not any(said.values()):
         if text is not None:
             db.session.delete(text)
     else:
@@ -95,10 +99,20 @@ def _keep(key: str, *, title: str, body: str, version: int, tags: str) -> bool:
             _make_room(key)
             text = UnsavedText(member_id=get_member().id, key=key, post_id=post and post.id)
             db.session.add(text)
-        text.title, text.body, text.tags = title, body, tags
+        for name, value in said.items():
+            setattr(text, name, value)
         text.version, text.saved_at = version, now()
     db.session.commit()
     return True
+
+
+def _read(post: Post) -> dict[str, str]:
+    return {
+        "title": post.title,
+        "body": post.body,
+        "tags": post.tag_line,
+        "excerpt": post.excerpt,
+    }
 
 
 def drop_unsaved(key: str) -> None:

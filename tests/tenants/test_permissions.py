@@ -40,6 +40,7 @@ EVERYBODY = {
     "pages.page",
     "pages.post",
     "pages.theme",
+    "preview_links.preview",
     "search.search",
     "tags.index",
     "tags.tag",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ class KeptPage:
     headers: tuple[tuple[str, str], ...]
     packed: bytes | None = None
     """The body with gzip, once somebody has asked for it."""
+    until: float | None = None
+    """Unix time at which it stops being what the view shows; ``None``: only a write ends it."""
 
     @property
     def size(self) -> int:
@@ -73,10 +76,14 @@ class KeptPages:
         return site is not None and key in site.pages
 
     def find(self, tenant_id: str, content: Hashable, key: Hashable) -> KeptPage | None:
-        """Return a page that was made of this content."""
+        """Return a page that was made of this content, and whose time is not over."""
         with self._lock:
             site = self._sites.get(tenant_id)
             if site is None or site.content != content or key not in site.pages:
+                return None
+            until = site.pages[key].until
+            if until is not None and time.time() >= until:
+                self._remove(site, key)
                 return None
             site.pages.move_to_end(key)
             return site.pages[key]

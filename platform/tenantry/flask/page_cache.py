@@ -16,6 +16,7 @@ from tenantry.flask.page_place import PagePlace, address_of, find_place, open_pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
+    from datetime import datetime
 
     from _typeshed.wsgi import WSGIEnvironment
     from flask import Response
@@ -40,6 +41,7 @@ class _Rules:
     name: str
     vary: tuple[str, ...]
     hooks: bool
+    until: Callable[[], datetime | None] | None
 
     def key(self) -> Hashable:
         """Return under what the page that is asked for now is kept."""
@@ -59,13 +61,19 @@ class _Rendered:
 @overload
 def page_cache(view: View, /) -> View: ...
 @overload
-def page_cache(*, vary: Sequence[str] = ..., hooks: bool = ...) -> Callable[[View], View]: ...
+def page_cache(
+    *,
+    vary: Sequence[str] = ...,
+    hooks: bool = ...,
+    until: Callable[[], datetime | None] | None = ...,
+) -> Callable[[View], View]: ...
 def page_cache(
     view: View | None = None,
     /,
     *,
     vary: Sequence[str] = ("Accept", "Accept-Language"),
     hooks: bool = True,
+    until: Callable[[], datetime | None] | None = None,
 ) -> View | Callable[[View], View]:
     """Keep what a view shows to visitors who are not signed in, until the tenant's data changes.
 
@@ -82,18 +90,22 @@ def page_cache(
 
     A request with a cookie or credentials, a POST, and an answer that sets a cookie are never served
     from memory and never kept. The view may depend on the address, the tenant, the tenant's database
-    and the headers that *vary* names. It must not depend on anything else, such as the time.
+    and the headers that *vary* names. It may depend on the time if *until* says when that changes
+    what it shows. It must not depend on anything else.
 
     :param vary: Request headers that the answer depends on.
     :param hooks: Whether the app's ``before_request`` and ``after_request`` functions run for a page
         from memory. Without them it is several times faster. *vary* must be empty then.
+    :param until: Asked before the view runs: the next moment, with its zone, at which the view shows
+        something else without a write, as a post that is scheduled. From then on the page is
+        rendered again. ``None``: there is no such moment.
     """
     if vary and not hooks:
         raise ValueError(f"page_cache(hooks=False) needs vary=(), and not {vary!r}.")
 
     def decorate(view: View) -> View:
         name = f"{view.__module__}.{view.__qualname__}"
-        return _decorate(view, _Rules(name, tuple(vary), hooks))
+        return _decorate(view, _Rules(name, tuple(vary), hooks, until))
 
     return decorate if view is None else decorate(view)
 
@@ -110,7 +122,10 @@ def _decorate(view: View, rules: _Rules) -> View:
         if page is not None:
             return _answer(page)
         request.environ[PAGE] = None
-        return _consider(current_app.ensure_sync(view)(**values), rules, place)
+        # Before the view: what comes meanwhile ends the page at once, and is never missed.
+        moment = rules.until() if rules.until else None
+        until = None if moment is None else moment.timestamp()
+        return _consider(current_app.ensure_sync(view)(**values), rules, place, until)
 
     return cached  # type: ignore[return-value]
 
@@ -126,7 +141,7 @@ def _answer(page: KeptPage) -> Response:
     return answer
 
 
-def _consider(value: Any, rules: _Rules, place: PagePlace) -> Response:
+def _consider(value: Any, rules: _Rules, place: PagePlace, until: float | None) -> Response:
     """Make a page that can be kept of a view's answer, if it is fit for that."""
     answer = current_app.make_response(value)
     if answer.status_code != OK or answer.is_streamed or answer.direct_passthrough:
@@ -138,7 +153,7 @@ def _consider(value: Any, rules: _Rules, place: PagePlace) -> Response:
     if not _is_for_everybody(answer, rules):
         return answer
     answer.add_etag()
-    page = KeptPage(answer.get_data(), tuple(answer.headers.to_wsgi_list()))
+    page = KeptPage(answer.get_data(), tuple(answer.headers.to_wsgi_list()), until=until)
     if request.method == "GET":
         request.environ[PAGE] = _Rendered(rules, place, page)
     answer.make_conditional(request)
@@ -168,7 +183,7 @@ def _finish(app: Flask, *, response: Response, **_more: Any) -> None:
     made.place.keep(made.rules.key(), made.page)
     if not made.rules.hooks and response.status_code == OK and "wsgi_app" not in vars(app):
         headers = response.get_wsgi_headers(request.environ).to_wsgi_list()
-        whole = KeptPage(made.page.body, tuple(headers))
+        whole = KeptPage(made.page.body, tuple(headers), until=made.page.until)
         made.place.keep((WHOLE, *address_of(request.environ)), whole)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,12 +62,23 @@ def build() -> Flask:
         ran.append(what)
         return ODD[what]()
 
+    @app.get("/until/<year>")
+    @page_cache(until=lambda: _read_year(request.view_args or {}))
+    def timed(year: str) -> str:
+        ran.append(year)
+        return year
+
     @app.after_request
     def mark(response: Response) -> Response:
         response.headers["X-Mark"] = str(len(ran))
         return response
 
     return app
+
+
+def _read_year(values: dict[str, str]) -> datetime | None:
+    year = values["year"]
+    return datetime(int(year), 1, 1, tzinfo=UTC) if year.isdecimal() else None
 
 
 def _flashes() -> str:
@@ -377,3 +389,10 @@ def test_the_setting_turns_it_off(make_settings: Callable[..., Settings]) -> Non
     get(app)
     db.close(app)
     assert len(ran) == 2
+
+
+@pytest.mark.parametrize(("year", "runs"), [("never", 1), ("2999", 1), ("2001", 3)])
+def test_a_page_ends_when_its_view_says_so(app: Flask, year: str, runs: int) -> None:
+    """What changes by the time alone is rendered again from that moment on."""
+    assert [get(app, f"/until/{year}").text for _ in range(3)] == [year] * 3
+    assert len(ran) == runs

@@ -5,7 +5,7 @@
   "use strict";
   var LOCAL_MS = 300;
   var REMOTE_MS = 5000;
-  var FIELDS = ["title", "body", "tags", "text"];
+  var FIELDS = ["title", "body", "tags", "excerpt", "text"];
   if (window.tenantryText) return;
   window.tenantryText = true;
 
