@@ -22,6 +22,7 @@ from tenantry.databases.servers import SERVERS
 from tenantry.pool import InstancePool
 from tenantry.resources.budget import Budget
 from tenantry.settings import Settings
+from tests.compiling import compiling_once
 from tests.hashing import cheap_hashing
 
 if TYPE_CHECKING:
@@ -78,6 +79,13 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def _cheap_hashing() -> Iterator[None]:
     """Let passwords cost little. Tests of the cost, and those with servers, override it."""
     with cheap_hashing():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiling_once() -> Iterator[None]:
+    """Compile what apps have in common once a process."""
+    with compiling_once():
         yield
 
 
