@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from backend_app.access import Audience, audience_of, require_audiences
+from tests.routes import list_routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,19 +97,12 @@ def requests_of(world: World) -> list[tuple[str, str, Audience]]:
     """Return method, path and audience of everything that the app answers."""
     account = world.catalog.accounts.find("otto@example.com")
     assert account is not None
-    arguments = {**ARGUMENTS, "account_id": account.id}
     found = []
-    for rule in world.app.url_map.iter_rules():
-        audience = audience_of(world.app.view_functions[rule.endpoint])
-        assert audience is not None, f"{rule.endpoint} says not who may use it"
-        if audience.name == "nobody":
-            continue
-        with world.app.test_request_context():
-            _, path = rule.build({name: arguments[name] for name in rule.arguments}) or ("", "")
-        found += [
-            (method, path, audience)
-            for method in sorted((rule.methods or set()) & {"GET", "POST", "PUT", "DELETE"})
-        ]
+    for route in list_routes(world.app, {**ARGUMENTS, "account_id": account.id}):
+        audience = audience_of(world.app.view_functions[route.endpoint])
+        assert audience is not None, f"{route.endpoint} says not who may use it"
+        if audience.name != "nobody":
+            found.append((route.method, route.path, audience))
     # What ends sessions or closes the site comes last, so that the others meet them open.
     last = ("/suspend", "/sign-out", "/end-sessions")
     return sorted(found, key=lambda it: (it[1].endswith(last), it[1], it[0]))

@@ -5,20 +5,20 @@ from __future__ import annotations
 import itertools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tenants.database import db, now
 from tenants.models import Comment, Post
 from tenants.permissions import GRANTS, OWNER, Permission, Role
+from tests.routes import check_named, list_routes
 from tests.tenants.helpers import make_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from werkzeug.routing import Rule
-
+    from tests.routes import Route
     from tests.tenants.helpers import Site, Visitor
 
 KINDS = ("sqlite",)
@@ -99,21 +99,22 @@ def people(tmp_path: Path) -> Iterator[tuple[Site, dict[str, Visitor]]]:
     neighbour.close()
 
 
-def ask(site: Site, visitor: Visitor, rule: Rule, method: str) -> tuple[int, str]:
-    """Ask for a page, or send a form that confirms nothing; return status and where it leads."""
+def list_all(site: Site) -> list[Route]:
+    """Return the site's routes; what ends a session comes last."""
     with site.app.app_context():
         comment = db.session.scalar(db.select(Comment.id))
-    values: dict[str, Any] = {
-        "slug": "gone" if rule.endpoint in OF_DELETED else "a-post",
-        "comment_id": comment,
-        "version": 1,
-        "token": "x",
-    }
-    path = site.app.url_map.bind("x").build(
-        rule.endpoint, {name: values[name] for name in rule.arguments}, method=method
-    )
-    send = visitor.get if method == "GET" else visitor.post
-    answer = send(path, **({} if method == "GET" else {"data": {"key": KEY, "body": "x"}}))
+    examples = {"slug": "a-post", "comment_id": comment, "version": 1, "token": "x"}
+    routes = list_routes(site.app, examples)
+    return sorted(routes, key=lambda route: route.endpoint in ENDS_THE_SESSION)
+
+
+def ask(visitor: Visitor, route: Route) -> tuple[int, str]:
+    """Ask for a page, or send a form that confirms nothing; return status and where it leads."""
+    path = route.path
+    if route.endpoint in OF_DELETED:
+        path = path.replace("a-post", "gone")
+    send = visitor.get if route.method == "GET" else visitor.post
+    answer = send(path, **({} if route.method == "GET" else {"data": {"key": KEY, "body": "x"}}))
     return answer.status_code, answer.location or ""
 
 
@@ -123,30 +124,24 @@ def test_each_page_opens_to_its_permission_only(
     """Those without it get 403 or 404, and strangers the sign-in page: so do a neighbour's editors."""
     site, kinds = people
     granted = {role.value: grants for role, grants in GRANTS.items()} | {"owner": OWNER}
-    asked = 0
-    rules = sorted(
-        site.app.url_map.iter_rules(),
-        key=lambda rule: (rule.endpoint in ENDS_THE_SESSION, rule.rule),
-    )
-    for rule in rules:
-        wanted = WANTED.get(rule.endpoint)
-        assert (wanted is None) == (rule.endpoint in EVERYBODY), f"{rule.endpoint} is in one list"
-        for method in sorted((rule.methods or set()) & {"GET", "POST"}):
-            for name, visitor in kinds.items():
-                if wanted is None:
-                    continue
-                status, location = ask(site, visitor, rule, method)
-                case = f"{method} {rule.endpoint} as {name}: {status} {location}"
-                asked += 1
-                if wanted in granted.get(name, ()):
-                    assert status not in {401, 403}, case
-                    assert (
-                        "/members/sign-in" not in location or rule.endpoint in ENDS_THE_SESSION
-                    ), case
-                elif name in granted:
-                    assert status in ({403, 404} if rule.endpoint in OF_DELETED else {403}), case
-                else:
-                    assert (status, "/members/sign-in" in location) == (302, True), case
+    asked, routes = 0, list_all(site)
+    check_named(routes, EVERYBODY, WANTED)
+    for route in routes:
+        if (wanted := WANTED.get(route.endpoint)) is None:
+            continue
+        for name, visitor in kinds.items():
+            status, location = ask(visitor, route)
+            case = f"{route} as {name}: {status} {location}"
+            asked += 1
+            if wanted in granted.get(name, ()):
+                assert status not in {401, 403}, case
+                assert "/members/sign-in" not in location or route.endpoint in ENDS_THE_SESSION, (
+                    case
+                )
+            elif name in granted:
+                assert status in ({403, 404} if route.endpoint in OF_DELETED else {403}), case
+            else:
+                assert (status, "/members/sign-in" in location) == (302, True), case
     assert asked > 100
 
 

@@ -13,6 +13,7 @@ from tenantry.catalog import SYSTEM
 from tenantry.values.api_scopes import PLATFORM_SCOPES, SCOPES
 from tenantry.values.tenant import TenantState
 from tests.backend_app.api.conftest import BASE, Program
+from tests.routes import list_routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,15 +44,11 @@ def calls(api: Flask, world: World) -> Iterator[tuple[str, str, Needs]]:
         "job_id": job.id,
         "account_id": otto.id,
     }
-    for rule in api.url_map.iter_rules():
-        found = needs_of(api.view_functions[rule.endpoint])
+    for route in list_routes(api, named):
+        found = needs_of(api.view_functions[route.endpoint])
         assert found is not None
-        if found.scope is None:
-            continue
-        with api.test_request_context():
-            _, path = rule.build({name: named[name] for name in rule.arguments}) or ("", "")
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield method, path, found
+        if found.scope is not None:
+            yield route.method, route.path, found
 
 
 @pytest.fixture
