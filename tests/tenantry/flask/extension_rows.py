@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import inspect
+import json
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ from flask_security import (
 from flask_security.models import fsqla_v3 as fsqla
 from flask_session import Session
 from flask_smorest import Api, Blueprint
+from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy_lite import SQLAlchemy as Lite
 from flask_talisman import Talisman
@@ -80,6 +82,8 @@ class Row:
     name: str
     make: Callable[[], Callable[..., Flask]]
     check: Callable[[Flask, Flask], None]
+    refused: str = ""
+    """What the refusal of a flyweight says; empty if it works."""
 
 
 ACME, GLOBEX = a_tenant("acme"), a_tenant("globex")
@@ -810,6 +814,47 @@ def check_principal(first: Flask, second: Flask) -> None:
     assert globex.get("/").status_code == 403
 
 
+def socketio() -> Callable[..., Flask]:
+    def create_app() -> Flask:
+        app = Flask("chat")
+        sockets = SocketIO(app)  # a variable of a module is refused
+
+        @sockets.on("say")  # type: ignore[untyped-decorator]
+        def say(text: str) -> None:
+            sockets.emit("said", f"{text} at {current_app.extensions['tenantry'].tenant.slug}")
+
+        return app
+
+    return create_app
+
+
+class SocketClient:
+    """A browser without WebSocket: it polls."""
+
+    PATH = "/socket.io/?EIO=4&transport=polling"
+
+    def __init__(self, app: Flask) -> None:
+        self.client, self.path = app.test_client(), self.PATH
+        opened = json.loads(self.poll()[1:])
+        self.path += f"&sid={opened['sid']}"
+        self.send("40")
+        assert self.poll().startswith("40")
+
+    def send(self, packet: str) -> None:
+        assert self.client.post(self.path, data=packet).text == "OK"
+
+    def poll(self) -> str:
+        return self.client.get(self.path).text
+
+
+def check_socketio(first: Flask, second: Flask) -> None:
+    acme, globex = SocketClient(first), SocketClient(second)
+    acme.send('42["say","hello"]')
+    assert acme.poll() == '42["said","hello at acme"]'
+    globex.send('42["say","hi"]')
+    assert globex.poll() == '42["said","hi at globex"]'  # and nothing before it
+
+
 ROWS = (
     Row("Flask-WTF", wtf, check_wtf),
     Row("Flask-SQLAlchemy", sqlalchemy, check_rows),
@@ -833,4 +878,5 @@ ROWS = (
     Row("Flask-DebugToolbar", debugtoolbar, check_debugtoolbar),
     Row("Flask-Principal", principal, check_principal),
     Row("Flask-SQLAlchemy-Lite", sqlalchemy_lite, check_sqlalchemy_lite),
+    Row("Flask-SocketIO", socketio, check_socketio, refused="keeps the clients of one app"),
 )

@@ -6,7 +6,8 @@ server, a key. There is a module here for each of those. It is imported if the l
 - ``install()``: called before a build, to see what the extension is given;
 - ``adapt(app)``: makes the extension look for the tenant at work, in a tenant's app or a prototype;
 - ``share(app)``: leads what holds the extension's state of a prototype to the app at work;
-- ``bind(prototype, app)``: gives a flyweight the state that is its own.
+- ``bind(prototype, app)``: gives a flyweight the state that is its own;
+- ``close(app)``: closes what a tenant's app has open for itself.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ ADAPTERS = {
     "flask_mailman": "mailman_server",
     "flask_security": "signed_tokens",
     "flask_session": "server_sessions",
+    "flask_socketio": "socket_server",
     "flask_sqlalchemy_lite": "lite_database",
     "flask_talisman": "response_headers",
 }
@@ -75,3 +77,4 @@ def close(app: Flask) -> None:
     extension = app.extensions.get("sqlalchemy")
     if isinstance(extension, TenantSQLAlchemy):
         extension.close(app)
+    _call("close", app)
