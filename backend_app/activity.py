@@ -101,6 +101,11 @@ SENTENCES: Mapping[str, str] = {
     "tenant.rename": "Renamed the site from {before} to {after}",
     "tenant.restore": "Restored the site from a backup",
     "tenant.schema": "Recorded the schema's revision {after}",
+    "webhook.change": "Changed the webhook {url}",
+    "webhook.create": "Added the webhook {url}",
+    "webhook.off": "Turned the webhook {url} off: {problem}",
+    "webhook.remove": "Removed the webhook {url}",
+    "webhook.secret": "Renewed the secret of the webhook {url}",
 }
 """What each action did, with the facts of its detail in braces."""
 

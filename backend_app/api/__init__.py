@@ -16,6 +16,7 @@ from backend_app.api import (
     owners,
     tenant_operations,
     tenants,
+    webhooks,
 )
 from backend_app.api.access import RATES, add_rate_headers, check_access, require_needs
 from backend_app.api.bodies import check_body
@@ -43,6 +44,7 @@ BLUEPRINTS = (
     jobs.bp,
     accounts.bp,
     audit.bp,
+    webhooks.bp,
 )
 
 

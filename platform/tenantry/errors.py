@@ -492,6 +492,41 @@ class ApiTokenLimitError(CatalogError):
     most: int
 
 
+class BadWebhookError(TenantryError, ValueError):
+    """A URL cannot be called by a webhook."""
+
+    message = "{url!r:.200} cannot be called by a webhook: {problem}."
+    remedy = "Give a URL of the internet, as https://hooks.example.com/tenantry."
+    status = 422
+    url: str
+    problem: str
+
+
+class WebhookNotFoundError(CatalogError, LookupError):
+    """No webhook, or no delivery of one, has this id."""
+
+    message = "Webhook {name!r} does not exist."
+    status = 404
+
+
+class WebhookLimitError(CatalogError):
+    """A site or the platform has as many webhooks, or as many messages waiting, as it may have."""
+
+    message = "{name} has {most} {what}, which is as many as it may have."
+    remedy = "Remove some, or wait."
+    most: int
+    what: str
+
+
+class WebhookFailedError(TenantryError):
+    """A webhook's message was not accepted."""
+
+    message = "The message was not accepted: {problem}."
+    status = 502
+    retry_after = 60
+    problem: str
+
+
 class RepeatedCallError(TenantryError):
     """A key that makes a call of the API repeatable belongs to another call."""
 

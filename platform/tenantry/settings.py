@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from importlib.util import find_spec
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -288,6 +288,14 @@ class Settings(BaseSettings):
         "commas, as `10.0.0.2, [2001:db8::53]:5353`. A majority of them has to agree. Name at "
         "least three that do not depend on each other. A single one is asked over TCP. Default: "
         "`1.1.1.1, 8.8.8.8, 9.9.9.9`.",
+    )
+    webhook_networks: Annotated[
+        tuple[InstanceOf[IPv4Network] | InstanceOf[IPv6Network], ...], NoDecode
+    ] = Field(
+        default=(),
+        description="Inside networks that the platform's own webhooks may call as well, separated by "
+        "commas, as `10.20.0.0/16, 127.0.0.1/32`; there also on other ports and without TLS. Sites' "
+        "webhooks never call them. Default: none.",
     )
     without_catalog: Literal["serve", "close"] = Field(
         default="serve",
@@ -611,6 +619,19 @@ class Settings(BaseSettings):
             except ValueError:
                 _check_target(part)
         return parts
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _read_networks(cls, value: Any) -> tuple[IPv4Network | IPv6Network, ...]:
+        found = []
+        for part in _split(value):
+            try:
+                found.append(ip_network(part))
+            except ValueError:
+                raise ValueError(
+                    f"{str(part)[:100]!r} is no network; write it as `10.20.0.0/16` or `127.0.0.1/32`"
+                ) from None
+        return tuple(found)
 
     @field_validator("dns_resolvers", mode="before")
     @classmethod

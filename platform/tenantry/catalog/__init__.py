@@ -60,6 +60,7 @@ from tenantry.catalog.values import (
     AuditEvent,
     AuditPoint,
     Changes,
+    DeliveryState,
     FormerName,
     Host,
     HostProof,
@@ -83,7 +84,10 @@ from tenantry.catalog.values import (
     Step,
     StepState,
     TenantRow,
+    Webhook,
+    WebhookDelivery,
 )
+from tenantry.catalog.webhooks import Webhooks
 from tenantry.errors import CatalogUnavailableError
 from tenantry.files.disk import explain
 
@@ -129,6 +133,7 @@ class Catalog:
         self.listings = Listings(store)
         self.nodes = Nodes(store)
         self.front_pages = FrontPages(store)
+        self.webhooks = Webhooks(store)
         self.scans = Scans(store)
 
     def upgrade(self) -> None:
@@ -179,6 +184,7 @@ __all__ = [
     "Catalog",
     "ChangeSignal",
     "Changes",
+    "DeliveryState",
     "EventFilter",
     "FormerName",
     "Host",
@@ -208,6 +214,8 @@ __all__ = [
     "Store",
     "TenantFilter",
     "TenantRow",
+    "Webhook",
+    "WebhookDelivery",
     "canonical_email",
     "check_account_password",
     "open_catalog",

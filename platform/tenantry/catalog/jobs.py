@@ -18,7 +18,6 @@ from tenantry.catalog.models import (
     as_job,
 )
 from tenantry.catalog.values import JobState
-from tenantry.catalog.wake_pipe import WakePipe
 from tenantry.errors import JobNotFoundError, JobStateError
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Jobs:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.pipe = WakePipe(store.signal.path.with_name("jobs"))
+        self.pipe = store.jobs_pipe
 
     def add(self, *wanted: NewJob, by: Actor) -> tuple[Job, ...]:
         """Add jobs, up to 500 in one transaction; one whose key is there already is returned as it is.

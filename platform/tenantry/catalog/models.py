@@ -32,6 +32,7 @@ from tenantry.catalog.values import (
     ApiReply,
     ApiToken,
     AuditEvent,
+    DeliveryState,
     Host,
     HostState,
     Invitation,
@@ -43,6 +44,8 @@ from tenantry.catalog.values import (
     NewestBackup,
     Passkey,
     TenantRow,
+    Webhook,
+    WebhookDelivery,
 )
 from tenantry.databases.platform_classes import PlatformMapper
 from tenantry.values.front_page import CONTENT, FrontPage, FrontPageRevision
@@ -682,6 +685,49 @@ class AnnouncementRecord(Base):
 
     def to_announcement(self) -> Announcement:
         return copy_to(Announcement, self)
+
+
+class WebhookRecord(Base):
+    """Where a site's events are sent, or those of all sites; its secret is sealed."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"), index=True)
+    url: Mapped[str] = mapped_column(String(500))
+    events: Mapped[list[str]]
+    sealed_secret: Mapped[str] = mapped_column(String(200))
+    is_on: Mapped[bool] = mapped_column(default=True)
+    problem: Mapped[str] = mapped_column(String(200), default="")
+    failing_since: Mapped[datetime | None]
+    # No message is tried before: the last one was not accepted a moment ago.
+    rests_until: Mapped[datetime | None]
+    missed: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    def to_webhook(self) -> Webhook:
+        return copy_to(Webhook, self, events=tuple(self.events))
+
+
+class WebhookDeliveryRecord(Base):
+    """A message of a webhook and what became of it."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (Index(None, "webhook_id", "created_at"), Index(None, "state", "created_at"))
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    type: Mapped[str] = mapped_column(String(40))
+    body: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(default=0)
+    status: Mapped[int | None]
+    problem: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    tried_at: Mapped[datetime | None]
+
+    def to_delivery(self) -> WebhookDelivery:
+        return copy_to(WebhookDelivery, self, state=DeliveryState(self.state))
 
 
 class ScheduleRecord(Base):

@@ -19,6 +19,7 @@ from tenantry.catalog.models import (
     MigrationStepRecord,
     SessionRecord,
     TenantRecord,
+    WebhookRecord,
     now,
 )
 from tenantry.errors import BadTransitionError, TooEarlyError
@@ -42,6 +43,7 @@ OWN_ROWS: Mapping[str, Any] = {
     "mail": MailRecord,
     "migration step": MigrationStepRecord,
     "note of a backup": BackupRecord,
+    "webhook": WebhookRecord,
 }
 """Rows that go with a tenant. What stays: its own row, the names it had, the audit trail,
 and for a time its hosts, so that no other tenant gets them at once."""

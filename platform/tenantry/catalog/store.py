@@ -25,6 +25,8 @@ from tenantry.catalog.models import (
     now,
 )
 from tenantry.catalog.values import AuditPoint, Page
+from tenantry.catalog.wake_pipe import WakePipe
+from tenantry.catalog.webhook_messages import add_deliveries, make_message
 from tenantry.catalog.word_index import catch_up, refresh_words
 from tenantry.databases.platform_classes import PlatformSession
 from tenantry.errors import (
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from tenantry.catalog.anchor import AuditAnchor
     from tenantry.catalog.signal import ChangeSignal
     from tenantry.catalog.values import Actor
+    from tenantry.catalog.webhook_messages import Message
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -90,6 +93,7 @@ class Store:
         self.engine = open_engine(url)
         self._clock = CatalogClock(self.engine)
         self.signal = signal
+        self.jobs_pipe = WakePipe(signal.path.with_name("jobs"))
         self.anchor = anchor
         self._lookups: dict[Select[Any], Lookup] = {}
 
@@ -185,7 +189,7 @@ class Store:
         """Run one transaction; afterwards tell this node's workers what changed."""
         with _translated(), PlatformSession(self.engine, expire_on_commit=False) as session:
             session.connection(execution_options=WRITE)
-            writer = Writer(session, by)
+            writer = Writer(session, by, self._clock)
             yield writer
             session.flush()
             epoch = writer.finish()
@@ -194,6 +198,8 @@ class Store:
             session.commit()
         if epoch:
             self.signal.announce(epoch)
+        if writer.has_jobs:
+            self.jobs_pipe.wake()
         if writer.reached is not None:
             self._advance_anchor(writer.found_hash, writer.reached)
 
@@ -221,9 +227,10 @@ class Store:
 class Writer:
     """One writing transaction. It holds the head's row lock from its first statement on."""
 
-    def __init__(self, session: Session, by: Actor) -> None:
+    def __init__(self, session: Session, by: Actor, clock: CatalogClock) -> None:
         self.session = session
         self.by = by
+        self._clock = clock
         self._changed: dict[str, None] = {}
         self._named: set[str] = set()
         # Locks the row on PostgreSQL; SQLite's BEGIN IMMEDIATE has locked everything already.
@@ -232,6 +239,8 @@ class Writer:
         self.found_hash = self._hash
         self.reached: AuditPoint | None = None
         """The newest event of this transaction."""
+        self._messages: list[Message] = []
+        self.has_jobs = False
 
     def get_tenant(self, tenant_id: str) -> TenantRecord:
         """Return the tenant's record, to be changed.
@@ -325,10 +334,14 @@ class Writer:
         )
         assert added.inserted_primary_key is not None  # it is, for one row
         self.reached = AuditPoint(added.inserted_primary_key[0], record.hash)
+        if message := make_message(record):
+            self._messages.append(message)
 
     def finish(self) -> int:
         """Number the changes and advance the head; return the new epoch, 0 if no tenant changed."""
         first = self._epoch
+        if self._messages:
+            self.has_jobs = add_deliveries(self._connection, self._messages, self.by, self._clock)
         words = catch_up(self._connection, after=self._words_epoch, until=first)
         refresh_words(self._connection, self._named)
         changes = [

@@ -148,6 +148,54 @@ class ApiToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where events of a site are sent, or those of all sites."""
+
+    id: str
+    tenant_id: str | None
+    """The one site whose events it tells; ``None`` for all sites."""
+    url: str
+    events: tuple[str, ...]
+    """The types that it tells; none stands for all."""
+    sealed_secret: str
+    is_on: bool
+    problem: str
+    """Why it was turned off, or what its last message met; empty if that was accepted."""
+    failing_since: datetime | None
+    """Since when no message was accepted."""
+    rests_until: datetime | None
+    """Until when nothing is sent, as a message was not accepted a moment ago."""
+    missed: int
+    """Events that it was not told, as too many messages waited."""
+    created_at: datetime
+
+
+class DeliveryState(StrEnum):
+    """What has become of a webhook's message."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDelivery:
+    """A message of a webhook, and what became of it."""
+
+    id: str
+    webhook_id: str
+    type: str
+    body: str
+    state: DeliveryState
+    attempts: int
+    status: int | None
+    """The HTTP status of the last answer."""
+    problem: str
+    created_at: datetime
+    tried_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class ApiReply:
     """What the API answered to a call, to be answered again."""
 

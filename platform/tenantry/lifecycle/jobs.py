@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.bundles.archive import needs_passphrase
 from tenantry.catalog import BackupFilter, RunState, TenantFilter
 from tenantry.catalog.models import now
+from tenantry.catalog.webhook_messages import ATTEMPTS, JOB
 from tenantry.errors import (
     CatalogUnavailableError,
     ElsewhereError,
@@ -33,6 +34,7 @@ from tenantry.lifecycle.host_news import tell_people
 from tenantry.lifecycle.platform_checks import check_plan, run_doctor
 from tenantry.lifecycle.restore import check_owner
 from tenantry.lifecycle.tenant_paths import TenantPaths
+from tenantry.lifecycle.webhooks import deliver
 from tenantry.migrations import load_history
 from tenantry.migrations.run import Options, ResumeOptions, migrate
 from tenantry.rows.tables import BATCH
@@ -356,6 +358,7 @@ def _clean(operations: Operations, _run: JobRun) -> dict[str, int]:
         "jobs": catalog.jobs.remove_finished(now() - timedelta(days=days)),
         "mails": catalog.mails.remove_old(now() - timedelta(days=MAIL_DAYS)),
         "files": _remove_old_files(operations.settings, days),
+        "webhook_messages": catalog.webhooks.give_up_stale(),
         "found_again": catalog.accounts.add_missing_words(),
     }
 
@@ -450,6 +453,7 @@ _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
         _give_up_unconfirmed,
         {"attempts": 1, "seconds": 6 * HOURS, **_ANYWHERE},
     ),
+    JOB: (deliver, {"attempts": ATTEMPTS, "backoff": 30, "seconds": 60, "place": "platform"}),
     "platform.clean": (_clean, {"attempts": 2, "place": "platform"}),
 }
 

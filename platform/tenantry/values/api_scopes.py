@@ -21,6 +21,8 @@ SCOPES: Mapping[str, str] = {
     "jobs:write": "Cancel jobs",
     "backups:read": "Read the list of backups",
     "audit:read": "Read the audit trail",
+    "webhooks:read": "Read webhooks and their messages",
+    "webhooks:write": "Add, change and remove webhooks, and read their secrets",
     "accounts:read": "Read accounts",
     "accounts:write": "Create accounts",
 }

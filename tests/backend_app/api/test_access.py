@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 ACME = "acme.example.test"
 
+HOOK = "0" * 31 + "b"
 BODIES = {
+    ("POST", "/webhooks"): {"url": "https://hooks.example.com/", "tenant": "bolt"},
     ("POST", "/tenants/bolt/hosts"): {"name": "shop.example.org"},
     ("PATCH", "/tenants/bolt/hosts/shop.example.org"): {"is_primary": True},
 }
@@ -43,6 +45,8 @@ def calls(api: Flask, world: World) -> Iterator[tuple[str, str, Needs]]:
         "operation": "suspend",
         "job_id": job.id,
         "account_id": otto.id,
+        "webhook_id": HOOK,
+        "delivery_id": world.catalog.webhooks.list_deliveries(HOOK)[0].id,
     }
     for route in list_routes(api, named):
         found = needs_of(api.view_functions[route.endpoint])
@@ -53,11 +57,15 @@ def calls(api: Flask, world: World) -> Iterator[tuple[str, str, Needs]]:
 
 @pytest.fixture
 def world(world: World) -> World:
-    """Return the platform with a job of Bolt's."""
+    """Return the platform with a job and a webhook of Bolt's."""
     from tenantry.lifecycle import Operations
 
     operations = Operations(world.catalog, world.factory, settings=world.settings, actor=SYSTEM)
     operations.start("backup", slug="bolt")
+    bolt, url = world.catalog.tenants.get("bolt"), "https://hooks.example.com/"
+    webhooks = world.catalog.webhooks
+    webhooks.create(HOOK, url, events=(), sealed_secret="", tenant_id=bolt.id, by=SYSTEM)
+    webhooks.send_test(HOOK, by=SYSTEM)
     return world
 
 
@@ -82,10 +90,12 @@ def test_every_call_wants_its_scope(
     api: Flask, world: World, new_program: Callable[..., Program]
 ) -> None:
     """A token with all other scopes is refused, and learns which one it lacks."""
+    lacking = {
+        scope: new_program(scopes=[other for other in SCOPES if other != scope]) for scope in SCOPES
+    }
     for method, path, wanted in list(calls(api, world)):
         assert wanted.scope in SCOPES
-        lacking = new_program(scopes=[scope for scope in SCOPES if scope != wanted.scope])
-        answer = lacking.call(method, path)
+        answer = lacking[wanted.scope].call(method, path)
         assert answer.status_code == 403, (method, path)
         assert f'scope="{wanted.scope}"' in answer.headers["WWW-Authenticate"]
 
@@ -93,14 +103,14 @@ def test_every_call_wants_its_scope(
 def test_another_sites_token_finds_nothing(api: Flask, world: World, acme: Program) -> None:
     """R40: 404 as for what does not exist, or an empty list; never anything of Bolt's."""
     for method, path, wanted in list(calls(api, world)):
-        headers = {"If-Match": "*"}
-        answer = acme.call(method, path, json=BODIES.get((method, path), {}), headers=headers)
+        headers, body = {"If-Match": "*"}, BODIES.get((method, path), {})
+        answer = acme.call(method, path, json=body, headers=headers)
         if wanted.platform or wanted.scope in PLATFORM_SCOPES:
             assert answer.status_code == 403, (method, path)
-        elif "bolt" in path or "/jobs/" in path:
+        elif "bolt" in path or "/jobs/" in path or HOOK in path or "bolt" in str(body):
             assert answer.status_code == 404, (method, path)
             other = path.replace("bolt", "nobody").replace("/jobs/1", "/jobs/9")
-            body = BODIES.get((method, path), {})
+            other = other.replace(HOOK, "f" * 32)
             missing = acme.call(method, other, json=body, headers=headers)
             assert missing.status_code == 404
         elif method == "GET":
