@@ -506,6 +506,7 @@ class WebhookNotFoundError(CatalogError, LookupError):
     """No webhook, or no delivery of one, has this id."""
 
     message = "Webhook {name!r} does not exist."
+    remedy = "*Webhooks* in the console, or the API's list, shows those that do."
     status = 404
 
 
