@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 bp = Blueprint("webhooks", __name__, description="Where events are sent as they happen.")
 
 
-def _events(**options: Any) -> fields.List:
+def _events(**options: Any) -> fields.List[Any]:
     return fields.List(
         fields.String(validate=validate.OneOf([*EVENTS])),
         validate=validate.Length(max=len(EVENTS)),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.backend_app.api.conftest import Program, build_world
+from tests.backend_app.api.conftest import Program
+from tests.backend_app.conftest import build_world
 from tests.backend_app.job_work import run_jobs
 from tests.receiver import receiving
 
