@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
+_DELETION = ("deleted", "archived")
+"""The newest states of a deleted tenant in its trail."""
+
 
 @obeyed_everywhere
 def delete_tenant(operations: Operations, slug: str, *, reason: str = "") -> TenantRow:
@@ -100,6 +103,44 @@ def undelete_tenant(operations: Operations, slug: str) -> Tenant:
         return operations.catalog.tenants.transition(
             tenant.id, TenantState.ARCHIVED, by=operations.actor
         )
+
+
+def undelete_own(operations: Operations, slug: str) -> Tenant:
+    """Take back what the tenant's owners have deleted; a site that was served is served again.
+
+    :raises TenantNotFoundError: No tenant has the slug.
+    :raises BadTransitionError: Its owners have not deleted it.
+    :raises TooLateError: Its purge date is over.
+    :raises TenantLockedError: Another operation is at work on it.
+    """
+    tenant = operations.catalog.tenants.get(slug)
+    before = _find_state_before(operations, tenant)
+    if before is None:
+        raise BadTransitionError(slug, tenant.state, "undeleted by its owners")
+    undeleted = operations.undelete(slug)
+    return operations.resume(slug) if before == TenantState.ACTIVE else undeleted
+
+
+def find_own_grace(operations: Operations, tenant: Tenant) -> datetime | None:
+    """Return until when the tenant's owners can undelete it; ``None`` if they cannot."""
+    row = operations.catalog.tenants.get_row(tenant.slug)
+    if tenant.state is not TenantState.DELETED or row.is_due:
+        return None
+    return row.purge_at if _find_state_before(operations, tenant) else None
+
+
+def _find_state_before(operations: Operations, tenant: Tenant) -> str | None:
+    """Return the state in which owners have deleted their site; ``None`` if they have not.
+
+    What an operator closed before, or deleted, only an operator opens again.
+    """
+    trail = operations.catalog.audit.list(tenant_id=tenant.id, action="tenant.state", size=2)
+    if len(trail.items) < len(_DELETION):
+        return None
+    steps = tuple(event.detail["after"] for event in trail.items)
+    if steps != _DELETION or any(event.actor_kind != "owner" for event in trail.items):
+        return None
+    return str(trail.items[-1].detail["before"])
 
 
 def preview_undelete(operations: Operations, slug: str) -> TenantRow:

@@ -23,8 +23,10 @@ from tenantry.lifecycle.custom_hosts import (
 )
 from tenantry.lifecycle.delete import (
     delete_tenant,
+    find_own_grace,
     preview_delete,
     preview_undelete,
+    undelete_own,
     undelete_tenant,
 )
 from tenantry.lifecycle.drill import drill_restore
@@ -149,6 +151,8 @@ class Operations:
     preview_delete = preview_delete
     undelete = undelete_tenant
     preview_undelete = preview_undelete
+    undelete_own = undelete_own
+    find_own_grace = find_own_grace
     purge = purge_tenant
     preview_purge = preview_purge
 
