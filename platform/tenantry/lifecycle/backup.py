@@ -68,7 +68,8 @@ def backup_tenant(
     returned.
 
     :param folder: Where tenants' folders of backups are.
-    :param keep: How many backups of this tenant stay; by default all.
+    :param keep: How many backups of this tenant stay there; by default all. Among the daily ones, as
+        many stay in the usual folder, too.
     :raises TenantNotFoundError: No tenant has the slug.
     :raises TenantLockedError: Another operation is at work on it.
     :raises UnfinishedError: A restore of it was interrupted.
@@ -78,8 +79,8 @@ def backup_tenant(
     tenant = catalog.tenants.get(slug)
     if tenant.state in WITHOUT_DATA:
         raise BundleError(slug, f"it is {tenant.state} and has no data to back up")
-    usual = TenantPaths(tenant, settings).backups
-    home = usual if folder is None else folder / usual.name
+    paths = TenantPaths(tenant, settings)
+    home = paths.backups if folder is None else folder / paths.backups.name
     with (
         reading(tenant, "backed up", settings=settings),
         name_lock(f"backup-{tenant.id}", what=slug, settings=settings),
@@ -90,7 +91,10 @@ def backup_tenant(
             left.unlink()  # of a command that was killed: the next one has another name
         made = _back_up(operations, tenant, home, passphrase=passphrase)
         if keep is not None:
-            _thin_out(home, keep)
+            # Owners' and restores' backups are in the usual folder, wherever the daily ones are.
+            is_daily = home == paths.backup_folders[-1]
+            for place in paths.backup_folders if is_daily else (home,):
+                _thin_out(place, keep)
         catalog.backups.record(tenant.id, file=made.path.name, made_at=made.created, size=made.size)
     if made.is_new:
         detail = {"file": made.path.name, "size": made.size}
@@ -213,11 +217,15 @@ def read_listed(paths: Iterable[Path]) -> list[Backup]:
 
 
 def list_backup_names(operations: Operations, slug: str) -> tuple[str, ...]:
-    """Return the names of a tenant's backups, the newest first.
+    """Return the names of a tenant's backups, the newest first; of another node's only that one.
 
     :raises TenantNotFoundError: No tenant has the slug.
     """
-    paths = TenantPaths(operations.catalog.tenants.get(slug), operations.settings)
+    tenant = operations.catalog.tenants.get(slug)
+    if operations.settings.find_other_node(tenant.placement):
+        newest = operations.catalog.backups.find([tenant.id]).get(tenant.id)
+        return () if newest is None else (newest.file,)
+    paths = TenantPaths(tenant, operations.settings)
     return tuple(path.name for path in list_backups(paths))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tenantry.bundles.archive import needs_passphrase, open_bundle
 from tenantry.catalog import canonical_email
+from tenantry.databases.placements import check_here
 from tenantry.errors import BadArgumentError, BundleError
 from tenantry.lifecycle.backup import list_backups
 from tenantry.lifecycle.declaration import EXISTING, Hint, Prepared, declare
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tenantry.bundles.manifest import Manifest
     from tenantry.catalog import TenantRow
     from tenantry.lifecycle.operations import Operations
+    from tenantry.values.tenant import Tenant
 
 _S = TenantState
 
@@ -113,6 +115,9 @@ def backup(
 @declare("Verify a backup", name="verify", job="verify")
 def verify(operations: Operations, slug: str, *, backup: BackupName) -> Prepared:
     """Unpack a backup into a scratch folder and check everything in it. The site is not touched."""
+    tenant = operations.catalog.tenants.get(slug)
+    if node := operations.settings.find_other_node(tenant.placement):
+        return _verify_elsewhere(operations, tenant, backup, node)
     path = find_backup(operations, slug, backup)
     manifest = _read(path)
     return Prepared(
@@ -256,13 +261,27 @@ def purge(
 def find_backup(operations: Operations, slug: str, name: str) -> Path:
     """Return the file of a tenant's backup by its name.
 
+    :raises ElsewhereError: Another node has its backups.
     :raises BundleError: The tenant has no backup of this name.
     """
     paths = TenantPaths(operations.catalog.tenants.get(slug), operations.settings)
+    check_here(paths.location.placement, operations.settings)
     for path in list_backups(paths):
         if path.name == name:
             return path
     raise BundleError(slug, f"it has no backup {name[:100]!r}")
+
+
+def _verify_elsewhere(operations: Operations, tenant: Tenant, backup: str, node: str) -> Prepared:
+    """Have the node that has a tenant's backups verify the newest one, which the catalog knows."""
+    newest = operations.catalog.backups.find([tenant.id]).get(tenant.id)
+    if newest is None or newest.file != backup:
+        problem = f"{node} has its backups, and {backup[:100]!r} is not the newest"
+        raise BundleError(tenant.slug, problem)
+    return Prepared(
+        (f"Would verify the newest backup of {tenant.slug} on {node}.",),
+        partial(operations.start, "verify", slug=tenant.slug),
+    )
 
 
 def _check_data(operations: Operations, slug: str, verb: str) -> None:

@@ -77,7 +77,7 @@ def restore_tenant(
     with tenant_lock(tenant, "restored", settings=settings):
         paths = TenantPaths(catalog.tenants.get_by_id(tenant.id), settings)
         if exists(paths.journal):
-            tenant = finish(operations, paths, drain=drain)
+            tenant = finish(operations, paths, drain=drain, is_replaced=path is not None)
             if path is None:
                 return tenant
             paths = TenantPaths(tenant, settings)

@@ -34,13 +34,20 @@ RESTORING = "restoring"
 
 
 def finish(
-    operations: Operations, paths: TenantPaths, *, drain: float, is_first: bool = False
+    operations: Operations,
+    paths: TenantPaths,
+    *,
+    drain: float,
+    is_first: bool = False,
+    is_replaced: bool = False,
 ) -> Tenant:
     """Do what the journal says. Each step skips what has been done already.
 
     :param drain: Seconds between closing the site and changing its data.
     :param is_first: Nothing has been done of it yet. If the server then refuses the rows, the site
         serves again as it was.
+    :param is_replaced: Another backup takes the place of this one next. If the factory refuses what
+        this one holds, the site stays closed until then.
     """
     catalog, by = operations.catalog, operations.actor
     journal, manifest = _read_journal(paths)
@@ -59,7 +66,13 @@ def finish(
     _exchange_files(paths)
     if paths.beside is not None:
         _exchange_database(paths)
-    receive(operations.factory, tenant)
+    is_refused = False
+    try:
+        receive(operations.factory, tenant)
+    except TenantryError:
+        if not is_replaced:
+            raise
+        is_refused = True
     schema = manifest.database.revision if manifest.database is not None else ""
     catalog.schemas.record(tenant.id, schema, by=by)
     # A journal of an earlier release does not say it.
@@ -67,7 +80,8 @@ def finish(
     restored = catalog.tenants.configure(tenant.id, settings=settings, by=by)
     detail = {"file": Path(journal["file"]).name, "created": manifest.created.isoformat()}
     catalog.audit.record("tenant.restore", tenant_id=tenant.id, detail=detail, by=by)
-    restored = _reopen(operations, restored)
+    if not is_refused:
+        restored = _reopen(operations, restored)
     paths.journal.unlink()
     sync_folder(paths.restore)
     shutil.rmtree(paths.parts)

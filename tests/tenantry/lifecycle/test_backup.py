@@ -17,6 +17,7 @@ from tenantry.databases.servers import SERVERS
 from tenantry.errors import BundleError, DatabaseUnavailableError
 from tenantry.lifecycle import backup
 from tenantry.lifecycle.backup import read_backups
+from tenantry.lifecycle.tenant_paths import TenantPaths
 from tenantry.values.tenant import TenantState
 from tests.tenantry.lifecycle import ledger
 
@@ -179,6 +180,25 @@ def test_only_so_many_are_kept(
     assert [item.path for item in found] == [made[3].path, made[2].path]
     assert (made[0].path.parent / "mine.tenant").exists()
     assert made[3].path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_daily_backup_thins_out_what_owners_made(
+    catalog: Catalog, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """Theirs lie in the data folder, wherever the daily ones are; one there thins out only there."""
+    settings = make_settings(backup_dir=str(tmp_path / "daily"))
+    acme = make(catalog, settings, "acme")
+    daily, usual = (tmp_path / "daily" / f"t_{acme.id}", TenantPaths(acme, settings).backups)
+
+    def count(**options: Any) -> tuple[int, int]:
+        (settings.tenant_dir(acme.id) / "count").write_text(str(time.monotonic_ns()))
+        back_up(catalog, settings, **options)
+        return len(list(usual.glob("*.tenant"))), len(list(daily.glob("*.tenant")))
+
+    assert [count() for _ in range(3)][-1] == (3, 0)
+    assert count(folder=daily.parent, keep=2) == (2, 1)
+    assert count(folder=daily.parent, keep=2) == (2, 2)
+    assert count(keep=1) == (1, 2)
 
 
 def test_a_copy_of_one_cannot_be_opened_as_another(

@@ -14,6 +14,7 @@ from tenantry.errors import (
     BadArgumentError,
     BadTransitionError,
     BundleError,
+    ElsewhereError,
     TenantExistsError,
     TenantNotFoundError,
     UnknownPlanError,
@@ -190,3 +191,27 @@ def test_functions_take_only_what_the_table_tells() -> None:
         kinds = [p.kind for p in inspect.signature(declared.function).parameters.values()]
         assert set(kinds[2:]) <= {inspect.Parameter.KEYWORD_ONLY}
     assert TenantState.DELETED not in EXISTING
+
+
+def test_another_nodes_newest_backup_is_verified_there(
+    operations: Operations, settings: Settings
+) -> None:
+    """The catalog knows its name; its node does it. Of the others the refusal names the node."""
+    tenant, file = operations.catalog.tenants.get("acme"), "20260102T000000.000000Z.tenant"
+    operations.catalog.backups.record(tenant.id, file=file, made_at=datetime.now(UTC), size=1)
+    settings.note_other_nodes({tenant.placement: "node-2"})
+    try:
+        assert operations.list_backup_names("acme") == (file,)
+        prepared = OPERATIONS["verify"].prepare(operations, "acme", backup=file)
+        assert prepared.would == ("Would verify the newest backup of acme on node-2.",)
+        job = prepared.run()
+        assert job is not None
+        assert (job.tenant_id, job.arguments) == (tenant.id, {"slug": "acme"})
+        with pytest.raises(BundleError, match="node-2 has its backups"):
+            OPERATIONS["verify"].prepare(
+                operations, "acme", backup="20260101T000000.000000Z.tenant"
+            )
+        with pytest.raises(ElsewhereError, match="node-2"):
+            OPERATIONS["drill"].prepare(operations, "acme", backup=file)
+    finally:
+        settings.note_other_nodes({})

@@ -13,7 +13,7 @@ from tenantry.bundles.archive import open_bundle, write_bundle
 from tenantry.bundles.manifest import PAGES
 from tenantry.bundles.sqlite_pages import describe_pages
 from tenantry.catalog import SYSTEM, Catalog
-from tenantry.errors import BundleError, UnknownPlanError
+from tenantry.errors import BundleError, ProvisionError, UnknownPlanError
 from tenantry.factory import Factory, load_factory
 from tenantry.lifecycle import Operations
 from tenantry.migrations import load_history, provision_database
@@ -215,3 +215,43 @@ def test_the_factory_looks_over_what_came_out_of_a_file(site: Site) -> None:
     operations.restore("acme", site.backup, drain=0)
     assert seen == [("two", "provisioning"), ("acme", "maintenance")]
     assert load_factory("tenants:create_app").receive.__module__ == "tenants.receiving"
+
+
+def test_a_refused_restore_has_a_way_out(site: Site) -> None:
+    """The site stays closed with data that the factory refuses, until another backup replaces it."""
+    usual = site.factory
+
+    def refuse(_tenant: Tenant) -> None:
+        raise RuntimeError("No such thing.")
+
+    def state() -> str:
+        return site.catalog.tenants.get("acme").state
+
+    site.factory = replace(usual, receive=refuse)
+    for _ in range(2):  # finishing it ends the same way
+        with pytest.raises(ProvisionError, match="No such thing"):
+            site.operations.restore("acme", drain=0)
+        assert state() == "maintenance"
+    with pytest.raises(ProvisionError, match="No such thing"):
+        site.operations.restore("acme", site.backup, drain=0)  # this one is refused, too
+    assert state() == "maintenance"
+    site.factory = usual
+    site.operations.restore("acme", site.backup, drain=0)
+    assert state() == "active"
+    assert site.people() == [(1,)]
+
+
+def test_what_is_refused_is_never_served(site: Site, tmp_path: Path) -> None:
+    """Also if the backup that was to replace it is damaged: the site does not open by itself."""
+    usual, broken = site.factory, tmp_path / "broken.tenant"
+    broken.write_bytes(site.backup.read_bytes()[:-50])
+
+    def refuse(_tenant: Tenant) -> None:
+        raise RuntimeError("No such thing.")
+
+    site.factory = replace(usual, receive=refuse)
+    with pytest.raises(ProvisionError):
+        site.operations.restore("acme", site.backup, drain=0)
+    with pytest.raises(BundleError):
+        site.operations.restore("acme", broken, drain=0)
+    assert site.catalog.tenants.get("acme").state == "maintenance"
