@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from flask import url_for
 
 from backend_app.all_backups import oldest
 from backend_app.context import backend, catalog, operations
+from backend_app.doctor import read_findings
 from backend_app.workers import find_failing_slugs
 from tenantry.catalog import COUNTED, BackupFilter, HostState, JobState
+from tenantry.catalog.models import now
+from tenantry.doctor import Severity
+from tenantry.domains.certificate_ends import read_ends
 from tenantry.errors import HistoryError
 from tenantry.migrations import load_history
+from tenantry.values.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+LONG_PENDING = timedelta(days=3)
+CERTIFICATE_ENDS = timedelta(days=14)
+"""It should have been renewed two weeks before that."""
 MOST_NAMED = 10
 """Sites that a sentence names."""
 
@@ -62,6 +71,9 @@ def find_concerns() -> Attention:
         *_name_lost(lost.slugs),
         *(_tell_server(problem) for problem in lost.problems),
         *_find_lost_hosts(),
+        *_find_waiting_hosts(),
+        *_find_ending_certificates(),
+        *_find_doctors_findings(),
         *_find_bad_backups(),
         *_find_pending_migrations(),
         *_find_failed_jobs(),
@@ -98,6 +110,46 @@ def _find_lost_hosts() -> Iterator[Concern]:
         slugs = sorted({host.tenant_slug for host in hosts})
         url = url_for("tenants.show", slug=slugs[0])
         yield Concern(text, f"Open {slugs[0]}", url, slugs, detail)
+
+
+def _find_waiting_hosts() -> Iterator[Concern]:
+    hosts = catalog().hosts.list_waiting(now() - LONG_PENDING, limit=MOST_NAMED + 1)
+    if hosts:
+        count = f"More than {MOST_NAMED}" if len(hosts) > MOST_NAMED else str(len(hosts))
+        many = "domain waits for its" if len(hosts) == 1 else "domains wait for their"
+        text = f"{count} {many} proof"
+        names = ", ".join(host.name for host in hosts[:MOST_NAMED])
+        detail = f"Since more than {LONG_PENDING.days} days: {names}."
+        slugs = sorted({host.tenant_slug for host in hosts})
+        url = url_for("all_domains.index", state=HostState.PENDING.value)
+        yield Concern(text, "See the domains, and check them", url, slugs, detail, is_urgent=False)
+
+
+def _find_ending_certificates() -> Iterator[Concern]:
+    soon = now() + CERTIFICATE_ENDS
+    ending = [
+        one
+        for one in read_ends(backend().settings.certificate_ends)
+        if one.at is None or one.at < soon
+    ]
+    if ending:
+        many = "1 domain has" if len(ending) == 1 else f"{len(ending):,} domains have"
+        text = f"{many} no certificate, or one that ends within {CERTIFICATE_ENDS.days} days"
+        names = ", ".join(one.host for one in ending[:MOST_NAMED])
+        detail = f"“tenantry certificates” could not renew it on this node: {names}."
+        url = url_for("all_domains.index", search=ending[0].host)
+        is_over = any(one.at is None or one.at < now() for one in ending)
+        yield Concern(text, f"See {ending[0].host}", url, (), detail, is_urgent=is_over)
+
+
+def _find_doctors_findings() -> Iterator[Concern]:
+    findings = read_findings()[1]
+    unsafe = sum(one.severity is Severity.UNSAFE for one in findings)
+    if unsafe or findings:
+        count, kind = (unsafe, "unsafe thing") if unsafe else (len(findings), "warning")
+        text = f"The doctor found {counted(count, kind)}"
+        url = url_for("doctor.index")
+        yield Concern(text, "See its findings, with their remedies", url, is_urgent=bool(unsafe))
 
 
 def _find_pending_migrations() -> Iterator[Concern]:

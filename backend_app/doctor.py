@@ -15,6 +15,8 @@ from tenantry.doctor import Finding, Severity
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
+    from tenantry.catalog import Job
+
 bp = Blueprint("doctor", __name__)
 
 NAME = "platform.doctor"
@@ -24,16 +26,24 @@ NAME = "platform.doctor"
 @open_to(OPERATORS)
 def index() -> ResponseReturnValue:
     """Show what the doctor found when it last ran."""
-    done = catalog().jobs.list(name=NAME, state=JobState.DONE, size=1).items
-    last = done[0] if done else None
-    findings = [] if last is None else [Finding.from_json(one) for one in last.result["findings"]]
+    last, findings, passed = read_findings()
     return render_template(
         "backend/doctor.html",
         last=last,
-        findings=[one for one in findings if one.severity is not Severity.OK],
-        passed=[one for one in findings if one.severity is Severity.OK],
+        findings=findings,
+        passed=passed,
         running=find_running(NAME),
     )
+
+
+def read_findings() -> tuple[Job | None, list[Finding], list[Finding]]:
+    """Return the doctor's last run that ended, what it found, and the checks that passed."""
+    done = catalog().jobs.list(name=NAME, state=JobState.DONE, size=1).items
+    if not done:
+        return None, [], []
+    findings = [Finding.from_json(one) for one in done[0].result["findings"]]
+    passed = [one for one in findings if one.severity is Severity.OK]
+    return done[0], [one for one in findings if one.severity is not Severity.OK], passed
 
 
 @bp.post("/doctor")

@@ -1072,6 +1072,11 @@ class Settings(BaseSettings):
         return self.run_dir / "acme"
 
     @property
+    def certificate_ends(self) -> Path:
+        """File of the certificates that end first."""
+        return self.data_dir / "certificate-ends.json"
+
+    @property
     def run_dir(self) -> Path:
         """Folder of sockets and other things of the running server."""
         return self.data_dir / "run"

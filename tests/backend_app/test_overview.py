@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tenantry.catalog import SYSTEM, HostState
-from tenantry.catalog.models import HostRecord
+from tenantry.catalog import SYSTEM, HostState, JobState, NewJob
+from tenantry.catalog.job_claims import JobClaims, JobReport
+from tenantry.catalog.models import HostRecord, now
+from tenantry.doctor import Finding, Severity
+from tenantry.domains.certificate_ends import CertificateEnd, note_ends, read_ends
 from tenantry.resources.traffic import MILLISECONDS, TrafficFile
 from tests.markup import find_flaws
 
@@ -55,6 +59,60 @@ def test_what_needs_attention_has_its_remedy(world: World, operator: Browser) ->
     assert "shop.acme.test" in page
     assert 'href="/backend/tenants/acme">Open acme</a>' in page
     assert find_flaws(page) == []
+
+
+def test_a_domain_waits_for_long(world: World, operator: Browser) -> None:
+    """One that was added today is not told of; the link leads to those that wait."""
+    acme = world.catalog.tenants.get("acme")
+    world.catalog.hosts.add(acme.id, "shop.acme.test", by=SYSTEM)
+    assert "waits for its proof" not in operator.get("/").text
+    with world.catalog.store.writing(SYSTEM) as writer:
+        record = writer.session.get(HostRecord, ("shop.acme.test", acme.id))
+        assert record is not None
+        record.waiting_since = now() - timedelta(days=4)
+    page = operator.get("/").text
+    assert "1 domain waits for its proof" in page
+    assert 'href="/backend/all-domains?state=pending"' in page
+    assert find_flaws(page) == []
+
+
+def test_certificates_end(world: World, operator: Browser) -> None:
+    """What the last run of the command could not renew is told, urgently if it is over."""
+    file = world.settings.certificate_ends
+    ends = {"fine.test": now() + timedelta(days=60), "soon.test": now() + timedelta(days=9)}
+    note_ends(file, [CertificateEnd(host, at) for host, at in ends.items()])
+    page = operator.get("/").text
+    assert "1 domain has no certificate, or one that ends within 14 days" in page
+    assert "on this node: soon.test." in page
+    assert 'href="/backend/all-domains?search=soon.test"' in page
+    note_ends(
+        file, [CertificateEnd("fine.test", ends["fine.test"]), CertificateEnd("no.test", None)]
+    )
+    assert [one.host for one in read_ends(file)] == ["no.test", "fine.test"]
+    assert "on this node: no.test." in operator.get("/").text
+    file.write_text("[[1]]")
+    assert "certificate" not in operator.get("/").text
+
+
+def test_the_doctors_findings_are_told(world: World, operator: Browser) -> None:
+    """What is unsafe counts alone; what passed is no finding."""
+    ok = Finding(Severity.OK, "a", "b", "Fine.").to_json()
+    warning = ok | {"severity": "warning"}
+    for findings, told in (
+        ([ok], ""),
+        ([warning, ok], "The doctor found 1 warning"),
+        ([ok | {"severity": "unsafe"}, warning], "The doctor found 1 unsafe thing"),
+    ):
+        new = NewJob(name="platform.doctor", arguments={}, max_attempts=1)
+        world.catalog.jobs.add(new, by=SYSTEM)
+        claims = JobClaims(world.catalog.store, "worker", lease=timedelta(minutes=1))
+        while (job := claims.claim()) is not None and job.name != "platform.doctor":
+            pass  # the operator's sign-in has a mail
+        assert job is not None
+        result = {"safe": False, "findings": findings}
+        claims.report(job, JobReport(state=JobState.DONE, result=result))
+        page = operator.get("/").text
+        assert (told or "Nothing: each site can be served") in page
 
 
 @pytest.mark.parametrize(

@@ -221,6 +221,17 @@ class CustomHosts:
         with self._store.reading() as session:
             return tuple(record.to_host() for record in session.scalars(query))
 
+    def list_waiting(self, before: datetime, *, limit: int) -> tuple[Host, ...]:
+        """Return hosts whose proof is awaited since before this moment, by name."""
+        query = (
+            select(HostRecord)
+            .where(HostRecord.state == HostState.PENDING, HostRecord.waiting_since < before)
+            .order_by(HostRecord.name)
+            .limit(limit)
+        )
+        with self._store.reading() as session:
+            return tuple(record.to_host() for record in session.scalars(query))
+
     def read_served(self) -> tuple[int, Mapping[str, tuple[str, ...]]]:
         """Return the present epoch, and the hosts that are served, by the id of their tenant."""
         served: dict[str, tuple[str, ...]] = {}

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tenantry.cli.context import dry_run_option, ready_catalog
+from tenantry.domains.certificate_ends import CertificateEnd, note_ends
 from tenantry.errors import CertificateError
 from tenantry.settings import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tenantry.domains.certificates import CertificateFolder
+    from tenantry.settings import Settings
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -45,10 +53,13 @@ def certificates(
     folder = CertificateFolder(into or settings.data_dir / "certificates")
     hosts = sorted(host for hosts in served.values() for host in hosts)
     due = [host for host in hosts if folder.is_due(host, before_end=timedelta(days=days))]
-    if dry_run or not due:
+    if dry_run:
         for host in due:
             click.echo(f"Would get a certificate for {host}.")
+    if dry_run or not due:
         click.echo(f"{len(hosts)} domains, {len(due)} certificates are due.")
+        if not dry_run:
+            _note_ends(settings, folder, hosts)
         return
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o750)
     client = AcmeClient(
@@ -67,5 +78,12 @@ def certificates(
         else:
             folder.save(host, chain=chain, key=key)
             click.echo(f"{host}: {folder.file_of(host)}")
+    _note_ends(settings, folder, hosts)
     if failed:
         raise click.ClickException(f"{failed} of {len(due)} certificates could not be had.")
+
+
+def _note_ends(settings: Settings, folder: CertificateFolder, hosts: Sequence[str]) -> None:
+    """Note which certificates end first: the console warns of them."""
+    ends = (CertificateEnd(host, folder.find_end(host)) for host in hosts)
+    note_ends(settings.certificate_ends, ends)
