@@ -36,6 +36,7 @@ MAX_NAME = 80
 TITLES = {f"operations.{one.job}": one.title for one in OPERATIONS.values() if one.job} | {
     "operations.import": "Import",
     BULK: "Do something to many sites",
+    "operations.create_many": "Create sites",
     "operations.backup_all": "Back up all sites",
     "operations.verify_all": "Verify the newest backups",
     "operations.give_up": "Give up the unconfirmed site",

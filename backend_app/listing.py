@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Response, request, stream_with_context, url_for
@@ -56,17 +57,28 @@ class Listing:
     usual_sort: str = ""
     cursor: str = ""
     choices: tuple[Choice, ...] = ()
+    columns: tuple[str, ...] = ()
+    """The columns that are shown, of those that can be chosen."""
+    usual_columns: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Further parts of the address, which no filter changes."""
 
     @classmethod
     def from_request(
-        cls, endpoint: str, *, sorts: Sequence[str] = (), choices: Iterable[Choice] = ()
+        cls,
+        endpoint: str,
+        *,
+        sorts: Sequence[str] = (),
+        choices: Iterable[Choice] = (),
+        columns: Mapping[str, bool] = MappingProxyType({}),
     ) -> Listing:
         """Read the request's query string.
 
         :param sorts: Columns that the table can be sorted by, the usual sort first.
+        :param columns: Those that can be chosen, in their order, and whether each usually is.
         """
+        usual_columns = tuple(name for name, is_usual in columns.items() if is_usual)
+        wanted = request.args.getlist("column")
         asked = request.args.get
         usual = sorts[0] if sorts else ""
         sort = asked("sort", "")
@@ -79,6 +91,8 @@ class Listing:
             sort=sort if sort.removeprefix("-") in allowed else usual,
             usual_sort=usual,
             cursor=asked("at", "")[:MAX_CURSOR],
+            columns=tuple(name for name in columns if name in wanted) or usual_columns,
+            usual_columns=usual_columns,
             choices=tuple(
                 choice if choice.value in choice.options else replace(choice, value="")
                 for choice in chosen
@@ -101,6 +115,8 @@ class Listing:
         if parts["sort"] == self.usual_sort:
             parts["sort"] = ""
         kept: dict[str, Any] = {name: value for name, value in parts.items() if value}
+        if self.columns != self.usual_columns:
+            kept["column"] = self.columns
         return url_for(endpoint or self.endpoint, **self.fixed, **kept)
 
     def sort_url(self, column: str) -> str:

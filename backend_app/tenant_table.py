@@ -19,6 +19,18 @@ FACETS = (
     ("schema", "Schema", "schema_revision"),
 )
 """Filters: the name in the address, its label, and the column whose values can be chosen."""
+COLUMNS = {
+    "name": True,
+    "state": True,
+    "plan": True,
+    "placement": True,
+    "owner": True,
+    "domains": False,
+    "schema": False,
+    "id": False,
+    "created": True,
+}
+"""The columns beside the address, and whether they are shown if nobody chooses."""
 CSV_HEADS = ("id", "slug", "name", "state", "plan", "placement", "hosts", "owners", "created_at")
 
 
@@ -30,7 +42,10 @@ def read_listing() -> Listing:
         for name, label, column in FACETS
     ]
     return Listing.from_request(
-        "tenants.index", sorts=SORTS, choices=[Choice("state", "State", states), *facets]
+        "tenants.index",
+        sorts=SORTS,
+        choices=[Choice("state", "State", states), *facets],
+        columns=COLUMNS,
     )
 
 

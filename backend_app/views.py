@@ -115,5 +115,7 @@ def show_value(value: Any) -> Any:
         return show_value([f"{name}: {one}" for name, one in value.items() if one is not None])
     if not isinstance(value, list):
         return value
+    if value and isinstance(value[0], list):
+        return f"{len(value):,}"
     more = [f"and {len(value) - MOST_VALUES:,} more"] if len(value) > MOST_VALUES else []
     return ", ".join(map(str, [*value[:MOST_VALUES], *more]))

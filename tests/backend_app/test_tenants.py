@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backend_app.lost_sites import LostSitesWatch
+from backend_app.tenant_table import COLUMNS
 from tenantry.catalog import SYSTEM
 from tenantry.lifecycle import Operations
 from tenantry.values.tenant import TenantState
@@ -44,6 +45,22 @@ def test_the_table_is_searched(many: World, operator: Browser) -> None:
     assert rows(operator.get("/tenants?search=name+92").text) == ["site-07"]
     assert rows(operator.get("/tenants?search=bakery").text) == ["acme"]
     assert "No sites match “%”" in operator.get("/tenants?search=%25").text
+
+
+def test_its_columns_are_chosen(world: World, operator: Browser) -> None:
+    """They are a part of the address, and stay there with each search, page and sort."""
+    usual = operator.get("/tenants").text
+    assert 'data-label="Placement"' in usual
+    assert 'data-label="Id"' not in usual
+    page = operator.get("/tenants?column=id&column=state&column=password_hash").text
+    assert find_flaws(page) == []
+    assert re.findall(r'<td data-label="([^"]+)"', page)[:3] == ["Address", "State", "Id"]
+    assert world.catalog.tenants.get("acme").id in page
+    assert "/backend/tenants?sort=state&amp;column=state&amp;column=id" in page
+    assert page.count('<input type="hidden" name="column" value="id">') == 1
+    every = "&".join(f"column={name}" for name in COLUMNS)
+    assert 'data-label="Schema"' in operator.get(f"/tenants?{every}").text
+    assert rows(operator.get("/tenants?column=none").text) == ["acme", "bolt"]
 
 
 def test_the_table_is_sorted(many: World, operator: Browser) -> None:

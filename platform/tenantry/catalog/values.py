@@ -263,6 +263,8 @@ class TenantRow:
     """Where its old copy is, after it has moved; empty if there is none."""
     moving_to: str = ""
     """Where it is being moved to, or was when that was interrupted; empty otherwise."""
+    schema_revision: str = ""
+    """Its database's, as far as the catalog knows."""
 
     @property
     def is_due(self) -> bool:

@@ -10,9 +10,9 @@ import click
 from tenantry.cli.context import ready_operations
 from tenantry.cli.operators import echo_way_in
 from tenantry.cli.output import plain, progress
-from tenantry.cli.tenant_file import COLUMNS, Line, check_together, read_lines
 from tenantry.errors import CatalogUnavailableError, TenantryError
 from tenantry.lifecycle import Order
+from tenantry.lifecycle.tenant_file import COLUMNS, Line, check_together, read_lines
 from tenantry.settings import get_settings
 from tenantry.values.wording import counted
 

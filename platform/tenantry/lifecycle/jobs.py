@@ -19,6 +19,7 @@ from tenantry.catalog import BackupFilter, RunState, TenantFilter
 from tenantry.catalog.models import now
 from tenantry.catalog.webhook_messages import ATTEMPTS, JOB
 from tenantry.errors import (
+    BadArgumentError,
     CatalogUnavailableError,
     ElsewhereError,
     TenantExistsError,
@@ -412,6 +413,38 @@ def _give_up(operations: Operations, _run: JobRun, *, slug: str) -> None:
     operations.give_up_unconfirmed(slug)
 
 
+def _create_many(
+    operations: Operations,
+    run: JobRun,
+    *,
+    lines: Sequence[tuple[int, str, str, str]],
+    plan: str | None = None,
+    placement: str | None = None,
+) -> dict[str, int]:
+    """Create a tenant of each line: its number in the file, the slug, the name, the owner's e-mail."""
+    first: dict[str, int] = {}
+    refused = 0
+    for done, (number, slug, name, owner_email) in enumerate(lines, 1):
+        try:
+            if slug in first:
+                raise BadArgumentError(slug, f"it is on line {first[slug]} already")
+            first[slug] = number
+            operations.create(
+                slug, name=name, owner_email=owner_email, plan=plan, placement=placement
+            )
+        except CatalogUnavailableError:
+            raise
+        except TenantryError as error:
+            if not (isinstance(error, TenantExistsError) and _find_made(operations, run, slug)):
+                refused += 1
+                run.log(f"line {number}: {error}")
+        run.progress(done, len(lines))
+    if refused:
+        made = len(lines) - refused
+        raise JobRefused(f"{made} of {len(lines)} tenants were created, {refused} refused")
+    return {"created": len(lines)}
+
+
 def _bulk(
     operations: Operations, run: JobRun, *, operation: str, sites: str, options: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -442,6 +475,7 @@ _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
     "operations.migrate": (_migrate, _MANY),
     "operations.delete": (_delete, _ONE),
     "operations.bulk": (_bulk, _MANY),
+    "operations.create_many": (_create_many, _MANY),
     "operations.plan_check": (check_plan, _MANY),
     "platform.announce": (mail_announcement, _MANY),
     "platform.doctor": (run_doctor, {"attempts": 1, "seconds": HOURS, **_ANYWHERE}),
@@ -491,11 +525,21 @@ def _made_before(
 
     :raises TenantExistsError: It is another one's.
     """
-    if run.attempt == 1:
+    made = _find_made(operations, run, error.name, action) if run.attempt > 1 else None
+    if made is None:
         raise error
-    tenant = operations.catalog.tenants.get(error.name)
+    return made
+
+
+def _find_made(
+    operations: Operations, run: JobRun, slug: str, action: str = "tenant.create"
+) -> Tenant | None:
+    """Return the tenant of this slug, if this job has made it."""
+    tenant = operations.catalog.tenants.find(slug)
+    if tenant is None:  # the name is another one's former
+        return None
     for event in operations.catalog.audit.list(tenant_id=tenant.id).items:
         is_ours = event.action == action and event.actor == run.by.label
         if is_ours and event.at >= run.job.created_at.replace(microsecond=0):
             return tenant
-    raise error
+    return None

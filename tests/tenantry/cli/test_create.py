@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenantry.catalog import SYSTEM
-from tenantry.cli.tenant_file import TenantFileError, read_lines
+from tenantry.lifecycle.tenant_file import TenantFileError, read_lines
 from tenantry.settings import get_settings
 from tenantry.values.tenant import TenantState
 from tests.tenantry.cli.conftest import until

@@ -1,4 +1,4 @@
-"""Reads the CSV file of ``tenantry tenant create --from-file``."""
+"""Reads a CSV file of tenants to be created, as the command line and the console take it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.catalog import canonical_email
 from tenantry.errors import BadEmailError, BadSlugError, TenantExistsError, TenantryError
-from tenantry.lifecycle import Order
+from tenantry.lifecycle.create_many import Order
 from tenantry.values.slugs import check_slug
 from tenantry.values.tenant import TenantState
 
@@ -26,6 +26,7 @@ class TenantFileError(TenantryError):
     """The file as a whole cannot be used; no tenant was created."""
 
     message = "{path}: {problem}. Nothing was created."
+    status = 422
     path: Path
     problem: str
 
@@ -62,10 +63,22 @@ def read_lines(path: Path, *, plan: str | None = None, placement: str | None = N
     :raises TenantFileError: It is not CSV in UTF-8 with exactly the columns :data:`COLUMNS`.
     """
     try:
-        # utf-8-sig: spreadsheets put a byte order mark in front.
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         raise TenantFileError(path, str(error.strerror)) from error
+    return parse_lines(content, path=path, plan=plan, placement=placement)
+
+
+def parse_lines(
+    content: bytes, *, path: Path, plan: str | None = None, placement: str | None = None
+) -> list[Line]:
+    """Read the content of a file; see :func:`read_lines`.
+
+    :param path: What the file is called.
+    """
+    try:
+        # utf-8-sig: spreadsheets put a byte order mark in front.
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TenantFileError(path, f"not UTF-8 at byte {error.start}") from error
     records = _records(path, text)
