@@ -200,11 +200,12 @@ def _describe(
     operations: Operations, declared: Declaration, slug: str, arguments: Mapping[str, Any]
 ) -> str:
     try:
-        return declared.prepare(operations, slug, **arguments).would[0]
+        first, *details = declared.prepare(operations, slug, **arguments).would
     except (CatalogUnavailableError, BadArgumentError):
         raise
     except TenantryError as error:
         return str(error)
+    return f"{first} {'; '.join(details)}" if details else first
 
 
 def _start_migration(
