@@ -15,7 +15,7 @@ from backend_app.workers import find_failing_slugs
 from tenantry.catalog import COUNTED, BackupFilter, HostState, JobState
 from tenantry.catalog.models import now
 from tenantry.doctor import Severity
-from tenantry.domains.certificate_ends import read_ends
+from tenantry.domains.certificate_expiry import read_expiries
 from tenantry.errors import HistoryError
 from tenantry.migrations import load_history
 from tenantry.values.wording import counted
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 LONG_PENDING = timedelta(days=3)
-CERTIFICATE_ENDS = timedelta(days=14)
+CERTIFICATE_WARNING = timedelta(days=14)
 """It should have been renewed two weeks before that."""
 MOST_NAMED = 10
 """Sites that a sentence names."""
@@ -126,15 +126,15 @@ def _find_waiting_hosts() -> Iterator[Concern]:
 
 
 def _find_ending_certificates() -> Iterator[Concern]:
-    soon = now() + CERTIFICATE_ENDS
+    soon = now() + CERTIFICATE_WARNING
     ending = [
         one
-        for one in read_ends(backend().settings.certificate_ends)
+        for one in read_expiries(backend().settings.certificate_expiry)
         if one.at is None or one.at < soon
     ]
     if ending:
         many = "1 domain has" if len(ending) == 1 else f"{len(ending):,} domains have"
-        text = f"{many} no certificate, or one that ends within {CERTIFICATE_ENDS.days} days"
+        text = f"{many} no certificate, or one that ends within {CERTIFICATE_WARNING.days} days"
         names = ", ".join(one.host for one in ending[:MOST_NAMED])
         detail = f"“tenantry certificates” could not renew it on this node: {names}."
         url = url_for("all_domains.index", search=ending[0].host)

@@ -1072,9 +1072,9 @@ class Settings(BaseSettings):
         return self.run_dir / "acme"
 
     @property
-    def certificate_ends(self) -> Path:
+    def certificate_expiry(self) -> Path:
         """File of the certificates that end first."""
-        return self.data_dir / "certificate-ends.json"
+        return self.data_dir / "certificate-expiry.json"
 
     @property
     def run_dir(self) -> Path:

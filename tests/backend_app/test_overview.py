@@ -13,7 +13,7 @@ from tenantry.catalog import SYSTEM, HostState, JobState, NewJob
 from tenantry.catalog.job_claims import JobClaims, JobReport
 from tenantry.catalog.models import HostRecord, now
 from tenantry.doctor import Finding, Severity
-from tenantry.domains.certificate_ends import CertificateEnd, note_ends, read_ends
+from tenantry.domains.certificate_expiry import CertificateExpiry, read_expiries, write_expiries
 from tenantry.resources.traffic import MILLISECONDS, TrafficFile
 from tests.markup import find_flaws
 
@@ -78,17 +78,18 @@ def test_a_domain_waits_for_long(world: World, operator: Browser) -> None:
 
 def test_certificates_end(world: World, operator: Browser) -> None:
     """What the last run of the command could not renew is told, urgently if it is over."""
-    file = world.settings.certificate_ends
+    file = world.settings.certificate_expiry
     ends = {"fine.test": now() + timedelta(days=60), "soon.test": now() + timedelta(days=9)}
-    note_ends(file, [CertificateEnd(host, at) for host, at in ends.items()])
+    write_expiries(file, [CertificateExpiry(host, at) for host, at in ends.items()])
     page = operator.get("/").text
     assert "1 domain has no certificate, or one that ends within 14 days" in page
     assert "on this node: soon.test." in page
     assert 'href="/backend/all-domains?search=soon.test"' in page
-    note_ends(
-        file, [CertificateEnd("fine.test", ends["fine.test"]), CertificateEnd("no.test", None)]
+    write_expiries(
+        file,
+        [CertificateExpiry("fine.test", ends["fine.test"]), CertificateExpiry("no.test", None)],
     )
-    assert [one.host for one in read_ends(file)] == ["no.test", "fine.test"]
+    assert [one.host for one in read_expiries(file)] == ["no.test", "fine.test"]
     assert "on this node: no.test." in operator.get("/").text
     file.write_text("[[1]]")
     assert "certificate" not in operator.get("/").text

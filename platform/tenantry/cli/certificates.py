@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tenantry.cli.context import dry_run_option, ready_catalog
-from tenantry.domains.certificate_ends import CertificateEnd, note_ends
+from tenantry.domains.certificate_expiry import CertificateExpiry, write_expiries
 from tenantry.errors import CertificateError
 from tenantry.settings import get_settings
 
@@ -59,7 +59,7 @@ def certificates(
     if dry_run or not due:
         click.echo(f"{len(hosts)} domains, {len(due)} certificates are due.")
         if not dry_run:
-            _note_ends(settings, folder, hosts)
+            _write_expiries(settings, folder, hosts)
         return
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o750)
     client = AcmeClient(
@@ -78,12 +78,12 @@ def certificates(
         else:
             folder.save(host, chain=chain, key=key)
             click.echo(f"{host}: {folder.file_of(host)}")
-    _note_ends(settings, folder, hosts)
+    _write_expiries(settings, folder, hosts)
     if failed:
         raise click.ClickException(f"{failed} of {len(due)} certificates could not be had.")
 
 
-def _note_ends(settings: Settings, folder: CertificateFolder, hosts: Sequence[str]) -> None:
+def _write_expiries(settings: Settings, folder: CertificateFolder, hosts: Sequence[str]) -> None:
     """Note which certificates end first: the console warns of them."""
-    ends = (CertificateEnd(host, folder.find_end(host)) for host in hosts)
-    note_ends(settings.certificate_ends, ends)
+    expiries = (CertificateExpiry(host, folder.find_end(host)) for host in hosts)
+    write_expiries(settings.certificate_expiry, expiries)

@@ -134,7 +134,7 @@ def test_a_request_that_waits_for_the_server_can_be_ended(connection: WatchedCon
         limit.stop()
 
 
-def test_the_thread_ends_with_the_last_connection(connection: WatchedConnection) -> None:
+def test_the_thread_expiries_with_the_last_connection(connection: WatchedConnection) -> None:
     """Nobody watches over nothing."""
     connection.close()
     eventually(

@@ -22,7 +22,7 @@ MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateEnd:
+class CertificateExpiry:
     """When a domain's certificate ends."""
 
     host: str
@@ -30,24 +30,24 @@ class CertificateEnd:
     """``None`` if it has none."""
 
 
-def note_ends(file: Path, ends: Iterable[CertificateEnd]) -> None:
+def write_expiries(file: Path, expiries: Iterable[CertificateExpiry]) -> None:
     """Note the certificates that end first; a domain without one comes before them."""
-    first = heapq.nsmallest(MOST, ends, key=_order)
+    first = heapq.nsmallest(MOST, expiries, key=_order)
     lines = [[one.host, one.at and one.at.isoformat(timespec="seconds")] for one in first]
     write_atomically(file, json.dumps(lines))
 
 
-def read_ends(file: Path) -> tuple[CertificateEnd, ...]:
+def read_expiries(file: Path) -> tuple[CertificateExpiry, ...]:
     """Return what was noted, the first end first; nothing if the command never ran here."""
     try:
         noted = json.loads(file.read_text())
         return tuple(
-            CertificateEnd(str(host), None if at is None else datetime.fromisoformat(at))
+            CertificateExpiry(str(host), None if at is None else datetime.fromisoformat(at))
             for host, at in noted
         )
     except (FileNotFoundError, ValueError, TypeError):
         return ()
 
 
-def _order(one: CertificateEnd) -> tuple[datetime, str]:
+def _order(one: CertificateExpiry) -> tuple[datetime, str]:
     return (one.at or datetime.min.replace(tzinfo=UTC), one.host)
