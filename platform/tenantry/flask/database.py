@@ -79,7 +79,7 @@ class TenantSQLAlchemy(SQLAlchemy):
         if engines is None:
             engine = tenant_database(tenant, settings).serving_engine()
             if (watch := current_watch()) is not None:
-                watch.listen(engine)
+                watch.listen(engine.dialect)
             binds = current_app.config.get("SQLALCHEMY_BINDS") or ()
             engines = dict.fromkeys((None, *binds), engine)
             # The same for the whole request: were the engine closed and made anew meanwhile, the

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from flask.config import Config
-    from sqlalchemy import Engine
+    from sqlalchemy import Dialect
 
     from tenantry.settings import Settings
 
@@ -76,19 +76,22 @@ class Watch:
         if place is not None:
             self.reads.setdefault(what, place)
 
-    def listen(self, engine: Engine) -> None:
-        """Note what is read from the prototype's database: it is empty, and a tenant's is not."""
-        if not event.contains(engine, BEFORE, self._note_statement):
-            event.listen(engine, BEFORE, self._note_statement)
+    def listen(self, dialect: Dialect) -> None:
+        """Note what is read from the prototype's database: it is empty, and a tenant's is not.
 
-    def _note_statement(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        :param dialect: Of an engine for it, the platform's or one that the app makes.
+        """
+        if not event.contains(dialect, EXECUTE, self._note_statement):
+            event.listen(dialect, EXECUTE, self._note_statement)
+
+    def _note_statement(self, _cursor: Any, statement: str, *_: Any) -> None:
         if _READS.match(statement) and "sqlite_master" not in statement:
             self.note("rows of the database", through=_DATABASE_LIBRARIES)
 
 
-BEFORE = "before_cursor_execute"
+EXECUTE = "do_execute"
 _READS = re.compile(r"(?>\s|/\*.*?\*/|--[^\n]*\n)*+(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
-_DATABASE_LIBRARIES = frozenset({"sqlalchemy", "flask_sqlalchemy"})
+_DATABASE_LIBRARIES = frozenset({"sqlalchemy", "flask_sqlalchemy", "flask_sqlalchemy_lite"})
 
 
 def _reader(through: frozenset[str]) -> str | None:

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from blinker import Signal
 from flask import Flask, ctx, current_app
+from sqlalchemy import Dialect, event
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from werkzeug.local import LocalProxy
 
 from tenantry.databases.placements import tenant_database
@@ -29,7 +31,7 @@ from tenantry.errors import UnfitError
 from tenantry.files.disk import exists, is_dir
 from tenantry.flask import app_proxies, extensions
 from tenantry.flask.binding import EXTENSION, TenantBinding, current_tenant
-from tenantry.flask.building import Build, building
+from tenantry.flask.building import Build, building, current_watch
 from tenantry.flask.freezing import OWN, freeze, frozen_kind, is_shared
 from tenantry.flask.heap_search import PASSING, holders_of_text, instances_of
 from tenantry.flask.pins import FOLDERS, SALT
@@ -65,6 +67,13 @@ CACHES = {FOLDERS["CACHE_DIR"], FOLDERS["SESSION_FILE_DIR"]}
 """Folders whose files are made again when they are missing."""
 
 CALLED_AT_BUILD = "Do it where a request is handled, with current_app and current_tenant"
+
+
+@event.listens_for(SQLiteDialect_pysqlite, "do_connect")
+def _listen(dialect: Dialect, *_: Any) -> None:
+    """Listen to an engine that the app makes by itself."""
+    if (watch := current_watch()) is not None:
+        watch.listen(dialect)
 
 
 class AlreadySharedError(Exception):

@@ -170,6 +170,28 @@ def test_a_prototype_whose_database_is_empty(prepare: Any, first: str) -> None:
         load_factory(chosen).prepare()
 
 
+OWN_ENGINE = """
+    from flask import Flask
+    from sqlalchemy import create_engine, text
+
+    def create_app():
+        app = Flask(__name__)
+        app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"
+        engine = create_engine(app.config["SQLALCHEMY_DATABASE_URI"])
+        with engine.connect() as connection:
+            app.config["TITLE"] = connection.scalar(text({query!r}))
+        return app
+"""
+
+
+@pytest.mark.parametrize("query", ["SELECT name FROM setting", "SELECT count(*) FROM (SELECT 1)"])
+def test_a_prototype_that_reads_through_an_engine_of_its_own(prepare: Any, query: str) -> None:
+    """The platform has not made the engine, and hears of its statements all the same."""
+    chosen = prepare(OWN_ENGINE.format(query=query), instances="flyweight")
+    with pytest.raises(UnfitError, match=r"__init__\.py:\d+ reads rows of the database while"):
+        load_factory(chosen).prepare()
+
+
 @pytest.mark.parametrize("comment", ["/* of\nit */ ", "-- of it\n"], ids=["block", "line"])
 def test_a_prototype_that_reads_with_a_commented_statement(prepare: Any, comment: str) -> None:
     """It reads all the same."""

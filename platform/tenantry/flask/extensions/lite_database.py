@@ -13,7 +13,7 @@ from flask_sqlalchemy_lite._make import _make_sessionmaker
 
 from tenantry.databases.placements import tenant_database
 from tenantry.flask.binding import current_binding
-from tenantry.flask.building import current_build
+from tenantry.flask.building import current_build, current_watch
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -43,6 +43,8 @@ class TenantLite(SQLAlchemy):
         if state is None:
             settings, tenant = current_binding()
             engine = tenant_database(tenant, settings).serving_engine()
+            if (watch := current_watch()) is not None:
+                watch.listen(engine.dialect)
             engines = dict.fromkeys(self._names, engine)
             maker = _make_sessionmaker(self._session_options, engines, False)
             async_maker = _make_sessionmaker(self._session_options, {}, True)
