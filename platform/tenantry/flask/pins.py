@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flask import Flask
 from flask.config import Config
 
 from tenantry.files.disk import exists
@@ -77,6 +78,8 @@ RESERVED = frozenset(
 )
 """What ``TENANTRY_PIN`` cannot name: another value would lead to other tenants."""
 
+DEFAULTS = frozenset(Flask.default_config)
+
 _told: set[str] = set()
 
 
@@ -95,7 +98,9 @@ class Sender:
 
     def of(self, value: Any) -> Any:
         """Return the sender that *value* becomes, as text or as a pair like *value*."""
-        own = value[-1] if isinstance(value, (tuple, list)) and value else parseaddr(str(value))[1]
+        own = ""
+        if value and not self.address:
+            own = value[-1] if isinstance(value, (tuple, list)) else parseaddr(str(value))[1]
         pair = (self.name, self.address or str(own) or self.fallback)
         return pair if isinstance(value, tuple) else formataddr(pair)
 
@@ -184,11 +189,13 @@ class PinnedMixin(Config):
 
     def pin(self, pins: Pins, *, shared_root: str | None = None) -> None:
         """Pin the settings from now on; what is there already is treated as the app's own."""
-        there = dict(self)
         self.pins, self.own, self.shared_root = pins, {}, shared_root
-        dict.update(self, pins.values())
+        given = pins.values()
+        # Most of a new app's settings are Flask's defaults, which no pin but those in `given` changes.
+        there = {key: self[key] for key in self if key in given or key not in DEFAULTS}
+        dict.update(self, given)
         for key, value in there.items():
-            if value is not None or key not in self:
+            if value is not None or key not in given:
                 self[key] = value
 
     def __setitem__(self, key: str, value: Any) -> None:
