@@ -90,11 +90,13 @@ def test_a_module_of_the_same_name_shadows_nothing(ready: Desk, free_port: int) 
     (ready.folder / "dispatch.py").write_text("raise RuntimeError('this is not the platform')\n")
     (ready.folder / "tenants").mkdir()
     (ready.folder / "tenants" / "__init__.py").write_text("raise RuntimeError('no site')\n")
+    (ready.folder / "flask_bootstrap.py").write_text("raise RuntimeError('one of two packages')\n")
     ready.done("tenant", "create", "acme", "--name", "Acme")
     serve(ready)
     status, page = ask(free_port)
     assert (status, "Tenantry" in page) == (200, True)
     assert ask(free_port, host="acme.localhost")[0] == 200
+    assert ask(free_port, "/backend/")[0] == 302  # to its page for signing in
     done = ready.call("reload", "--check")
     assert (done.returncode, done.stderr) == (0, "")
 
