@@ -36,7 +36,7 @@ class TermsForm(Form):
     """A yes to the terms."""
 
     terms = BooleanField("I accept the terms")
-    terms_version = HiddenField()
+    terms_version = HiddenField(filters=[one_line])
     submit = SubmitField("Accept and go on")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import render_template, request
 
 from tenantry.flask.problems import prefers_json, problem
+from tenantry.values.wording import without_controls
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -38,7 +39,7 @@ def ask_first(
     if prefers_json():
         return problem(400, "Not confirmed", f"{question} Send confirmed={expected} to confirm.")
     fields = [
-        (name, value)
+        (without_controls(name), without_controls(value))
         for name, value in request.form.items(multi=True)
         if name not in {"csrf_token", "confirmed"}
     ]

@@ -12,6 +12,7 @@ from wtforms.validators import DataRequired, Length
 from tenantry.catalog.accounts import canonical_email
 from tenantry.errors import BadEmailError
 from tenantry.flask.problems import note_faults
+from tenantry.values.wording import without_controls
 
 MAX_EMAIL = 254
 """Characters of an e-mail address (RFC 5321, section 4.5.3.1.3, without the angle brackets)."""
@@ -51,5 +52,8 @@ def is_email(form: object, field: Any) -> None:  # noqa: ARG001 - as WTForms cal
 
 
 def one_line(value: str | None) -> str | None:
-    """Return a field's text on one line, whatever was sent: names stand in subjects of mails."""
-    return " ".join(value.split()) if value else value
+    """Return a field's text on one line, whatever was sent: names stand in subjects of mails.
+
+    Control characters are left out: no page may show them back.
+    """
+    return without_controls(" ".join(value.split())) if value else value

@@ -48,5 +48,5 @@ def test_faults_reach_a_program(app: Flask, email: str, fault: str) -> None:
 
 def test_a_name_stays_on_one_line(app: Flask) -> None:
     """A line end in a name would begin a header of a mail."""
-    form = {"name": " Ada\r\nBcc:  all@x.test ", "email": "ada@example.com"}
+    form = {"name": " A\0da\r\nBcc:\x7f  all@x.test ", "email": "ada@example.com"}
     assert app.test_client().post("/", data=form).text == "Ada Bcc: all@x.test"
