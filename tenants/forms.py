@@ -7,6 +7,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import (
+    BooleanField,
     DateTimeLocalField,
     EmailField,
     HiddenField,
@@ -17,7 +18,7 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import DataRequired, EqualTo, Length, Optional
+from wtforms.validators import DataRequired, EqualTo, Length, NumberRange, Optional
 from wtforms.widgets import HiddenInput
 
 from tenantry import canonical_email, check_password, current_tenant, note_faults
@@ -138,12 +139,39 @@ class CommentForm(Form):
     """A comment below a post."""
 
     key = HiddenField()
+    parent = IntegerField(widget=HiddenInput(), validators=[Optional()])
+    """The comment that it answers."""
     text = TextAreaField(
         "Your comment",
         filters=[clean_text],
         validators=[DataRequired("Write something first."), Length(max=COMMENT_LENGTH)],
         render_kw={"rows": 4},
         description="Markdown works: **bold**, *italic*, > quote, `code`.",
+    )
+
+
+class CommentRulesForm(Form):
+    """The rules for comments; a number that is left empty is no rule."""
+
+    hold_first = BooleanField("The first comment of each member waits")
+    max_links = IntegerField(
+        "Links in a comment",
+        validators=[Optional(), NumberRange(0, 100, "Enter a number from 0 to 100, or none.")],
+        description="A comment with more of them waits. Empty: any number.",
+        render_kw={"inputmode": "numeric"},
+    )
+    held_words = TextAreaField(
+        "Words that hold a comment back",
+        filters=[clean_text],
+        validators=[Length(max=5_000)],
+        description="One word or phrase a line. Case and punctuation do not matter.",
+        render_kw={"rows": 6},
+    )
+    close_days = IntegerField(
+        "Days that a post takes comments",
+        validators=[Optional(), NumberRange(1, 3650, "Enter a number from 1 to 3650, or none.")],
+        description="Counted from its publication. Empty: for good.",
+        render_kw={"inputmode": "numeric"},
     )
 
 

@@ -256,18 +256,40 @@ class Comment(_Written, Model):
     """What a member says below a post."""
 
     __tablename__ = "comment"
-    __table_args__ = (Index(None, "post_id", "id"),)
+    __table_args__ = (Index(None, "post_id", "id"), Index(None, "waits", "id"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     post_id: Mapped[int] = mapped_column(ForeignKey("post.id", ondelete="CASCADE"))
     author_id: Mapped[int] = mapped_column(ForeignKey("member.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    parent_id: Mapped[int | None] = mapped_column(
+        ForeignKey("comment.id", ondelete="CASCADE"), index=True, default=None
+    )
+    """The comment that it answers; that one answers none, so threads have one level."""
+    waits: Mapped[bool] = mapped_column(default=False, server_default="0")
+    """Whether only moderators and its author see it, until it is approved."""
 
     author: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
     post: Mapped[Post] = relationship()
 
     def _render(self, body: str) -> str:
         return markdown.render_comment(body)
+
+
+class CommentRules(Model):
+    """What the site holds comments to; there is one row, or none."""
+
+    __tablename__ = "comment_rules"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hold_first: Mapped[bool]
+    """Whether comments wait whose author has none that is shown."""
+    max_links: Mapped[int | None]
+    """A comment with more links waits."""
+    held_words: Mapped[str] = mapped_column(Text)
+    """Words and phrases, one a line: a comment with one of them waits."""
+    close_days: Mapped[int | None]
+    """Days after its publication until a post takes no more comments."""
 
 
 class UnsavedText(Model):

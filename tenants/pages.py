@@ -16,10 +16,13 @@ from flask import (
     url_for,
 )
 
-from tenantry import accent_tones, current_tenant, read_accent
+from tenantry import accent_tones, current_tenant, page_cache, read_accent
 from tenants.access import find_member
 from tenants.addresses import endpoint_of, url_of
+from tenants.comment_rules import get_rules, is_closed, next_change
+from tenants.comments import find_answered
 from tenants.forms import CommentForm
+from tenants.permissions import Permission
 from tenants.publication import public_page
 from tenants.reading import (
     find_post,
@@ -63,7 +66,7 @@ def archive() -> str:
 
 
 @bp.get("/posts/<slug>")
-@public_page
+@page_cache(vary=(), hooks=False, until=next_change)
 def post(slug: str) -> ResponseReturnValue:
     """Show a post and its comments; a draft only to those who may edit it."""
     return _show(slug)
@@ -87,12 +90,23 @@ def _show(slug: str) -> ResponseReturnValue:
         moved = redirect(url_of(found, page=number if number > 1 else None), 301)
         moved.headers["Cache-Control"] = "no-cache"
         return moved
-    comments = list_comments(found, number)
-    form = None
+    comments, form, answered = list_comments(found, number, member), None, None
+    closed = is_closed(found, get_rules()) and not (member and member.may(Permission.MODERATE))
     if member and found.is_published and not found.is_page:
         unsaved, key = find_unsaved(comment_key(found)), comment_key(found)
-        form = CommentForm(data={"key": key, "text": unsaved.body if unsaved else ""})
-    return render_template("site/post.html", post=found, comments=comments, form=form)
+        answered = find_answered(request.args.get("reply", type=int), found)
+        text = unsaved.body if unsaved else ""
+        form = CommentForm(
+            formdata=None, data={"key": key, "text": text, "parent": answered and answered.id}
+        )
+    return render_template(
+        "site/post.html",
+        post=found,
+        comments=comments,
+        form=form,
+        answered=answered,
+        closed=closed,
+    )
 
 
 @bp.get("/theme.css")

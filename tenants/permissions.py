@@ -18,6 +18,7 @@ class Role(StrEnum):
     MEMBER = "member"
     AUTHOR = "author"
     EDITOR = "editor"
+    ADMIN = "admin"
 
 
 class Permission(StrEnum):
@@ -30,13 +31,16 @@ class Permission(StrEnum):
     EDIT_ALL = "edit-all"
     """See, change and delete the posts, drafts and earlier versions of all authors."""
     MODERATE = "moderate"
-    """Delete everybody's comments."""
+    """Approve and delete everybody's comments."""
     SEE_STATE = "see-state"
     """See what room the site has left, and that it is a copy."""
+    MANAGE = "manage"
+    """Set the site's rules, as those for comments."""
 
 
 _MEMBER = frozenset({Permission.COMMENT})
 _AUTHOR = _MEMBER | {Permission.WRITE}
+_EDITOR = _AUTHOR | {Permission.EDIT_ALL, Permission.MODERATE, Permission.SEE_STATE}
 
 OWNER = frozenset(Permission)
 """What an owner may do, whatever their role."""
@@ -44,5 +48,6 @@ OWNER = frozenset(Permission)
 GRANTS: Mapping[Role, frozenset[Permission]] = {
     Role.MEMBER: _MEMBER,
     Role.AUTHOR: _AUTHOR,
-    Role.EDITOR: _AUTHOR | {Permission.EDIT_ALL, Permission.MODERATE, Permission.SEE_STATE},
+    Role.EDITOR: _EDITOR,
+    Role.ADMIN: _EDITOR | {Permission.MANAGE},
 }

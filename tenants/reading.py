@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import abort, request
-from sqlalchemy import and_, func, select, true
+from sqlalchemy import and_, func, or_, select, true
 from sqlalchemy.orm import raiseload, selectinload
 
 from tenantry import Page
 from tenants.database import db
 from tenants.models import Comment, FormerSlug, Member, Post, PostTag, Tag
+from tenants.permissions import Permission
 from tenants.publication import is_public, is_unpublished
 
 if TYPE_CHECKING:
@@ -93,19 +94,54 @@ def list_drafts(author_id: int | None, number: int) -> Page[Row[Any]]:
     return get_page(rows, total=total, number=number, size=POSTS_PER_PAGE)
 
 
-def list_comments(post: Post, number: int) -> Page[Comment]:
-    """Return a page of a post's comments, oldest first."""
-    mine = Comment.post_id == post.id
+def list_comments(post: Post, number: int, reader: Member | None = None) -> Page[Comment]:
+    """Return a page of a post's comments, the oldest first, each followed by the answers to it.
+
+    :param reader: Who sees their own comments, and maybe others, while these wait.
+    """
+    mine = and_(Comment.post_id == post.id, _visible_to(reader))
     total = db.session.scalar(select(func.count()).select_from(Comment).where(mine)) or 0
     found = db.session.scalars(
         select(Comment)
         .where(mine)
-        .options(raiseload(Comment.post))
-        .order_by(Comment.id)
+        .options(raiseload(Comment.post, sql_only=True))
+        .order_by(_thread(), Comment.id)
         .limit(COMMENTS_PER_PAGE)
         .offset((number - 1) * COMMENTS_PER_PAGE)
     ).all()
     return get_page(found, total=total, number=number, size=COMMENTS_PER_PAGE)
+
+
+def page_of(comment: Comment, reader: Member | None) -> int:
+    """Return the number of the page of its post's comments on which the reader sees one."""
+    thread = comment.parent_id or comment.id
+    before = or_(_thread() < thread, and_(_thread() == thread, Comment.id < comment.id))
+    query = select(func.count()).where(Comment.post_id == comment.post_id, before)
+    count = db.session.scalar(query.where(_visible_to(reader))) or 0
+    return int(count) // COMMENTS_PER_PAGE + 1
+
+
+def list_waiting(number: int) -> Page[Comment]:
+    """Return a page of the comments that wait for a moderator, the oldest first."""
+    wait = and_(Comment.waits, Comment.post_id == Post.id, Post.deleted_at.is_(None))
+    total = db.session.scalar(select(func.count()).select_from(Comment).join(Post).where(wait)) or 0
+    query = select(Comment).join(Post).where(wait).options(selectinload(Comment.post))
+    query = query.order_by(Comment.id).limit(COMMENTS_PER_PAGE)
+    found = db.session.scalars(query.offset((number - 1) * COMMENTS_PER_PAGE)).all()
+    return get_page(found, total=total, number=number, size=COMMENTS_PER_PAGE)
+
+
+def _thread() -> ColumnElement[int]:
+    """Return the id of the comment that a thread begins with."""
+    return func.coalesce(Comment.parent_id, Comment.id)
+
+
+def _visible_to(reader: Member | None) -> ColumnElement[bool]:
+    if reader is None:
+        return Comment.waits.is_(False)
+    if reader.may(Permission.MODERATE):
+        return true()
+    return or_(Comment.waits.is_(False), Comment.author_id == reader.id)
 
 
 def newest_posts() -> Sequence[Post]:
@@ -185,7 +221,8 @@ def _by(author_id: int | None) -> ColumnElement[bool]:
 
 
 def _summaries(moment: Any) -> Select[Any]:
-    comments = select(func.count()).where(Comment.post_id == Post.id).scalar_subquery()
+    shown = and_(Comment.post_id == Post.id, Comment.waits.is_(False))
+    comments = select(func.count()).where(shown).scalar_subquery()
     return select(
         Post.id,
         Post.slug,

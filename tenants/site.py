@@ -17,6 +17,7 @@ from tenants import (
     look,
     members,
     menu,
+    moderation,
     pages,
     posts,
     preview_links,
@@ -75,6 +76,7 @@ def build_site() -> Flask:
         preview_links,
         history,
         comments,
+        moderation,
         members,
     ):
         app.register_blueprint(module.bp)

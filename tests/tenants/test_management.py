@@ -140,7 +140,7 @@ def test_nobody_becomes_an_owner_on_the_site(backend: Backend) -> None:
     """The backend of one who was called owner here answered 422: the catalog knew nothing of it."""
     backend.site.add_member()
     action = next(it for it in backend.section("members").actions if it.name == "role")
-    assert action.choices == ("member", "author", "editor")
+    assert action.choices == ("member", "author", "editor", "admin")
     row_id = backend.find("members").rows[0].id
     with pytest.raises(ValueError, match="is not a valid"):
         backend.act("members", "role", row_id, "owner")

@@ -40,8 +40,8 @@ def visitors(site: Site) -> dict[str, Visitor]:
     return {"nobody": site.visitor(), **found}
 
 
-MAY_WRITE = {"own", "author", "editor"}
-MAY_EDIT = {"own", "editor"}
+MAY_WRITE = {"own", "author", "editor", "admin"}
+MAY_EDIT = {"own", "editor", "admin"}
 
 
 def test_a_post_is_written_and_published(site: Site, visitor: Visitor) -> None:
@@ -209,7 +209,7 @@ def test_who_may_delete_comments(site: Site) -> None:
     slug = site.add_post(by="own")
     for name, visitor in everybody.items():
         (comment_id,) = site.add_comments(slug, by="ann")
-        allowed = name in {"editor", "owner"}
+        allowed = name in {"editor", "admin"}
         expected = 303 if allowed else 302 if name == "nobody" else 403
         answer = visitor.confirm(f"/comments/{comment_id}/delete")
         assert answer.status_code == expected, name

@@ -55,7 +55,9 @@ def test_pages_of_a_site(new_person: NewPerson) -> None:
 
     owner = new_person().enter_backend("owner@globex.test", slug="globex")
     owner.click("Open my site, signed in")
-    for name, path in {"account": "/members/me", "drafts": "/drafts", "write": "/write"}.items():
+    pages = {"account": "/members/me", "drafts": "/drafts", "moderation": "/moderation"}
+    pages |= {"comment-rules": "/moderation/rules", "write": "/write"}
+    for name, path in pages.items():
         owner.go("globex", path)
         owner.look(f"site-{name}")
     owner.fill("Title", f"About {ARABIC}")
