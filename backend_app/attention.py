@@ -11,12 +11,15 @@ from flask import url_for
 from backend_app.all_backups import oldest
 from backend_app.context import backend, catalog, operations
 from backend_app.doctor import read_findings
+from backend_app.operations import find_url
 from backend_app.workers import find_failing_slugs
 from tenantry.catalog import COUNTED, BackupFilter, HostState, JobState
 from tenantry.catalog.models import now
 from tenantry.doctor import Severity
 from tenantry.domains.certificate_expiry import read_expiries
 from tenantry.errors import HistoryError
+from tenantry.lifecycle.offered import OPERATIONS
+from tenantry.lifecycle.platform_checks import NEARLY_FULL
 from tenantry.migrations import load_history
 from tenantry.values.wording import counted
 
@@ -74,6 +77,7 @@ def find_concerns() -> Attention:
         *_find_waiting_hosts(),
         *_find_ending_certificates(),
         *_find_doctors_findings(),
+        *_find_nearly_full(),
         *_find_bad_backups(),
         *_find_pending_migrations(),
         *_find_failed_jobs(),
@@ -150,6 +154,18 @@ def _find_doctors_findings() -> Iterator[Concern]:
         text = f"The doctor found {counted(count, kind)}"
         url = url_for("doctor.index")
         yield Concern(text, "See its findings, with their remedies", url, is_urgent=bool(unsafe))
+
+
+def _find_nearly_full() -> Iterator[Concern]:
+    done = catalog().jobs.list(name="platform.check_quotas", state=JobState.DONE, size=1).items
+    count = done[0].result["nearly_full"] if done else 0
+    if count:
+        slugs = done[0].result["slugs"]
+        has = "site uses" if count == 1 else "sites use"
+        text = f"{count:,} {has} more than {NEARLY_FULL:.0%} of the room of the plan"
+        url = find_url(OPERATIONS["plan"], slugs[0])
+        detail = f"As measured at {done[0].created_at:%Y-%m-%d %H:%M} UTC."
+        yield Concern(text, f"Change the plan of {slugs[0]}", url, slugs, detail, is_urgent=False)
 
 
 def _find_pending_migrations() -> Iterator[Concern]:

@@ -46,6 +46,7 @@ TITLES = {f"operations.{one.job}": one.title for one in OPERATIONS.values() if o
     "operations.purge_due": "Purge what is due",
     "platform.check_hosts": "Check domains",
     "platform.give_up_unconfirmed": "Give up unconfirmed sites",
+    "platform.check_quotas": "Check quotas",
     "platform.clean": "Remove old records",
 }
 """What people call the platform's own jobs."""

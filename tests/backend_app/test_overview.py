@@ -14,10 +14,15 @@ from tenantry.catalog.job_claims import JobClaims, JobReport
 from tenantry.catalog.models import HostRecord, now
 from tenantry.doctor import Finding, Severity
 from tenantry.domains.certificate_expiry import CertificateExpiry, read_expiries, write_expiries
+from tenantry.jobs import JobDefinitions, JobQueue
+from tenantry.lifecycle.jobs import operation_jobs
 from tenantry.resources.traffic import MILLISECONDS, TrafficFile
+from tests.backend_app.job_work import run_jobs
 from tests.markup import find_flaws
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.backend_app.conftest import Browser, World
 
 ACME = "acme.example.test"
@@ -114,6 +119,31 @@ def test_the_doctors_findings_are_told(world: World, operator: Browser) -> None:
         claims.report(job, JobReport(state=JobState.DONE, result=result))
         page = operator.get("/").text
         assert (told or "Nothing: each site can be served") in page
+
+
+def test_nearly_full_sites_are_told(make_world: Callable[..., World]) -> None:
+    """The daily job measures; the overview names what it found, with the plan's page."""
+    world = make_world(limit_plans={"free": {"media_mb": 1.0}})
+    world.add_account("operator@example.com", operator=True)
+    operator = world.browser().adopt(world.sign_cookie("operator@example.com"))
+    for slug, size in (("acme", 0.95), ("bolt", 0.5)):
+        folder = world.settings.tenant_dir(world.add_tenant(slug).id)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "photo").write_bytes(b"x" * round(size * 2**20))
+    assert "room of the plan" not in operator.get("/").text
+    queue = JobQueue(
+        world.catalog.jobs, JobDefinitions(operation_jobs(world.catalog, world.settings))
+    )
+    job = queue.enqueue("platform.check_quotas", {}, by=SYSTEM)
+    run_jobs(world)
+    result = {"checked": 2, "not_measured": 0, "nearly_full": 1, "slugs": ["acme"]}
+    assert world.catalog.jobs.get(job.id).result == result
+    (line,) = world.catalog.jobs.list_lines(job.id)
+    assert line.text.startswith("acme: Its files take 0.9")
+    page = operator.get("/").text
+    assert "1 site uses more than 90% of the room of the plan" in page
+    assert 'href="/backend/tenants/acme/plan">Change the plan of acme</a>' in page
+    assert find_flaws(page) == []
 
 
 @pytest.mark.parametrize(

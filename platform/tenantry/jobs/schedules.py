@@ -48,6 +48,7 @@ def platform_schedules(settings: Settings) -> tuple[Schedule, ...]:
     """Return what runs for the platform: once a day, or whenever something has become due."""
     found = [
         Schedule("clean", "platform.clean", at=timedelta(hours=4, minutes=11)),
+        Schedule("quotas", "platform.check_quotas", at=timedelta(hours=4, minutes=41)),
         Schedule(
             "hosts",
             "platform.check_hosts",

@@ -32,7 +32,7 @@ from tenantry.lifecycle.drill import choose_backup_to_check, noting
 from tenantry.lifecycle.export import WITHOUT_DATA
 from tenantry.lifecycle.host_checks import HostChecker
 from tenantry.lifecycle.host_news import tell_people
-from tenantry.lifecycle.platform_checks import check_plan, run_doctor
+from tenantry.lifecycle.platform_checks import check_plan, check_quotas, run_doctor
 from tenantry.lifecycle.restore import check_owner
 from tenantry.lifecycle.tenant_paths import TenantPaths
 from tenantry.lifecycle.webhooks import deliver
@@ -488,6 +488,7 @@ _JOBS: Mapping[str, tuple[Callable[..., Any], JobOptions]] = {
         {"attempts": 1, "seconds": 6 * HOURS, **_ANYWHERE},
     ),
     JOB: (deliver, {"attempts": ATTEMPTS, "backoff": 30, "seconds": 60, "place": "platform"}),
+    "platform.check_quotas": (check_quotas, {"attempts": 1, "seconds": 20 * HOURS, **_ANYWHERE}),
     "platform.clean": (_clean, {"attempts": 2, "place": "platform"}),
 }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenantry.catalog import TenantFilter
 from tenantry.databases.placements import check_here, tenant_database
 from tenantry.errors import TenantryError
-from tenantry.flask.quotas import MIB, size_of_files
+from tenantry.flask.quotas import MIB, read_quotas, size_of_files
 from tenantry.jobs import JobRefused
 from tenantry.lifecycle.export import WITHOUT_DATA
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 COMMAND = "from tenantry.cli import main; main()"
 POLL_SECONDS = 1.0
+NEARLY_FULL = 0.9
+"""The share of its room from which a tenant is nearly full."""
+MOST_FULL = 100
+"""Tenants that are nearly full, which the check names."""
 MOST_FINDINGS = 200
 SEVERITIES = ("unsafe", "warning", "ok")
 """What the doctor calls its findings, the worst first."""
@@ -92,7 +96,33 @@ def check_plan(
     return counts
 
 
-def _list_tenants(operations: Operations, plan: str) -> Iterator[Tenant]:
+def check_quotas(operations: Operations, run: JobRun) -> dict[str, Any]:
+    """Measure each tenant whose plan limits its room, and return those that are nearly full.
+
+    Tenants of other nodes are not measured here.
+    """
+    settings = operations.settings
+    full: list[str] = []
+    counts = {"checked": 0, "not_measured": 0, "nearly_full": 0}
+    for done, tenant in enumerate(_list_tenants(operations), 1):
+        run.progress(done)
+        try:
+            check_here(tenant.placement, settings)
+            quotas = read_quotas(tenant, settings)
+        except (TenantryError, OSError) as error:
+            counts["not_measured"] += 1
+            run.log(f"{tenant.slug} cannot be measured: {error}")
+            continue
+        counts["checked"] += bool(quotas)
+        near = [quota for quota in quotas if quota.used >= NEARLY_FULL * quota.allowed]
+        if near:
+            counts["nearly_full"] += 1
+            full += [tenant.slug] if len(full) < MOST_FULL else []
+            run.log(f"{tenant.slug}: {'; '.join(map(str, near))}")
+    return {**counts, "slugs": full}
+
+
+def _list_tenants(operations: Operations, plan: str = "") -> Iterator[Tenant]:
     for row in operations.catalog.listings.each_tenant(TenantFilter(plan=plan)):
         if row.tenant.state not in WITHOUT_DATA:
             yield row.tenant

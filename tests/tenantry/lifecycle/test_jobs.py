@@ -375,5 +375,10 @@ def test_a_schedule_is_done_once_by_three_workers(
         work(operations, schedules=schedules)
         time.sleep(0.01)
     names = sorted(job.name for job in catalog.jobs.list().items)
-    assert names == ["operations.backup_all", "operations.purge_due", "platform.clean"]
+    assert names == [
+        "operations.backup_all",
+        "operations.purge_due",
+        "platform.check_quotas",
+        "platform.clean",
+    ]
     assert {job.state for job in catalog.jobs.list().items} == {JobState.DONE}
