@@ -112,8 +112,8 @@ def ask_again() -> Response:
     """Ask for the password once more, before something sensitive."""
     if prefers_json():
         return problem(401, "Prove who you are", "Send your password to /signin/again first.")
-    page = urlsplit(request.referrer or "").path
-    query = f"?{urlencode({'next': page})}" if is_local_path(page) else ""
+    page = _find_referrer()
+    query = f"?{urlencode({'next': page})}" if page else ""
     return redirect(f"{backend().settings.accounts_url}signin/again{query}", 303)
 
 
@@ -127,14 +127,19 @@ def ask_to_sign_in() -> Response:
         back = f"{shown.path}?{shown.query}".rstrip("?") if is_local_path(shown.path) else None
     elif request.method == "GET":
         back = (request.script_root + request.full_path).rstrip("?")
-    elif is_local_path(page := urlsplit(request.referrer or "").path) and request.referrer:
-        back = page  # the page whose form was sent: what is on it can be sent again
-        hold_back(page)
+    elif back := _find_referrer():  # the page whose form was sent: it can be sent again
+        hold_back(urlsplit(back).path)
     target = sign_in_url(back)
     if request.headers.get("HX-Request"):
         # htmx would follow a redirect silently and look for its fragment on the sign-in page.
         return make_response("", 401, {"HX-Redirect": target})
     return redirect(target, 302 if request.method == "GET" else 303)
+
+
+def _find_referrer() -> str | None:
+    """Return the local page that the request comes from. Its query may be the filter of a list."""
+    shown = urlsplit(request.referrer or "")
+    return f"{shown.path}?{shown.query}".rstrip("?") if is_local_path(shown.path) else None
 
 
 def sign_in_url(back: str | None) -> str:

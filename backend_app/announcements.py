@@ -10,6 +10,7 @@ from wtforms import BooleanField, IntegerField, SelectField, StringField, Submit
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from backend_app.access import OPERATORS, open_to
+from backend_app.carrying import sign_writer, take_field
 from backend_app.context import backend, catalog, current_actor
 from backend_app.forms import stripped
 from backend_app.jobs import enqueue
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 bp = Blueprint("announcements", __name__)
 
 LONGEST_DAYS = 90
+CARRIED_FIELDS = ("subject", "text")
 
 
 class AnnouncementForm(Form):
@@ -55,7 +57,7 @@ class AnnouncementForm(Form):
 @open_to(OPERATORS)
 def index() -> ResponseReturnValue:
     """List what was announced, and announce something."""
-    form = AnnouncementForm()
+    form = AnnouncementForm(data={name: take_field(name) for name in CARRIED_FIELDS})
     plans = dict.fromkeys((*backend().settings.plans, *catalog().tenants.count_by_plan()))
     form.plan.choices = [
         ("", "all sites"),
@@ -71,6 +73,7 @@ def index() -> ResponseReturnValue:
         form=form,
         would=would,
         announcements=catalog().announcements.list(),
+        writer=sign_writer(),
         now=now(),
     )
     return page, 422 if form.errors else 200

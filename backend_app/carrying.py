@@ -7,7 +7,9 @@ only once; the text stands in no record and no log.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import json
+import zlib
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app, g, request, session
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -15,8 +17,15 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from backend_app.context import current_scope
 from tenantry.flask.account_sessions import CARRIED
 
-MAX_TEXT = 500
-"""Characters: a cookie holds 4 KiB."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_TEXTS = (1000, 500, 250)
+"""Characters of each field: the most that fits is kept."""
+MAX_BYTES = 2400
+"""Of all fields, compressed: a cookie holds 4 KiB, and is a third longer than what is in it."""
+UNKEPT = frozenset({"csrf_token", "writer", "expected", "typed", "submit", "dry_run"})
+"""What a form sends that nobody has written."""
 
 
 def sign_writer() -> str:
@@ -25,16 +34,15 @@ def sign_writer() -> str:
 
 
 def hold_back(page: str) -> None:
-    """Keep what this request has sent, for the page that its form stands on."""
+    """Keep what this request has sent, for the page that its form stands on.
+
+    :param page: The page's path.
+    """
     account_id = _read(request.form.get("writer", ""))
     if account_id is None:
         return
-    fields = {
-        name: value[:MAX_TEXT]
-        for name, value in request.form.items()
-        if name not in {"csrf_token", "writer"}
-    }
-    session[CARRIED] = {"account": account_id, "page": page, "fields": fields}
+    fields = {name: value for name, value in request.form.items() if name not in UNKEPT}
+    session[CARRIED] = {"account": account_id, "page": page, "fields": _fit(fields)}
 
 
 def take_field(name: str) -> str | None:
@@ -42,10 +50,20 @@ def take_field(name: str) -> str | None:
     held: dict[str, Any] | None = session.get(CARRIED)
     if held is None or held["page"] != request.script_root + request.path:
         return None
-    value: str | None = held["fields"].get(name)
-    if value is not None:
-        session.pop(CARRIED)
+    value: str | None = held["fields"].pop(name, None)
+    session.pop(CARRIED)
+    if held["fields"]:
+        session[CARRIED] = held
     return value
+
+
+def _fit(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return as much of each field as the cookie has room for; at worst nothing."""
+    for most in MAX_TEXTS:
+        cut = {name: value[:most] for name, value in fields.items()}
+        if len(zlib.compress(json.dumps(cut).encode())) <= MAX_BYTES:
+            return cut
+    return {}
 
 
 def _read(writer: str) -> str | None:

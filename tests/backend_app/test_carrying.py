@@ -62,3 +62,46 @@ def test_a_text_needs_the_note_of_whose_it_is(operator: Browser, writer: str) ->
     send(operator, writer)
     operator.sign_in("operator@example.com")
     assert reason_on(operator) == ""
+
+
+def post_without_session(browser: Browser, path: str, form: dict[str, str]) -> str:
+    """Send a page's form as its writer, without the session; return where that leads."""
+    found = re.search(r'name="writer" value="([^"]+)"', browser.get(path).text)
+    assert found is not None
+    browser.client("example.test").delete_cookie("account", domain="example.test")
+    headers = {"Referer": f"http://example.test/backend{path}"}
+    data = {**form, "writer": found[1]}
+    return str(browser.open("POST", path, data=data, headers=headers).location)
+
+
+def test_a_whole_announcement_survives(operator: Browser) -> None:
+    """A thousand characters and the subject, each once; the way back has no other query."""
+    text = " ".join(f"word-{number}" for number in range(200))[:1000]
+    post_without_session(operator, "/announcements", {"subject": "Works", "text": text})
+    operator.sign_in("operator@example.com")
+    page = operator.get("/announcements").text
+    assert 'value="Works"' in page
+    assert text in page
+    assert text not in operator.get("/announcements").text
+
+
+def test_what_does_not_fit_a_cookie_is_cut_and_not_lost(operator: Browser) -> None:
+    """Text that cannot be compressed keeps its beginning, and the sign-in still works."""
+    text = "".join(chr(0x4E00 + number * 7919 % 20000) for number in range(1000))
+    post_without_session(operator, "/announcements", {"subject": "Works", "text": text})
+    assert len(operator.cookie() or "") < 4000
+    operator.sign_in("operator@example.com")
+    page = operator.get("/announcements").text
+    assert text[:250] in page
+    assert text not in page
+
+
+def test_the_way_back_keeps_the_filter(operator: Browser) -> None:
+    """Who signs in again acts on the sites that they had chosen, and not on all of them."""
+    path = "/bulk/suspend?search=acme"
+    location = post_without_session(operator, path, {"reason": REASON, "expected": "1"})
+    assert location.endswith("next=%2Fbackend%2Fbulk%2Fsuspend%3Fsearch%3Dacme")
+    operator.sign_in("operator@example.com")
+    page = html.unescape(operator.get(path).text).replace("\r\n", "\n")
+    assert REASON in page
+    assert "It would be done to 1 site." in page
