@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     cls=LazyGroup,
     members={
         "archive": "tenantry.cli.tenant_end:archive",
+        "bulk": "tenantry.cli.bulk:bulk",
         "check": "tenantry.cli.tenant_check:check",
         "clone": "tenantry.cli.clone:clone",
         "create": "tenantry.cli.create:create",

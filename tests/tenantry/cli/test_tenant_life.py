@@ -115,6 +115,42 @@ def test_archive_and_resume(two: Desk) -> None:
     assert state_of(two) == "active"
 
 
+def test_many_tenants_at_once(two: Desk) -> None:
+    """The dry run says to how many; another number adds no job, and the right one adds one."""
+    words = ["tenant", "bulk", "suspend", "--search", "acme", "--set", "reason=unpaid"]
+    text = two.done(*words, "--dry-run")
+    assert "Would suspend 1 tenant (“acme”)." in text
+    assert "Would make acme suspended; it is active." in text
+    assert "1 match by now" in two.refused(*words, "--count", "2")
+    assert "Job 1 does it." in two.done(*words, "--count", "1")
+    with two.catalog as catalog:
+        (job,) = catalog.jobs.list().items
+    assert job.arguments == {
+        "operation": "suspend",
+        "sites": "“acme”",
+        "options": {"reason": "unpaid"},
+    }
+    assert state_of(two) == "active"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["suspend"], "Give --dry-run first"),
+        (["suspend", "--dry-run", "--count", "1"], "Give --dry-run first"),
+        (["plan", "--dry-run"], "plan needs --set new=VALUE"),
+        (["suspend", "--dry-run", "--set", "colour=red"], "it takes reason"),
+        (["backup", "--dry-run", "--set", "keep=few"], "not a whole number"),
+        (["maintenance", "--dry-run", "--set", "until=soon"], "is not a time"),
+    ],
+)
+def test_many_tenants_wrongly_asked_for(two: Desk, words: list[str], told: str) -> None:
+    """It is wrong usage, with what to write instead."""
+    done = two.run("tenant", "bulk", *words)
+    assert done.exit_code == 2
+    assert told in " ".join(done.stderr.split())
+
+
 def test_delete_says_what_would_go(two: Desk) -> None:
     """Law 12: every place with its size, and where the bundle would be; nothing is changed."""
     with two.catalog as catalog:
