@@ -66,7 +66,7 @@ def test_the_table_of_sites_is_searched(new_person: NewPerson, scripts: bool) ->
     expect(page.get_by_role("link", name="initech", exact=True)).to_have_count(0)
     expect(page.get_by_role("status").filter(has_text="1 site")).to_be_visible()
     expect(rows.filter(has_text="Acme Workshop")).to_have_count(1)
-    page.get_by_label("State").select_option("Suspended")
+    page.get_by_role("combobox", name="State").select_option("Suspended")
     if not scripts:
         operator.click("Search")
     expect(page.get_by_role("heading", name="No suspended sites match")).to_be_visible()
