@@ -47,6 +47,10 @@ class Quota:
         """Whether nothing may be added."""
         return self.used >= self.allowed
 
+    def forbids(self, adding: int) -> bool:
+        """Say whether files of so many bytes would exceed it."""
+        return self.what == "files" and self.used + adding > self.allowed
+
     @property
     def used_mb(self) -> str:
         """How much is taken, in MiB, for people."""
@@ -70,16 +74,22 @@ class Meter:
         self._seen: OrderedDict[str, tuple[float, int, tuple[Quota, ...]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, tenant: Tenant, settings: Settings) -> tuple[Quota, ...]:
+    def read(self, tenant: Tenant, settings: Settings, *, anew: bool = False) -> tuple[Quota, ...]:
         """Return the limits that the tenant's plan sets, and how far they are used.
 
+        :param anew: Look, however short ago that was done.
         :raises PlacementError: Its database cannot be asked.
         """
         limits = settings.limits_of(tenant.plan)
         if limits.database_mb is None and limits.media_mb is None:
             return ()
         found = self._seen.get(tenant.id)
-        if found is not None and self._clock() < found[0] and found[1] == tenant.revision:
+        if (
+            not anew
+            and found is not None
+            and self._clock() < found[0]
+            and found[1] == tenant.revision
+        ):
             return found[2]
         quotas = []
         if limits.database_mb is not None:
@@ -106,13 +116,16 @@ def read_quotas(tenant: Tenant, settings: Settings) -> tuple[Quota, ...]:
     return METER.read(tenant, settings)
 
 
-def find_exceeded() -> Quota | None:
+def find_exceeded(*, adding: int = 0) -> Quota | None:
     """Return the limit that the current tenant has reached, if any: then its app adds nothing.
 
+    :param adding: Bytes of files that the app is about to store. The tenant is measured at this moment
+        then, and a limit that they would exceed is returned too.
     :raises NoTenantError: There is no tenant here.
     """
     settings, tenant = current_binding()
-    return next((quota for quota in METER.read(tenant, settings) if quota.exceeded), None)
+    quotas = METER.read(tenant, settings, anew=adding > 0)
+    return next((quota for quota in quotas if quota.exceeded or quota.forbids(adding)), None)
 
 
 def size_of_files(folder: Path) -> int:
