@@ -10,11 +10,13 @@ from xml.etree import ElementTree as ET
 from flask import Blueprint, Response
 
 from tenantry import current_tenant
+from tenants.embedding import embed_all, find_covers, path_of_file
 from tenants.look import get_look, public_url
 from tenants.publication import public_page
 from tenants.reading import newest_posts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from tenants.models import Post
@@ -45,7 +47,7 @@ def json_feed() -> Response:
         "home_page_url": site.url,
         "feed_url": public_url("feed.json_feed"),
         "language": site.language,
-        "items": [_item(post) for post in newest_posts()],
+        "items": _items(newest_posts()),
     }
     if site.tagline:
         feed["description"] = site.tagline
@@ -53,13 +55,23 @@ def json_feed() -> Response:
     return Response(body, content_type="application/feed+json; charset=utf-8")
 
 
-def _item(post: Post) -> dict[str, Any]:
+def _items(posts: Sequence[Post]) -> list[dict[str, Any]]:
+    texts, covers = embed_all([post.html() for post in posts]), find_covers(posts)
+    origin = get_look().url.rstrip("/")
+    items = [_item(post, text) for post, text in zip(posts, texts, strict=True)]
+    for post, item in zip(posts, items, strict=True):
+        if post.id in covers:
+            item["image"] = origin + path_of_file(covers[post.id])
+    return items
+
+
+def _item(post: Post, text: str) -> dict[str, Any]:
     assert post.published_at is not None
     item = {
         "id": _id_of(post),
         "url": public_url("pages.post", slug=post.slug),
         "title": post.title,
-        "content_html": post.html(),
+        "content_html": text,
         "date_published": _time(post.published_at),
         "date_modified": _time(_changed(post)),
         "authors": [{"name": post.author.name}],
@@ -78,8 +90,9 @@ def _feed() -> bytes:
     ET.SubElement(root, "link", {"rel": "alternate", "type": "text/html", "href": site.url})
     own = {"rel": "self", "type": "application/atom+xml", "href": public_url("feed.atom")}
     ET.SubElement(root, "link", own)
-    for post in posts:
-        _add_entry(root, post)
+    texts = embed_all([post.html() for post in posts])
+    for post, text in zip(posts, texts, strict=True):
+        _add_entry(root, post, text)
     # Atom wants an author; a feed without entries has nobody but the site.
     author = ET.SubElement(root, "author")
     _add(author, "name", site.name)
@@ -87,7 +100,7 @@ def _feed() -> bytes:
     return body
 
 
-def _add_entry(root: ET.Element, post: Post) -> None:
+def _add_entry(root: ET.Element, post: Post, text: str) -> None:
     assert post.published_at is not None
     entry = ET.SubElement(root, "entry")
     _add(entry, "id", _id_of(post))
@@ -100,7 +113,7 @@ def _add_entry(root: ET.Element, post: Post) -> None:
     _add(author, "name", post.author.name)
     for tag in post.tags:
         ET.SubElement(entry, "category", {"term": tag.slug, "label": tag.name})
-    _add(entry, "content", post.html(), type="html")
+    _add(entry, "content", text, type="html")
 
 
 def _id_of(post: Post) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
 from wtforms import (
     BooleanField,
     DateTimeLocalField,
@@ -24,9 +25,11 @@ from wtforms.widgets import HiddenInput
 from tenantry import canonical_email, check_password, current_tenant, note_faults
 from tenantry.errors import BadEmailError, WeakPasswordError
 from tenants.markdown import MAX_MARKUP, measure_markup
+from tenants.media_library import list_choices
 from tenants.tags import read_tags
 from tenants.text import SLUG_LENGTH, clean_line, clean_text, fold_email
 
+ALT_LENGTH = 400
 POST_LENGTH = 100_000
 EXCERPT_LENGTH = 300
 COMMENT_LENGTH = 5_000
@@ -106,6 +109,12 @@ class PostForm(Form):
         "The old address of a published post leads to the new one.",
         render_kw={"autocomplete": "off"},
     )
+    cover = SelectField(
+        "Cover picture",
+        choices=lambda _form, field: list_choices(field.data or ""),
+        validate_choice=False,
+        description="Stands above the post, in lists, and beside links to it in other services.",
+    )
     kind = SelectField(
         "Shown as",
         choices={
@@ -133,6 +142,32 @@ class PostForm(Form):
         """Refuse a text whose markup would take seconds to read."""
         if measure_markup(field.data or "") > MAX_MARKUP:
             raise ValidationError(TOO_MUCH_MARKUP)
+
+
+class UploadForm(Form):
+    """A file for the library."""
+
+    file = FileField("File", validators=[FileRequired("Choose a file.")])
+    alt = StringField(
+        "Description",
+        filters=[clean_line],
+        validators=[Length(max=ALT_LENGTH)],
+        description="What the picture shows, for people who do not see it.",
+        render_kw={"autocomplete": "off"},
+    )
+
+
+class DescriptionForm(Form):
+    """What a picture shows."""
+
+    alt = StringField(
+        "Description",
+        filters=[clean_line],
+        validators=[Length(max=ALT_LENGTH)],
+        description="What the picture shows, for people who do not see it. Posts that describe it "
+        "themselves keep their words.",
+        render_kw={"autocomplete": "off"},
+    )
 
 
 class CommentForm(Form):

@@ -6,6 +6,7 @@ prose take a hundredth of a second, as many brackets several seconds. So markup 
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +30,17 @@ MAX_MARKUP = 30_000
 
 _MARKUP = "*_[]!<>&\\`~|#\n"
 
+MEDIA = re.compile(r"/media/[0-9a-f]{32}(?:/[^/]*)?")
+"""Where a picture of the site's own library is; :mod:`tenants.embedding` puts it in."""
+
+COMMENT = "comment"
+"""Says in a renderer's environment that it is at work on a comment."""
+
 _COMMENT_TAGS = {"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "strong", "ul"}
 _HEADINGS = {"h2", "h3", "h4", "h5", "h6"}
-_POST_TAGS = _COMMENT_TAGS | _HEADINGS | {"hr", "table", "tbody", "td", "th", "thead", "tr"}
-_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
+_TABLES = {"table", "tbody", "td", "th", "thead", "tr"}
+_POST_TAGS = _COMMENT_TAGS | _HEADINGS | _TABLES | {"hr", "img"}
+_ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt"}, "ol": {"start"}}
 _SCHEMES = {"http", "https", "mailto"}
 
 
@@ -61,8 +69,8 @@ def compose(text: str) -> tuple[str, str]:
 
 
 def render_comment(text: str) -> str:
-    """Return the HTML of a comment: no headings, rules or tables."""
-    return _clean(_markdown.render(text), _COMMENT_TAGS)
+    """Return the HTML of a comment: no headings, rules, tables or pictures."""
+    return _clean(_markdown.render(text, {COMMENT: True}), _COMMENT_TAGS)
 
 
 def summarise(text: str) -> str:
@@ -82,14 +90,26 @@ def _clean(html: str, tags: set[str]) -> str:
         html,
         tags=tags,
         attributes=_ATTRIBUTES,
+        attribute_filter=_keep_attribute,
         url_schemes=_SCHEMES,
         link_rel="nofollow ugc noopener",
     )
 
 
+def _keep_attribute(tag: str, name: str, value: str) -> str | None:
+    """Let no picture through but those of the site's library, whatever the renderer does."""
+    foreign = (tag, name) == ("img", "src") and not MEDIA.fullmatch(value)
+    return None if foreign else value
+
+
 def _plain(token: Token) -> str:
     breaks = {"softbreak", "hardbreak"}
-    return "".join(" " if it.type in breaks else it.content for it in token.children or ())
+    seen = (it for it in token.children or () if not _is_media(it))
+    return "".join(" " if it.type in breaks else it.content for it in seen)
+
+
+def _is_media(token: Token) -> bool:
+    return token.type == "image" and MEDIA.fullmatch(str(token.attrGet("src"))) is not None
 
 
 def _cut(text: str) -> str:
@@ -98,17 +118,19 @@ def _cut(text: str) -> str:
     return text[:SUMMARY_LENGTH].rsplit(" ", 1)[0].rstrip(" .,;:-") + "…"
 
 
-def _image_as_link(
+def _show_image(
     self: RendererHTML,
     tokens: Sequence[Token],
     index: int,
     options: Any,
     env: MutableMapping[str, Any],
 ) -> str:
-    """Link to an image instead of showing it: a page loads nothing from another host."""
+    """Name a picture of the library, and link to any other: a page loads nothing from elsewhere."""
     token = tokens[index]
     source = escapeHtml(str(token.attrGet("src") or ""))
     alternative = self.renderInlineAsText(token.children, options, env) if token.children else ""
+    if _is_media(token) and COMMENT not in env:
+        return f'<img src="{source}" alt="{escapeHtml(alternative)}">'
     return f'<a href="{source}">{escapeHtml(alternative) or source}</a>'
 
 
@@ -132,7 +154,7 @@ def _make() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     parser.core.ruler.push("lower_headings", _lower_headings)
     parser.core.ruler.push("empty_headers", _name_no_empty_headers)
-    parser.add_render_rule("image", _image_as_link)
+    parser.add_render_rule("image", _show_image)
     return parser
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from tenantry import current_tenant
 from tenants import markdown
 from tenants.database import db, now
+from tenants.media_models import Media  # noqa: TC001 - as above
 from tenants.permissions import GRANTS, OWNER, Permission, Role
 from tenants.text import fold_email
 
@@ -167,6 +168,7 @@ class Post(_Written, Model):
 
     author: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
     tags: Mapped[list[Tag]] = relationship(secondary="post_tag", order_by="Tag.slug")
+    cover: Mapped[Media | None] = relationship(secondary="post_cover")
 
     # Each UPDATE asks for the version that was read: of two at the same moment, the second one
     # raises StaleDataError. Publication is no new text, so the number is ours to raise.

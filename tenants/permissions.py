@@ -28,8 +28,10 @@ class Permission(StrEnum):
     """Comment on posts, delete own comments, keep an account."""
     WRITE = "write"
     """Write, publish, change and delete own posts and pages."""
+    UPLOAD = "upload"
+    """See the library, upload files, describe and delete own ones."""
     EDIT_ALL = "edit-all"
-    """See, change and delete the posts, drafts and earlier versions of all authors."""
+    """See, change and delete the posts, drafts, earlier versions and files of all authors."""
     MODERATE = "moderate"
     """Approve and delete everybody's comments."""
     SEE_STATE = "see-state"
@@ -39,7 +41,7 @@ class Permission(StrEnum):
 
 
 _MEMBER = frozenset({Permission.COMMENT})
-_AUTHOR = _MEMBER | {Permission.WRITE}
+_AUTHOR = _MEMBER | {Permission.WRITE, Permission.UPLOAD}
 _EDITOR = _AUTHOR | {Permission.EDIT_ALL, Permission.MODERATE, Permission.SEE_STATE}
 
 OWNER = frozenset(Permission)

@@ -1,6 +1,6 @@
 """What a form says of a post beside its title and text.
 
-That is: its tags, its excerpt, its address, where it is shown, and when it is published.
+That is: its tags, its cover, its excerpt, its address, where it is shown, and when it is published.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from flask import request
 
 from tenants.addresses import follows_title, free_slug, is_free, move_post
 from tenants.database import now
+from tenants.media_library import find_media
 from tenants.publication import publish, take_back
 from tenants.tags import read_tags, set_tags
 from tenants.text import slugify
@@ -33,6 +34,7 @@ def facts_of(post: Post | None) -> dict[str, Any]:
     if post is None:
         return {"kind": "post"}
     return {
+        "cover": _cover_of(post),
         "excerpt": post.excerpt,
         "address": post.slug,
         "kind": _kind_of(post),
@@ -64,6 +66,8 @@ def find_changes(form: PostForm, post: Post) -> set[str]:
         named = {slugify(name) for name in read_tags(form.tags.data)}
         if named != {tag.slug for tag in post.tags}:
             changes.add("tags")
+    if "cover" in request.form and form.cover.data != _cover_of(post):
+        changes.add("cover")
     if choose_slug(form, post) != post.slug:
         changes.add("address")
     if form.kind.data and form.kind.data != _kind_of(post):
@@ -79,6 +83,8 @@ def take_facts(post: Post, form: PostForm) -> None:
     if form.kind.data:
         post.is_page = form.kind.data == "page"
         post.is_featured = form.kind.data == "featured"
+    if "cover" in request.form:
+        post.cover = find_media(form.cover.data)
     if "excerpt" in request.form:
         post.excerpt = form.excerpt.data
     _set_publication(post, request.form.get("intent"), form.publish_at.data)
@@ -96,6 +102,10 @@ def choose_slug(form: PostForm, post: Post) -> str:
     if chosen == (request.view_args or {}).get("slug"):
         return post.slug  # the editor was opened there: another one may have moved the post since
     return chosen
+
+
+def _cover_of(post: Post) -> str:
+    return post.cover.key if post.cover else ""
 
 
 def _kind_of(post: Post) -> str:

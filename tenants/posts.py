@@ -15,6 +15,7 @@ from tenants import markdown
 from tenants.access import get_member, only
 from tenants.addresses import url_of
 from tenants.database import db, now
+from tenants.embedding import embed
 from tenants.forms import POST_LENGTH, TOO_MUCH_MARKUP, PostForm
 from tenants.models import Post, UnsavedText
 from tenants.permissions import Permission
@@ -200,7 +201,7 @@ def preview() -> str:
     text = clean_text(request.form.get("body"))[:POST_LENGTH]
     if markdown.measure_markup(text) > markdown.MAX_MARKUP:
         text = TOO_MUCH_MARKUP
-    return render_template("site/preview.html", html=markdown.render(text))
+    return render_template("site/preview.html", html=embed(markdown.render(text)))
 
 
 def show_editor(

@@ -26,11 +26,16 @@ ENOUGH = 403
 REMEDY = "Its owner or the platform's operator can make room."
 
 
-def find_fullness() -> str | None:
-    """Say why nothing can be added to the site; editors are told the numbers."""
-    quota = find_exceeded()
+def find_fullness(*, adding: int = 0) -> str | None:
+    """Say why nothing can be added to the site; editors are told the numbers.
+
+    :param adding: Bytes of files that are to be added.
+    """
+    quota = find_exceeded(adding=adding)
     if quota is None:
         return None
+    if not quota.exceeded:
+        return f"This file takes {_mib(adding)} MiB, and does not fit. {quota}. {REMEDY}"
     member = find_member()
     if member is None or not member.may(Permission.SEE_STATE):
         return f"This site is full: you cannot add anything now. {REMEDY}"
@@ -59,6 +64,10 @@ def find_notice() -> str | None:
     except PlacementError:
         return None  # the page itself will say what the matter is, if it needs the database
     return None if quota is None else _explain(quota)
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.1f}"
 
 
 def _explain(quota: Quota) -> str:

@@ -11,10 +11,13 @@ from tenantry import Flyweight, init_management, init_security, init_ui
 from tenants import (
     comments,
     discovery,
+    embedding,
     errors,
     feed,
     history,
     look,
+    media,
+    media_check,
     members,
     menu,
     moderation,
@@ -59,8 +62,12 @@ def build_site() -> Flask:
     app.context_processor(look.describe)
     app.context_processor(
         lambda: {
+            "embed": embedding.embed,
+            "find_covers": embedding.find_covers,
             "find_notice": room.find_notice,
             "list_menu": menu.list_menu,
+            "path_of_file": embedding.path_of_file,
+            "picture": embedding.picture,
             "preview_url": preview_links.preview_url,
             "url_of": url_of,
         }
@@ -78,8 +85,10 @@ def build_site() -> Flask:
         comments,
         moderation,
         members,
+        media,
     ):
         app.register_blueprint(module.bp)
+    app.cli.add_command(media_check.commands)
     init_management(app, Management())
     return app
 

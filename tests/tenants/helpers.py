@@ -6,6 +6,7 @@ import html
 import re
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from tenantry.security.passwords import hash_password
@@ -14,6 +15,7 @@ from tenantry.values.tenant import Tenant
 from tenants import create_app, dispose, provision
 from tenants.addresses import free_slug
 from tenants.database import db, now
+from tenants.media_library import add_file
 from tenants.models import Comment, Member, Post
 from tenants.permissions import Role
 
@@ -160,6 +162,15 @@ class Site:
             db.session.add_all(comments)
             db.session.commit()
             return [comment.id for comment in comments]
+
+    def add_file(
+        self, by: str, content: bytes = b"Words.", *, name: str = "words.txt", alt: str = ""
+    ) -> str:
+        """Add a file to the library and return its key."""
+        with self.app.app_context(), self.app.test_request_context():
+            file = BytesIO(content)
+            media = add_file(file, name=name, alt=alt, uploader_id=self.id_of(by))
+            return str(media.key)
 
     def id_of(self, name: str) -> int:
         """Return a member's id; needs an app context."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenants.database import db, now
+from tenants.media_models import Media
 from tenants.models import Comment, Post
 from tenants.permissions import GRANTS, OWNER, Permission, Role
 from tests.routes import check_named, list_routes
@@ -29,6 +30,7 @@ EVERYBODY = {
     "discovery.sitemap",
     "feed.atom",
     "feed.json_feed",
+    "media.file",
     "members.enter",
     "members.sign_in",
     "members.sign_out",
@@ -51,6 +53,10 @@ WANTED = {
     "history.restore": Permission.EDIT_ALL,
     "history.revision": Permission.EDIT_ALL,
     "history.revisions": Permission.EDIT_ALL,
+    "media.delete": Permission.EDIT_ALL,
+    "media.describe": Permission.EDIT_ALL,
+    "media.item": Permission.UPLOAD,
+    "media.library": Permission.UPLOAD,
     "members.change_password": Permission.COMMENT,
     "members.end_other_session": Permission.COMMENT,
     "members.me": Permission.COMMENT,
@@ -70,7 +76,7 @@ WANTED = {
     "posts.restore": Permission.EDIT_ALL,
     "posts.write": Permission.WRITE,
 }
-"""What each endpoint wants of a member, where the post and the comment are another member's."""
+"""What each endpoint wants of a member, where post, comment and file are another member's."""
 ENDS_THE_SESSION = {"members.sign_out", "members.sign_out_everywhere"}
 OF_DELETED = {"posts.deleted", "posts.erase", "posts.restore"}
 KEY = "new-" + "a" * 16
@@ -83,6 +89,7 @@ def people(tmp_path: Path) -> Iterator[tuple[Site, dict[str, Visitor]]]:
     neighbour = make_site(tmp_path, "globex")
     site.add_member("writer", Role.AUTHOR)
     site.add_comments(site.add_post("A post", by="writer"), by="writer")
+    site.add_file("writer")
     gone = site.add_post("Gone", by="writer")
     with site.app.app_context():
         db.session.execute(db.update(Post).where(Post.slug == gone).values(deleted_at=now()))
@@ -106,7 +113,9 @@ def list_all(site: Site) -> list[Route]:
     """Return the site's routes; what ends a session comes last."""
     with site.app.app_context():
         comment = db.session.scalar(db.select(Comment.id))
+        key = db.session.scalar(db.select(Media.key))
     examples = {"slug": "a-post", "comment_id": comment, "version": 1, "token": "x"}
+    examples |= {"key": key, "name": "x"}
     routes = list_routes(site.app, examples)
     return sorted(routes, key=lambda route: route.endpoint in ENDS_THE_SESSION)
 

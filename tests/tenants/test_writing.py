@@ -282,6 +282,8 @@ def test_forms_need_their_token(site: Site) -> None:
     slug = site.add_post(by="olga")
     (comment_id,) = site.add_comments(slug, by="olga")
     values = {"slug": slug, "comment_id": comment_id, "session_id": 1, "version": 1, "token": "x"}
+    values["key"] = site.add_file("olga")
+    values["name"] = "x"
     checked = 0
     for route in list_routes(site.app, values):
         if route.method != "POST":

@@ -20,7 +20,7 @@ from backend_app.access import audience_of
 from tenantry.catalog import SYSTEM, Catalog
 from tenantry.catalog.models import now
 from tenantry.catalog.values import NewJob
-from tenants import comments, discovery, feed, history, members, pages, posts
+from tenants import comments, discovery, feed, history, media, members, pages, posts
 from tests.live.browser.person import ALBUM, LAYOUT_FLAWS, OPERATOR, PASSWORD, WINDOWS
 from tests.live.server import Server, copy_data, make_data
 
@@ -44,7 +44,7 @@ OWN = "acme"
 LOOK_AHEAD = """(url) => fetch(url, {redirect: "manual"}).then(async (answer) =>
     [answer.status, (await answer.text()).includes("<html")])"""
 """A redirect has the status 0 then."""
-SITE_MODULES = (pages, feed, discovery, posts, history, comments, members)
+SITE_MODULES = (pages, feed, discovery, posts, history, comments, members, media)
 
 
 def find_paths(blueprints: Iterable[Blueprint], audience: str = "") -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def test_pages_of_a_site(new_person: NewPerson) -> None:
         owner.look(f"site-{name}")
     owner.fill("Title", f"About {ARABIC}")
     owner.fill("Tags", f"Weather, {ARABIC}, {LONG}")
-    owner.page.get_by_text("Excerpt, address, place and time").click()
+    owner.page.get_by_text("Cover, excerpt, address, place and time").click()
     owner.fill("Address", "about")
     owner.page.get_by_label("Shown as").select_option("page")
     owner.look("site-write-page")
