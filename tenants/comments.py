@@ -80,8 +80,7 @@ def delete(comment_id: int) -> ResponseReturnValue:
 
 def get_comment(number: int) -> Comment:
     """Return a comment of a post that is there; 404 if there is none of this number."""
-    # Larger numbers do not fit into SQLite's, and no row has one.
-    comment = db.session.get(Comment, number) if number < 2**63 else None
+    comment = _find_comment(number)
     if comment is None or comment.post.deleted_at is not None:
         abort(404)
     return comment
@@ -89,8 +88,13 @@ def get_comment(number: int) -> Comment:
 
 def find_answered(number: int | None, post: Post) -> Comment | None:
     """Return the comment of the post that a new one may answer."""
-    comment = db.session.get(Comment, number) if number and 0 < number < 2**63 else None
+    comment = _find_comment(number) if number else None
     return comment if comment and comment.post_id == post.id and not comment.waits else None
+
+
+def _find_comment(number: int) -> Comment | None:
+    # Larger numbers do not fit into PostgreSQL's, and no row has one.
+    return db.session.get(Comment, number) if 0 < number < 2**31 else None
 
 
 def _find_thread(form: CommentForm, post: Post) -> int | None:

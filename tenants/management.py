@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from tenantry.management import Section
 
-MAX_ID = 2**63 - 1
-"""The largest number that SQLite keeps."""
+MAX_ID = 2**31 - 1
+"""The largest number that PostgreSQL keeps in such a column."""
 
 
 class Management:

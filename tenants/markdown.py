@@ -14,13 +14,15 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 
+from tenants.code_colours import CLASSES, highlight
+
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping, Sequence
+    from collections.abc import Callable, MutableMapping, Sequence
 
     from markdown_it.renderer import RendererHTML
     from markdown_it.token import Token
 
-RENDERER = 2
+RENDERER = 3
 """Number of the rules below. Raise it when they change: stored HTML is then made again."""
 
 SUMMARY_LENGTH = 240
@@ -39,8 +41,9 @@ COMMENT = "comment"
 _COMMENT_TAGS = {"a", "blockquote", "br", "code", "em", "li", "ol", "p", "pre", "s", "strong", "ul"}
 _HEADINGS = {"h2", "h3", "h4", "h5", "h6"}
 _TABLES = {"table", "tbody", "td", "th", "thead", "tr"}
-_POST_TAGS = _COMMENT_TAGS | _HEADINGS | _TABLES | {"hr", "img"}
+_POST_TAGS = _COMMENT_TAGS | _HEADINGS | _TABLES | {"hr", "img", "span"}
 _ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt"}, "ol": {"start"}}
+_CLASSES = {"span": set(CLASSES)}
 _SCHEMES = {"http", "https", "mailto"}
 
 
@@ -69,8 +72,8 @@ def compose(text: str) -> tuple[str, str]:
 
 
 def render_comment(text: str) -> str:
-    """Return the HTML of a comment: no headings, rules, tables or pictures."""
-    return _clean(_markdown.render(text, {COMMENT: True}), _COMMENT_TAGS)
+    """Return the HTML of a comment: no headings, rules, tables, pictures or colours of code."""
+    return _clean(_plain_markdown.render(text, {COMMENT: True}), _COMMENT_TAGS)
 
 
 def summarise(text: str) -> str:
@@ -91,6 +94,7 @@ def _clean(html: str, tags: set[str]) -> str:
         tags=tags,
         attributes=_ATTRIBUTES,
         attribute_filter=_keep_attribute,
+        allowed_classes=_CLASSES,
         url_schemes=_SCHEMES,
         link_rel="nofollow ugc noopener",
     )
@@ -150,12 +154,15 @@ def _name_no_empty_headers(state: Any) -> None:
             opening.tag = closing.tag = "td"
 
 
-def _make() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+def _make(colours: Callable[[str, str, str], str] | None) -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "highlight": colours}).enable(
+        ["table", "strikethrough"]
+    )
     parser.core.ruler.push("lower_headings", _lower_headings)
     parser.core.ruler.push("empty_headers", _name_no_empty_headers)
     parser.add_render_rule("image", _show_image)
     return parser
 
 
-_markdown = _make()
+_markdown = _make(highlight)
+_plain_markdown = _make(None)

@@ -28,7 +28,7 @@ MAX_NEW = 20
 """Posts that a member can have begun without saving them; the oldest one goes first."""
 KEPT_FOR = timedelta(days=30)
 
-_KEY = re.compile(r"(new)-[0-9a-f]{16}\Z|(post|comment)-([0-9]{1,18})\Z")
+_KEY = re.compile(r"(new)-[0-9a-f]{16}\Z|(post|comment)-([0-9]{1,9})\Z")
 
 
 def new_key() -> str:

@@ -356,7 +356,7 @@ def test_text_is_kept_only_where_it_could_be_saved(site: Site) -> None:
     assert keep(member, "new-0123456789abcdef") == 404
     assert keep(author, f"post-{ids[foreign]}") == 404
     assert keep(author, "new-0123456789abcdef") == 204
-    for key in ("", "new-", "new-x", "post-", "post-999", f"post-{9**19}", "x" * 50):
+    for key in ("", "new-", "new-x", "post-", "post-999", f"post-{9**11}", "x" * 50):
         assert keep(author, key) == 404, key
     assert site.visitor().post("/unsaved", data, headers=JSON).status_code == 401
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tenantry.ui.colours import DARK_GROUND, LIGHT_GROUND, accent_tones, contrast, read_accent
 from tenants import markdown
+from tenants.code_colours import LONGEST
 from tenants.database import db
 from tenants.models import Post
 from tenants.permissions import Role
@@ -39,6 +40,7 @@ EVIL = [
     pytest.param('[x](https://a.test "t\\" onmouseover=alert(1)")', id="title"),
     pytest.param("```\n</code></pre><script>x</script>\n```", id="fence"),
     pytest.param('```"><script>x</script>\n```', id="fence language"),
+    pytest.param("```html\n<script>x</script>\n```", id="fence with colours"),
 ]
 N = 100_000
 COSTLY = [
@@ -61,7 +63,8 @@ def check(html: str) -> None:
     for tag, rest in _TAG.findall(html):
         assert tag not in {"script", "style", "img", "iframe", "svg", "form", "input", "object"}
         for name, value in _ATTRIBUTE.findall(rest):
-            assert name in {"href", "title", "rel", "start"}, html
+            assert name in {"href", "title", "rel", "start", "class"}, html
+            assert name != "class" or value.startswith("code-")
             if name == "href":
                 assert urlsplit(value).scheme in {"", "http", "https", "mailto"}, html
 
@@ -71,6 +74,17 @@ def test_nothing_dangerous_comes_out(text: str) -> None:
     """Scripts, styles, handlers and odd schemes do not survive, in posts and in comments."""
     for html in (markdown.render(text), markdown.render_comment(text)):
         check(html)
+
+
+def test_code_has_colours() -> None:
+    """Those of its language, escaped; code of no known language, or of great length, has none."""
+    html = markdown.render("```python\ndef f(x):  # <b>\n    return 'a' + 1\n```")
+    for part in ('k">def', 'f">f', 'c"># &lt;b&gt;', "s\">'a'", 'm">1'):
+        assert f'<span class="code-{part}</span>' in html
+    assert "code-i" in markdown.render("```diff\n+ new\n```")
+    for plain in ("```nonsense\ndef f(): 1\n```", f"```python\n{'1 ' * LONGEST}\n```"):
+        assert "<span" not in markdown.render(plain)
+    assert "<span" not in markdown.render_comment("```python\ndef f(): 1\n```")
 
 
 @given(st.text(alphabet="<>\"'()[]!*_`#|-\n :/&;abjscript=x", max_size=120))

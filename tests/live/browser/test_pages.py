@@ -55,8 +55,13 @@ def test_pages_of_a_site(new_person: NewPerson) -> None:
 
     owner = new_person().enter_backend("owner@globex.test", slug="globex")
     owner.click("Open my site, signed in")
-    pages = {"account": "/members/me", "drafts": "/drafts", "moderation": "/moderation"}
-    pages |= {"comment-rules": "/moderation/rules", "write": "/write"}
+    pages = {
+        "account": "/members/me",
+        "drafts": "/drafts",
+        "moderation": "/moderation",
+        "comment-rules": "/moderation/rules",
+        "write": "/write",
+    }
     for name, path in pages.items():
         owner.go("globex", path)
         owner.look(f"site-{name}")
@@ -69,6 +74,9 @@ def test_pages_of_a_site(new_person: NewPerson) -> None:
     owner.fill("Text", "## A heading\n\nSome *words*.")
     owner.click("Preview")
     expect(owner.page.get_by_role("region", name="Preview")).to_be_visible()
+    owner.page.get_by_label("Text", exact=True).press("Control+b")
+    owner.page.keyboard.type("bold")
+    expect(owner.page.locator("#preview strong")).to_have_text("bold")
     owner.look("site-preview")
     owner.click("Publish")
     owner.page.wait_for_url("**/pages/about")
