@@ -294,6 +294,18 @@ class NameForm(Form):
     )
 
 
+class ProfileForm(Form):
+    """What a member says of themselves."""
+
+    about = TextAreaField(
+        "About you",
+        filters=[clean_line],
+        validators=[Length(max=500)],
+        description="A few sentences of plain text: 500 characters at most.",
+        render_kw={"rows": 5},
+    )
+
+
 class PasswordForm(_PasswordForm):
     """A member's new password. Those who have none yet are not asked for it."""
 

@@ -59,6 +59,8 @@ class Member(UserMixin, Model):
     """Unused, as ``failures``."""
     joined_at: Mapped[datetime] = mapped_column(default=now)
 
+    profile: Mapped[Profile | None] = relationship(uselist=False, viewonly=True)
+
     session_id = ""
     """Of the session that signed the member in for this request; no column."""
 
@@ -93,6 +95,30 @@ class Member(UserMixin, Model):
     def may_remove(self, comment: Comment) -> bool:
         """Say whether the member may delete the comment."""
         return comment.author_id == self.id or self.may(Permission.MODERATE)
+
+
+class Profile(Model):
+    """What a member says of themselves: one to a member, and none until they say something."""
+
+    __tablename__ = "profile"
+
+    member_id: Mapped[int] = mapped_column(
+        ForeignKey("member.id", ondelete="CASCADE"), primary_key=True
+    )
+    about: Mapped[str] = mapped_column(String(500))
+
+
+class Follow(Model):
+    """That a member follows an author: each can follow many, and be followed by many."""
+
+    __tablename__ = "follow"
+
+    follower_id: Mapped[int] = mapped_column(
+        ForeignKey("member.id", ondelete="CASCADE"), primary_key=True
+    )
+    author_id: Mapped[int] = mapped_column(
+        ForeignKey("member.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
 
 
 class MemberSession(Model):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import raiseload, selectinload
 
 from tenantry import Page
 from tenants.database import db
-from tenants.models import Comment, FormerSlug, Member, Post, PostTag, Tag
+from tenants.models import Comment, Follow, FormerSlug, Member, Post, PostTag, Tag
 from tenants.permissions import Permission
 from tenants.publication import is_public, is_unpublished
 
@@ -47,12 +47,26 @@ def get_page(items: Sequence[Any], *, total: int, number: int, size: int) -> Pag
     return page
 
 
-def list_published(number: int, *, tag: Tag | None = None) -> Page[Row[Any]]:
+def list_published(
+    number: int,
+    *,
+    tag: Tag | None = None,
+    author_id: int | None = None,
+    follower_id: int | None = None,
+) -> Page[Row[Any]]:
     """Return a page of the newest posts: two queries, however many posts and comments there are.
 
-    :param tag: Only posts that have it. Without one, featured posts come first.
+    :param tag: Only posts that have it.
+    :param author_id: Only posts of this author.
+    :param follower_id: Only posts of the authors whom this member follows.
+
+    Without any of these, featured posts come first.
     """
-    chosen, order = _listed(), (Post.published_at.desc(), Post.id.desc())
+    chosen, order = and_(_listed(), _by(author_id)), (Post.published_at.desc(), Post.id.desc())
+    if follower_id is not None:
+        followed = select(Follow.author_id).where(Follow.follower_id == follower_id)
+        chosen = and_(chosen, Post.author_id.in_(followed))
+    is_front = tag is None and author_id is None and follower_id is None
     if tag is not None:
         having = select(PostTag.post_id).where(PostTag.tag_id == tag.id)
         chosen = and_(chosen, Post.id.in_(having))
@@ -60,7 +74,7 @@ def list_published(number: int, *, tag: Tag | None = None) -> Page[Row[Any]]:
     rows = db.session.execute(
         _summaries(Post.published_at.label("moment"))
         .where(chosen)
-        .order_by(*(order if tag else (Post.is_featured.desc(), *order)))
+        .order_by(*((Post.is_featured.desc(), *order) if is_front else order))
         .limit(POSTS_PER_PAGE)
         .offset((number - 1) * POSTS_PER_PAGE)
     ).all()
@@ -207,6 +221,12 @@ def find_post(slug: str) -> Post | None:
     return found
 
 
+def has_posts(member: Member) -> bool:
+    """Say whether visitors can see a post of the member."""
+    mine = select(Post.id).where(_listed(), Post.author_id == member.id)
+    return db.session.scalar(mine.limit(1)) is not None
+
+
 def find_deleted(slug: str) -> Post | None:
     """Return the deleted post of this slug."""
     return db.session.scalar(select(Post).where(Post.slug == slug, Post.deleted_at.is_not(None)))
@@ -232,5 +252,6 @@ def _summaries(moment: Any) -> Select[Any]:
         Post.is_featured,
         moment,
         Member.name.label("author"),
+        Post.author_id,
         comments.label("comments"),
     ).join(Member, Member.id == Post.author_id)

@@ -9,6 +9,7 @@ from flask_wtf import CSRFProtect
 
 from tenantry import Flyweight, init_management, init_security, init_ui
 from tenants import (
+    authors,
     comments,
     discovery,
     embedding,
@@ -84,6 +85,7 @@ def build_site() -> Flask:
         history,
         comments,
         moderation,
+        authors,
         members,
         media,
     ):

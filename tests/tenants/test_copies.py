@@ -10,6 +10,8 @@ import pytest
 from tenantry.bundles.row_members import dump_database, fill_database, stored_tables
 from tenantry.databases.placements import tenant_database
 from tenantry.lifecycle.export import describe
+from tenants.database import db
+from tenants.models import Comment
 from tenants.permissions import Role
 from tests.tenants.helpers import make_site
 
@@ -90,7 +92,11 @@ def test_a_site_looks_the_same_on_the_other_kind(
     )
     one.add_member("ann")
     slug = one.add_post("Zoë's *post*", "Some **words** \U0001f9f2.")
-    one.add_comments(slug, 3)
+    first, _, last = one.add_comments(slug, 3)
+    with one.app.app_context():
+        answer = db.update(Comment).where(Comment.id == last).values(parent_id=first)
+        db.session.execute(answer)
+        db.session.commit()
     copy(one, other)
     assert other.add_post("Another one")
     shown = []
@@ -100,6 +106,7 @@ def test_a_site_looks_the_same_on_the_other_kind(
         shown.append(page[0])
         assert f'href="/posts/{slug}"' in site.visitor().get("/search?q=ZOE+words").text
     assert "Remark 3." in shown[0]
+    assert "comment-reply" in shown[0]
     assert shown[1] == shown[0]
     assert other.visitor().sign_in("ann@mail.test").status_code == 303
     for site in (one, other):

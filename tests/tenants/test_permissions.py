@@ -26,6 +26,7 @@ KINDS = ("sqlite",)
 """Who may do something is decided before the database is asked for more than the member."""
 
 EVERYBODY = {
+    "authors.author",
     "discovery.robots",
     "discovery.sitemap",
     "feed.atom",
@@ -48,6 +49,10 @@ EVERYBODY = {
     "tags.tag",
 }
 WANTED = {
+    "authors.follow": Permission.COMMENT,
+    "authors.following": Permission.COMMENT,
+    "authors.profile": Permission.COMMENT,
+    "authors.unfollow": Permission.COMMENT,
     "comments.add": Permission.COMMENT,
     "comments.delete": Permission.MODERATE,
     "history.restore": Permission.EDIT_ALL,
@@ -113,9 +118,10 @@ def list_all(site: Site) -> list[Route]:
     """Return the site's routes; what ends a session comes last."""
     with site.app.app_context():
         comment = db.session.scalar(db.select(Comment.id))
+        author = site.id_of("writer")
         key = db.session.scalar(db.select(Media.key))
     examples = {"slug": "a-post", "comment_id": comment, "version": 1, "token": "x"}
-    examples |= {"key": key, "name": "x"}
+    examples |= {"key": key, "name": "x", "member_id": author}
     routes = list_routes(site.app, examples)
     return sorted(routes, key=lambda route: route.endpoint in ENDS_THE_SESSION)
 

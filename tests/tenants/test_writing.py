@@ -284,6 +284,7 @@ def test_forms_need_their_token(site: Site) -> None:
     values = {"slug": slug, "comment_id": comment_id, "session_id": 1, "version": 1, "token": "x"}
     values["key"] = site.add_file("olga")
     values["name"] = "x"
+    values["member_id"] = 1
     checked = 0
     for route in list_routes(site.app, values):
         if route.method != "POST":

@@ -55,14 +55,7 @@ def test_pages_of_a_site(new_person: NewPerson) -> None:
 
     owner = new_person().enter_backend("owner@globex.test", slug="globex")
     owner.click("Open my site, signed in")
-    pages = {
-        "account": "/members/me",
-        "drafts": "/drafts",
-        "moderation": "/moderation",
-        "comment-rules": "/moderation/rules",
-        "write": "/write",
-    }
-    for name, path in pages.items():
+    for name, path in {"account": "/members/me", "drafts": "/drafts", "write": "/write"}.items():
         owner.go("globex", path)
         owner.look(f"site-{name}")
     owner.fill("Title", f"About {ARABIC}")
@@ -104,6 +97,20 @@ def test_pages_of_a_site(new_person: NewPerson) -> None:
     owner.go("globex")
     owner.page.locator("article").get_by_role("link").first.click()
     owner.look("site-post-signed-in")
+
+
+def test_pages_of_a_sites_people(new_person: NewPerson) -> None:
+    """What moderators, authors and their followers have on the site keeps its layout."""
+    owner = new_person().enter_backend("owner@globex.test", slug="globex")
+    owner.click("Open my site, signed in")
+    owner.go("globex")
+    owner.page.locator("article").get_by_role("link").last.click()
+    owner.page.locator(".post-header").get_by_role("link").first.click()
+    owner.look("site-author")
+    pages = ("/moderation", "/moderation/rules", "/following", "/members/profile")
+    for path in pages:
+        owner.go("globex", path)
+        owner.look(f"site{path.replace('/', '-')}")
 
 
 def test_pages_of_the_platforms_backend(operator: Person, visitor: Person) -> None:
