@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenantry.ui.colours import DARK_GROUND, LIGHT_GROUND, accent_tones, contrast, read_accent
@@ -87,6 +87,7 @@ def test_code_has_colours() -> None:
     assert "<span" not in markdown.render_comment("```python\ndef f(): 1\n```")
 
 
+@settings(deadline=None)  # the first code in a known language loads Pygments
 @given(st.text(alphabet="<>\"'()[]!*_`#|-\n :/&;abjscript=x", max_size=120))
 def test_no_text_makes_dangerous_html(text: str) -> None:
     """Whatever is put together from the marks of both languages is harmless."""
