@@ -40,6 +40,7 @@ from backend_app import (
     sign_in,
     site,
     tenants,
+    webhooks,
     workers,
 )
 from backend_app.access import check_access, require_audiences
@@ -87,6 +88,7 @@ BLUEPRINTS = (
     audit.bp,
     api_page.bp,
     api_tokens.bp,
+    webhooks.bp,
     mail.bp,
     front_page.bp,
     site.bp,

@@ -81,6 +81,7 @@ def find_concerns() -> Attention:
         *_find_bad_backups(),
         *_find_pending_migrations(),
         *_find_failed_jobs(),
+        *_find_failing_webhooks(),
     ]
     found.sort(key=lambda concern: not concern.is_urgent)
     return Attention(found, lost.is_complete)
@@ -210,6 +211,14 @@ def _find_failed_jobs() -> Iterator[Concern]:
         text = f"{failed} {'job' if failed == 1 else 'jobs'} failed"
         url = url_for("jobs.index", state=JobState.FAILED.value)
         yield Concern(text, "See them, and run them again", url, is_urgent=False)
+
+
+def _find_failing_webhooks() -> Iterator[Concern]:
+    if failing := catalog().webhooks.list_failing(limit=MOST_NAMED + 1):
+        many = f"More than {MOST_NAMED}" if len(failing) > MOST_NAMED else str(len(failing))
+        text = "A webhook fails" if len(failing) == 1 else f"{many} webhooks fail"
+        url = url_for("webhooks.platform_show", webhook_id=failing[0].id)
+        yield Concern(text, "See its messages", url, detail=failing[0].problem, is_urgent=False)
 
 
 def _sites(count: int) -> str:

@@ -46,6 +46,7 @@ PLATFORM = (
     Place("Settings", "settings", "settings_page.index"),
     Place("Audit", "list", "audit.index", ("audit",)),
     Place("API tokens", "key", "api_tokens.platform"),
+    Place("Webhooks", "external", "webhooks.platform_index", ("webhooks",)),
 )
 """What operators see, from top to bottom."""
 
@@ -62,6 +63,7 @@ SITE_MEMBERS = (
 )
 """What owners and staff see, and an operator on a visit does not."""
 SITE_DANGER = Place("Danger zone", "alert", "own_site.danger")
+SITE_WEBHOOKS = Place("Webhooks", "external", "webhooks.site_index", ("webhooks",))
 SITE_TOKENS = Place("API tokens", "key", "api_tokens.site")
 """What owners and staff see, above and below their site's own sections."""
 
@@ -101,6 +103,7 @@ def _list_site(tenant: Tenant) -> Iterator[Link]:
         own = backend().settings.own_sites_url
         yield Link("People", "people", f"{own}/{tenant.slug}/people")
         if is_owner():
+            yield _link(SITE_WEBHOOKS)
             yield _link(SITE_DANGER)
 
 

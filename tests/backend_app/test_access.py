@@ -75,6 +75,9 @@ ARGUMENTS = {
     "node_id": "no-such-node",
     "change": "drain",
     "announcement_id": 1,
+    "webhook_id": "no-such-webhook",
+    "message_id": "no-such-message",
+    "choice": "on",
 }
 
 
