@@ -20,6 +20,7 @@ from backend_app.api import (
 )
 from backend_app.api.access import RATES, add_rate_headers, check_access, require_needs
 from backend_app.api.bodies import check_body
+from backend_app.api.matching import init_matching
 from backend_app.api.problems import init_problems
 from backend_app.api.repeating import init_repeating
 from backend_app.context import EXTENSION
@@ -60,10 +61,12 @@ def create_api(backend: Backend) -> Flask:
     )
     app.extensions[EXTENSION] = backend
     app.extensions[RATES] = RateTable(backend.settings.run_dir / "rates")
-    # The order is the order of the checks: who calls, with what kind of body, for the first time.
+    # The order is the order of the checks: who calls, with what kind of body, for the first time,
+    # of which tenant.
     app.before_request(check_access)
     app.before_request(check_body)
     init_repeating(app)
+    init_matching(app)
     app.after_request(add_rate_headers)
     app.after_request(_keep_private)
     app.after_request(add_headers)

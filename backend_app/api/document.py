@@ -9,12 +9,14 @@ import flask_smorest
 from flask import Blueprint, current_app, jsonify
 
 from backend_app.api.access import needs, needs_of
+from backend_app.api.matching import takes_match
 from backend_app.api.schemas import ProblemSchema
 from tenantry.values.api_scopes import SCOPES
 
 if TYPE_CHECKING:
     from flask import Flask
     from flask.typing import ResponseReturnValue
+    from werkzeug.routing import Rule
 
 bp = Blueprint("document", __name__)
 
@@ -91,15 +93,15 @@ def build_document(api: Api, app: Flask) -> dict[str, Any]:
         item = document["paths"].get(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), {})
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             if method.lower() in item:
-                _complete(item[method.lower()], rule.endpoint, method, app)
+                _complete(item[method.lower()], rule, method, app)
     return document
 
 
-def _complete(operation: dict[str, Any], endpoint: str, method: str, app: Flask) -> None:
+def _complete(operation: dict[str, Any], rule: Rule, method: str, app: Flask) -> None:
     """Add to a call what holds for all, and what its view was marked with."""
-    wanted = needs_of(app.view_functions[endpoint])
+    wanted = needs_of(app.view_functions[rule.endpoint])
     assert wanted is not None
-    operation["operationId"] = endpoint.replace(".", "_")
+    operation["operationId"] = rule.endpoint.replace(".", "_")
     operation["summary"] = operation["summary"].removesuffix(".")
     operation["security"] = [{"token": []}]
     kind = "a platform token" if wanted.platform else "a token"
@@ -107,15 +109,17 @@ def _complete(operation: dict[str, Any], endpoint: str, method: str, app: Flask)
     operation["description"] = f"{operation.get('description', '')}\n\n{note}".strip()
     statuses = EVERYWHERE if method == "GET" else (*EVERYWHERE, *WITH_CHANGE)
     if method != "GET":
-        _add_headers(operation, is_match_required=wanted.match)
+        _add_headers(operation)
+    if takes_match(method, rule):
+        _add_match(operation, is_required=wanted.match)
     answers = operation["responses"]
     answers.pop("default", None)
     for status in statuses:
         answers[str(status)] = {"$ref": f"#/components/responses/Error{status}"}
 
 
-def _add_headers(operation: dict[str, Any], *, is_match_required: bool) -> None:
-    """Add the headers that calls take which change something."""
+def _add_headers(operation: dict[str, Any]) -> None:
+    """Add the header that calls take which change something."""
     parameters = operation.setdefault("parameters", [])
     parameters.append(
         {
@@ -126,13 +130,16 @@ def _add_headers(operation: dict[str, Any], *, is_match_required: bool) -> None:
             "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
         }
     )
-    if is_match_required or operation["operationId"].startswith("operations_"):
-        parameters.append(
-            {
-                "in": "header",
-                "name": "If-Match",
-                "description": "The ETag of the tenant as it was read, or `*` for any.",
-                "required": is_match_required,
-                "schema": {"type": "string"},
-            }
-        )
+
+
+def _add_match(operation: dict[str, Any], *, is_required: bool) -> None:
+    """Add the header that calls take which change a tenant."""
+    operation["parameters"].append(
+        {
+            "in": "header",
+            "name": "If-Match",
+            "description": "The ETag of the tenant as it was read, or `*` for any.",
+            "required": is_required,
+            "schema": {"type": "string"},
+        }
+    )

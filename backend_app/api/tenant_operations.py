@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from flask import jsonify, request
+from flask import jsonify
 from marshmallow import fields, validate
 
 from backend_app.api.access import needs, operations
@@ -14,7 +14,6 @@ from backend_app.api.jobs import job_url, show_job
 from backend_app.api.problems import ProblemError
 from backend_app.api.reach import get_row
 from backend_app.api.schemas import JobSchema, OperationsSchema, told
-from backend_app.api.tenants import check_match
 from tenantry.lifecycle.offered import OPERATIONS
 
 if TYPE_CHECKING:
@@ -101,8 +100,6 @@ def _offer(declaration: Declaration) -> None:
 def _run(declaration: Declaration, wanted: dict[str, Any], tenant: str) -> ResponseReturnValue:
     """Do an operation, or have a job do it, or say what it would do."""
     row = get_row(tenant)
-    if request.headers.get("If-Match") is not None:
-        check_match(row)
     dry_run, confirm = wanted.pop("dry_run"), wanted.pop("confirm", None)
     slug = row.tenant.slug
     if declaration.is_typed and not dry_run and confirm != slug:

@@ -15,7 +15,6 @@ from backend_app.api.reach import get_row
 from backend_app.api.schemas import STATES, SiteSettingsSchema, TenantSchema, told
 from backend_app.context import backend, catalog
 from tenantry import TenantState
-from tenantry.errors import TenantChangedError
 from tenantry.values.slugs import MAX_SLUG
 
 if TYPE_CHECKING:
@@ -138,7 +137,6 @@ def change(wanted: dict[str, Any], tenant: str) -> ResponseReturnValue:
         row.tenant.id,
         name=wanted.get("name"),
         settings=wanted.get("settings"),
-        revision=check_match(row),
         by=current_actor(),
     )
     row = get_row(row.tenant.id)
@@ -162,21 +160,6 @@ def show(tenant: str) -> ResponseReturnValue:
 def etag_of(row: TenantRow) -> str:
     """Return the entity tag of a tenant."""
     return f'"{row.tenant.revision}"'
-
-
-def check_match(row: TenantRow) -> int | None:
-    """Return the revision that a change was made for; ``None`` for any, which ``*`` says.
-
-    :raises ProblemError: It is another one, with 412, or the request names none, with 428.
-    """
-    if request.headers.get("If-Match") is None:
-        sentence = "Send If-Match with the ETag that you have read, so that no change is lost."
-        raise ProblemError(428, sentence)
-    if request.if_match.star_tag:
-        return None
-    if not request.if_match.contains(str(row.tenant.revision)):
-        raise TenantChangedError(row.tenant.slug, row.tenant.revision)
-    return row.tenant.revision
 
 
 def _url(row: TenantRow) -> str:

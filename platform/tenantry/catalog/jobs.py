@@ -17,6 +17,7 @@ from tenantry.catalog.models import (
     TenantRecord,
     as_job,
 )
+from tenantry.catalog.preconditions import check_revision_of
 from tenantry.catalog.values import JobState
 from tenantry.errors import JobNotFoundError, JobStateError
 
@@ -61,6 +62,7 @@ class Jobs:
 
     def _add(self, wanted: Sequence[NewJob], by: Actor) -> tuple[Job, ...]:
         with self._store.updating() as connection:
+            check_revision_of(connection, {one.tenant_id for one in wanted})
             added = add_jobs(connection, wanted, by, moment=self.clock(connection))
             self.notify(connection)
         self.pipe.wake()

@@ -24,6 +24,7 @@ from tenantry.catalog.models import (
     TenantRecord,
     now,
 )
+from tenantry.catalog.preconditions import check_revision
 from tenantry.catalog.values import AuditPoint, Page
 from tenantry.catalog.wake_pipe import WakePipe
 from tenantry.catalog.webhook_messages import add_deliveries, make_message
@@ -250,6 +251,7 @@ class Writer:
         record = self.session.get(TenantRecord, tenant_id, with_for_update=True)
         if record is None:
             raise TenantNotFoundError(tenant_id)
+        check_revision(record)
         return record
 
     def get_account(self, account_id: str) -> AccountRecord:
@@ -265,6 +267,7 @@ class Writer:
     def changed(self, record: TenantRecord) -> None:
         """Note that this tenant is another one now: every instance of it is stale."""
         self._named.add(record.id)
+        check_revision(record)
         if record.id not in self._changed:
             self._changed[record.id] = None
             record.revision = (record.revision or 0) + 1
