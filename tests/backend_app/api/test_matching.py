@@ -30,6 +30,7 @@ def test_what_comes_between_is_seen(
     acme = world.catalog.tenants.get("acme")
     headers = {"If-Match": f'"{acme.revision}"'}
     jobs = world.catalog.jobs.list(tenant_id=acme.id).total
+    program.get("/tenants/acme")  # notes that the token is in use, which would wait, too
     with ThreadPoolExecutor(1) as threads:
         with world.catalog.store.writing(SYSTEM) as writer:
             record = writer.get_tenant(acme.id)
