@@ -208,7 +208,10 @@ def renew_secret(webhook_id: str) -> ResponseReturnValue:
 @needs("webhooks:write")
 @bp.response(202, DeliverySchema)
 def send_test(webhook_id: str) -> ResponseReturnValue:
-    """Send a message of the type `webhook.test`."""
+    """Send a test message.
+
+    Its type is `webhook.test`.
+    """
     return catalog().webhooks.send_test(_get(webhook_id).id, by=current_actor())  # type: ignore[return-value]
 
 

@@ -64,7 +64,8 @@ class Outside:
             return
         is_own = address in self.own_addresses or is_of_this_machine(address)
         if is_own or "%" in address or not is_outside(parsed):
-            raise WebhookFailedError(f"{url.hostname} leads to {address}, which is not outside")
+            # Which one it is would tell a customer how the network inside is numbered.
+            raise WebhookFailedError(f"{url.hostname} leads to an address that is not outside")
         if url.scheme != "https" or port_of(url) != HTTPS_PORT:
             raise WebhookFailedError(f"outside, only https on port {HTTPS_PORT} is called")
 

@@ -40,7 +40,7 @@ def test_addresses_of_the_internet_are_called(address: str) -> None:
 
 def test_own_addresses_are_refused() -> None:
     """Those that the platform names, and those of this machine, be they of the internet."""
-    with pytest.raises(WebhookFailedError, match=r"9\.9\.9\.9, which is not outside"):
+    with pytest.raises(WebhookFailedError, match="address that is not outside"):
         OUTSIDE.resolve(urlsplit("https://9.9.9.9/"))
     assert OUTSIDE.resolve(urlsplit("https://8.8.8.8/")) == ["8.8.8.8"]
     assert is_of_this_machine("127.0.0.1")
@@ -49,7 +49,9 @@ def test_own_addresses_are_refused() -> None:
 
 def test_names_are_held_to_their_addresses() -> None:
     """A harmless name may lead inside; one without an address is told so."""
-    with pytest.raises(WebhookFailedError, match=r"localhost leads to .*, which is not outside"):
+    with pytest.raises(
+        WebhookFailedError, match="localhost leads to an address that is not outside"
+    ):
         OUTSIDE.resolve(urlsplit("https://localhost/"))
     assert "127.0.0.1" in Outside(
         networks=(ip_network("127.0.0.0/8"), ip_network("::1/128"))
