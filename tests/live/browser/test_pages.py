@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tenantry.catalog import SYSTEM
+from tests.live.browser.files import as_file, draw
 from tests.live.browser.person import OPERATOR, PASSWORD, WINDOWS
 from tests.live.server import until
 
@@ -80,6 +81,7 @@ def test_pages_of_a_site(new_person: NewPerson) -> None:
     owner.fill("Text", "Some words.")
     owner.click("Publish")
     owner.sees("Fog")
+    look_at_files(owner)
     for name, path in {
         "post-tags": "/posts/fog",
         "tags": "/tags",
@@ -111,6 +113,24 @@ def test_pages_of_a_sites_people(new_person: NewPerson) -> None:
     for path in pages:
         owner.go("globex", path)
         owner.look(f"site{path.replace('/', '-')}")
+
+
+def look_at_files(owner: Person) -> None:
+    """Look at the library, empty and with odd names, and at its files."""
+    owner.go("globex", "/media")
+    owner.look("site-files-none")
+    owner.expect_status(422)
+    owner.click("Upload")
+    owner.look("site-files-error")
+    files = ((f"{ARABIC}.png", draw("teal")), (f"{LONG} {LONG}.txt", b"Words."))
+    for name, content in files:
+        owner.go("globex", "/media")
+        owner.page.get_by_label("File", exact=True).set_input_files([as_file(name, content)])
+        owner.click("Upload")
+        owner.is_told("is uploaded")
+        owner.look(f"site-file-{name[-3:]}")
+    owner.go("globex", "/media")
+    owner.look("site-files")
 
 
 def test_pages_of_the_platforms_backend(operator: Person, visitor: Person) -> None:
