@@ -16,7 +16,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-pythons soak history lint bench-dispatch bench-serve bench-density bench-cold bench-neighbour \
-	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-fleet bench-catalog bench-jobs bench-adopt bench-extensions bench-ask bench-cli bench-page bench-fresh bench-search bench-console bench-smoke audit sbom reload reference lock system clean
+	bench-flood bench-databases bench-migrate bench-provision bench-signup bench-move bench-fleet bench-catalog bench-jobs bench-adopt bench-extensions bench-ask bench-cli bench-page bench-fresh bench-search bench-weight bench-console bench-smoke audit sbom reload reference lock system clean
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -161,6 +161,9 @@ bench-fresh: setup ## Look for pages that are older than an acknowledged write.
 
 bench-search: setup ## Measure a search beside a post's page, on both kinds of databases.
 	@$(BIN)/python bench/search.py $(ARGS)
+
+bench-weight: setup ## Measure what a site's home page weighs, and how soon Chromium shows it.
+	@$(BIN)/python bench/weight.py $(ARGS)
 
 bench-console: setup ## Measure what the console costs with N=100000 sites, beside a hundred.
 	@$(BIN)/python bench/console.py $(ARGS)

@@ -107,6 +107,7 @@ BENCHMARKS = (
         ("sqlite_ratio", "postgresql_ratio", "sqlite_ms", "postgresql_ms"),
         {"N": "200", "ROUNDS": "1"},
     ),
+    Benchmark("weight", ("kib", "requests", "fcp_ratio"), {"ROUNDS": "1"}),
     Benchmark(
         "console",
         (
