@@ -31,7 +31,12 @@ from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog, operations
 from backend_app.tables import TableQuery
 from tenantry import ask_first
-from tenantry.errors import BadArgumentError, BadImageError, FrontPageConflictError
+from tenantry.errors import (
+    BadArgumentError,
+    BadImageError,
+    FrontPageConflictError,
+    TermsFileError,
+)
 from tenantry.flask.forms import Form, one_line
 from tenantry.ui.colours import DEFAULT_ACCENT, find_changes
 from tenantry.values.front_page import (
@@ -160,7 +165,7 @@ def legal(document: str) -> ResponseReturnValue:
     is_fixed = document == "terms" and terms_file is not None
     form = LegalForm(data={"revision": page.revision, "text": getattr(page, document)})
     if form.is_submitted() and is_fixed:
-        abort(409, f"The terms are those of the file TENANTRY_TERMS_FILE={terms_file}.")
+        abort(409, str(TermsFileError(str(terms_file))))
     if form.validate_on_submit() and (saved := _save(form, {document: form.text.data}, form.text)):
         return saved
     shown = render_template(
@@ -215,7 +220,7 @@ def use_again(number: int) -> ResponseReturnValue:
     back = url_for(".show", number=number)
     if ask := ask_first(question, button="Use it again", back=back, layout="backend/base.html"):
         return ask
-    content = {name: getattr(page, name) for name in CONTENT}
+    content = operations().get_front_page_content(page.revision)
     saved = operations().change_front_page(content, after=newest)
     flash(f"Saved as revision {saved.revision}. Visitors see it now.", "success")
     return redirect(url_for(".index"), 303)

@@ -11,6 +11,7 @@ from backend_app.api import (
     audit,
     backups,
     document,
+    front_page,
     hosts,
     jobs,
     owners,
@@ -44,6 +45,7 @@ BLUEPRINTS = (
     backups.bp,
     jobs.bp,
     accounts.bp,
+    front_page.bp,
     audit.bp,
     webhooks.bp,
 )

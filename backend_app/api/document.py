@@ -35,7 +35,7 @@ ERRORS = {
     404: "There is no such thing, or the token may not see it.",
     405: "The address does not take this method.",
     409: "The present state does not allow it.",
-    412: "The tenant has changed: its revision is not that of `If-Match`.",
+    412: "It has changed: its revision is not that of `If-Match`.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     422: "A value cannot be.",
@@ -90,7 +90,9 @@ def build_document(api: Api, app: Flask) -> dict[str, Any]:
         for status, text in ERRORS.items()
     }
     for rule in app.url_map.iter_rules():
-        item = document["paths"].get(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), {})
+        item = document["paths"].get(
+            re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", r"{\1}", rule.rule), {}
+        )
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             if method.lower() in item:
                 _complete(item[method.lower()], rule, method, app)
@@ -110,7 +112,7 @@ def _complete(operation: dict[str, Any], rule: Rule, method: str, app: Flask) ->
     statuses = EVERYWHERE if method == "GET" else (*EVERYWHERE, *WITH_CHANGE)
     if method != "GET":
         _add_headers(operation)
-    if takes_match(method, rule):
+    if wanted.match or takes_match(method, rule):
         _add_match(operation, is_required=wanted.match)
     answers = operation["responses"]
     answers.pop("default", None)
@@ -133,12 +135,12 @@ def _add_headers(operation: dict[str, Any]) -> None:
 
 
 def _add_match(operation: dict[str, Any], *, is_required: bool) -> None:
-    """Add the header that calls take which change a tenant."""
+    """Add the header that calls take which change what has revisions."""
     operation["parameters"].append(
         {
             "in": "header",
             "name": "If-Match",
-            "description": "The ETag of the tenant as it was read, or `*` for any.",
+            "description": "The ETag as it was read, or `*` for any.",
             "required": is_required,
             "schema": {"type": "string"},
         }

@@ -129,6 +129,24 @@ class FrontPageConflictError(TenantryError):
     by: str
 
 
+class TermsFileError(TenantryError):
+    """The terms are those of a file, and cannot be edited."""
+
+    message = "The terms are those of the file TENANTRY_TERMS_FILE={file}."
+    remedy = "Remove the setting to edit them."
+    status = 409
+    file: str
+
+
+class NoFrontPageError(TenantryError, LookupError):
+    """The front page has no such revision."""
+
+    message = "The front page has no revision {revision}."
+    remedy = "`tenantry front-page revisions` lists them."
+    status = 404
+    revision: int
+
+
 class BadEmailError(TenantryError, ValueError):
     """Not an e-mail address."""
 

@@ -14,6 +14,7 @@ from sqlalchemy import false, select
 from tenantry.catalog.models import (
     AccountRecord,
     AuditRecord,
+    FrontPageRecord,
     JobRecord,
     MembershipRecord,
     TenantRecord,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from tenantry.catalog.store import Store
     from tenantry.catalog.values import Account, AuditEvent, Job, TenantRow
+    from tenantry.values.front_page import FrontPageRevision
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -124,6 +126,19 @@ class Scans:
         if after is not None:
             query = query.where(AuditRecord.number < after)
         return self._read(query.order_by(AuditRecord.number.desc()), AuditRecord.to_event, size)
+
+    def read_front_pages(
+        self, *, after: int | None = None, size: int = 50
+    ) -> Piece[FrontPageRevision]:
+        """Return revisions of the front page, the newest first.
+
+        :param after: The number behind which to begin.
+        """
+        query = select(FrontPageRecord)
+        if after is not None:
+            query = query.where(FrontPageRecord.revision < after)
+        query = query.order_by(FrontPageRecord.revision.desc())
+        return self._read(query, FrontPageRecord.to_revision, size)
 
     def _read(self, query: Select[tuple[R]], convert: Callable[[R], T], size: int) -> Piece[T]:
         with self._store.reading() as session:

@@ -39,13 +39,14 @@ COMMANDS = {
     "restore": "Restore one tenant from a backup, without changing another.",
     "host": "Add, prove, choose, remove and list custom hosts of tenants.",
     "certificates": "Get certificates for all verified domains that need one.",
+    "front-page": "Show and change the front page, its look and the legal pages.",
     "mail": "Test the mail server, list mails and count bounces.",
     "job": "List, show, cancel and retry jobs.",
     "account": "Create, invite, list and sign out accounts of the platform.",
     "token": "Create, list and revoke tokens of the API.",
     "audit": "List and verify the audit trail.",
 }
-"""Each command's name, which is its module's and its attribute's too, and its summary."""
+"""Each command's name, which is its module's and its attribute's too with a ``_``, and its summary."""
 
 
 YOUNG_OBJECTS = 100_000
@@ -71,8 +72,8 @@ class Program(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"{__name__}.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

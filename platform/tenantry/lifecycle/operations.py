@@ -31,7 +31,12 @@ from tenantry.lifecycle.delete import (
 )
 from tenantry.lifecycle.drill import drill_restore
 from tenantry.lifecycle.export import export_tenant
-from tenantry.lifecycle.front_page import change_front_page
+from tenantry.lifecycle.front_page import (
+    change_front_page,
+    get_front_page,
+    get_front_page_content,
+    preview_front_page,
+)
 from tenantry.lifecycle.import_ import import_tenant, preview_import
 from tenantry.lifecycle.jobs import start_job
 from tenantry.lifecycle.maintenance import begin_maintenance
@@ -157,6 +162,9 @@ class Operations:
     preview_purge = preview_purge
 
     change_front_page = change_front_page
+    preview_front_page = preview_front_page
+    get_front_page = get_front_page
+    get_front_page_content = get_front_page_content
 
     check = check_tenant
     database_missing = database_missing

@@ -25,11 +25,16 @@ SCOPES: Mapping[str, str] = {
     "webhooks:write": "Add, change and remove webhooks, and read their secrets",
     "accounts:read": "Read accounts",
     "accounts:write": "Create accounts",
+    "front-page:read": "Read the front page, its look and the legal pages",
+    "front-page:write": "Change the front page, its look and the legal pages",
 }
 """Each scope, and what it allows in a sentence."""
 
 PLATFORM_SCOPES = frozenset(
-    {"accounts:read", "accounts:write", "jobs:write", "operations:write", "owners:write"}
+    {
+        *("accounts:read", "accounts:write", "front-page:read", "front-page:write"),
+        *("jobs:write", "operations:write", "owners:write"),
+    }
 )
 """Scopes of platform tokens alone: what an owner does not do at the console, either."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import BadArgumentError
@@ -79,6 +80,28 @@ class FrontPage:
 
 
 CONTENT = tuple(field.name for field in fields(FrontPage) if field.name != "revision")
+
+TEXTS: Mapping[str, str] = MappingProxyType(
+    {
+        "name": "What the platform is called",
+        "tagline": "Stands beside the name, in the page's title and below each page",
+        "headline": "The headline of the front page",
+        "lead": "The text below the headline",
+        "about": "Markdown that replaces the sections about Tenantry",
+        "footer": "The line below each page; empty for the name and the tagline",
+        "accent": "A colour as #1f6feb; empty for the look's own",
+        "dark_accent": "The colour in the dark theme; empty for the same",
+        "terms": "Markdown of the terms; empty for none",
+        "privacy": "Markdown of the privacy page; empty for none",
+        "imprint": "Markdown of the imprint; empty for none",
+    }
+)
+"""What each text is, for commands and programs."""
+
+
+def limit_of(name: str) -> int:
+    """Return how many characters a text may have."""
+    return len("#1f6feb") if name in COLOURS else _LIMITS[name]
 
 
 @dataclass(frozen=True, slots=True)

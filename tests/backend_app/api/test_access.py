@@ -43,6 +43,7 @@ def calls(api: Flask, world: World) -> Iterator[tuple[str, str, Needs]]:
         "host": "shop.example.org",
         "owner": "otto@example.com",
         "operation": "suspend",
+        "revision": 0,
         "job_id": job.id,
         "account_id": otto.id,
         "webhook_id": HOOK,

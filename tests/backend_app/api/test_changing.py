@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from tenantry.jobs import JobDefinitions, JobQueue
 from tenantry.lifecycle import Operations
 from tenantry.lifecycle.jobs import operation_jobs
 from tenantry.lifecycle.offered import OPERATIONS
+from tests.pictures import png
 
 if TYPE_CHECKING:
     from tests.backend_app.api.conftest import Program
@@ -352,3 +354,32 @@ def _state(world: World, tenant_id: str, kind: str) -> Any:
         *(tenant.notice, row.reason, dict(tenant.settings), former, members, events, jobs),
     )
     return repr(found).replace(kind, "kind").replace(tenant_id, "id")
+
+
+def test_the_front_page_is_read_and_changed(world: World, program: Program) -> None:
+    """Parts that are left out stay; a change for another revision is refused; so is a wrong part."""
+    path = "/front-page"
+    answer = program.call("GET", path)
+    assert (answer.headers["ETag"], program.get(path)["name"]) == ('"0"', "Tenantry")
+    same = program.call("GET", path, headers={"If-None-Match": '"0"'})
+    assert same.status_code == 304
+    program.refused(428, "PATCH", path, json={"name": "Bazaar"})
+    logo = base64.b64encode(png()).decode()
+    first = program.call(
+        "PATCH", path, json={"name": "Bazaar", "logo": logo}, headers={"If-Match": '"0"'}
+    )
+    assert (first.status_code, first.headers["ETag"]) == (200, '"1"'), first.text
+    assert program.get(path) == first.json
+    assert world.catalog.front_pages.get().logo == png()
+    program.refused(412, "PATCH", path, json={"name": "Souk"}, headers={"If-Match": '"0"'})
+    for body in ({"accent": "red"}, {"name": ""}, {"logo": "?"}, {"logo": "AAAA"}, {"revision": 3}):
+        program.refused(422, "PATCH", path, json=body, headers={"If-Match": "*"})
+    program.call("PATCH", path, json={"terms": "# Be kind"}, headers={"If-Match": "*"})
+    listed = program.get(f"{path}/revisions?size=1")
+    assert [it["changed"] for it in listed["items"]] == [["terms"]]
+    rest = program.get(f"{path}/revisions?cursor={listed['next_cursor']}")
+    assert [(it["revision"], it["by"]) for it in rest["items"]] == [
+        (1, "operator@example.com (token test)")
+    ]
+    assert program.get(f"{path}/revisions/1")["terms"] == ""
+    program.refused(404, "GET", f"{path}/revisions/3")
