@@ -164,7 +164,12 @@ class ProfileForm(Form):
         filters=[one_line],
         render_kw={"autocomplete": "name"},
     )
-    language = SelectField("Language", choices=LANGUAGES, validate_choice=True)
+    language = SelectField(
+        "Language",
+        choices=LANGUAGES,
+        validate_choice=True,
+        description="The platform's mails to you are in this language. Pages are in English.",
+    )
     time_zone = StringField(
         "Time zone",
         validators=[Optional(), Length(max=60)],

@@ -178,7 +178,7 @@ def _change(form: ChangePasswordForm) -> bool:
         form.password.errors = [str(error)]
         return False
     start_session(account)
-    mails.send_security_note(account, "The password of your account was changed.")
+    mails.send_security_note(account, "password")
     return True
 
 
@@ -268,7 +268,7 @@ def delete() -> ResponseReturnValue:
                 form.typed.errors = [str(error)]
             else:
                 session.clear()
-                mails.send_security_note(account, "Your account was deleted.")
+                mails.send_security_note(account, "deleted")
                 return render_template("front/account_deleted.html", holder=account)
     page = render_template("front/account/delete.html", form=form)
     return page, 422 if form.errors else 200

@@ -29,6 +29,7 @@ from tenantry.flask.account_sessions import find_grace_end
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
+    from frontend_app.mails import SecurityChange
     from tenantry.catalog import Account
 
 bp = Blueprint("second_factors", __name__, url_prefix="/account/security")
@@ -74,7 +75,7 @@ def authenticator() -> ResponseReturnValue:
             catalog().second_factors.set_secret(
                 account.id, seal_secret(account, secret), step=step, by=current_actor()
             )
-            _after_adding(account, "An authenticator was added to your account.")
+            _after_adding(account, "authenticator-added")
             flash("Your authenticator works. You need it at each sign-in.", "success")
             return redirect(url_for(".index"), 303)
         form.code.errors = ["This code does not fit. Check the clock of your device."]
@@ -93,7 +94,7 @@ def remove_authenticator() -> ResponseReturnValue:
     if ask := _ask("Remove the authenticator?", "Remove"):
         return ask
     catalog().second_factors.remove_secret(current_account().id, by=current_actor())
-    mails.send_security_note(current_account(), "The authenticator of your account was removed.")
+    mails.send_security_note(current_account(), "authenticator-removed")
     flash("Your authenticator is removed.", "success")
     return redirect(url_for(".index"), 303)
 
@@ -169,7 +170,7 @@ def add_passkey() -> ResponseReturnValue:
         except PasskeyTakenError as error:
             flash(str(error), "danger")
         else:
-            _after_adding(account, "A passkey was added to your account.")
+            _after_adding(account, "passkey-added")
             flash("Your passkey is added.", "success")
     else:
         flash("The browser made no passkey. Try again.", "danger")
@@ -187,7 +188,7 @@ def remove_passkey() -> ResponseReturnValue:
         current_account().id, passkey_id, by=current_actor()
     )
     if removed:
-        mails.send_security_note(current_account(), "A passkey of your account was removed.")
+        mails.send_security_note(current_account(), "passkey-removed")
     flash("The passkey is removed." if removed else "There is no such passkey.", "success")
     return redirect(url_for(".index"), 303)
 
@@ -272,7 +273,7 @@ def _read_id(answer: str) -> str:
         return ""
 
 
-def _after_adding(account: Account, what: str) -> None:
+def _after_adding(account: Account, what: SecurityChange) -> None:
     """Make recovery codes with the first second factor, and tell the account's holder."""
     if catalog().second_factors.count_recovery_codes(account.id) == 0:
         codes = catalog().second_factors.make_recovery_codes(account.id, by=current_actor())

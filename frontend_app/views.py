@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from tenantry import Tenant
+    from tenantry.catalog import Account
 
 NO_ACCENT = "#1d6b52"
 """The look's own, which a site without a colour has."""
@@ -52,14 +53,14 @@ def address_of(tenant: Tenant) -> str:
 
 def show_time(moment: datetime) -> Markup:
     """Return *moment* as a ``<time>``, in the zone of who is signed in, or in UTC."""
-    shown = moment.astimezone(_find_zone())
+    shown = moment.astimezone(zone_of(g.get("account")))
     return Markup('<time datetime="{}" class="text-nowrap">{}</time>').format(
         moment.astimezone(UTC).isoformat(timespec="seconds"), f"{shown:%Y-%m-%d %H:%M %Z}"
     )
 
 
-def _find_zone() -> tzinfo:
-    account = g.get("account")
+def zone_of(account: Account | None) -> tzinfo:
+    """Return the time zone that an account has chosen; UTC by default."""
     try:
         return ZoneInfo(account.time_zone) if account is not None and account.time_zone else UTC
     except (ZoneInfoNotFoundError, ValueError):

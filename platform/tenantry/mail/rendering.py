@@ -35,6 +35,9 @@ class MailLook:
     url: str
     tones: Tones
     language: str
+    """The reader's."""
+    own_language: str = "en"
+    """Of the templates that are of no language."""
 
     @classmethod
     def of(
@@ -45,12 +48,14 @@ class MailLook:
         :param language: The reader's; by default the site's.
         """
         own = {"accent": front_page.accent} if tenant is None else tenant.settings
-        chosen = language or own.get("language")
+        site = own.get("language")
+        own_language = site if isinstance(site, str) and site else "en"
         return cls(
             name=name_platform(settings, front_page) if tenant is None else tenant.name,
             url=settings.apex_url if tenant is None else settings.site_url(tenant),
             tones=accent_tones(read_accent(own.get("accent")), dark=False),
-            language=chosen if isinstance(chosen, str) else "en",
+            language=language or own_language,
+            own_language=own_language,
         )
 
 
@@ -86,11 +91,7 @@ def render_mail(
     """
     render = render or _render_own
     known = {"look": look, **values}
-    try:
-        written = render(_names(template, look.language, "txt"), known)
-    except TemplateNotFound as error:
-        problem = f"there is no template mail/{template}.txt"
-        raise BadMailError(template, problem) from error
+    language, written = _find_written(template, look, lambda names: render(names, known))
     first, _, text = written.lstrip().partition("\n")
     subject = " ".join(first.removeprefix(SUBJECT).split())
     if not first.startswith(SUBJECT) or not subject:
@@ -100,8 +101,22 @@ def render_mail(
     except TemplateNotFound:
         content = _to_html(text)
     page = _environment().get_template("mail/layout.html")
-    shown = page.render(subject=subject, content=content, look=look)
+    shown = page.render(subject=subject, content=content, look=look, language=language)
     return Rendered(subject[:200], text.strip() + f"\n\n-- \n{look.name}\n{look.url}\n", shown)
+
+
+def _find_written(
+    template: str, look: MailLook, render: Callable[[Sequence[str]], str]
+) -> tuple[str, str]:
+    """Return the text in the best language that there is, and which one that is."""
+    for name in _names(template, look.language, "txt"):
+        try:
+            written = render([name])
+        except TemplateNotFound:
+            continue
+        is_own = name == f"mail/{template}.txt"
+        return look.own_language if is_own else look.language, written
+    raise BadMailError(template, f"there is no template mail/{template}.txt")
 
 
 def _names(template: str, language: str, kind: str) -> list[str]:
