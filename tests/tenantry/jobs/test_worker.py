@@ -198,7 +198,7 @@ def test_one_tenants_jobs_leave_a_thread_free(
 def test_a_job_runs_in_its_tenants_context(
     any_catalog: Catalog, work: Callable[..., JobQueue]
 ) -> None:
-    """It is entered for the newest tenant, left at the end, and not for what needs no app."""
+    """R41: it is entered for the newest tenant, left at the end, and not for what needs no app."""
     acme = add_site(any_catalog, "acme")
     entered: list[str] = []
 

@@ -126,7 +126,7 @@ def test_a_machine_s_clock_delays_nothing(
 def test_a_sites_mail_arrives(
     any_catalog: Catalog, mail_settings: Settings, server: MailServer, tmp_path: Path
 ) -> None:
-    """Sender, subject, text and page are the site's; its links can be followed; nothing leaks."""
+    """R43: sender, text and page are the site's; links can be followed; the catalog holds a cipher."""
     acme = add_site(
         any_catalog, "acme", settings={"accent": "#b00020", "mail_reply_to": "a@b.test"}
     )
