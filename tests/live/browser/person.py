@@ -189,6 +189,11 @@ class Person:
 
     # --- looking --------------------------------------------------------------------------------
 
+    def fits(self, width: int) -> None:
+        """Check the layout in a window of this width, in CSS pixels."""
+        self.page.set_viewport_size({"width": width, "height": 640})
+        assert self.page.evaluate(LAYOUT_FLAWS) == [], f"{self.page.url}, {width} px"
+
     def look(self, name: str) -> None:
         """Look at the page in a narrow and a wide window, by night and by day, and at its source."""
         source = self.page.evaluate("fetch(location.href).then((answer) => answer.text())")

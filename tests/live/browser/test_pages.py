@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tests.live.browser.person import Person
     from tests.live.conftest import NewServer
 
+SMALLEST = 320
+"""CSS pixels: a small telephone, or 1280 pixels at four times the size (WCAG 1.4.10)."""
+
 
 def test_pages_of_the_platform(visitor: Person) -> None:
     """The front app's pages keep their layout."""
@@ -31,10 +34,12 @@ def test_pages_of_the_platform(visitor: Person) -> None:
     }.items():
         visitor.go("", path)
         visitor.look(f"front-{name}")
+        visitor.fits(SMALLEST)
     visitor.go("", "/no-such-page", status=404)
     visitor.look("front-404")
     visitor.go("nobody", status=404)
     visitor.look("front-free-name")
+    visitor.fits(SMALLEST)
 
 
 def test_pages_of_a_site(new_person: NewPerson) -> None:
@@ -190,14 +195,17 @@ def test_pages_of_accounts(operator: Person, visitor: Person) -> None:
     for name in ("signup", "signin", "forgot"):
         visitor.go("", f"/{name}")
         visitor.look(f"front-{name}")
+        visitor.fits(SMALLEST)
     visitor.go("", "/password/gone", status=404)
     visitor.look("front-link-gone")
     pages = ("", "email", "password", "security", "security/authenticator", "sessions", "data")
     for name in (*pages, "delete"):
         operator.go("", f"/account/{name}")
         operator.look(f"account-{name.replace('/', '-') or 'profile'}")
+        operator.fits(SMALLEST)
     operator.go("", "/sites")
     operator.look("own-sites")
+    operator.fits(SMALLEST)
 
 
 LONG = "x" * 40
