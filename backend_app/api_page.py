@@ -57,7 +57,7 @@ class Call:
 @open_to(SIGNED_IN)
 def index() -> ResponseReturnValue:
     """Show all calls, by what they are about."""
-    document = current_app.extensions[DOCUMENT]
+    document = current_app.extensions[DOCUMENT]()
     groups: dict[str, list[Call]] = {}
     for call in read_calls(document):
         groups.setdefault(call.group, []).append(call)

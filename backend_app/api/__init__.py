@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -55,12 +56,7 @@ def create_api(backend: Backend) -> Flask:
     """Build the API, to be mounted at :data:`PREFIX` of the backend."""
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the provider that Flask has
-    app.config.update(
-        MAX_CONTENT_LENGTH=MAX_BODY,
-        API_TITLE=document.TITLE,
-        API_VERSION=document.VERSION,
-        OPENAPI_VERSION="3.1.0",
-    )
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.extensions[EXTENSION] = backend
     app.extensions[RATES] = RateTable(backend.settings.run_dir / "rates")
     # The order is the order of the checks: who calls, with what kind of body, for the first time,
@@ -73,13 +69,27 @@ def create_api(backend: Backend) -> Flask:
     app.after_request(_keep_private)
     app.after_request(add_headers)
     init_problems(app)
+    for blueprint in (*BLUEPRINTS, document.bp):
+        app.register_blueprint(blueprint)
+    app.extensions[document.DOCUMENT] = make_document
+    require_needs(app)
+    return app
+
+
+@cache
+def make_document() -> dict[str, Any]:
+    """Make the OpenAPI document when it is first read: it takes longer than all else of a backend.
+
+    It is the same for all platforms, and its app serves nobody.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config.update(
+        API_TITLE=document.TITLE, API_VERSION=document.VERSION, OPENAPI_VERSION="3.1.0"
+    )
     api = document.Api(app)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
-    app.register_blueprint(document.bp)
-    app.extensions[document.DOCUMENT] = document.build_document(api, app)
-    require_needs(app)
-    return app
+    return document.build_document(api, app)
 
 
 def _keep_private(response: Response) -> Response:

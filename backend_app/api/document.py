@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 bp = Blueprint("document", __name__)
 
 DOCUMENT = "tenantry.api.document"
+"""Where apps have the function that returns it."""
+
 TITLE = "Tenantry"
 VERSION = "1"
 ABOUT = (
@@ -64,7 +66,7 @@ class Api(flask_smorest.Api):
 @needs(None)
 def openapi() -> ResponseReturnValue:
     """Return the document: it has no secret, so it needs no token."""
-    return jsonify(current_app.extensions[DOCUMENT])
+    return jsonify(current_app.extensions[DOCUMENT]())
 
 
 def build_document(api: Api, app: Flask) -> dict[str, Any]:
