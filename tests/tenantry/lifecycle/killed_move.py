@@ -1,8 +1,8 @@
 """A program that lets a move be killed before each thing that it does to a disk or a database.
 
 It forks for each try; the child dies by SIGKILL, and the parent looks at what is left, says the same
-again, and looks once more. Its argument is JSON: the data folder, the placements, and the way. It
-prints how often it was killed.
+again, and looks once more. Its argument is JSON: the data folder, the placements, the way, and how far
+apart the changes are that are tried. It prints the number of the last one.
 """
 
 from __future__ import annotations
@@ -132,11 +132,11 @@ def check_end(world: World, tenant: Tenant, rows: Any, *, written: bool) -> None
     assert world.write(row.tenant, 78)
 
 
-def walk(world: World) -> int:
-    """Kill the move before each of its changes; return how many there were."""
-    number = 0
+def walk(world: World, apart: int) -> int:
+    """Kill the move before each change, or each so many; return the number of the last one tried."""
+    number = 1 - apart
     while True:
-        number += 1
+        number += apart
         tenant = world.create(f"site-{number}")
         rows = ledger.read(tenant, world.settings)
         SERVERS.clear()
@@ -150,7 +150,7 @@ def walk(world: World) -> int:
             if os.WIFEXITED(status):
                 assert os.WEXITSTATUS(status) == 0, "failed without being killed"
                 check_end(world, tenant, rows, written=False)
-                return number - 1
+                return number - apart
             written = look(world, tenant, rows)
             world.move(tenant.slug)
             check_end(world, tenant, rows, written=written)
@@ -163,4 +163,4 @@ if __name__ == "__main__":
     told = json.loads(sys.argv[1])
     folder = Path(told["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    print(walk(World(folder, told["databases"], *told["way"])))  # noqa: T201
+    print(walk(World(folder, told["databases"], *told["way"]), told["apart"]))  # noqa: T201

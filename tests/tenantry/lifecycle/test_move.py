@@ -821,9 +821,12 @@ class TestRefusals:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", _ways()[1:3], indirect=True)
 def test_killed_before_each_change(
-    settings: Settings, way: tuple[str, str], to: str, tmp_path: Path
+    settings: Settings, way: tuple[str, str], to: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """It is before or after, no write is lost, and the same command finishes the work."""
+    """It is before or after, no write is lost, and the same command finishes the work.
+
+    Every sixth change is tried, and all of them with ``--every-step``.
+    """
     told = {
         "folder": str(tmp_path / "killed"),
         "databases": {
@@ -831,6 +834,7 @@ def test_killed_before_each_change(
             for one in settings.databases
         },
         "way": [PLACES[way[0]][0], to],
+        "apart": 1 if request.config.getoption("--every-step") else 6,
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.tenantry.lifecycle.killed_move", json.dumps(told)],
