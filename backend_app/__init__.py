@@ -45,7 +45,6 @@ from backend_app import (
 )
 from backend_app.access import check_access, require_audiences
 from backend_app.api import PREFIX, create_api
-from backend_app.api.document import DOCUMENT
 from backend_app.context import EXTENSION, Backend
 from backend_app.row_numbers import init_row_numbers
 from backend_app.scope import set_scope
@@ -132,6 +131,5 @@ def create_app(
         app.register_blueprint(blueprint)
     require_audiences(app)
     api = create_api(backend)
-    app.extensions[DOCUMENT] = api.extensions[DOCUMENT]
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {PREFIX: api})  # type: ignore[method-assign]
     return app

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, current_app, render_template, url_for
+from flask import Blueprint, render_template, url_for
 
 from backend_app.access import SIGNED_IN, open_to
-from backend_app.api.document import DOCUMENT
+from backend_app.api import make_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,7 +57,7 @@ class Call:
 @open_to(SIGNED_IN)
 def index() -> ResponseReturnValue:
     """Show all calls, by what they are about."""
-    document = current_app.extensions[DOCUMENT]()
+    document = make_document()
     groups: dict[str, list[Call]] = {}
     for call in read_calls(document):
         groups.setdefault(call.group, []).append(call)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
-from backend_app.api import create_api
-from backend_app.api.document import DOCUMENT, ERRORS
+from backend_app.api import make_document
+from backend_app.api.document import ERRORS
 from backend_app.api_page import read_calls
-from backend_app.context import Backend
-from tenantry.catalog import open_catalog
-from tenantry.factory import Factory
-from tenantry.pool import InstancePool
-from tenantry.settings import Settings
 from tenantry.values.api_scopes import PLATFORM_SCOPES, SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from backend_app.api_page import Call
-    from tenantry import Tenant
 
 PAGE = Path(__file__).with_name("api-reference.md")
 WIDTH = 100
@@ -36,7 +27,7 @@ All calls of the [API](api.md), built from its OpenAPI document. Paths begin wit
 
 def build_page() -> str:
     """Return the page."""
-    document = read_document()
+    document = make_document()
     groups: dict[str, list[Call]] = {}
     for call in read_calls(document):
         groups.setdefault(call.group, []).append(call)
@@ -47,25 +38,6 @@ def build_page() -> str:
         for call in calls:
             parts += ["", *_show(call)]
     return "\n".join(parts) + "\n"
-
-
-def read_document() -> dict[str, Any]:
-    """Return the document of an API that serves nobody."""
-
-    def build(tenant: Tenant) -> Any:
-        raise NotImplementedError(tenant)
-
-    with tempfile.TemporaryDirectory() as folder:
-        key = SecretStr("0123456789abcdef" * 2)
-        settings = Settings(data_dir=Path(folder), secret_keys=(key,))
-        catalog, pool = open_catalog(settings), InstancePool(build)
-        try:
-            api = create_api(Backend(settings, catalog, Factory(build=build), pool))
-            document: dict[str, Any] = api.extensions[DOCUMENT]
-        finally:
-            pool.close()
-            catalog.close()
-    return document
 
 
 def _list_scopes() -> Iterator[str]:

@@ -821,7 +821,11 @@ class TestRefusals:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", _ways()[1:3], indirect=True)
 def test_killed_before_each_change(
-    settings: Settings, way: tuple[str, str], to: str, tmp_path: Path, request: pytest.FixtureRequest
+    settings: Settings,
+    way: tuple[str, str],
+    to: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     """It is before or after, no write is lost, and the same command finishes the work.
 
