@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     Maker = Callable[[Tenant, Settings], Flask]
 
+# A prototype is searched for in the whole heap, which is small in the suite's first part.
+pytestmark = pytest.mark.heap
+
 db = TenantSQLAlchemy(add_models_to_shell=False)
 
 

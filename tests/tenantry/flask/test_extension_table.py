@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
 
+# A prototype is searched for in the whole heap, which is small in the suite's first part.
+pytestmark = pytest.mark.heap
+
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])

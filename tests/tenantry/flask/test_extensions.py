@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from flask import Flask, Response, jsonify, request
 from flask_login import LoginManager, UserMixin, current_user, login_required, login_user
 from flask_wtf import CSRFProtect
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
     from tenantry import Settings
+
+# A prototype is searched for in the whole heap, which is small in the suite's first part.
+pytestmark = pytest.mark.heap
 
 ACME = Tenant(id="a" * 32, slug="acme", name="Acme")
 GLOBEX = Tenant(id="b" * 32, slug="globex", name="Globex")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     Make = Callable[[], Flask]
 
+# A prototype is searched for in the whole heap, which is small in the suite's first part.
+pytestmark = pytest.mark.heap
+
 ACME, GLOBEX = a_tenant("acme"), a_tenant("globex")
 HELD: dict[str, Any] = {}
 

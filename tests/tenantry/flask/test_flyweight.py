@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     Maker = Callable[[Tenant], Flask]
 
+# A prototype is searched for in the whole heap, which is small in the suite's first part.
+pytestmark = pytest.mark.heap
+
 ACME = Tenant(id="a" * 32, slug="acme", name="Acme")
 GLOBEX = Tenant(id="b" * 32, slug="globex", name="Globex")
 

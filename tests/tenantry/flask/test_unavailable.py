@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     Maker = Callable[[Tenant, Settings], Flask]
 
+# A prototype is searched for in the whole heap, which is small in the suite's first part.
+pytestmark = pytest.mark.heap
+
 db = TenantSQLAlchemy(add_models_to_shell=False)
 ACME = a_tenant("acme")
 
@@ -59,9 +62,12 @@ def full(tenant: Tenant, settings: Settings) -> Flask:
     return app
 
 
+SHARED = Flyweight(build)
+
+
 def flyweight(tenant: Tenant, settings: Settings) -> Flask:
-    """Make an instance of one app."""
-    return Flyweight(build).instance(tenant, settings=settings)
+    """Make an instance of one app: that is built once, which takes seconds beside all other tests."""
+    return SHARED.instance(tenant, settings=settings)
 
 
 @pytest.fixture(params=[full, flyweight])
