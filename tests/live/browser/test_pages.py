@@ -148,8 +148,6 @@ def test_pages_of_the_platforms_backend(operator: Person, visitor: Person) -> No
         "sites-none": "tenants?search=zz",
         "site": "tenants/acme",
         "new-site": "tenants/new",
-        "bulk": "bulk/maintenance?state=active",
-        "columns": "tenants?column=domains&column=schema&column=id",
         "accounts": "accounts",
         "workers": "workers",
         "audit": "audit",
