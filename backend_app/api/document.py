@@ -14,6 +14,8 @@ from backend_app.api.schemas import ProblemSchema
 from tenantry.values.api_scopes import SCOPES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flask import Flask
     from flask.typing import ResponseReturnValue
     from werkzeug.routing import Rule
@@ -51,6 +53,26 @@ ERRORS = {
 
 EVERYWHERE = (400, 401, 403, 404, 405, 422, 429, 500, 503)
 WITH_CHANGE = (409, 412, 413, 415, 428, 507)
+
+
+_TENANT, _HOOK, _JOB = ({name: "$response.body#/id"} for name in ("tenant", "webhook_id", "job_id"))
+_HOST = {"tenant": "$request.path.tenant", "host": "$response.body#/name"}
+_MESSAGE = {"webhook_id": "$request.path.webhook_id", "delivery_id": "$response.body#/id"}
+LINKS: Mapping[str, tuple[Mapping[str, str], tuple[str, ...]]] = {
+    "tenants_create": (_TENANT, ("tenants_show", "tenants_change", "operations_suspend")),
+    "accounts_create": ({"account_id": "$response.body#/id"}, ("accounts_show",)),
+    "hosts_add": (_HOST, ("hosts_show", "hosts_change", "hosts_check", "hosts_remove")),
+    "operations_backup": (_JOB, ("jobs_show", "jobs_cancel")),
+    "webhooks_create": (
+        _HOOK,
+        (
+            *("webhooks_show", "webhooks_change", "webhooks_show_secret", "webhooks_renew_secret"),
+            *("webhooks_send_test", "webhooks_list_deliveries", "webhooks_remove"),
+        ),
+    ),
+    "webhooks_send_test": (_MESSAGE, ("webhooks_send_again",)),
+}
+"""What can be done next with what a call has made: the values that name it, and the calls."""
 
 
 class Api(flask_smorest.Api):
@@ -118,8 +140,16 @@ def _complete(operation: dict[str, Any], rule: Rule, method: str, app: Flask) ->
         _add_match(operation, is_required=wanted.match)
     answers = operation["responses"]
     answers.pop("default", None)
+    if operation["operationId"] in LINKS:
+        _add_links(answers, *LINKS[operation["operationId"]])
     for status in statuses:
         answers[str(status)] = {"$ref": f"#/components/responses/Error{status}"}
+
+
+def _add_links(answers: dict[str, Any], values: Mapping[str, str], calls: tuple[str, ...]) -> None:
+    """Add to a call's success what can be done next with what it has made."""
+    (made,) = (answer for status, answer in answers.items() if status in {"201", "202"})
+    made["links"] = {name: {"operationId": name, "parameters": dict(values)} for name in calls}
 
 
 def _add_headers(operation: dict[str, Any]) -> None:
