@@ -110,8 +110,9 @@ def test_every_page_of_the_bundled_site_is_reached(diagnose: Diagnose) -> None:
     [visits] = [finding for finding in diagnose("tenants", seconds=300) if finding.check == "pages"]
     # Those that are left show a deleted post, and a page of the menu: the doctor deletes none of its
     # own posts, and makes none a page. The page of its tag is there only while its post is published.
+    # A draft's link needs its token, and the three pages of files need a member who may upload.
     answered, _, routes = visits.sentence.partition(" GET routes")[0].partition(" of ")
-    assert int(routes) - int(answered) <= 3
+    assert int(routes) - int(answered) <= 7
 
 
 def test_no_place_is_overlooked(diagnose: Diagnose) -> None:
