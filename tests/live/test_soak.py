@@ -62,6 +62,9 @@ LONG = 60
 QUIET_SECONDS = 40
 """For the last instance to be given up: the workers look every ten seconds."""
 
+THAWED_SECONDS = 900
+"""For cycles that are frozen to be found, where a thaw takes nearly a second."""
+
 
 class Restless(Server):
     """A server of ``factories/restless.py``."""
@@ -329,9 +332,10 @@ def check_leftovers(server: Restless, before: Counter[str], *, patiently: bool) 
     )
     if patiently:
         # Not only full apps have cycles: an exception that was caught holds its frames, and they it.
+        # A thaw finds them, and the next one waits a thousand times as long as the last one took.
         until(
             lambda: not any(told["instances"] for told in server.alive().values()),
-            seconds=300,
+            seconds=THAWED_SECONDS,
             why="every instance dies",
         )
     else:
