@@ -38,6 +38,8 @@ ACCOUNT = {
 """What an account does with itself, and with no other one."""
 MEMBER = {"own_sites.manage", "own_sites.visit", "people.index", "people.remove"}
 OWNER = {"people.change_role", "people.invite", "people.transfer", "people.withdraw"}
+OF_DELETED = {"own_sites.undelete"}
+"""There is nothing to bring back of Acme, which is open: not even its owner finds something."""
 
 EXAMPLES = {
     "slug": "acme",
@@ -89,14 +91,14 @@ def expected(name: str, endpoint: str) -> set[int] | None:
         return {303}
     if endpoint in ACCOUNT:
         return None
-    if name in {"another account", "operator"}:
+    if name in {"another account", "operator"} or endpoint in OF_DELETED:
         return {404}  # as if there were no such site (R40)
     return {403} if name == "admin" and endpoint in OWNER else None
 
 
 def test_each_route_says_who_may_use_it(front: Front) -> None:
     """A new one has to be put into one of the lists, with an example of what its path names."""
-    check_named(list_routes(front.app, EXAMPLES), EVERYBODY, ACCOUNT, MEMBER, OWNER)
+    check_named(list_routes(front.app, EXAMPLES), EVERYBODY, ACCOUNT, MEMBER, OWNER, OF_DELETED)
 
 
 def test_no_route_lets_another_one_in(front: Front, people: dict[str, Person]) -> None:
