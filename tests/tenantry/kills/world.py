@@ -189,7 +189,9 @@ class World:
         if (self.data / "scratch").exists():
             with scratch_folder(self.data):
                 pass
-        for path in (self.data / "locks").glob("*"):
+        # What a killed holder leaves of a lock is an empty file. It has to be free; the next holder,
+        # which a command with nothing to do is not, removes it.
+        for path in [*(self.data / "locks").glob("*"), *self.data.rglob("*.lock")]:
             with lock_file(path, wait=0):
                 pass
 
