@@ -136,8 +136,8 @@ def _choose(steps: Sequence[str], most: int) -> list[int]:
 
 def main() -> None:
     """Read, walk and answer."""
-    for command in COMMANDS:
-        import_module(f"tenantry.cli.{command}")  # here, not in each of hundreds of children
+    for command in COMMANDS:  # here, not in each of hundreds of children
+        import_module(f"tenantry.cli.{command.replace('-', '_')}")
     most, home, *url = sys.argv[1:]
     with ExitStack() as stack:
         server = Server(url[0]) if url else None
