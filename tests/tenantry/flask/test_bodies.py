@@ -73,7 +73,8 @@ def any_door(request: pytest.FixtureRequest, make_door: MakeDoor) -> Door:
         init_tenant(app, tenant, settings=door.settings)
         return app
 
-    door = make_door(build=make, limit_body_mb=2)
+    # On a busy machine a prototype takes longer than a build may.
+    door = make_door(build=make, limit_body_mb=2, pool={"build_seconds": 60.0})
     door.add("acme")
     return door
 
