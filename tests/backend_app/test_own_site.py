@@ -361,10 +361,10 @@ def test_a_site_is_renamed_twice_a_day(world: World, olga: Browser) -> None:
     assert world.catalog.tenants.find("third") is None
 
 
-def test_a_deleted_site_can_be_brought_back_by_the_operator(world: World, olga: Browser) -> None:
+def test_the_page_says_how_to_bring_a_deleted_site_back(world: World, olga: Browser) -> None:
     """The page says for how long; what a purge would destroy names no folder."""
     page = olga.get("/own/delete", ACME).text
-    assert "For 30 days the platform's operator can bring it back" in unescape(page)
+    assert "For 30 days you can bring it back on the page of your sites" in unescape(page)
     answer = send(world, olga, "delete", reason="done with it", typed="acme")
     assert answer.location == world.settings.own_sites_url
     run_jobs(world)

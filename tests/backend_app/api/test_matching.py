@@ -61,7 +61,7 @@ def test_each_change_of_a_tenant_takes_it(program: Program) -> None:
     }
     assert len(offered) > 20
     assert {method for method, _ in offered} == {"post", "patch", "delete"}
-    assert {path.partition("{tenant}")[0] for _, path in offered} == {"/tenants/"}
+    assert {path.partition("{tenant}")[0] for _, path in offered} == {"/tenants/", "/front-page"}
     path = "/tenants/acme/operations/suspend"
     program.refused(412, "POST", path, json={"dry_run": True}, headers={"If-Match": '"1000"'})
     for value in (tag, "*"):

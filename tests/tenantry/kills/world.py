@@ -39,6 +39,9 @@ MOMENT = re.compile(r"\d{8}T\d{6}\.\d{6}Z")
 PASSING = ("-wal", "-shm")
 """Files that SQLite takes away by itself."""
 
+DYING_SECONDS = 20
+"""For the processes of a killed command to end on a busy machine, at most."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -190,9 +193,10 @@ class World:
             with scratch_folder(self.data):
                 pass
         # What a killed holder leaves of a lock is an empty file. It has to be free; the next holder,
-        # which a command with nothing to do is not, removes it.
+        # which a command with nothing to do is not, removes it. Migrations hold one in their own
+        # processes, too, which see a moment later that the command was killed.
         for path in [*(self.data / "locks").glob("*"), *self.data.rglob("*.lock")]:
-            with lock_file(path, wait=0):
+            with lock_file(path, wait=DYING_SECONDS):
                 pass
 
     def _find(self, slug: str) -> str:

@@ -201,11 +201,17 @@ def test_the_schedules_of_a_platform(make_settings: Callable[..., Settings]) -> 
         "clean": moment.replace(hour=4, minute=11),
         "backup": moment.replace(hour=2, minute=23),
         "purge": moment.replace(hour=3, minute=17),
+        "quotas": moment.replace(hour=4, minute=41),
         "hosts": moment,
         "unconfirmed": moment,
     }
     off = make_settings(backup_time="off", purge_time="off")
-    assert [one.name for one in platform_schedules(off)] == ["clean", "hosts", "unconfirmed"]
+    assert [one.name for one in platform_schedules(off)] == [
+        "clean",
+        "quotas",
+        "hosts",
+        "unconfirmed",
+    ]
 
 
 def test_nothing_due_leaves_no_job(operations: Operations, settings: Settings) -> None:
