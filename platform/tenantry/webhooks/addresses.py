@@ -25,8 +25,10 @@ HTTPS_PORT = 443
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_NAT64 = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48")))
-"""Prefixes whose last 32 bits are an IPv4 address (RFC 6052, RFC 8215)."""
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""Its last 32 bits are an IPv4 address (RFC 6052)."""
+_INTERNET = (IPv6Network("2000::/3"), _NAT64)
+"""All that is given out of IPv6. Others, as site-local ones, are global to ``ipaddress``, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Outside:
         parsed = ip_address(address.partition("%")[0])  # without the zone of a link-local one
         if any(parsed in network for network in self.networks):
             return
-        is_own = address in self.own_addresses or is_of_this_machine(address)
+        forms = [str(it) for it in (parsed, *_carried(parsed))]
+        is_own = any(it in self.own_addresses or is_of_this_machine(it) for it in forms)
         if is_own or "%" in address or not is_outside(parsed):
             # Which one it is would tell a customer how the network inside is numbered.
             raise WebhookFailedError(f"{url.hostname} leads to an address that is not outside")
@@ -117,6 +120,8 @@ def is_outside(address: Address) -> bool:
 
     ``is_global`` alone is true of multicast, and of NAT64 and 6to4 forms of 127.0.0.1.
     """
+    if isinstance(address, IPv6Address) and not any(address in it for it in _INTERNET):
+        return False
     return all(it.is_global and not it.is_multicast for it in (address, *_carried(address)))
 
 
@@ -124,13 +129,11 @@ def _carried(address: Address) -> Iterable[Address]:
     """Yield the IPv4 addresses to which a gateway would send what goes to *address*."""
     if isinstance(address, IPv4Address):
         return
-    if address.ipv4_mapped is not None:
-        yield address.ipv4_mapped
     if address.sixtofour is not None:
         yield address.sixtofour
     if address.teredo is not None:
         yield from address.teredo
-    if any(address in network for network in _NAT64):
+    if address in _NAT64:
         yield IPv4Address(int(address) & 0xFFFFFFFF)
 
 

@@ -22,6 +22,7 @@ INSIDE = Outside(networks=(ip_network("127.0.0.0/8"),))
         *(str(ip_address(0)), "224.0.0.1", "255.255.255.255", "192.0.2.1", "::1", "::", "fe80::1"),
         *("fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1"),
         *("64:ff9b:1::a00:1", "2002:7f00:1::", "2002:a00:1::", "2001:db8::1"),
+        *("fec0::1", "::7f00:1", "64:ff9b:1:a00:0:100:808:808", "5f00::1"),
     ],
 )
 def test_inside_addresses_are_refused(address: str) -> None:
@@ -40,8 +41,9 @@ def test_addresses_of_the_internet_are_called(address: str) -> None:
 
 def test_own_addresses_are_refused() -> None:
     """Those that the platform names, and those of this machine, be they of the internet."""
-    with pytest.raises(WebhookFailedError, match="address that is not outside"):
-        OUTSIDE.resolve(urlsplit("https://9.9.9.9/"))
+    for host in ("9.9.9.9", "[64:ff9b::909:909]", "[2002:909:909::]"):
+        with pytest.raises(WebhookFailedError, match="address that is not outside"):
+            OUTSIDE.resolve(urlsplit(f"https://{host}/"))
     assert OUTSIDE.resolve(urlsplit("https://8.8.8.8/")) == ["8.8.8.8"]
     assert is_of_this_machine("127.0.0.1")
     assert not is_of_this_machine("8.8.8.8")
