@@ -152,6 +152,7 @@ def test_one_that_fails_for_days_is_turned_off(operations: Operations, receiver:
     messages = catalog.webhooks.list_deliveries(hook.id)
     assert {message.state for message in messages} == {DeliveryState.FAILED}
     assert catalog.audit.list(action="webhook.off").total == 1
+    assert catalog.jobs.count_by_state()[JobState.FAILED] == 0
     assert catalog.jobs.list(name=mail_jobs(catalog, operations.settings)[0].name).total == 1
 
     receiver.status = 200
