@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantry.errors import BadArgumentError
 from tenantry.values.png import clean_png
+from tenantry.values.wording import without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,8 @@ _LIMITS = {
     "footer": MAX_LINE,
     **dict.fromkeys(LEGAL, MAX_LEGAL),
 }
+_MARKDOWN = frozenset({"about", *LEGAL})
+"""Texts of many lines. The others stand in titles and in subjects of mails."""
 _NEEDED = frozenset({"name", "headline"})
 _COLOUR = re.compile(r"#[0-9a-f]{6}\Z")
 
@@ -117,7 +120,10 @@ class FrontPageRevision:
 def _check(name: str, value: Any) -> Any:
     if name == "logo":
         return clean_png(value) if value else b""
-    text = str(value).replace("\0", "").replace("\r\n", "\n").strip()
+    text = str(value).replace("\r\n", "\n")
+    if name not in _MARKDOWN:
+        text = " ".join(text.split())
+    text = without_controls(text).strip()
     if name in COLOURS:
         if text and not _COLOUR.match(text := text.lower()):
             raise BadArgumentError(text, "a colour is written as #1f6feb")

@@ -374,9 +374,12 @@ def test_the_front_page_is_read_and_changed(world: World, program: Program) -> N
     program.refused(412, "PATCH", path, json={"name": "Souk"}, headers={"If-Match": '"0"'})
     for body in ({"accent": "red"}, {"name": ""}, {"logo": "?"}, {"logo": "AAAA"}, {"revision": 3}):
         program.refused(422, "PATCH", path, json=body, headers={"If-Match": "*"})
-    program.call("PATCH", path, json={"terms": "# Be kind"}, headers={"If-Match": "*"})
+    words = {"terms": "# Be kind\n\n\x01All of you", "lead": "Buy\r\nand\nsell\x0b"}
+    said = program.call("PATCH", path, json=words, headers={"If-Match": "*"}).json
+    assert said is not None
+    assert (said["terms"], said["lead"]) == ("# Be kind\n\nAll of you", "Buy and sell")
     listed = program.get(f"{path}/revisions?size=1")
-    assert [it["changed"] for it in listed["items"]] == [["terms"]]
+    assert [it["changed"] for it in listed["items"]] == [["lead", "terms"]]
     rest = program.get(f"{path}/revisions?cursor={listed['next_cursor']}")
     assert [(it["revision"], it["by"]) for it in rest["items"]] == [
         (1, "operator@example.com (token test)")
