@@ -75,7 +75,7 @@ class FrontPage:
     def change(self, changes: Mapping[str, Any]) -> FrontPage:
         """Return the page with some of its content changed, and the same revision.
 
-        :raises BadArgumentError: A text is too long or missing, or a colour is none.
+        :raises BadArgumentError: A text is too long, missing or no UTF-8, or a colour is none.
         :raises BadImageError: The logo cannot be used.
         """
         checked = {name: _check(name, value) for name, value in changes.items()}
@@ -124,6 +124,10 @@ def _check(name: str, value: Any) -> Any:
     if name not in _MARKDOWN:
         text = " ".join(text.split())
     text = without_controls(text).strip()
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # from a command line; no page can show it
+        raise BadArgumentError(text, "it is no UTF-8 text") from error
     if name in COLOURS:
         if text and not _COLOUR.match(text := text.lower()):
             raise BadArgumentError(text, "a colour is written as #1f6feb")

@@ -56,6 +56,7 @@ def test_what_cannot_be_is_refused(
     for words, problem in (
         (["--accent", "red"], "a colour is written as #1f6feb"),
         (["--name", "x" * 61], "60 at most fit"),
+        (["--name", "B\udcfccher"], "it is no UTF-8 text"),  # as Python reads Latin-1 there
         (["--imprint", str(broken)], "it is no UTF-8 text"),
         (["--logo", str(broken)], "no PNG"),
     ):
