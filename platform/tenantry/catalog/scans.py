@@ -136,7 +136,7 @@ class Scans:
         """
         query = select(FrontPageRecord)
         if after is not None:
-            query = query.where(FrontPageRecord.revision < after)
+            query = query.where(FrontPageRecord.revision < min(after, 2**31 - 1))  # as it holds
         query = query.order_by(FrontPageRecord.revision.desc())
         return self._read(query, FrontPageRecord.to_revision, size)
 

@@ -26,6 +26,8 @@ FILES = ("about", *LEGAL)
 """Texts of many lines: a command reads them from files."""
 MOST_BYTES = 4
 """Of one character in UTF-8."""
+NUMBER = click.IntRange(0, 2**31 - 1)
+"""A revision's, as the catalog can hold it."""
 
 
 @click.group("front-page")
@@ -47,7 +49,7 @@ def _content_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @front_page.command()
-@click.option("--revision", type=click.IntRange(0), help="An earlier one. Default: the newest.")
+@click.option("--revision", type=NUMBER, help="An earlier one. Default: the newest.")
 @json_option
 def show(*, revision: int | None, as_json: bool) -> None:
     """Show what the front page says."""
@@ -65,7 +67,7 @@ def show(*, revision: int | None, as_json: bool) -> None:
 @_content_options
 @click.option("--logo", type=click.File("rb"), metavar="FILE", help="A PNG.")
 @click.option("--no-logo", is_flag=True, help="Remove the logo.")
-@click.option("--after", type=click.IntRange(0), help="Refuse if there is a newer revision.")
+@click.option("--after", type=NUMBER, help="Refuse if there is a newer revision.")
 @dry_run_option
 def change(
     *,
@@ -93,7 +95,7 @@ def change(
 
 
 @front_page.command()
-@click.argument("revision", type=click.IntRange(0))
+@click.argument("revision", type=NUMBER)
 @dry_run_option
 def use(revision: int, *, dry_run: bool) -> None:
     """Save the content of an earlier REVISION as the newest one; 0 is what Tenantry comes with."""

@@ -38,6 +38,8 @@ def test_each_save_is_a_revision(any_catalog: Catalog) -> None:
     assert first.logo == png()
     found = [(it.number, it.by, it.changed) for it in pages.list().items]
     assert found == [(2, "tenantry", ("terms", "logo")), (1, MIRA.label, ("name", "logo"))]
+    scanned = any_catalog.scans.read_front_pages(after=10**18 - 1).items  # no column holds it
+    assert [it.number for it in scanned] == [2, 1]
     event = any_catalog.audit.list().items[-1]
     assert (event.action, event.actor, event.tenant_id) == ("front.change", MIRA.label, None)
     assert event.detail == {"revision": 1, "changed": "name, logo"}

@@ -64,6 +64,8 @@ def test_what_cannot_be_is_refused(
             assert problem in ready.refused("front-page", "change", *words, *more)
     assert "no revision 7" in ready.refused("front-page", "use", "7")
     assert "no revision 7" in ready.refused("front-page", "show", "--revision", "7")
+    for words in (["use", str(2**64)], ["show", "--revision", str(2**64)]):
+        assert ready.run("front-page", *words).exit_code == 2
     ready.done("front-page", "change", "--name", "Bazaar")
     problem = ready.refused("front-page", "change", "--name", "Souk", "--after", "0")
     assert "has saved revision 1 of the front page meanwhile" in problem
