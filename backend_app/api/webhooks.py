@@ -110,7 +110,7 @@ class DeliverySchema(Schema):
 
 
 class DeliveriesSchema(Schema):
-    """The messages of a webhook that are kept, the newest first."""
+    """The newest hundred messages of a webhook, the newest first."""
 
     items = fields.List(fields.Nested(DeliverySchema), required=True)
 
@@ -221,7 +221,8 @@ def send_test(webhook_id: str) -> ResponseReturnValue:
 def list_deliveries(webhook_id: str) -> ResponseReturnValue:
     """List the messages of a webhook.
 
-    The newest first. Those that wait are kept, and the last hundred that are over.
+    The newest hundred, the newest first. Those that wait are kept, and the last hundred that are
+    over.
     """
     return {"items": catalog().webhooks.list_deliveries(_get(webhook_id).id)}
 

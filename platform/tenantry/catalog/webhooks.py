@@ -150,7 +150,7 @@ class Webhooks:
     # --- messages -------------------------------------------------------------------------------
 
     def list_deliveries(self, webhook_id: str) -> tuple[WebhookDelivery, ...]:
-        """Return the messages of a webhook that are kept, the newest first."""
+        """Return the newest :data:`KEPT` messages of a webhook, the newest first."""
         query = (
             select(WebhookDeliveryRecord)
             .where(WebhookDeliveryRecord.webhook_id == webhook_id)
