@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).parents[3] / "docs" / "terraform.md").read_text()
 SCOPES = re.findall(r"--scope (\S+)", PAGE)
+WEBHOOK_SCOPES = re.findall(r"`(webhooks:\w+)`", PAGE)
 
 
 def resource(name: str) -> dict[str, str]:
@@ -46,12 +47,14 @@ def test_a_site_is_created_read_changed_and_deleted(world: World, new_program: o
     assert world.catalog.jobs.list(name="operations.delete").total == 1
 
 
-def test_a_webhook_is_created_changed_and_removed(program: Program) -> None:
-    """By the provider's own methods and paths."""
+def test_a_webhook_is_created_changed_and_removed(new_program: object) -> None:
+    """By the provider's own methods and paths, with the scopes that the page names for it."""
+    program: Program = new_program(scopes=[*SCOPES, *WEBHOOK_SCOPES])  # type: ignore[operator]
     wanted = resource("billing")
     made = program.call("POST", "/webhooks", json=body(wanted["data"]))
     assert made.status_code == 201
     assert made.json is not None
     place = f"/webhooks/{made.json['id']}"
+    assert program.get(place)["url"] == body(wanted["data"])["url"]
     assert program.call("PATCH", place, json=body(wanted["update_data"])).status_code == 200
     assert program.call("DELETE", place).status_code == 204
