@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import update
 
 from tenantry.catalog import DeliveryState, JobState, WebhookDelivery
-from tenantry.catalog.models import JobRecord, WebhookRecord, now
+from tenantry.catalog.models import JobRecord, TenantRecord, WebhookRecord, now
 from tenantry.errors import BadWebhookError
 from tenantry.jobs import JobDefinitions, JobWorker
 from tenantry.lifecycle.jobs import operation_jobs
@@ -129,6 +129,23 @@ def test_a_sites_webhook_never_calls_inside(operations: Operations, receiver: Re
     assert message.state is DeliveryState.WAITING
     assert "not outside" in message.problem
     assert receiver.taken == []
+
+
+def test_a_quiet_site_calls_nothing(operations: Operations) -> None:
+    """Not even with a test, which anyone could have sent who has not confirmed an address yet."""
+    catalog, acme = operations.catalog, operations.catalog.tenants.get("acme")
+    hook, _ = add_webhook(operations, "https://localhost/", events=(), tenant_id=acme.id)
+    with catalog.store.updating() as connection:
+        connection.execute(update(TenantRecord).values(quiet=True))
+    catalog.webhooks.send_test(hook.id, by=operations.actor)
+    work(operations)
+    (message,) = catalog.webhooks.list_deliveries(hook.id)
+    assert (message.state, message.attempts) == (DeliveryState.WAITING, 0)
+    with catalog.store.updating() as connection:
+        connection.execute(update(TenantRecord).values(quiet=False))
+    work(operations)
+    (message,) = catalog.webhooks.list_deliveries(hook.id)
+    assert message.attempts == 1
 
 
 def test_one_that_fails_for_days_is_turned_off(operations: Operations, receiver: Receiver) -> None:
