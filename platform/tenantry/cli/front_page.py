@@ -145,7 +145,10 @@ def _save(
 def _read(name: str, value: str | BinaryIO) -> str:
     if isinstance(value, str):
         return value
-    content = value.read(MOST_BYTES * limit_of(name) + 1)
+    most = MOST_BYTES * limit_of(name)
+    content = value.read(most + 1)
+    if len(content) > most:  # and perhaps cut within a character
+        raise BadArgumentError(plain(value.name), f"it has more than {limit_of(name)} characters")
     try:
         return content.decode()
     except UnicodeDecodeError as error:

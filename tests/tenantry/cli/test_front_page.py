@@ -51,13 +51,15 @@ def test_what_cannot_be_is_refused(
     ready: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one sentence, with nothing changed."""
-    broken = tmp_path / "broken"
+    broken, long = tmp_path / "broken", tmp_path / "long"
     broken.write_bytes(b"\xff\xfe")
+    long.write_text("法" * 100_000)
     for words, problem in (
         (["--accent", "red"], "a colour is written as #1f6feb"),
         (["--name", "x" * 61], "60 at most fit"),
         (["--name", "B\udcfccher"], "it is no UTF-8 text"),  # as Python reads Latin-1 there
         (["--imprint", str(broken)], "it is no UTF-8 text"),
+        (["--imprint", str(long)], "more than 60000 characters"),
         (["--logo", str(broken)], "no PNG"),
     ):
         for more in ([], ["--dry-run"]):
