@@ -1,7 +1,7 @@
 """Signs what webhooks send, as Standard Webhooks 1.0.0 says (https://www.standardwebhooks.com).
 
-The signature is HMAC-SHA256 over the message's id, the time and the body. Whoever knows the secret can
-tell that a message is ours, that nobody has changed it, and that it is not an old one sent again.
+The signature is HMAC-SHA256 over the message's id, the time and the body. A receiver that knows the
+secret can tell that a message is ours, is unchanged, and is not an old one sent again.
 """
 
 from __future__ import annotations
