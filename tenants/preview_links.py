@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, abort, current_app, make_response, redirect, render_template
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -40,15 +40,21 @@ def preview(token: str) -> ResponseReturnValue:
 
 def preview_url(post: Post) -> str:
     """Return a link to the draft as it will be whenever it is opened, for a week."""
-    return public_url("preview_links.preview", token=_serializer().dumps(post.id))
+    return public_url("preview_links.preview", token=_serializer().dumps(_name(post)))
 
 
 def _find_post(token: str) -> Post | None:
     try:
-        number = _serializer().loads(token, max_age=int(LASTS.total_seconds()))
-    except BadSignature:
+        name = _serializer().loads(token, max_age=int(LASTS.total_seconds()))
+        post: Post | None = db.session.get(Post, name[0])
+    except (BadSignature, TypeError):  # links of before had the number alone
         return None
-    return db.session.get(Post, number)
+    return post if post is not None and _name(post) == name else None
+
+
+def _name(post: Post) -> list[Any]:
+    """Return what no other post ever has: SQLite gives the number of an erased post again."""
+    return [post.id, post.created_at.isoformat()]
 
 
 def _serializer() -> URLSafeTimedSerializer:

@@ -147,6 +147,18 @@ def test_a_draft_is_shown_by_its_link(site: Site, visitor: Visitor, tmp_path: Pa
     assert visitor.get(link).status_code == 404
 
 
+def test_a_link_to_an_erased_draft_shows_no_other(site: Site, visitor: Visitor) -> None:
+    """The next post can get the number of the last one."""
+    author = site.member("ann", Role.AUTHOR)
+    site.add_post("Secret", "For you.", draft=True)
+    link = read_link(author)
+    author.confirm("/posts/secret/delete")
+    author.confirm("/posts/secret/erase")
+    site.add_post("Secret", "For nobody yet.", draft=True)
+    assert visitor.get(link).status_code == 404
+    assert "For nobody yet." in visitor.get(read_link(author)).text
+
+
 def test_a_link_to_a_draft_ends_after_a_week(site: Site, visitor: Visitor) -> None:
     """It is signed with its time."""
     site.add_member("ann", Role.AUTHOR)
@@ -155,7 +167,7 @@ def test_a_link_to_a_draft_ends_after_a_week(site: Site, visitor: Visitor) -> No
         with site.app.app_context():
             serializer = preview_links._serializer()
             serializer.signer = signer_of(age)
-            token = serializer.dumps(db.session.scalar(db.select(Post.id)))
+            token = serializer.dumps(preview_links._name(db.session.scalars(db.select(Post)).one()))
         assert visitor.get(f"/preview/{token}").status_code == status
 
 
