@@ -17,7 +17,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from tenants.access import find_member
 from tenants.models import Member  # noqa: TC001
-from tenants.unsaved import keep_unsaved
+from tenants.unsaved import find_named, keep_unsaved
 
 FORMS = frozenset({"posts.write", "posts.edit", "comments.add"})
 """Endpoints of the forms whose text is worth carrying."""
@@ -51,7 +51,8 @@ class Carried:
     def page(self) -> str:
         """Path of the page whose form shows the text again."""
         if self.endpoint == "posts.edit":
-            return url_for("posts.edit", slug=self.slug)
+            post = find_named(self.key)
+            return url_for("posts.edit", slug=post.slug if post else self.slug)
         if self.endpoint == "comments.add":
             return url_for("pages.post", slug=self.slug, _anchor="comment-form")
         return url_for("posts.write", key=self.key)

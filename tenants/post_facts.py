@@ -45,7 +45,8 @@ def facts_of(post: Post | None) -> dict[str, Any]:
 def find_fault(form: PostForm, post: Post | None) -> tuple[str, str] | None:
     """Return the name of a field that does not fit the post, and why."""
     address, at = form.address.data, form.publish_at.data
-    if address and not is_free(slugify(address), post_id=post and post.id):
+    slug = choose_slug(form, post) if post else slugify(address)
+    if address and not is_free(slug, post_id=post and post.id):
         return "address", TAKEN
     if at is None or (post is not None and post.is_published):
         return None

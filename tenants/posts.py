@@ -34,6 +34,7 @@ from tenants.room import FULL, find_fullness
 from tenants.text import clean_line, clean_text
 from tenants.unsaved import (
     drop_unsaved,
+    find_named,
     find_unsaved,
     is_new,
     keep_unsaved,
@@ -93,7 +94,7 @@ def write() -> ResponseReturnValue:
 @only(Permission.WRITE)
 def edit(slug: str) -> ResponseReturnValue:
     """Change a post; a text that another editor has saved meanwhile is not overwritten unseen."""
-    post = get_own(slug)
+    post, has_moved = _get_opened(slug)
     if request.method == "GET":
         unsaved = find_unsaved(post_key(post))
         form = _fill_form(unsaved or post, post_key(post), post)
@@ -101,7 +102,7 @@ def edit(slug: str) -> ResponseReturnValue:
     form = PostForm()
     if not _is_valid(form, post):
         return show_editor(form, post), 422
-    if form.version.data != post.version and find_changes(form, post):
+    if (has_moved or form.version.data != post.version) and find_changes(form, post):
         return _show_conflict(post, form)
     grows = len(form.body.data) > len(post.body)
     if grows and (full := find_fullness()) is not None:
@@ -347,7 +348,21 @@ def _describe_state(post: Post) -> str:
 
 def get_own(slug: str) -> Post:
     """Return a post that the member may change: 404 for what they may not even see."""
-    post = find_post(slug)
+    return _check_own(find_post(slug))
+
+
+def _get_opened(slug: str) -> tuple[Post, bool]:
+    """Return the post that the editor was opened for, and whether it has another address now.
+
+    The address of a draft follows its title: another post may be where this one was.
+    """
+    key, found = request.form.get("key", ""), find_post(slug)
+    if not key.startswith("post-") or (found is not None and post_key(found) == key):
+        return _check_own(found), False
+    return _check_own(find_named(key)), True
+
+
+def _check_own(post: Post | None) -> Post:
     member: Member = get_member()
     if post is None:
         abort(404)

@@ -14,7 +14,7 @@ from tenants.permissions import Permission
 from tenants.post_facts import facts_of
 from tenants.posts import show_editor
 from tenants.reading import find_post
-from tenants.unsaved import is_new, new_key
+from tenants.unsaved import find_named, is_new, new_key
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -46,7 +46,7 @@ def show_again(carried: Carried) -> ResponseReturnValue:
 
 def _render(carried: Carried, member: Member) -> str | None:
     flash(LATER, "warning")
-    post = find_post(carried.slug) if carried.slug else None
+    post = find_named(carried.key) or (find_post(carried.slug) if carried.slug else None)
     if carried.endpoint == "comments.add":
         if post is None or not post.is_published:
             return None
@@ -56,6 +56,8 @@ def _render(carried: Carried, member: Member) -> str | None:
     if not member.may(Permission.WRITE) or (post is None and carried.slug):
         return None
     key = carried.key if is_new(carried.key) else new_key()
-    facts = {"title": carried.title, "body": carried.body, "version": carried.version}
+    has_moved = post is not None and post.slug != carried.slug
+    version = 0 if has_moved else carried.version
+    facts = {"title": carried.title, "body": carried.body, "version": version}
     facts |= facts_of(post) | {"tags": carried.tags, "excerpt": carried.excerpt}
     return show_editor(PostForm(formdata=None, data={"key": key, **facts}), post)

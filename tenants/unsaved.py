@@ -52,6 +52,14 @@ def is_new(key: str) -> bool:
     return found is not None and found[1] is not None
 
 
+def find_named(key: str) -> Post | None:
+    """Return the post that a form is about, wherever it has moved since."""
+    found = _KEY.match(key)
+    number = found[3] if found else None
+    post: Post | None = db.session.get(Post, int(number)) if number else None
+    return post if post is not None and post.deleted_at is None else None
+
+
 def find_unsaved(key: str) -> UnsavedText | None:
     """Return the member's unsaved text of a form."""
     found: UnsavedText | None = db.session.get(UnsavedText, (get_member().id, key))
@@ -142,13 +150,10 @@ def pop_saved() -> str | None:
 
 def _find_subject(key: str) -> Post | None:
     """Return the post that a form is about, if the member may use the form."""
-    found, member = _KEY.match(key), get_member()
-    if found is None or found[3] is None:
+    post = find_named(key)
+    if post is None:
         return None
-    post: Post | None = db.session.get(Post, int(found[3]))
-    if post is None or post.deleted_at is not None:
-        return None
-    allowed = post.is_published if found[2] == "comment" else member.may_edit(post)
+    allowed = post.is_published if key.startswith("comment-") else get_member().may_edit(post)
     return post if allowed else None
 
 

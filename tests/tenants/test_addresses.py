@@ -85,6 +85,24 @@ def test_an_editor_that_was_open_saves_a_moved_post(site: Site) -> None:
     assert "Hello." in member.get("/posts/moved").text
 
 
+def test_an_editor_that_was_open_saves_a_draft_with_another_title(site: Site) -> None:
+    """Its address followed the title, and another post may be there now: neither loses a text."""
+    author = site.member("ann", Role.AUTHOR)
+    site.add_post("First", "Words.", draft=True)
+    form = author.open_editor("first") | {"title": "First", "body": "More.", "address": "first"}
+    assert author.edit("first", {"title": "Second", "body": "Words."}).location == "/posts/second"
+    for taken in (False, True):
+        if taken:
+            site.add_post("First", "Other words.", draft=True)
+        conflict = author.post("/posts/first/edit", form)
+        assert conflict.status_code == 409
+        assert 'action="/posts/second/edit"' in conflict.text
+        assert "More.</textarea>" in conflict.text
+    assert "Other words." in author.get("/posts/first").text
+    author.confirm("/posts/second/delete")
+    assert author.post("/posts/first/edit", form).status_code == 404
+
+
 def test_a_page_that_was_open_deletes_a_moved_post(site: Site) -> None:
     """Who deletes it is led to where it can be restored."""
     author = site.member("ann", Role.AUTHOR)

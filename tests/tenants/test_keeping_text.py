@@ -113,6 +113,22 @@ def test_text_of_an_edit_and_of_a_comment_survive_it_too(site: Site) -> None:
     assert "Me *too*.</textarea>" in author.get(landed).text.replace("\r\n", "\n")
 
 
+def test_text_is_carried_to_a_draft_that_has_another_title(site: Site) -> None:
+    """Its address has followed the title; a form with an old token is shown again there, too."""
+    author, editor = site.member("ann", Role.AUTHOR), site.member("eve", Role.EDITOR)
+    edit = author.open_editor(site.add_post("First", draft=True))
+    assert editor.edit("first", {"title": "Second", "body": "x"}).location == "/posts/second"
+    author.client.delete_cookie("session", domain="acme.example.test")
+    page = send(author, "/posts/first/edit", {**edit, **TEXT, "intent": "save"})
+    landed = sign_in_with(author, page, "ann@mail.test").location
+    assert landed == "/posts/second/edit"
+    assert SHOWN in author.get(landed).text
+    again = send(author, "/posts/first/edit", {**edit, **TEXT, "intent": "save"})
+    assert again.status_code == 400
+    assert 'action="/posts/second/edit"' in again.text
+    assert SHOWN in again.text
+
+
 def test_the_longest_text_is_carried_too(site: Site) -> None:
     """100,000 characters of any script fit into the sign-in page's form, and into what is kept."""
     author = site.member("ann", Role.AUTHOR)
