@@ -21,6 +21,7 @@ from tenants.unsaved import find_named, keep_unsaved
 
 FORMS = frozenset({"posts.write", "posts.edit", "comments.add"})
 """Endpoints of the forms whose text is worth carrying."""
+_NUMBERS = frozenset({"version", "parent"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Carried:
     body: str
     tags: str = ""
     excerpt: str = ""
+    parent: int = 0
+    """Number of the comment that it answers; 0: none."""
 
     def dump(self) -> str:
         """Return it as the value of a form's field."""
@@ -54,7 +57,8 @@ class Carried:
             post = find_named(self.key)
             return url_for("posts.edit", slug=post.slug if post else self.slug)
         if self.endpoint == "comments.add":
-            return url_for("pages.post", slug=self.slug, _anchor="comment-form")
+            reply = self.parent or None
+            return url_for("pages.post", slug=self.slug, reply=reply, _anchor="comment-form")
         return url_for("posts.write", key=self.key)
 
 
@@ -81,6 +85,7 @@ def find_carried() -> Carried | None:
             body=request.form.get("body") or request.form.get("text", ""),
             tags=request.form.get("tags", ""),
             excerpt=request.form.get("excerpt", ""),
+            parent=request.form.get("parent", 0, type=int),
         )
     else:
         carried = None
@@ -116,11 +121,10 @@ def _load(text: str) -> Carried | None:
         url_for(carried.endpoint, slug=carried.slug or None)
     except (ValueError, TypeError, LookupError):
         return None
-    texts = {name: value for name, value in asdict(carried).items() if name != "version"}
-    if not all(isinstance(text, str) for text in texts.values()):
-        return None
-    known = carried.endpoint in FORMS and isinstance(carried.version, int)
-    return carried if known else None
+    for name, value in asdict(carried).items():
+        if not isinstance(value, int if name in _NUMBERS else str):
+            return None
+    return carried if carried.endpoint in FORMS else None
 
 
 def _read(writer: str) -> int | None:

@@ -50,7 +50,8 @@ def _render(carried: Carried, member: Member) -> str | None:
     if carried.endpoint == "comments.add":
         if post is None or not post.is_published:
             return None
-        return show_comments(post, CommentForm(formdata=None, data={"text": carried.body}))
+        data = {"text": carried.body, "parent": carried.parent or None}
+        return show_comments(post, CommentForm(formdata=None, data=data))
     if post is not None and not member.may_edit(post):
         return None
     if not member.may(Permission.WRITE) or (post is None and carried.slug):

@@ -113,6 +113,23 @@ def test_text_of_an_edit_and_of_a_comment_survive_it_too(site: Site) -> None:
     assert "Me *too*.</textarea>" in author.get(landed).text.replace("\r\n", "\n")
 
 
+def test_a_reply_is_carried_as_a_reply(site: Site) -> None:
+    """Through a sign-in, and through a token that holds no more."""
+    member = site.member()
+    slug = site.add_post()
+    (number,) = site.add_comments(slug)
+    reply = {**open_comment(member, slug), "text": "Me too.", "parent": str(number)}
+    member.client.delete_cookie("session", domain="acme.example.test")
+    page = send(member, f"/posts/{slug}/comments", reply)
+    landed = sign_in_with(member, page, "ann@mail.test").location
+    again = send(member, f"/posts/{slug}/comments", reply)
+    assert again.status_code == 400
+    for shown in (member.get(landed).text, again.text):
+        assert read_field(shown, "parent") == str(number)
+        assert "Reply to" in shown
+        assert "Me too.</textarea>" in shown
+
+
 def test_text_is_carried_to_a_draft_that_has_another_title(site: Site) -> None:
     """Its address has followed the title; a form with an old token is shown again there, too."""
     author, editor = site.member("ann", Role.AUTHOR), site.member("eve", Role.EDITOR)
