@@ -17,6 +17,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from tenants.access import find_member
 from tenants.models import Member  # noqa: TC001
+from tenants.text import clean_line, clean_text
 from tenants.unsaved import find_named, keep_unsaved
 
 FORMS = frozenset({"posts.write", "posts.edit", "comments.add"})
@@ -102,11 +103,11 @@ def deliver(carried: Carried, member: Member) -> str | None:
         return None
     kept = keep_unsaved(
         carried.key,
-        title=carried.title,
-        body=carried.body,
+        title=clean_line(carried.title),
+        body=clean_text(carried.body),
         version=carried.version,
-        tags=carried.tags,
-        excerpt=carried.excerpt,
+        tags=clean_line(carried.tags),
+        excerpt=clean_line(carried.excerpt),
     )
     if not kept:
         flash("You may no longer save this text.", "warning")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tenants.database import db
 from tenants.media_models import Media, MediaFile, PostCover
-from tenants.media_store import open_store
+from tenants.media_store import KEY, open_store
 from tenants.models import Post
 from tenants.pictures import MIN_BYTES_READ, is_picture, make_versions
 from tenants.reading import get_page
@@ -92,6 +92,8 @@ def add_file(file: IO[bytes], *, name: str, alt: str, uploader_id: int) -> Media
 
 def find_media(key: str) -> Media | None:
     """Return the file of this key."""
+    if KEY.fullmatch(key) is None:
+        return None  # PostgreSQL refuses some characters
     found: Media | None = db.session.scalar(select(Media).where(Media.key == key))
     return found
 
@@ -119,7 +121,7 @@ def list_choices(chosen: str) -> dict[str, str]:
     query = select(Media.key, Media.file_name).where(Media.is_picture)
     newest = query.order_by(Media.created_at.desc(), Media.id.desc()).limit(TO_CHOOSE)
     choices = dict(db.session.execute(newest).tuples().all())
-    if chosen and chosen not in choices:
+    if KEY.fullmatch(chosen) and chosen not in choices:
         choices |= dict(db.session.execute(query.where(Media.key == chosen)).tuples().all())
     return {"": "None"} | choices
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 FOLDER = "media"
 BLOCK = 1 << 18
-_KEY = re.compile(r"[0-9a-f]{32}")
+KEY = re.compile(r"[0-9a-f]{32}")
+"""What names an upload."""
 _NAME = re.compile(r"[0-9a-z]{1,20}\.[a-z]{3,4}")
 
 
@@ -64,7 +65,7 @@ class MediaStore:
         """Yield each key that has files, and the time of its last change (Unix time)."""
         for begin in _scan(self._folder):
             for entry in _scan(begin.path):
-                if _KEY.fullmatch(entry.name):
+                if KEY.fullmatch(entry.name):
                     yield entry.name, entry.stat(follow_symlinks=False).st_mtime
 
     def path_of(self, key: str, name: str) -> Path:
@@ -77,7 +78,7 @@ class MediaStore:
         return self._folder_of(key) / name
 
     def _folder_of(self, key: str) -> Path:
-        if _KEY.fullmatch(key) is None:
+        if KEY.fullmatch(key) is None:
             raise FileNotFoundError(key)
         return self._folder / key[:2] / key
 

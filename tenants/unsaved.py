@@ -84,6 +84,7 @@ def keep_unsaved(
     :return: Whether the form is one that this member may send at all.
     """
     text = {"title": title, "body": body, "tags": tags, "excerpt": excerpt}
+    version = version if 0 <= version < 2**31 else 0  # no post has another one
     try:
         return _keep(key, version, text)
     except IntegrityError:
@@ -125,6 +126,8 @@ def _read(post: Post) -> dict[str, str]:
 
 def drop_unsaved(key: str) -> None:
     """Forget a text within the current transaction: it is saved now, or not wanted."""
+    if _KEY.match(key) is None:
+        return  # nothing is kept under it, and PostgreSQL refuses some characters
     mine = UnsavedText.member_id == get_member().id
     db.session.execute(delete(UnsavedText).where(mine, UnsavedText.key == key))
 

@@ -394,6 +394,27 @@ def test_text_is_kept_only_where_it_could_be_saved(site: Site) -> None:
     assert site.visitor().post("/unsaved", data, headers=JSON).status_code == 401
 
 
+def test_what_no_database_can_keep_costs_no_text(site: Site) -> None:
+    """Numbers and characters that only a made-up form has: both databases refuse some."""
+    author = site.member("ann", Role.AUTHOR)
+    slug = site.add_post()
+    edit, new = author.open_editor(slug), open_new(author)
+    huge = {**edit, **TEXT, "version": str(10**30)}
+    assert send(author, "/unsaved", huge).status_code == 204
+    assert send(author, f"/posts/{slug}/edit", huge).status_code == 409
+    odd = {"key": "\0", "confirmed": "yes", "csrf_token": edit["csrf_token"]}
+    assert send(author, "/unsaved/discard", odd).status_code == 303
+    covered = {**edit, **TEXT, "cover": "\0"}
+    too_long = {**covered, "excerpt": "x" * 301}
+    assert send(author, f"/posts/{slug}/edit", too_long).status_code == 422
+    assert send(author, f"/posts/{slug}/edit", covered).status_code == 303
+    author.client.delete_cookie("session", domain="acme.example.test")
+    page = send(author, "/write", {**new, "title": "Of\0 springs", "body": "Pat\0ient."})
+    landed = sign_in_with(author, page, "ann@mail.test")
+    assert landed.status_code == 303
+    assert "Patient.</textarea>" in author.get(landed.location).text
+
+
 def test_what_is_kept_has_a_limit(site: Site) -> None:
     """20 begun posts a member, 30 days; the oldest go first."""
     author = site.member("ann", Role.AUTHOR)
