@@ -36,7 +36,6 @@ LANGUAGES = frozenset(
         "go",
         "graphql",
         "html",
-        "http",
         "ini",
         "java",
         "javascript",
@@ -59,7 +58,10 @@ LANGUAGES = frozenset(
         "yaml",
     )
 )
-"""Only these, by any of their names in Pygments: the rest is code that nobody here has tried."""
+"""Only these, by any of their names in Pygments: the rest is code that nobody here has tried.
+
+HTTP is not here: a message's ``Content-Type`` chooses any other lexer for its body.
+"""
 
 
 def highlight(code: str, language: str, _attributes: str) -> str:

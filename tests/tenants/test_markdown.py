@@ -84,6 +84,8 @@ def test_code_has_colours() -> None:
     assert "code-i" in markdown.render("```diff\n+ new\n```")
     for plain in ("```nonsense\ndef f(): 1\n```", f"```python\n{'1 ' * LONGEST}\n```"):
         assert "<span" not in markdown.render(plain)
+    message = "POST / HTTP/1.1\nContent-Type: text/x-rst\n\n.. code:: python"
+    assert "<span" not in markdown.render(f"```http\n{message}\n```"), "of any language by its type"
     assert "<span" not in markdown.render_comment("```python\ndef f(): 1\n```")
 
 
