@@ -8,10 +8,13 @@ limit. What is written meanwhile can exceed the limit by a little.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenantry.databases.placements import tenant_database
@@ -20,7 +23,6 @@ from tenantry.flask.binding import current_binding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tenantry.settings import Settings
     from tenantry.values.tenant import Tenant
@@ -131,11 +133,17 @@ def find_exceeded(*, adding: int = 0) -> Quota | None:
 def size_of_files(folder: Path) -> int:
     """Return the bytes of the tenant's files; its database has a limit of its own."""
     total = 0
-    for path in folder.rglob("*"):
-        if path.parent == folder and path.name.startswith("site.sqlite3"):
-            continue
-        try:
-            total += path.lstat().st_size if is_file(path) else 0
-        except FileNotFoundError:
-            continue
+    # Unlike rglob, it goes on if a folder is deleted meanwhile.
+    for place, _, names in os.walk(folder, onerror=_fail):
+        for name in names:
+            path = Path(place, name)
+            if path.parent == folder and name.startswith("site.sqlite3"):
+                continue
+            with suppress(FileNotFoundError):
+                total += path.lstat().st_size if is_file(path) else 0
     return total
+
+
+def _fail(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, PermissionError)):
+        raise error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +14,7 @@ from sqlalchemy import text
 from tenantry import Quota, find_exceeded, init_tenant
 from tenantry.databases.placements import tenant_database
 from tenantry.errors import NoTenantError, PlacementError
-from tenantry.flask.quotas import MAX_SAMPLES, MIB, SAMPLE_SECONDS, Meter
+from tenantry.flask.quotas import MAX_SAMPLES, MIB, SAMPLE_SECONDS, Meter, size_of_files
 from tenantry.values.tenant import Tenant
 from tests.tenantry.support import FakeClock, a_tenant
 
@@ -101,6 +103,25 @@ def test_files_are_counted_without_the_database(
     assert (files.what, files.used, files.exceeded) == ("files", MIB // 2, True)
     assert str(files) == "Its files take 0.5 of 0.5 MiB"
     assert not database.exceeded
+
+
+def test_what_is_deleted_meanwhile_is_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others delete files and their folders while they are counted."""
+    for name in ("one", "two"):
+        (tmp_path / "media" / name).mkdir(parents=True)
+        (tmp_path / "media" / name / "cat.png").write_bytes(b"x" * 10)
+    look = os.scandir
+
+    def look_late(place: Any) -> Any:
+        if not isinstance(place, int) and Path(place).name == "one":
+            (Path(place) / "cat.png").unlink()
+            Path(place).rmdir()
+        return look(place)
+
+    monkeypatch.setattr(os, "scandir", look_late)
+    assert size_of_files(tmp_path) == 10
 
 
 def test_an_app_asks_for_its_own_tenant(
