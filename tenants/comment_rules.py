@@ -41,9 +41,9 @@ def must_wait(comment: Comment, member: Member) -> bool:
 
 
 def closes_at(post: Post, rules: CommentRules) -> datetime | None:
-    """Return from when on the post takes no more comments; ``None``: it always does."""
-    if rules.close_days is None or post.published_at is None:
-        return None
+    """Return from when on a published post takes no more comments; ``None``: it always does."""
+    if rules.close_days is None or post.published_at is None or not post.is_published:
+        return None  # of the latest time to publish there are no days after it
     return post.published_at + timedelta(days=rules.close_days)
 
 

@@ -176,6 +176,17 @@ def test_a_kept_page_ends_when_its_post_closes(site: Site) -> None:
         assert next_change() == soon
 
 
+def test_the_latest_time_of_publication_has_no_days_after_it(site: Site, visitor: Visitor) -> None:
+    """A post that is scheduled for the end of the calendar has a page for its author."""
+    author = site.member("ann", Role.AUTHOR)
+    set_rules(site, close_days=30)
+    last = {"publish_at": "9999-12-31T23:59", "intent": "publish"}
+    path = author.post("/write", {"title": "A post", "body": "Words.", **last}).location
+    assert path == PATH
+    assert "31 December 9999" in author.get(PATH).text
+    assert visitor.get(PATH).status_code == 404
+
+
 def test_rules_are_set_on_their_page(site: Site) -> None:
     """What is no rule is refused in words; an emptied field is none."""
     admin = site.member("ada", Role.ADMIN)
