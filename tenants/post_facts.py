@@ -85,7 +85,8 @@ def take_facts(post: Post, form: PostForm) -> None:
         post.is_page = form.kind.data == "page"
         post.is_featured = form.kind.data == "featured"
     if "cover" in request.form:
-        post.cover = find_media(form.cover.data)
+        cover = find_media(form.cover.data)
+        post.cover = cover if cover is not None and cover.is_picture else None
     if "excerpt" in request.form:
         post.excerpt = form.excerpt.data
     _set_publication(post, request.form.get("intent"), form.publish_at.data)

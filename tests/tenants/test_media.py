@@ -297,9 +297,10 @@ def test_a_post_has_a_cover(site: Site, author: Visitor, visitor: Visitor) -> No
     assert f'<option selected value="{key}">' in author.get("/posts/t/edit").text
     author.edit("t", {"title": "T", "body": "Words.", "intent": "save"})
     assert image in visitor.get("/posts/t").text
-    for cover in ("", "no-such-key"):
+    for cover in ("", "no-such-key", file):
         author.edit("t", {**data, "cover": cover})
         assert "og:image" not in visitor.get("/posts/t").text
+        assert "with-cover" not in visitor.get("/").text
 
 
 @pytest.mark.parametrize(
