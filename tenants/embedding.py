@@ -69,11 +69,11 @@ def picture(
     """
     base = request.script_root if base is None else base
     alt = media.alt if alt is None else alt
-    if not media.is_picture or not media.files:
+    shown = [file for file in media.files if file.name.endswith(".webp")]
+    if not media.is_picture or not shown:
         return Markup('<a href="{}">{}</a>').format(
             base + path_of_file(media), alt or media.file_name
         )
-    shown = [file for file in media.files if file.name.endswith(".webp")]
     sources = ", ".join(f"{base}{path_of_file(media, it.name)} {it.width}w" for it in shown)
     return Markup(
         '<picture><source type="image/webp" srcset="{}" sizes="{}">'

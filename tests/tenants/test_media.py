@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tenants import create_app, provision
 from tenants.database import db
-from tenants.media_models import Media
+from tenants.media_models import Media, MediaFile
 from tenants.permissions import Role
 from tests.tenants.helpers import Site, make_settings, make_site, make_tenant
 
@@ -323,6 +323,19 @@ def test_a_file_keeps_its_name_and_no_more(
     answer = fetch(visitor, path)
     assert answer.data == name.encode()
     assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_a_picture_without_its_sizes_is_a_link(
+    site: Site, author: Visitor, visitor: Visitor
+) -> None:
+    """A bundle that somebody made by hand can lack them; its pages are there."""
+    key = key_of(upload(author, draw(), alt="A tower"))
+    site.add_post("T", f"![](/media/{key})")
+    with site.app.app_context():
+        db.session.execute(db.delete(MediaFile).where(MediaFile.name.endswith(".webp")))
+        db.session.commit()
+    assert f'<a href="/media/{key}/picture.jpg">A tower</a>' in visitor.get("/posts/t").text
+    assert author.get("/media").status_code == 200
 
 
 def test_a_full_site_takes_no_file(tmp_path: Path) -> None:
