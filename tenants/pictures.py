@@ -23,9 +23,12 @@ WIDTHS = (480, 960, 1920)
 FALLBACK_WIDTH = 1200
 """Of the file for programs that do not read WebP, and for links in other services."""
 MAX_HEIGHT = 8000
-MAX_PIXELS = {"JPEG": 50_000_000}
+MAX_PIXELS = {"JPEG": 50_000_000, "MPO": 50_000_000}
 MAX_OTHER_PIXELS = 25_000_000
-"""Few bytes can claim to be a huge picture. A JPEG is decoded at a fraction of its size."""
+"""Few bytes can claim to be a huge picture. A JPEG is decoded at a fraction of its size.
+
+MPO is a JPEG with further pictures behind the first one, as telephones make them.
+"""
 MIN_BYTES_READ = 12
 """What :func:`is_picture` needs of a file."""
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tenants import create_app, provision
+from tenants import create_app, pictures, provision
 from tenants.database import db
 from tenants.media_models import Media, MediaFile
 from tenants.permissions import Role
@@ -206,6 +206,17 @@ def test_a_bomb_is_refused_before_it_is_unpacked(author: Visitor) -> None:
     answer = upload(author, honest.getvalue())
     assert answer.status_code == 422
     assert "6000 by 6000 pixels" in answer.text
+
+
+def test_a_jpeg_with_a_second_picture_is_a_jpeg(
+    author: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Telephones make them, and they may have as many pixels."""
+    monkeypatch.setattr(pictures, "MAX_OTHER_PIXELS", 10)
+    second = Image.new("RGB", (8, 8))
+    jpeg = draw((600, 300), "MPO", save_all=True, append_images=[second])
+    assert jpeg.startswith(b"\xff\xd8\xff")
+    assert "600.webp" in author.get(f"/media/{key_of(upload(author, jpeg))}").text
 
 
 def test_the_same_file_is_kept_once(site: Site, author: Visitor) -> None:
