@@ -110,11 +110,7 @@ class PostSection:
         cells = {
             "title": row.title,
             "author": row.name,
-            "published": "Draft"
-            if at is None
-            else _day(at)
-            if published
-            else f"From {at:%Y-%m-%d %H:%M} UTC",
+            "published": _describe_publication(at),
             "comments": row.said,
         }
         url = path_of(endpoint_of(row.is_page), slug=row.slug) if published else None
