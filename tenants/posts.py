@@ -307,15 +307,15 @@ def _save(post: Post, form: PostForm) -> ResponseReturnValue:
     post_id = post.id
     before = Before.of(post) if post_id else None
     changes = find_changes(form, post)
-    take_facts(post, form)
-    if changes & TEXT:
-        post.title = form.title.data
-        post.write(form.body.data)
-    elif changes:
-        post.raise_version()  # an editor that was opened before is told
-    db.session.add(post)
     key = form.key.data or ""
     try:
+        take_facts(post, form)  # its questions can flush what is set already
+        if changes & TEXT:
+            post.title = form.title.data
+            post.write(form.body.data)
+        elif changes:
+            post.raise_version()  # an editor that was opened before is told
+        db.session.add(post)
         drop_unsaved(post_key(post) if post_id else key)
         if changes:
             db.session.flush()  # it has an id and a version now

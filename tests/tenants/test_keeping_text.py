@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from tenants.database import db, now
 from tenants.forms import POST_LENGTH
@@ -347,6 +349,31 @@ def test_of_two_at_the_same_moment_one_is_told(site: Site) -> None:
     for thread in threads:
         thread.join()
     assert sorted(answers) == [303, 409, 409, 409]
+
+
+def test_who_saves_between_reading_and_writing_is_not_overwritten(site: Site) -> None:
+    """Whatever the form changes beside the text: the later one is told, and has both texts."""
+    ann, bob = site.member("ann", Role.AUTHOR), site.member("bob", Role.EDITOR)
+    path = f"/posts/{site.add_post('A post', 'Old words.', draft=True)}/edit"
+    first, second = ann.open_editor("a-post"), bob.open_editor("a-post")
+    saved: list[int] = []
+
+    def save_first(session: Any, *_: object) -> None:
+        if not saved and any(isinstance(row, Post) for row in session.dirty):
+            saved.append(0)
+            theirs = {**second, "title": "A post", "body": "Theirs."}
+            with ThreadPoolExecutor(1) as other:  # a request of its own, and no part of this one
+                saved[0] = other.submit(send, bob, path, theirs).result().status_code
+
+    event.listen(db.session, "before_flush", save_first)
+    try:
+        mine = {**first, "title": "Renamed", "body": "Mine.", "cover": "0" * 32}
+        page = send(ann, path, mine)
+    finally:
+        event.remove(db.session, "before_flush", save_first)
+    assert (saved, page.status_code) == ([303], 409)
+    assert "Mine.</textarea>" in page.text
+    assert "Theirs.</textarea>" in page.text
 
 
 # --- while it is typed ----------------------------------------------------------------------------
