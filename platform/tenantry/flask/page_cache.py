@@ -123,11 +123,23 @@ def _decorate(view: View, rules: _Rules) -> View:
             return _answer(page)
         request.environ[PAGE] = None
         # Before the view: what comes meanwhile ends the page at once, and is never missed.
-        moment = rules.until() if rules.until else None
-        until = None if moment is None else moment.timestamp()
+        until = _time_of(rules.until()) if rules.until else None
         return _consider(current_app.ensure_sync(view)(**values), rules, place, until)
 
     return cached  # type: ignore[return-value]
+
+
+def _time_of(moment: datetime | None) -> float | None:
+    """Return the Unix time of what a view's ``until`` has said.
+
+    :raises ValueError: It has no zone: what it means depends on the machine.
+    """
+    if moment is not None and moment.utcoffset() is None:
+        raise ValueError(
+            f"page_cache(until=…) needs a moment with its zone, and not {moment!r}. If it is in UTC, "
+            f"return moment.replace(tzinfo=UTC)."
+        )
+    return None if moment is None else moment.timestamp()
 
 
 def _find_place() -> PagePlace | None:
