@@ -104,7 +104,9 @@ def markdown_of(media: Media) -> str:
     label = re.sub(r"([\\\[\]])", r"\\\1", media.alt if media.is_picture else media.file_name)
     if media.is_picture:
         return f"![{label}](/media/{media.key})"
-    return f"[{label}]({path_of_file(media)})"
+    # A parenthesis of the name alone would end the link.
+    path = path_of_file(media).replace("(", "%28").replace(")", "%29")
+    return f"[{label}]({path})"
 
 
 def find_covers(posts: Iterable[Any]) -> Mapping[int, Media]:

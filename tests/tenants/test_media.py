@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 from io import BytesIO
@@ -347,6 +348,15 @@ def test_a_picture_without_its_sizes_is_a_link(
         db.session.commit()
     assert f'<a href="/media/{key}/picture.jpg">A tower</a>' in visitor.get("/posts/t").text
     assert author.get("/media").status_code == 200
+
+
+def test_the_line_of_a_file_leads_to_it(site: Site, author: Visitor, visitor: Visitor) -> None:
+    """Whatever marks of Markdown its name has."""
+    page = author.get(f"/media/{key_of(upload(author, b'Words.', 'see :) [1].txt'))}").text
+    (line,) = re.findall(r'id="markdown" value="([^"]+)"', page)
+    site.add_post("T", html.unescape(line))
+    (path,) = re.findall(r'href="(/media/[^"]+)"', visitor.get("/posts/t").text)
+    assert fetch(visitor, path).data == b"Words."
 
 
 def test_a_full_site_takes_no_file(tmp_path: Path) -> None:
