@@ -88,11 +88,19 @@ def profile() -> ResponseReturnValue:
         form.about.errors = [full]
         note_faults(form)
         return render_template("site/profile.html", form=form), FULL
+    try:
+        _save(found, form)
+    except IntegrityError:  # the form was sent twice at once
+        db.session.rollback()
+        _save(db.session.get(Profile, member.id) or found, form)
+    flash("Your profile is saved.", "success")
+    return redirect(url_for(".profile"), 303)
+
+
+def _save(found: Profile, form: ProfileForm) -> None:
     form.populate_obj(found)
     db.session.add(found)
     db.session.commit()
-    flash("Your profile is saved.", "success")
-    return redirect(url_for(".profile"), 303)
 
 
 def _get_author(number: int) -> Member:

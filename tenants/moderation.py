@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from sqlalchemy.exc import IntegrityError
 
 from tenantry import is_local_path
 from tenants.access import only
@@ -17,6 +18,8 @@ from tenants.reading import list_waiting, page_number
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
+
+    from tenants.models import CommentRules
 
 bp = Blueprint("moderation", __name__)
 
@@ -48,8 +51,16 @@ def rules() -> ResponseReturnValue:
     form = CommentRulesForm(obj=found)
     if not form.validate_on_submit():
         return render_template("site/comment_rules.html", form=form), 422 if form.errors else 200
+    try:
+        _save(found, form)
+    except IntegrityError:  # the form was sent twice at once
+        db.session.rollback()
+        _save(get_rules(), form)
+    flash("The rules are saved. They hold for new comments.", "success")
+    return redirect(url_for(".rules"), 303)
+
+
+def _save(found: CommentRules, form: CommentRulesForm) -> None:
     form.populate_obj(found)
     db.session.add(found)
     db.session.commit()
-    flash("The rules are saved. They hold for new comments.", "success")
-    return redirect(url_for(".rules"), 303)
