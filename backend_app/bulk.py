@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from backend_app.access import OPERATORS, PROVED_OPERATORS, open_to
 from backend_app.carrying import sign_writer
@@ -22,6 +22,7 @@ from tenantry.lifecycle.offered import OPERATIONS
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
+    from backend_app.listing import Listing
     from tenantry.catalog import TenantFilter
     from tenantry.lifecycle.declaration import Declaration
 
@@ -55,6 +56,10 @@ def list_bulk() -> list[tuple[Declaration, str]]:
 
 def _show(declared: Declaration) -> ResponseReturnValue:
     listing = read_listing()
+    # Without that filter, it would be done to sites that nobody has chosen.
+    if _is_misread(listing):
+        flash("One of the filters cannot be used any more. Choose again.", "warning")
+        return redirect(listing.url(), 303)
     which = read_filter(listing)
     shown = request.form.get("expected", "")
     form = make_form(declared, shown, {})
@@ -82,6 +87,13 @@ def _show(declared: Declaration) -> ResponseReturnValue:
         url=f"{request.script_root}{request.full_path}",
     )
     return page, 422 if form.errors else status
+
+
+def _is_misread(listing: Listing) -> bool:
+    """Say whether the address has a filter that the list leaves out, as a plan that no site has."""
+    asked = request.args.get
+    left_out = any(asked(choice.name) and not choice.value for choice in listing.choices)
+    return left_out or asked("search", "").strip() != listing.search
 
 
 def _preview(

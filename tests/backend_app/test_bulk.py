@@ -95,6 +95,21 @@ def test_only_the_filter_is_touched(world: World, operator: Browser) -> None:
     assert job.result == {"sites": "“bolt”", "unchanged": 1}
 
 
+@pytest.mark.parametrize(
+    "query", ["plan=gone", "state=gone", "schema=0007&state=active", "search=%00"]
+)
+def test_a_filter_that_finds_nothing_is_not_left_out(
+    world: World, operator: Browser, query: str
+) -> None:
+    """Else the operation would be for all sites: their number may even be the one that was shown."""
+    path = f"/bulk/suspend?{query}"
+    assert operator.get(path).status_code == 303
+    answer = operator.post(path, {**REASON, "expected": "3"})
+    assert answer.location.startswith("/backend/tenants")
+    assert "One of the filters cannot be used any more." in operator.get("/tenants").text
+    assert world.catalog.jobs.list().total == 0
+
+
 @pytest.mark.parametrize("told", ["2", "4", "0", "x", "9" * 30, ""])
 def test_another_number_than_was_shown_does_nothing(
     world: World, operator: Browser, told: str
