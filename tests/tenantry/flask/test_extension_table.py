@@ -10,6 +10,7 @@ from flask_socketio import SocketIO
 
 from tenantry.errors import SharedAppError, UnfitError
 from tenantry.flask import extensions
+from tenantry.flask.extensions import socket_server
 from tests.tenantry.flask.extension_rows import ACME, GLOBEX, KINDS, ROWS, Row
 
 if TYPE_CHECKING:
@@ -69,6 +70,36 @@ def test_clients_that_all_tenants_share_are_refused(settings: Settings) -> None:
         KINDS["full"](chat, settings)
     with pytest.raises(SharedAppError, match=r"client_manager.*message_queue instead"):
         KINDS["full"](lambda tenant: chat(tenant, client_manager="ours"), settings)
+
+
+def test_clients_that_a_class_shares_are_refused(settings: Settings) -> None:
+    """Wherever the factory keeps it: the second tenant's server would take the first one's place."""
+
+    class Chat:
+        sockets = SocketIO()
+
+    def create_app() -> Flask:
+        app = Flask("chat")
+        Chat.sockets.init_app(app)
+        return app
+
+    with pytest.raises(SharedAppError, match=r"one Flask-SocketIO for all.*inside the function"):
+        KINDS["full"](create_app, settings)
+
+
+def test_a_queue_of_an_extension_that_comes_late_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A factory that imports the extension by itself makes the first server before it is seen."""
+
+    def create_app() -> Flask:
+        monkeypatch.setattr(SocketIO, "init_app", socket_server._init_app)  # as it is imported
+        app = Flask("chat")
+        SocketIO(app, message_queue="memory://")
+        return app
+
+    with pytest.raises(SharedAppError, match=r"'flask-socketio'.*Import it where the module"):
+        KINDS["full"](create_app, settings)
 
 
 def test_clients_do_not_meet_in_a_message_queue(settings: Settings) -> None:

@@ -20,6 +20,14 @@ NAME = "socketio"
 CHANNEL = "flask-socketio"
 """The extension's own name of a queue's channel."""
 
+_TENANT = "tenantry_tenant"
+"""The attribute with the id of the tenant whose server it is."""
+
+_SHARED = (
+    "all tenants: a message to all clients would reach other tenants' clients. Write `socketio = "
+    "SocketIO(app)` inside the function, and register the handlers there."
+)
+
 _init_app = SocketIO.init_app
 
 
@@ -27,12 +35,14 @@ _init_app = SocketIO.init_app
 def _init_for_tenant(self: SocketIO, app: Flask | None, **options: Any) -> None:
     """Make the server of a tenant's app, with a channel of its own if there is a message queue.
 
-    :raises SharedAppError: Its manager of clients may be other tenants' as well.
+    :raises SharedAppError: It, or its manager of clients, may be other tenants' as well.
     """
     build = current_build()
     if build is None:
         _init_app(self, app, **options)
         return
+    if vars(self).setdefault(_TENANT, build.tenant.id) != build.tenant.id:
+        raise SharedAppError(build.settings.factory, f"uses one Flask-SocketIO for {_SHARED}")
     options = {**self.server_options, **options}
     if "client_manager" in options:
         problem = (
@@ -52,16 +62,23 @@ def install() -> None:
 def adapt(app: Flask) -> None:
     """Refuse a server that other tenants' apps find, too.
 
-    :raises SharedAppError: A variable of a module holds it.
+    :raises SharedAppError: A variable of a module holds it, or other tenants' servers hear it.
     """
     sockets = app.extensions.get(NAME)
-    if sockets is not None and (name := _find_variable(sockets)) is not None:
+    if sockets is None:
+        return
+    binding, problem = app.extensions[EXTENSION], ""
+    channel = getattr(sockets.server.manager, "channel", None)
+    if (name := _find_variable(sockets)) is not None:
+        problem = f"uses Flask-SocketIO as {name}, which is there for {_SHARED}"
+    elif channel is not None and not channel.startswith(f"t_{binding.tenant.id}:"):
+        # The extension was imported by this build, so what is above had no part in it.
         problem = (
-            f"uses Flask-SocketIO as {name}, which all tenants share: a message to all clients would "
-            f"reach other tenants' clients. Write `socketio = SocketIO(app)` inside the function, and "
-            f"register the handlers there."
+            f"imports flask_socketio while it builds an app, whose queue then has the channel "
+            f"{channel!r} of other tenants' apps. Import it where the module begins."
         )
-        raise SharedAppError(app.extensions[EXTENSION].settings.factory, problem)
+    if problem:
+        raise SharedAppError(binding.settings.factory, problem)
 
 
 def _find_variable(value: Any) -> str | None:
