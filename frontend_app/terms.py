@@ -60,8 +60,17 @@ def has_terms() -> bool:
 
 
 def _read() -> str:
+    """Return the text.
+
+    :raises OSError: The file cannot be read, or it is no text in UTF-8 any more.
+    """
     path = front().settings.terms_file
-    return front_page().terms if path is None else path.read_text(encoding="utf-8")
+    if path is None:
+        return front_page().terms
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise OSError(f"{path} is no UTF-8 text") from error
 
 
 def find_readable_terms() -> Terms | None:

@@ -138,6 +138,15 @@ def test_operators_and_unreadable_terms_keep_nobody_out(front: Front, terms: Pat
     assert front.person().sign_in(OLGA).location == "/sites/"
 
 
+def test_terms_in_another_encoding_close_nothing(front: Front, terms: Path) -> None:
+    """The file is read for each page: one that an editor has spoilt is as good as none."""
+    terms.write_bytes("Räume".encode("latin-1"))
+    page = front.get("/")
+    assert page.status_code == 200
+    assert 'terms">Terms</a>' not in page.text
+    assert front.person().sign_in(OLGA).location == "/sites/"
+
+
 def test_terms_without_a_text_are_none(front: Front, terms: Path) -> None:
     """An emptied file leaves no link to a page that is not there, and nobody has to accept it."""
     assert 'terms">Terms</a>' in front.get("/").text
