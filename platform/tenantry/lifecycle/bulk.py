@@ -18,6 +18,7 @@ from tenantry.errors import (
     CatalogUnavailableError,
     ElsewhereError,
     TenantryError,
+    UnknownPlanError,
 )
 from tenantry.jobs import JobDefinitions, JobQueue, JobRefused
 from tenantry.lifecycle.jobs import operation_jobs
@@ -201,7 +202,7 @@ def _describe(
 ) -> str:
     try:
         first, *details = declared.prepare(operations, slug, **arguments).would
-    except (CatalogUnavailableError, BadArgumentError):
+    except (CatalogUnavailableError, BadArgumentError, UnknownPlanError):
         raise
     except TenantryError as error:
         return str(error)

@@ -9,7 +9,7 @@ import pytest
 
 from tenantry.catalog import Actor, Catalog, JobState, SiteState, TenantFilter
 from tenantry.catalog.job_claims import JobClaims
-from tenantry.errors import BadArgumentError
+from tenantry.errors import BadArgumentError, UnknownPlanError
 from tenantry.jobs import JobDefinitions, JobRun, JobWorker
 from tenantry.jobs.run import JobStop
 from tenantry.lifecycle.bulk import run_bulk
@@ -140,12 +140,13 @@ def test_a_migration_is_one_run(operations: Operations) -> None:
         ("suspend", 2, {}, "3 match by now"),
         ("maintenance", 3, {"until": datetime(2001, 1, 1, tzinfo=UTC)}, "it is in the past"),
         ("backup", 3, {"keep": 0}, "at least 1 backup is kept"),
+        ("plan", 3, {"new": "golden"}, "golden"),
     ],
 )
 def test_what_cannot_be_done_adds_no_job(
     operations: Operations, name: str, expected: int, arguments: dict[str, object], problem: str
 ) -> None:
     """It is refused before anything is recorded."""
-    with pytest.raises(BadArgumentError, match=problem):
+    with pytest.raises((BadArgumentError, UnknownPlanError), match=problem):
         operations.start_bulk(name, ALL, expected=expected, **arguments)
     assert operations.catalog.jobs.list().total == 0
