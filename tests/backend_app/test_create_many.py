@@ -83,6 +83,17 @@ def test_what_was_created_is_not_refused_when_the_job_goes_on(
     assert "dora" in line.text
 
 
+def test_what_is_half_made_is_not_taken_for_created(world: World, operator: Browser) -> None:
+    """A killed attempt may have left it on another node: its line is told, and can be tried again."""
+    send(operator, HEAD + GOOD)
+    world.catalog.tenants.add("cora", name="Café Cora", by=OPERATOR)
+    run_jobs(world)
+    (job,) = (one for one in world.catalog.jobs.list().items if one.name.endswith("create_many"))
+    assert job.error == "1 of 2 tenants were created, 1 refused"
+    (line,) = world.catalog.jobs.list_lines(job.id)
+    assert line.text.startswith("line 2: ")
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

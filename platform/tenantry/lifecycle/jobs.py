@@ -39,6 +39,7 @@ from tenantry.lifecycle.webhooks import deliver
 from tenantry.migrations import load_history
 from tenantry.migrations.run import Options, ResumeOptions, migrate
 from tenantry.rows.tables import BATCH
+from tenantry.values.tenant import TenantState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -537,7 +538,8 @@ def _find_made(
 ) -> Tenant | None:
     """Return the tenant of this slug, if this job has made it."""
     tenant = operations.catalog.tenants.find(slug)
-    if tenant is None:  # the name is another one's former
+    # The name is another one's former; or what a killed attempt has begun, and no visitor can reach.
+    if tenant is None or tenant.state is TenantState.PROVISIONING:
         return None
     for event in operations.catalog.audit.list(tenant_id=tenant.id).items:
         is_ours = event.action == action and event.actor == run.by.label
