@@ -12,6 +12,7 @@ from wtforms.validators import Optional
 
 from backend_app.access import OPERATORS, open_to
 from backend_app.context import backend, catalog, operations
+from tenantry import accept_body
 from tenantry.errors import BadArgumentError, CatalogUnavailableError, TenantryError
 from tenantry.flask.forms import Form
 from tenantry.lifecycle.tenant_file import COLUMNS, Line, check_together, parse_lines
@@ -25,6 +26,8 @@ bp = Blueprint("create_many", __name__)
 
 MOST = 5_000
 """Lines of one file."""
+LONGEST_MB = 1
+"""MiB of it: 200 bytes a line."""
 MOST_SHOWN = 100
 """Lines of which the page says what is wrong."""
 NAME = Path("The file")
@@ -44,6 +47,7 @@ class ManyForm(Form):
 
 @bp.route("/tenants/from-file", methods=["GET", "POST"])
 @open_to(OPERATORS)
+@accept_body(megabytes=LONGEST_MB)
 def index() -> ResponseReturnValue:
     """Check each line of a file, and have a job create the sites."""
     settings, form = backend().settings, ManyForm()

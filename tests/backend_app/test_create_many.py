@@ -94,6 +94,13 @@ def test_what_is_half_made_is_not_taken_for_created(world: World, operator: Brow
     assert line.text.startswith("line 2: ")
 
 
+def test_a_file_of_as_many_sites_as_are_promised_is_short_enough(operator: Browser) -> None:
+    """Other forms are shorter. These lines cost no look into the catalog: each is a bad one."""
+    answer = send(operator, HEAD + f"x_y,{'n' * 80},b@example.com\n" * 5_000, dry_run="Check")
+    assert answer.status_code == 200
+    assert "Would create 0 of 5,000 sites." in answer.text
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
