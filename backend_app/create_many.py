@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_wtf.file import FileField, FileRequired
 from wtforms import SelectField, SubmitField
 from wtforms.validators import Optional
@@ -100,6 +100,9 @@ def _start(lines: list[Line], form: ManyForm) -> Job:
     ]
     if not good:
         raise BadArgumentError(f"{len(lines)} lines", "none of them names a site; check the file")
+    if left_out := len(lines) - len(good):
+        are = "line is" if left_out == 1 else "lines are"
+        flash(f"{left_out:,} {are} left out. Check the file to see why.", "warning")
     return operations().start(
         "create_many",
         lines=good,

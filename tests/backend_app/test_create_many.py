@@ -94,6 +94,13 @@ def test_what_is_half_made_is_not_taken_for_created(world: World, operator: Brow
     assert line.text.startswith("line 2: ")
 
 
+def test_lines_that_were_left_out_unchecked_are_told(world: World, operator: Browser) -> None:
+    """Nobody has to press the check first: the job knows only of the lines that it can do."""
+    job = work(world, send(operator, HEAD + GOOD + "x_y,Bad,b@example.com\n"))
+    assert job.result == {"created": 2}
+    assert "1 line is left out. Check the file to see why." in operator.get(f"/jobs/{job.id}").text
+
+
 def test_a_file_of_as_many_sites_as_are_promised_is_short_enough(operator: Browser) -> None:
     """Other forms are shorter. These lines cost no look into the catalog: each is a bad one."""
     answer = send(operator, HEAD + f"x_y,{'n' * 80},b@example.com\n" * 5_000, dry_run="Check")
