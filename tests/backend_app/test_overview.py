@@ -98,6 +98,9 @@ def test_certificates_end(world: World, operator: Browser) -> None:
     assert "on this node: no.test." in operator.get("/").text
     file.write_text("[[1]]")
     assert "certificate" not in operator.get("/").text
+    file.unlink()
+    file.mkdir()  # as little to be read as another user's file
+    assert operator.get("/").status_code == 200
 
 
 def test_the_doctors_findings_are_told(world: World, operator: Browser) -> None:

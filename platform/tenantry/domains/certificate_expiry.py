@@ -38,14 +38,17 @@ def write_expiries(file: Path, expiries: Iterable[CertificateExpiry]) -> None:
 
 
 def read_expiries(file: Path) -> tuple[CertificateExpiry, ...]:
-    """Return what was noted, the first end first; nothing if the command never ran here."""
+    """Return what was noted, the first end first; nothing if it cannot be read.
+
+    The command may never have run here, or as another user, whose file is that user's alone.
+    """
     try:
         noted = json.loads(file.read_text())
         return tuple(
             CertificateExpiry(str(host), None if at is None else datetime.fromisoformat(at))
             for host, at in noted
         )
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return ()
 
 
