@@ -17,6 +17,7 @@ from tenantry.domains.certificate_expiry import CertificateExpiry, read_expiries
 from tenantry.jobs import JobDefinitions, JobQueue
 from tenantry.lifecycle.jobs import operation_jobs
 from tenantry.resources.traffic import MILLISECONDS, TrafficFile
+from tenantry.values.tenant import TenantState
 from tests.backend_app.job_work import run_jobs
 from tests.markup import find_flaws
 
@@ -79,6 +80,24 @@ def test_a_domain_waits_for_long(world: World, operator: Browser) -> None:
     assert "1 domain waits for its proof" in page
     assert 'href="/backend/all-domains?state=pending"' in page
     assert find_flaws(page) == []
+
+
+def test_a_deleted_sites_domains_need_nobody(world: World, operator: Browser) -> None:
+    """Nobody checks them, so they would stay on the list until the purge."""
+    acme = world.catalog.tenants.get("acme")
+    for name, state in (("shop.acme.test", HostState.LOST), ("new.acme.test", HostState.PENDING)):
+        world.catalog.hosts.add(acme.id, name, by=SYSTEM)
+        with world.catalog.store.writing(SYSTEM) as writer:
+            record = writer.session.get(HostRecord, (name, acme.id))
+            assert record is not None
+            record.state, record.waiting_since = state, now() - timedelta(days=4)
+    told = ("not served any more", "waits for its proof")
+    page = operator.get("/").text
+    assert [text in page for text in told] == [True, True]
+    for closed in (TenantState.ARCHIVED, TenantState.DELETED):
+        world.catalog.tenants.transition(acme.id, closed, by=SYSTEM)
+    page = operator.get("/").text
+    assert [text in page for text in told] == [False, False]
 
 
 def test_certificates_end(world: World, operator: Browser) -> None:

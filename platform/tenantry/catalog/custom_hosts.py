@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from tenantry.catalog.slices import Slice
@@ -211,21 +212,19 @@ class CustomHosts:
         )
 
     def list_in(self, state: HostState, *, limit: int) -> tuple[Host, ...]:
-        """Return hosts in one state, by name."""
-        query = (
-            select(HostRecord)
-            .where(HostRecord.state == state)
-            .order_by(HostRecord.name)
-            .limit(limit)
-        )
-        with self._store.reading() as session:
-            return tuple(record.to_host() for record in session.scalars(query))
+        """Return hosts in one state, by name, but none of a deleted tenant: nobody checks those."""
+        return self._list_undeleted(HostRecord.state == state, limit=limit)
 
     def list_waiting(self, before: datetime, *, limit: int) -> tuple[Host, ...]:
-        """Return hosts whose proof is awaited since before this moment, by name."""
+        """Return hosts whose proof is awaited since before this moment, like :meth:`list_in`."""
+        waits = (HostRecord.state == HostState.PENDING, HostRecord.waiting_since < before)
+        return self._list_undeleted(*waits, limit=limit)
+
+    def _list_undeleted(self, *conditions: ColumnElement[bool], limit: int) -> tuple[Host, ...]:
         query = (
             select(HostRecord)
-            .where(HostRecord.state == HostState.PENDING, HostRecord.waiting_since < before)
+            .join(TenantRecord)
+            .where(*conditions, TenantRecord.state != TenantState.DELETED)
             .order_by(HostRecord.name)
             .limit(limit)
         )
