@@ -113,7 +113,10 @@ def ask_again() -> Response:
     if prefers_json():
         return problem(401, "Prove who you are", "Send your password to /signin/again first.")
     page = _find_referrer()
-    query = f"?{urlencode({'next': page})}" if page else ""
+    query = ""
+    if page:
+        query = f"?{urlencode({'next': page})}"
+        hold_back(urlsplit(page).path)
     return redirect(f"{backend().settings.accounts_url}signin/again{query}", 303)
 
 

@@ -1,4 +1,6 @@
-"""Text that is sent after its session has ended: it waits in the browser's own cookie for the sign-in.
+"""Text that is sent too late: it waits in the browser's own cookie for the sign-in.
+
+Its session may have ended, or it was for something sensitive that asks for the password again.
 
 A form with a long text says in a signed note whose it is. Only that account finds the text again, and
 only once; the text stands in no record and no log.
@@ -39,7 +41,7 @@ def hold_back(page: str) -> None:
     :param page: The page's path.
     """
     account_id = _read(request.form.get("writer", ""))
-    if account_id is None:
+    if account_id is None or (g.account is not None and g.account.id != account_id):
         return
     fields = {name: value for name, value in request.form.items() if name not in UNKEPT}
     session[CARRIED] = {"account": account_id, "page": page, "fields": _fit(fields)}

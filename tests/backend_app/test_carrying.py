@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
+
+from tenantry.catalog import SYSTEM
+from tenantry.catalog.models import SessionRecord
+from tests.backend_app.conftest import PASSWORD
 
 if TYPE_CHECKING:
     from tests.backend_app.conftest import Browser, World
@@ -94,6 +100,26 @@ def test_what_does_not_fit_a_cookie_is_cut_and_not_lost(operator: Browser) -> No
     page = operator.get("/announcements").text
     assert text[:250] in page
     assert text not in page
+
+
+def test_a_reason_survives_the_question_for_the_password(world: World, operator: Browser) -> None:
+    """A deletion asks for it after a quarter of an hour; nothing is deleted meanwhile."""
+    path = "/bulk/delete?search=acme"
+    found = re.search(r'name="writer" value="([^"]+)"', operator.get(path).text)
+    assert found is not None
+    with world.catalog.store.writing(SYSTEM) as writer:
+        past = datetime.now(UTC) - timedelta(minutes=16)
+        writer.session.execute(update(SessionRecord).values(proved_at=past))
+    form = {"reason": REASON, "expected": "1", "typed": "1", "writer": found[1]}
+    headers = {"Referer": f"http://example.test/backend{path}"}
+    answer = operator.post(path, form, headers=headers)
+    assert answer.location.startswith("http://example.test/signin/again?next=")
+    form = {"password": PASSWORD, "csrf_token": operator.token()}
+    assert operator.front("POST", "/signin/again", data=form).status_code == 303
+    page = html.unescape(operator.get(path).text).replace("\r\n", "\n")
+    assert REASON in page
+    assert re.search(r'name="typed"[^>]*value=""', page)
+    assert world.catalog.jobs.list(name="operations.bulk").total == 0
 
 
 def test_the_way_back_keeps_the_filter(operator: Browser) -> None:
