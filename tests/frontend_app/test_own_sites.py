@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -41,14 +42,19 @@ def state(front: Front) -> TenantState:
 
 
 def test_a_site_comes_back(front: Front) -> None:
-    """It is served as before, in the owner's name; the page says until when that can be done."""
+    """It is served as before, in the owner's name; the page says, in the owner's time, until when."""
+    account, zone = front.catalog.accounts.find(OLGA.label), "Pacific/Auckland"
+    assert account is not None
+    front.catalog.account_changes.configure(
+        account.id, name="Olga", language="", time_zone=zone, by=SYSTEM
+    )
     act(front, OLGA).delete("acme")
     olga = front.person(OLGA.label)
     page = olga.get("/sites").text
     assert find_flaws(page) == []
     until = front.catalog.tenants.get_row("acme").purge_at
     assert until is not None
-    assert f"until {until:%Y-%m-%d %H:%M} UTC" in page
+    assert f">{until.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}</time>" in page
     assert olga.post("/sites/acme/undelete").status_code == 303
     assert "Acme is back." in olga.get("/sites").text
     assert state(front) is TenantState.ACTIVE
