@@ -168,7 +168,7 @@ class ProfileForm(Form):
         "Language",
         choices=LANGUAGES,
         validate_choice=True,
-        description="The platform's mails to you are in this language. Pages are in English.",
+        description="Mails about your account are in this language. Pages are in English.",
     )
     time_zone = StringField(
         "Time zone",
