@@ -14,7 +14,7 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 
-from tenants.code_colours import CLASSES, highlight
+from tenants.code_colours import CLASSES, MOST, highlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
@@ -60,7 +60,7 @@ def measure_markup(text: str) -> int:
 
 def render(text: str) -> str:
     """Return the HTML of a post."""
-    return _clean(_markdown.render(text), _POST_TAGS)
+    return compose(text)[0]
 
 
 def compose(text: str) -> tuple[str, str]:
@@ -68,7 +68,18 @@ def compose(text: str) -> tuple[str, str]:
     env: dict[str, Any] = {}
     tokens = _markdown.parse(text, env)
     summary = _summarise(tokens)
+    _limit_colours(tokens)
     return _clean(_markdown.renderer.render(tokens, _markdown.options, env), _POST_TAGS), summary
+
+
+def _limit_colours(tokens: Sequence[Token]) -> None:
+    """Let blocks of code beyond the limit of a text be plain."""
+    left = MOST
+    for token in tokens:
+        if token.type == "fence" and token.info:
+            left -= len(token.content)
+            if left < 0:
+                token.info = ""
 
 
 def render_comment(text: str) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tenantry.ui.colours import DARK_GROUND, LIGHT_GROUND, accent_tones, contrast, read_accent
 from tenants import markdown
-from tenants.code_colours import LONGEST
+from tenants.code_colours import LONGEST, MOST
 from tenants.database import db
 from tenants.models import Post
 from tenants.permissions import Role
@@ -87,6 +87,15 @@ def test_code_has_colours() -> None:
     message = "POST / HTTP/1.1\nContent-Type: text/x-rst\n\n.. code:: python"
     assert "<span" not in markdown.render(f"```http\n{message}\n```"), "of any language by its type"
     assert "<span" not in markdown.render_comment("```python\ndef f(): 1\n```")
+
+
+def test_only_so_much_code_of_a_text_has_colours() -> None:
+    """What some lexers take grows with the square of the length, and a post has many blocks."""
+    block = f"```python\n{'1 ' * (LONGEST // 2 - 1)}\n```\n"
+    html = markdown.render(block * (MOST // LONGEST + 3))
+    marked = [part for part in html.split("<pre>") if "<span" in part]
+    assert len(marked) == MOST // LONGEST
+    assert html.count("<pre>") == MOST // LONGEST + 3
 
 
 @settings(deadline=None)  # the first code in a known language loads Pygments
