@@ -148,8 +148,13 @@ def serving(
     log = folder / f"{ini.stem}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            # uWSGI closes after each answer without saying so, which wrk takes for an error.
-            [BIN / "uwsgi", "--ini", ini, "--add-header", "Connection: close"],
+            # uWSGI closes after each answer without saying so, which wrk takes for an error. It is told
+            # to replace no worker: a load of some seconds reaches the number of requests at which
+            # both are, one soon after the other, and then nobody answers until the first has started.
+            [
+                *(BIN / "uwsgi", "--ini", ini, "--add-header", "Connection: close"),
+                "--max-requests=0",
+            ],
             cwd=folder,
             env={**environment, "TENANTRY_PORT": str(port)},
             stdin=subprocess.DEVNULL,
